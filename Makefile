@@ -1,0 +1,77 @@
+# tarx_keys: project-scoped LLM keys in PostgreSQL
+#
+#   make && sudo make install && make installcheck
+#   sudo make quickstart     plays the whole story in a throwaway cluster
+#   sudo make check          runs every test in throwaway clusters
+#   sudo make matrix         the same on every supported PostgreSQL version
+
+PG_CONFIG ?= pg_config
+
+EXTENSION = tarx_keys
+MODULE_big = tarx_keys
+
+# The version stands in the control file and nowhere else.
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" tarx_keys.control)
+
+# Files without postgres.h come first: they build, and are tested, on their own.
+PURE_OBJS = src/baseurl.o src/crypto.o src/envelope.o src/keyring.o src/mask.o \
+	src/text_rules.o
+OBJS = $(PURE_OBJS) src/errors.o src/identity.o src/keyring_page.o \
+	src/keyring_source.o src/keyring_status.o src/keyring_worker.o \
+	src/llm_keys.o src/queries.o src/secret.o src/settings.o src/tarx_keys.o src/text.o
+
+SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
+DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+
+# The server's headers count as system headers, so that -Wextra is about us.
+override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+override PG_CFLAGS += -std=gnu11 -Wall -Wextra
+SHLIB_LINK += -lsodium
+
+REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+# A throwaway cluster with the library preloaded, so that installcheck needs no
+# prepared server.
+TEMP_CONFIG ?= $(CURDIR)/test/server.conf
+export TEMP_CONFIG
+TEMP_CLUSTER = --temp-instance=tmp_check --temp-config='$(TEMP_CONFIG)' \
+	--encoding=UTF8
+REGRESS_OPTS = --inputdir=test --outputdir=. $(TEMP_CLUSTER)
+ISOLATION_OPTS = --inputdir=test --outputdir=. $(TEMP_CLUSTER)
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+
+EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
+	regression.diffs regression.out test/unit/bin
+
+# These run scripts that call make again; PGXS has a "check" of its own that only
+# says it is not supported, so it is left out here.
+SCRIPT_GOALS = check matrix quickstart
+ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
+
+.PHONY: $(SCRIPT_GOALS)
+$(SCRIPT_GOALS):
+	test/$@
+
+else
+
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
+	cat $(SQL_PARTS) > $@
+
+# Every test in throwaway clusters, without installing anything; not as root.
+.PHONY: check-local unit
+check-local: all unit
+	PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/check-local
+
+UNIT = $(patsubst test/unit/test_%.c,test/unit/bin/%,$(wildcard test/unit/test_*.c))
+
+unit: $(UNIT)
+
+test/unit/bin/%: test/unit/test_%.c test/unit/tap.h $(PURE_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium
+
+endif

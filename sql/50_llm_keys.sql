@@ -1,0 +1,138 @@
+-- Project LLM keys: the table, the masked list, add, delete, resolve.
+
+CREATE TABLE tarx_keys.project_llm_keys (
+    project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
+    id uuid NOT NULL,
+    provider text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    base_url text COLLATE "C",
+    destination text COLLATE "C" NOT NULL,
+    masked_key text COLLATE "C" NOT NULL,
+    added_by text COLLATE "C" NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    ciphertext bytea NOT NULL,
+    PRIMARY KEY (project_id, id),
+    UNIQUE (project_id, name)
+);
+-- no trace of ciphertexts or masks in pg_statistic, and no attempt to compress noise
+ALTER TABLE tarx_keys.project_llm_keys
+    ALTER COLUMN ciphertext SET STATISTICS 0,
+    ALTER COLUMN masked_key SET STATISTICS 0,
+    ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
+REVOKE ALL ON tarx_keys.project_llm_keys FROM PUBLIC;
+GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
+    ON tarx_keys.project_llm_keys TO tarx_keys_backend;
+ALTER TABLE tarx_keys.project_llm_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY members_read ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_backend
+    USING (project_id = ANY (tarx_keys.visible_project_ids()));
+CREATE POLICY owner_in_project ON tarx_keys.project_llm_keys TO tarx_keys_owner
+    USING (project_id = tarx_keys.current_project_id());
+CREATE POLICY owner_in_maintenance ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_owner
+    USING (tarx_keys.in_maintenance());
+COMMENT ON TABLE tarx_keys.project_llm_keys IS 'LLM keys of projects, sealed. Use the view llm_keys to list them.';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.destination IS 'The base URL that the key is bound to and resolves with';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.masked_key IS 'The mask in ASCII; display_mask() shows it as people see it';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to every other column but created_at';
+
+-- What remains of a deleted key, so that a row that comes back, from a restore
+-- or otherwise, does not resolve.
+CREATE TABLE tarx_keys.llm_key_tombstones (
+    project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
+    id uuid NOT NULL,
+    deleted_by text COLLATE "C" NOT NULL,
+    deleted_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (project_id, id)
+);
+REVOKE ALL ON tarx_keys.llm_key_tombstones FROM PUBLIC;
+ALTER TABLE tarx_keys.llm_key_tombstones ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_in_project ON tarx_keys.llm_key_tombstones TO tarx_keys_owner
+    USING (project_id = tarx_keys.current_project_id());
+COMMENT ON TABLE tarx_keys.llm_key_tombstones IS 'Ids of deleted LLM keys, without key material';
+
+CREATE FUNCTION tarx_keys.display_mask(masked_key text) RETURNS text
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_display_mask';
+REVOKE ALL ON FUNCTION tarx_keys.display_mask FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tarx_keys.display_mask TO tarx_keys_backend;
+COMMENT ON FUNCTION tarx_keys.display_mask IS
+'A stored mask with an ellipsis or bullets, where the database''s and the client''s encoding have them.';
+
+CREATE FUNCTION tarx_keys.require_key(project_id uuid, key_id uuid) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_require_key';
+REVOKE ALL ON FUNCTION tarx_keys.require_key FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.require_key IS
+'Internal. TK001 or TK002 unless the entered project has this key.';
+
+CREATE FUNCTION tarx_keys.fail_key(project_id uuid, key_id uuid) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_fail_key';
+REVOKE ALL ON FUNCTION tarx_keys.fail_key FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.fail_key IS
+'Internal. TK002 if the key was deleted, else TK001.';
+
+CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text, key_value text, base_url text DEFAULT NULL) RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
+REVOKE ALL ON FUNCTION tarx_keys.add_llm_key FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tarx_keys.add_llm_key TO tarx_keys_backend;
+COMMENT ON FUNCTION tarx_keys.add_llm_key IS
+'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters and is unique in the project; key_value has 4 to 8192 bytes; base_url is an https URL, for providers that require one and only for them. Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
+
+CREATE FUNCTION tarx_keys.delete_llm_key(project_id uuid, key_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys.enter_as_admin(delete_llm_key.project_id);
+    PERFORM tarx_keys.require_argument('key_id', delete_llm_key.key_id);
+    DELETE FROM tarx_keys.project_llm_keys k
+        WHERE k.project_id = delete_llm_key.project_id AND k.id = delete_llm_key.key_id;
+    IF NOT FOUND THEN
+        PERFORM tarx_keys.fail_key(delete_llm_key.project_id, delete_llm_key.key_id);
+    END IF;
+    INSERT INTO tarx_keys.llm_key_tombstones (project_id, id, deleted_by)
+        VALUES (delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id())
+        ON CONFLICT ON CONSTRAINT llm_key_tombstones_pkey DO NOTHING;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.delete_llm_key FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tarx_keys.delete_llm_key TO tarx_keys_backend;
+COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
+'For admins: deletes an LLM key. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
+
+CREATE FUNCTION tarx_keys.resolve_key(
+    project_id uuid, key_id uuid,
+    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
+REVOKE ALL ON FUNCTION tarx_keys.resolve_key FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION tarx_keys.resolve_key TO tarx_keys_agent;
+COMMENT ON FUNCTION tarx_keys.resolve_key IS
+'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none). Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
+
+-- The list. security_invoker: row security applies to the caller, whose rights
+-- on the columns \dp shows.
+CREATE VIEW tarx_keys.llm_keys WITH (security_invoker = true, security_barrier = true) AS
+SELECT k.id,
+       k.project_id,
+       k.name,
+       k.provider,
+       coalesce(p.label, k.provider) AS provider_label,
+       tarx_keys.display_mask(k.masked_key) AS masked_key,
+       k.base_url,
+       k.added_by,
+       k.created_at,
+       (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
+         WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count
+  FROM tarx_keys.project_llm_keys k
+  LEFT JOIN tarx_keys.providers p ON p.slug = k.provider;
+REVOKE ALL ON tarx_keys.llm_keys FROM PUBLIC;
+GRANT SELECT ON tarx_keys.llm_keys TO tarx_keys_backend;
+COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
+COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
+COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
+COMMENT ON COLUMN tarx_keys.llm_keys.agent_count IS 'How many agents refer to the key';
+
+SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_llm_keys', '');
+SELECT pg_catalog.pg_extension_config_dump('tarx_keys.llm_key_tombstones', '');

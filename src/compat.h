@@ -1,0 +1,31 @@
+/*
+ * compat.h
+ *	  All differences between the PostgreSQL versions that tarx_keys supports.
+ *
+ * Include it right after postgres.h.  No other file tests PG_VERSION_NUM.
+ */
+#ifndef TARX_KEYS_COMPAT_H
+#define TARX_KEYS_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "tarx_keys needs PostgreSQL 15 or later"
+#endif
+
+/* VARDATA_ANY and friends moved out of postgres.h in 16 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/*
+ * What a check hook hands over must come from the allocator that guc.c frees
+ * it with: malloc in 15, its own context from 16 on.
+ */
+#if PG_VERSION_NUM >= 160000
+#define tarx_keys_guc_strdup(s)		guc_strdup(LOG, (s))
+#define tarx_keys_guc_free(p)		guc_free(p)
+#else
+#define tarx_keys_guc_strdup(s)		strdup(s)
+#define tarx_keys_guc_free(p)		free(p)
+#endif
+
+#endif							/* TARX_KEYS_COMPAT_H */

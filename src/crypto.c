@@ -1,0 +1,86 @@
+/*
+ * crypto.c
+ *	  Key derivation and authenticated encryption by libsodium.
+ *
+ * Subkeys: BLAKE2b (RFC 7693) keyed with the master key, without input, the
+ * 16 bytes of the scope (a project's uuid) as salt and a 16-byte purpose as
+ * personalisation, so that no two scopes or purposes ever share a key.
+ * Encryption: XChaCha20-Poly1305 (IETF construction, draft-irtf-cfrg-xchacha)
+ * with 24-byte nonces, which are large enough to be drawn at random.
+ */
+#include "crypto.h"
+
+#include <sodium.h>
+
+#include "keyring.h"
+
+_Static_assert(TARX_KEYS_SCOPE_BYTES == crypto_generichash_blake2b_SALTBYTES, "salt size");
+_Static_assert(TARX_KEYS_PURPOSE_BYTES == crypto_generichash_blake2b_PERSONALBYTES, "purpose size");
+_Static_assert(TARX_KEYS_SUBKEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
+_Static_assert(TARX_KEYS_NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce size");
+_Static_assert(TARX_KEYS_TAG_BYTES == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
+
+/* exactly 16 bytes; not NUL-terminated */
+static const uint8_t fingerprint_purpose[TARX_KEYS_PURPOSE_BYTES] = {
+	't', 'a', 'r', 'x', '.', 'f', 'i', 'n', 'g', 'e', 'r', 'p', 'r', 'i', 'n', 't'
+};
+
+/*
+ * A name for a master key that tells nothing about it: the first 8 bytes of
+ * a keyed hash under the key itself, with a purpose of its own.
+ */
+void
+tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key)
+{
+	static const uint8_t no_salt[TARX_KEYS_SCOPE_BYTES] = {0};
+	uint8_t		hash[crypto_generichash_blake2b_BYTES_MIN];
+
+	(void) crypto_generichash_blake2b_salt_personal(hash, sizeof(hash), NULL, 0,
+													master_key,
+													TARX_KEYS_MASTER_KEY_BYTES,
+													no_salt, fingerprint_purpose);
+	for (int i = 0; i < TARX_KEYS_FINGERPRINT_BYTES; i++)
+		fingerprint[i] = hash[i];
+	sodium_memzero(hash, sizeof(hash));
+}
+
+/*
+ * Derive the subkey of one scope (16 bytes) and purpose (16 characters).  The
+ * caller wipes it.
+ */
+void
+tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key, const uint8_t *scope,
+				 const char *purpose)
+{
+	(void) crypto_generichash_blake2b_salt_personal(subkey, TARX_KEYS_SUBKEY_BYTES,
+													NULL, 0, master_key,
+													TARX_KEYS_MASTER_KEY_BYTES,
+													scope,
+													(const uint8_t *) purpose);
+}
+
+/* Encrypt to out[0 .. plainlen + TARX_KEYS_TAG_BYTES). */
+void
+tarx_keys_encrypt(uint8_t *out, const uint8_t *plain, size_t plainlen,
+				  const uint8_t *aad, size_t aadlen, const uint8_t *nonce,
+				  const uint8_t *subkey)
+{
+	(void) crypto_aead_xchacha20poly1305_ietf_encrypt(out, NULL, plain, plainlen,
+													  aad, aadlen, NULL, nonce,
+													  subkey);
+}
+
+/*
+ * Decrypt to out[0 .. sealedlen - TARX_KEYS_TAG_BYTES).  False, with nothing
+ * of the plaintext in out, when the bytes or the AAD are not what was sealed.
+ */
+bool
+tarx_keys_decrypt(uint8_t *out, const uint8_t *sealed, size_t sealedlen,
+				  const uint8_t *aad, size_t aadlen, const uint8_t *nonce,
+				  const uint8_t *subkey)
+{
+	return sealedlen >= TARX_KEYS_TAG_BYTES &&
+		crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed,
+												   sealedlen, aad, aadlen, nonce,
+												   subkey) == 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * crypto.h
+ *	  The cryptographic primitives, all of them libsodium's.
+ *
+ * No postgres.h here.  sodium_init() must have run before any call.
+ */
+#ifndef TARX_KEYS_CRYPTO_H
+#define TARX_KEYS_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TARX_KEYS_SUBKEY_BYTES		32
+#define TARX_KEYS_SCOPE_BYTES		16
+#define TARX_KEYS_PURPOSE_BYTES		16
+#define TARX_KEYS_NONCE_BYTES		24
+#define TARX_KEYS_TAG_BYTES			16
+
+extern void tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key);
+extern void tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key,
+							 const uint8_t *scope, const char *purpose);
+extern void tarx_keys_encrypt(uint8_t *out, const uint8_t *plain, size_t plainlen,
+							  const uint8_t *aad, size_t aadlen,
+							  const uint8_t *nonce, const uint8_t *subkey);
+extern bool tarx_keys_decrypt(uint8_t *out, const uint8_t *sealed, size_t sealedlen,
+							  const uint8_t *aad, size_t aadlen,
+							  const uint8_t *nonce, const uint8_t *subkey);
+
+#endif							/* TARX_KEYS_CRYPTO_H */

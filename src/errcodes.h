@@ -1,0 +1,19 @@
+/*
+ * errcodes.h
+ *	  The SQLSTATEs that are tarx_keys' own.
+ *
+ * Where PostgreSQL has a code for a condition that code is used; class TK
+ * holds only what it has none for.  The table in README.md follows this list.
+ */
+#ifndef TARX_KEYS_ERRCODES_H
+#define TARX_KEYS_ERRCODES_H
+
+#define ERRCODE_TK_KEY_NOT_FOUND		MAKE_SQLSTATE('T','K','0','0','1')
+#define ERRCODE_TK_KEY_DELETED			MAKE_SQLSTATE('T','K','0','0','2')
+#define ERRCODE_TK_AGENT_WITHOUT_KEY	MAKE_SQLSTATE('T','K','0','0','3')
+#define ERRCODE_TK_INTEGRITY			MAKE_SQLSTATE('T','K','0','0','4')
+#define ERRCODE_TK_NO_KEYRING			MAKE_SQLSTATE('T','K','0','0','5')
+#define ERRCODE_TK_MASTER_KEY_MISSING	MAKE_SQLSTATE('T','K','0','0','6')
+#define ERRCODE_TK_NO_ACTING_USER		MAKE_SQLSTATE('T','K','0','0','7')
+
+#endif							/* TARX_KEYS_ERRCODES_H */

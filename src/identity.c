@@ -1,0 +1,380 @@
+/*
+ * identity.c
+ *	  Who acts in this transaction, in which project, and what that allows.
+ *
+ * The acting user and the active project are PGC_INTERNAL settings: only C
+ * code sets them, they end with the transaction or ROLLBACK TO, and no SET,
+ * ALTER ROLE or connection option reaches them.  Parallel workers do not have
+ * them, so every function that asks is PARALLEL RESTRICTED at most.
+ *
+ * The enter_... functions stand at the head of our SECURITY DEFINER functions.
+ * They check the acting user's rights as they are now, not as an old snapshot
+ * has them, and make the project the active one until that function returns
+ * (a GUC_ACTION_SAVE setting ends with the function, whose own SET search_path
+ * gives it a settings level).  Row security for the owner compares each row's
+ * project with the active one, so a function that forgot to enter a project
+ * reaches no rows at all.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "tarx_keys.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_act_as);
+PG_FUNCTION_INFO_V1(tarx_keys_current_user_id);
+PG_FUNCTION_INFO_V1(tarx_keys_current_project_id);
+PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_as_member_sql);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_as_admin_sql);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_new_project);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_maintenance);
+PG_FUNCTION_INFO_V1(tarx_keys_in_maintenance);
+PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
+
+#define ACTING_USER		"tarx_keys.acting_user"
+#define ACTIVE_PROJECT	"tarx_keys.active_project"
+#define MAINTENANCE		"tarx_keys.maintenance"
+
+typedef enum MemberRole
+{
+	ROLE_NONE,
+	ROLE_MEMBER,
+	ROLE_ADMIN
+} MemberRole;
+
+/* What visible_project_ids() found, for the rest of one query. */
+typedef struct VisibleProjects
+{
+	uint64		identity;
+	Datum		project_ids;
+} VisibleProjects;
+
+static char *acting_user = NULL;
+static char *active_project = NULL;
+static bool maintenance = false;
+
+/* Advances whenever one of the settings may have changed. */
+static uint64 identity_count = 0;
+
+static TarxKeysQuery role_query = {
+	"SELECT m.role FROM tarx_keys.project_members m"
+	" WHERE m.project_id OPERATOR(pg_catalog.=) $1"
+	" AND m.user_id OPERATOR(pg_catalog.=) $2",
+	2, {UUIDOID, TEXTOID}, NULL
+};
+
+static TarxKeysQuery other_admin_query = {
+	"SELECT 1 FROM tarx_keys.project_members m"
+	" WHERE m.project_id OPERATOR(pg_catalog.=) $1"
+	" AND m.user_id OPERATOR(pg_catalog.<>) $2"
+	" AND m.role OPERATOR(pg_catalog.=) 'admin'",
+	2, {UUIDOID, TEXTOID}, NULL
+};
+
+static TarxKeysQuery projects_query = {
+	"SELECT m.project_id FROM tarx_keys.project_members m"
+	" WHERE m.user_id OPERATOR(pg_catalog.=) $1"
+	" AND ($2 IS NULL OR m.project_id OPERATOR(pg_catalog.=) $2)",
+	2, {TEXTOID, UUIDOID}, NULL
+};
+
+static void
+count_identity(const char *newval pg_attribute_unused(),
+			   void *extra pg_attribute_unused())
+{
+	identity_count++;
+}
+
+static void
+define_internal_string(const char *name, const char *description, char **variable)
+{
+	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_INTERNAL,
+							   GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   NULL, count_identity, NULL);
+}
+
+/* Define the settings that hold the identity, and close our prefix to others. */
+void
+tarx_keys_identity_init(void)
+{
+	define_internal_string(ACTING_USER,
+						   "The acting user of this transaction, set by tarx_keys.act_as().",
+						   &acting_user);
+	define_internal_string(ACTIVE_PROJECT,
+						   "The active project of this transaction, set by tarx_keys.act_as().",
+						   &active_project);
+	DefineCustomBoolVariable(MAINTENANCE,
+							 "Whether a function of the extension looks at all projects.",
+							 NULL, &maintenance, false, PGC_INTERNAL,
+							 GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							 NULL, NULL, NULL);
+	MarkGUCPrefixReserved("tarx_keys");
+}
+
+static void
+set_internal(const char *name, const char *value, GucAction action)
+{
+	(void) set_config_option(name, value, PGC_INTERNAL, PGC_S_SESSION, action, true, 0,
+							 false);
+}
+
+static char *
+uuid_text(const pg_uuid_t *id)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
+}
+
+static bool
+has_acting_user(void)
+{
+	return acting_user[0] != '\0';
+}
+
+static bool
+has_active_project(void)
+{
+	return active_project[0] != '\0';
+}
+
+static Datum
+active_project_datum(void)
+{
+	return DirectFunctionCall1(uuid_in, CStringGetDatum(active_project));
+}
+
+/* The acting user's id, in the database's encoding; TK007 if there is none. */
+char *
+tarx_keys_acting_user(void)
+{
+	if (!has_acting_user())
+		tarx_keys_fail_no_acting_user();
+	return acting_user;
+}
+
+/*
+ * Make the project the active one until the calling SQL function returns;
+ * denied if another one is active.
+ */
+void
+tarx_keys_enter_project(const pg_uuid_t *project_id)
+{
+	if (!has_active_project())
+		set_internal(ACTIVE_PROJECT, uuid_text(project_id), GUC_ACTION_SAVE);
+	else if (memcmp(DatumGetUUIDP(active_project_datum()), project_id, UUID_LEN) != 0)
+		tarx_keys_deny_project(project_id);
+}
+
+static MemberRole
+role_of(const pg_uuid_t *project_id, const char *user_id)
+{
+	Datum		values[2] = {UUIDPGetDatum(project_id), CStringGetTextDatum(user_id)};
+	MemberRole	role = ROLE_NONE;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (tarx_keys_query_run_latest(&role_query, values) > 0)
+	{
+		char	   *name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+
+		role = strcmp(name, "admin") == 0 ? ROLE_ADMIN : ROLE_MEMBER;
+	}
+	SPI_finish();
+	return role;
+}
+
+static void
+enter_with_role(const pg_uuid_t *project_id, MemberRole least)
+{
+	char	   *user_id = tarx_keys_acting_user();
+	MemberRole	role;
+
+	if (has_active_project())
+		tarx_keys_enter_project(project_id);
+	role = role_of(project_id, user_id);
+	if (role == ROLE_NONE)
+		tarx_keys_deny_project(project_id);
+	if (role < least)
+		tarx_keys_deny_not_admin(project_id);
+	tarx_keys_enter_project(project_id);
+}
+
+/* Enter the project, whose admin the acting user must be. */
+void
+tarx_keys_enter_as_admin(const pg_uuid_t *project_id)
+{
+	enter_with_role(project_id, ROLE_ADMIN);
+}
+
+Datum
+tarx_keys_enter_as_admin_sql(PG_FUNCTION_ARGS)
+{
+	enter_with_role(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_ADMIN);
+	PG_RETURN_VOID();
+}
+
+Datum
+tarx_keys_enter_as_member_sql(PG_FUNCTION_ARGS)
+{
+	enter_with_role(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_MEMBER);
+	PG_RETURN_VOID();
+}
+
+/* Enter a project that is about to be created; any acting user may. */
+Datum
+tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+
+	(void) tarx_keys_acting_user();
+	tarx_keys_enter_project(project_id);
+	PG_RETURN_VOID();
+}
+
+/* Let the calling SQL function read the rows of all projects until it returns. */
+Datum
+tarx_keys_enter_maintenance(PG_FUNCTION_ARGS)
+{
+	set_internal(MAINTENANCE, "on", GUC_ACTION_SAVE);
+	PG_RETURN_VOID();
+}
+
+Datum
+tarx_keys_in_maintenance(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(maintenance);
+}
+
+/*
+ * act_as(user_id text, project_id uuid): see sql/10_identity.sql.
+ *
+ * The settings come first, because the look-up of the membership is itself
+ * subject to row security by the acting user.  If it is refused, the error
+ * takes them back.
+ */
+Datum
+tarx_keys_act_as(PG_FUNCTION_ARGS)
+{
+	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
+	char	   *user;
+
+	tarx_keys_check_user_id(&user_id);
+	user = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	if (!IsTransactionBlock())
+		ereport(WARNING,
+				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
+				 errmsg("tarx_keys.act_as() lasts only for this statement, because there is no transaction block"),
+				 errhint("Call it after BEGIN, in the transaction that it is meant for.")));
+
+	set_internal(ACTING_USER, user, GUC_ACTION_LOCAL);
+	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
+	if (!PG_ARGISNULL(1))
+	{
+		pg_uuid_t  *project_id = PG_GETARG_UUID_P(1);
+
+		if (role_of(project_id, user) == ROLE_NONE)
+			tarx_keys_deny_project(project_id);
+		set_internal(ACTIVE_PROJECT, uuid_text(project_id), GUC_ACTION_LOCAL);
+	}
+	PG_RETURN_VOID();
+}
+
+Datum
+tarx_keys_current_user_id(PG_FUNCTION_ARGS)
+{
+	if (!has_acting_user())
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(acting_user));
+}
+
+Datum
+tarx_keys_current_project_id(PG_FUNCTION_ARGS)
+{
+	if (!has_active_project())
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(active_project_datum());
+}
+
+/* The project ids that the query's snapshot gives the acting user, as uuid[]. */
+static Datum
+find_visible_projects(MemoryContext context)
+{
+	Datum		values[2];
+	char		nulls[2] = {' ', 'n'};
+	uint64		count;
+	Datum	   *ids;
+	ArrayType  *array;
+	MemoryContext spi_context;
+
+	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
+	values[1] = (Datum) 0;
+	if (has_active_project())
+	{
+		values[1] = active_project_datum();
+		nulls[1] = ' ';
+	}
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	count = tarx_keys_query_run(&projects_query, values, nulls, true, 0);
+	ids = palloc(sizeof(Datum) * (count + 1));
+	for (uint64 i = 0; i < count; i++)
+	{
+		bool		isnull;
+
+		ids[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+	}
+	spi_context = MemoryContextSwitchTo(context);
+	array = construct_array(ids, (int) count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	MemoryContextSwitchTo(spi_context);
+	SPI_finish();
+	return PointerGetDatum(array);
+}
+
+/*
+ * visible_project_ids() returns uuid[]: what row security compares with.  It
+ * is STABLE, and one query may ask for every row or rescan: the answer is kept
+ * for as long as the query runs, unless the identity changes under it.
+ */
+Datum
+tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
+{
+	VisibleProjects *cache = fcinfo->flinfo->fn_extra;
+
+	if (cache == NULL)
+	{
+		cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(VisibleProjects));
+		fcinfo->flinfo->fn_extra = cache;
+	}
+	if (cache->project_ids == (Datum) 0 || cache->identity != identity_count)
+	{
+		cache->project_ids = find_visible_projects(fcinfo->flinfo->fn_mcxt);
+		cache->identity = identity_count;
+	}
+	PG_RETURN_DATUM(cache->project_ids);
+}
+
+/*
+ * other_admin_exists(project_id uuid, user_id text) returns boolean: whether
+ * the project has an admin besides this user by now.  To be called with the
+ * project's row locked, so that the answer stays true.
+ */
+Datum
+tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)
+{
+	Datum		values[2];
+	bool		found;
+
+	values[0] = UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
+	values[1] = PointerGetDatum(tarx_keys_arg_text(fcinfo, 1, "user_id"));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	found = tarx_keys_query_run_latest(&other_admin_query, values) > 0;
+	SPI_finish();
+	PG_RETURN_BOOL(found);
+}

@@ -1,0 +1,32 @@
+/*
+ * keyring_status.c
+ *	  Tells SQL which master keys there are, by fingerprint.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "tarx_keys.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_keyring_fingerprints);
+
+/* keyring_fingerprints() returns text[]: see sql/60_keyring.sql */
+Datum
+tarx_keys_keyring_fingerprints(PG_FUNCTION_ARGS)
+{
+	uint8		fingerprints[TARX_KEYS_KEYRING_MAX_KEYS][TARX_KEYS_FINGERPRINT_BYTES];
+	Datum		texts[TARX_KEYS_KEYRING_MAX_KEYS];
+	int			count = tarx_keys_page_fingerprints(fingerprints);
+
+	for (int i = 0; i < count; i++)
+	{
+		char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
+		tarx_keys_fingerprint_hex(fingerprints[i], hex);
+		texts[i] = CStringGetTextDatum(hex);
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
+}

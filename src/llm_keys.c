@@ -1,0 +1,613 @@
+/*
+ * llm_keys.c
+ *	  Adds project LLM keys and resolves them.
+ *
+ * A key's value is sealed before its row is first written, bound to everything
+ * in the row that decides where the value goes and how people know it; and it
+ * is opened only into the result of a resolve call.  Every copy that is made
+ * in between is wiped, whatever happens.
+ *
+ * The destination is the base URL that a runner gets: the key's own, or the
+ * provider's default as it was when the key was added.  It is stored and bound
+ * with the key, so that a change of the provider's row redirects no key.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <sodium.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "baseurl.h"
+#include "envelope.h"
+#include "mask.h"
+#include "tarx_keys.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_add_llm_key);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_key);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_agent_key);
+PG_FUNCTION_INFO_V1(tarx_keys_require_key);
+PG_FUNCTION_INFO_V1(tarx_keys_fail_key);
+PG_FUNCTION_INFO_V1(tarx_keys_fail_agent_sql);
+PG_FUNCTION_INFO_V1(tarx_keys_display_mask);
+
+/* What a key's ciphertext is bound to, as UTF-8; base_url may be NULL. */
+typedef struct LlmKey
+{
+	pg_uuid_t	project_id;
+	pg_uuid_t	id;
+	TarxKeysText provider;
+	TarxKeysText name;
+	TarxKeysText base_url;
+	TarxKeysText destination;
+	TarxKeysText masked_key;
+	TarxKeysText added_by;
+} LlmKey;
+
+/* A row of the provider catalogue, as UTF-8 */
+typedef struct Provider
+{
+	TarxKeysText default_base_url;
+	bool		base_url_required;
+	TarxKeysSpan *host_suffixes;
+	size_t		nhost_suffixes;
+	TarxKeysSpan *key_prefixes;
+	size_t		nkey_prefixes;
+} Provider;
+
+static TarxKeysQuery provider_query = {
+	"SELECT p.default_base_url, p.base_url_required, p.base_url_host_suffixes, p.key_prefixes"
+	" FROM tarx_keys.providers p WHERE p.slug OPERATOR(pg_catalog.=) $1",
+	1, {TEXTOID}, NULL
+};
+
+static TarxKeysQuery provider_list_query = {
+	"SELECT pg_catalog.string_agg(p.slug, ', ' ORDER BY p.slug) FROM tarx_keys.providers p",
+	0, {0}, NULL
+};
+
+static TarxKeysQuery insert_query = {
+	"INSERT INTO tarx_keys.project_llm_keys"
+	" (project_id, id, provider, name, base_url, destination, masked_key, added_by, ciphertext)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" ON CONFLICT (project_id, name) DO NOTHING",
+	9, {UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID}, NULL
+};
+
+/* A tombstone outweighs a row: that row came back from somewhere. */
+static TarxKeysQuery key_query = {
+	"SELECT k.provider, k.name, k.base_url, k.destination, k.masked_key, k.added_by, k.ciphertext"
+	" FROM tarx_keys.project_llm_keys k"
+	" WHERE k.project_id OPERATOR(pg_catalog.=) $1 AND k.id OPERATOR(pg_catalog.=) $2"
+	" AND NOT EXISTS (SELECT FROM tarx_keys.llm_key_tombstones t"
+	" WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.id OPERATOR(pg_catalog.=) $2)",
+	2, {UUIDOID, UUIDOID}, NULL
+};
+
+static TarxKeysQuery tombstone_query = {
+	"SELECT 1 FROM tarx_keys.llm_key_tombstones t"
+	" WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.id OPERATOR(pg_catalog.=) $2",
+	2, {UUIDOID, UUIDOID}, NULL
+};
+
+static TarxKeysQuery agent_query = {
+	"SELECT a.user_api_key_id FROM tarx_keys.agents a"
+	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.id OPERATOR(pg_catalog.=) $2",
+	2, {UUIDOID, UUIDOID}, NULL
+};
+
+static void
+connect_spi(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/* Column n (from 1) of the only row in SPI_tuptable */
+static Datum
+column(int n, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
+}
+
+static TarxKeysText
+text_column(int n, const char *what)
+{
+	TarxKeysText none = {NULL, 0, NULL};
+	bool		isnull;
+	Datum		value = column(n, &isnull);
+
+	return isnull ? none : tarx_keys_to_utf8(DatumGetTextPP(value), what);
+}
+
+static TarxKeysSpan *
+text_array_column(int n, const char *what, size_t *count)
+{
+	bool		isnull;
+	Datum		array = column(n, &isnull);
+	Datum	   *elements;
+	bool	   *nulls;
+	int			nelements;
+	TarxKeysSpan *spans;
+
+	*count = 0;
+	if (isnull)
+		return NULL;
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &nelements);
+	spans = palloc(sizeof(TarxKeysSpan) * (nelements + 1));
+	for (int i = 0; i < nelements; i++)
+	{
+		if (!nulls[i])
+		{
+			TarxKeysText t = tarx_keys_to_utf8(DatumGetTextPP(elements[i]), what);
+
+			spans[(*count)++] = (TarxKeysSpan) {t.data, t.len};
+		}
+	}
+	return spans;
+}
+
+static void
+bind_fields(TarxKeysBinding *binding, const LlmKey *key)
+{
+	tarx_keys_binding_init(binding, TARX_KEYS_PURPOSE_LLM_KEY, key->project_id.data);
+	tarx_keys_binding_add(binding, key->id.data, UUID_LEN);
+	tarx_keys_binding_add(binding, key->provider.data, key->provider.len);
+	tarx_keys_binding_add(binding, key->name.data, key->name.len);
+	tarx_keys_binding_add(binding, key->base_url.data, key->base_url.len);
+	tarx_keys_binding_add(binding, key->destination.data, key->destination.len);
+	tarx_keys_binding_add(binding, key->masked_key.data, key->masked_key.len);
+	tarx_keys_binding_add(binding, key->added_by.data, key->added_by.len);
+}
+
+/* The envelope as a bytea; the master key is in clear only here. */
+static Datum
+seal(const LlmKey *key, const TarxKeysText *value)
+{
+	TarxKeysBinding binding;
+	TarxKeysMasterKey master;
+	bytea	   *envelope = palloc(VARHDRSZ + value->len + TARX_KEYS_ENVELOPE_OVERHEAD);
+	bool		ok;
+
+	SET_VARSIZE(envelope, VARHDRSZ + value->len + TARX_KEYS_ENVELOPE_OVERHEAD);
+	bind_fields(&binding, key);
+	tarx_keys_page_active_key(&master);
+	ok = tarx_keys_envelope_seal((uint8 *) VARDATA(envelope), &master, &binding,
+								 (const uint8 *) value->data, value->len);
+	sodium_memzero(&master, sizeof(master));
+	if (!ok)
+		elog(ERROR, "fields of an LLM key exceed what can be bound");
+	return PointerGetDatum(envelope);
+}
+
+/* Open an envelope: a registered secret in the database's encoding. */
+static TarxKeysText
+open_envelope(const LlmKey *key, bytea *envelope)
+{
+	TarxKeysBinding binding;
+	TarxKeysMasterKey master;
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
+	size_t		len = VARSIZE_ANY_EXHDR(envelope);
+	const uint8 *fingerprint = tarx_keys_envelope_fingerprint(bytes, len);
+	TarxKeysText value;
+	bool		ok;
+
+	if (fingerprint == NULL)
+		tarx_keys_fail_integrity(&key->id);
+	value.len = tarx_keys_envelope_plain_len(len);
+	value.data = palloc(value.len + 1);
+	value.secret = tarx_keys_secret_register(value.data, value.len);
+	bind_fields(&binding, key);
+	tarx_keys_page_key(fingerprint, &master);
+	ok = tarx_keys_envelope_open((uint8 *) value.data, &master, &binding, bytes, len);
+	sodium_memzero(&master, sizeof(master));
+	if (!ok)
+		tarx_keys_fail_integrity(&key->id);
+	return tarx_keys_secret_from_utf8(value);
+}
+
+/* TK002 if the key has been deleted, else TK001.  In an SPI connection. */
+static void
+fail_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id)
+{
+	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(key_id)};
+
+	if (tarx_keys_query_run_latest(&tombstone_query, values) > 0)
+		tarx_keys_fail_key_deleted(key_id);
+	tarx_keys_fail_key_not_found(key_id);
+}
+
+/* Fetch the row of a key that exists by now; its envelope is the result. */
+static bytea *
+fetch_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, LlmKey *key)
+{
+	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(key_id)};
+	Datum		envelope;
+	bool		isnull;
+
+	if (tarx_keys_query_run_latest(&key_query, values) == 0)
+		fail_key(project_id, key_id);
+	key->project_id = *project_id;
+	key->id = *key_id;
+	key->provider = text_column(1, "provider");
+	key->name = text_column(2, "name");
+	key->base_url = text_column(3, "base_url");
+	key->destination = text_column(4, "destination");
+	key->masked_key = text_column(5, "masked_key");
+	key->added_by = text_column(6, "added_by");
+	envelope = column(7, &isnull);
+	if (isnull)
+		tarx_keys_fail_integrity(key_id);
+	return DatumGetByteaPP(envelope);
+}
+
+/*
+ * add_llm_key
+ */
+
+static void
+fail_unknown_provider(void)
+{
+	char	   *list = NULL;
+
+	if (tarx_keys_query_run(&provider_list_query, NULL, NULL, true, 1) > 0)
+		list = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown provider"),
+			 errhint("Known providers: %s.", list != NULL ? list : "none")));
+}
+
+static Provider
+fetch_provider(text *slug)
+{
+	Datum		values[1] = {PointerGetDatum(slug)};
+	Provider	provider;
+	bool		isnull;
+
+	if (tarx_keys_query_run(&provider_query, values, NULL, true, 1) == 0)
+		fail_unknown_provider();
+	provider.default_base_url = text_column(1, "default_base_url");
+	provider.base_url_required = DatumGetBool(column(2, &isnull));
+	provider.host_suffixes = text_array_column(3, "base_url_host_suffixes",
+											   &provider.nhost_suffixes);
+	provider.key_prefixes = text_array_column(4, "key_prefixes", &provider.nkey_prefixes);
+	return provider;
+}
+
+static void
+check_host_suffix(const Provider *provider, const char *host)
+{
+	StringInfoData known;
+
+	if (provider->nhost_suffixes == 0)
+		return;
+	initStringInfo(&known);
+	for (size_t i = 0; i < provider->nhost_suffixes; i++)
+	{
+		char	   *suffix = pnstrdup(provider->host_suffixes[i].data,
+									  provider->host_suffixes[i].len);
+
+		if (tarx_keys_baseurl_host_has_suffix(host, suffix))
+			return;
+		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", suffix);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the base URL's host is not one of this provider"),
+			 errhint("The host must end in one of: %s.", known.data)));
+}
+
+/* Check what the provider says about base URLs; canonical, or NULL if there is none. */
+static TarxKeysText
+check_base_url(const Provider *provider, FunctionCallInfo fcinfo, int n)
+{
+	TarxKeysText result = {NULL, 0, NULL};
+	TarxKeysText given;
+	TarxKeysBaseUrl *canonical;
+	TarxKeysBaseUrlStatus status;
+
+	if (PG_ARGISNULL(n))
+	{
+		if (provider->base_url_required)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("this provider needs a base URL"),
+					 errhint("Pass base_url, the https address of your own endpoint at the provider.")));
+		return result;
+	}
+	if (!provider->base_url_required)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("this provider takes no base URL"),
+				 errhint("Leave base_url out, or use the provider openai_compatible.")));
+
+	given = tarx_keys_arg_utf8(fcinfo, n, "base_url");
+	canonical = palloc(sizeof(TarxKeysBaseUrl));
+	status = tarx_keys_baseurl_canonicalize(given.data, given.len,
+											tarx_keys_setting_insecure_urls(), canonical);
+	if (status != TARX_KEYS_BASEURL_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s", tarx_keys_baseurl_problem(status)),
+				 errhint("A base URL is like https://host.example/v1: https, a public host, no user, query or fragment. A superuser can admit http and private hosts with tarx_keys.allow_insecure_base_urls.")));
+	check_host_suffix(provider, canonical->host);
+	result.data = canonical->url;
+	result.len = canonical->len;
+	return result;
+}
+
+static void
+check_not_masked(const TarxKeysText *value, const Provider *provider)
+{
+	TarxKeysSpan span = {value->data, value->len};
+
+	if (tarx_keys_looks_masked(span, provider->key_prefixes, provider->nkey_prefixes))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key_value is a mask, not a key"),
+				 errhint("Pass the key as the provider shows it when it is created.")));
+}
+
+static TarxKeysText
+make_mask(const TarxKeysText *value, const Provider *provider)
+{
+	TarxKeysText mask = {palloc(TARX_KEYS_MASK_MAX), 0, NULL};
+	TarxKeysSpan span = {value->data, value->len};
+
+	mask.len = tarx_keys_mask(mask.data, span, provider->key_prefixes,
+							  provider->nkey_prefixes);
+	return mask;
+}
+
+static Datum
+text_or_null(const TarxKeysText *value, char *null_flag)
+{
+	*null_flag = value->data == NULL ? 'n' : ' ';
+	return value->data == NULL ? (Datum) 0 :
+		PointerGetDatum(tarx_keys_from_utf8(value->data, value->len));
+}
+
+static void
+insert_key(const LlmKey *key, Datum envelope)
+{
+	Datum		values[9];
+	char		nulls[10] = "         ";
+
+	values[0] = UUIDPGetDatum(&key->project_id);
+	values[1] = UUIDPGetDatum(&key->id);
+	values[2] = text_or_null(&key->provider, &nulls[2]);
+	values[3] = text_or_null(&key->name, &nulls[3]);
+	values[4] = text_or_null(&key->base_url, &nulls[4]);
+	values[5] = text_or_null(&key->destination, &nulls[5]);
+	values[6] = text_or_null(&key->masked_key, &nulls[6]);
+	values[7] = text_or_null(&key->added_by, &nulls[7]);
+	values[8] = envelope;
+	if (tarx_keys_query_run(&insert_query, values, nulls, false, 0) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("an LLM key with this name exists already in the project"),
+				 errhint("Choose another name, or delete the key that has it.")));
+}
+
+/* Check everything, seal, insert; *id becomes the new key's id. */
+static void
+add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
+{
+	LlmKey		key;
+	Provider	provider = fetch_provider(tarx_keys_arg_text(fcinfo, 1, "provider"));
+
+	key.project_id = *PG_GETARG_UUID_P(0);
+	key.id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+	key.provider = tarx_keys_arg_utf8(fcinfo, 1, "provider");
+	key.name = tarx_keys_arg_utf8(fcinfo, 2, "name");
+	tarx_keys_check_name(&key.name, "name");
+	tarx_keys_check_value(value, "key_value");
+	check_not_masked(value, &provider);
+	key.base_url = check_base_url(&provider, fcinfo, 4);
+	key.destination = key.base_url.data != NULL ? key.base_url : provider.default_base_url;
+	key.masked_key = make_mask(value, &provider);
+	key.added_by = tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), "user_id");
+
+	insert_key(&key, seal(&key, value));
+	*id = key.id;
+}
+
+/*
+ * add_llm_key(project_id uuid, provider text, name text, key_value text,
+ * base_url text) returns uuid: see sql/40_llm_keys.sql.
+ */
+Datum
+tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+	TarxKeysText value;
+
+	tarx_keys_enter_as_admin(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
+	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
+	connect_spi();
+	add_key(fcinfo, &value, id);
+	SPI_finish();
+	tarx_keys_secret_wipe(value.secret);
+	PG_RETURN_UUID_P(id);
+}
+
+/*
+ * resolve_key, resolve_agent_key
+ */
+
+/* The shape of a resolve call's row, made once in a session. */
+static TupleDesc
+resolved_desc(void)
+{
+	static TupleDesc desc = NULL;
+
+	if (desc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc	fresh = CreateTemplateTupleDesc(5);
+
+		TupleDescInitEntry(fresh, 1, "key_id", UUIDOID, -1, 0);
+		TupleDescInitEntry(fresh, 2, "provider", TEXTOID, -1, 0);
+		TupleDescInitEntry(fresh, 3, "name", TEXTOID, -1, 0);
+		TupleDescInitEntry(fresh, 4, "base_url", TEXTOID, -1, 0);
+		TupleDescInitEntry(fresh, 5, "key_value", TEXTOID, -1, 0);
+		desc = BlessTupleDesc(fresh);
+		MemoryContextSwitchTo(old);
+	}
+	return desc;
+}
+
+/* The result row, in the caller's memory */
+static HeapTuple
+form_resolved(const LlmKey *key, const TarxKeysText *value, MemoryContext context)
+{
+	Datum		values[5];
+	bool		nulls[5] = {false};
+	text	   *copy = palloc(VARHDRSZ + value->len);
+	TarxKeysSecret *secret = tarx_keys_secret_register(copy, VARHDRSZ + value->len);
+	HeapTuple	tuple;
+	MemoryContext old;
+
+	SET_VARSIZE(copy, VARHDRSZ + value->len);
+	memcpy(VARDATA(copy), value->data, value->len);
+	values[0] = UUIDPGetDatum(&key->id);
+	values[1] = PointerGetDatum(tarx_keys_from_utf8(key->provider.data, key->provider.len));
+	values[2] = PointerGetDatum(tarx_keys_from_utf8(key->name.data, key->name.len));
+	values[3] = PointerGetDatum(tarx_keys_from_utf8(key->destination.data, key->destination.len));
+	values[4] = PointerGetDatum(copy);
+	old = MemoryContextSwitchTo(context);
+	tuple = heap_form_tuple(resolved_desc(), values, nulls);
+	MemoryContextSwitchTo(old);
+	tarx_keys_secret_wipe(secret);
+	return tuple;
+}
+
+/* Resolve a key of a project that has been entered.  In an SPI connection. */
+static HeapTuple
+resolve(const pg_uuid_t *project_id, const pg_uuid_t *key_id, MemoryContext context)
+{
+	LlmKey		key;
+	bytea	   *envelope = fetch_key(project_id, key_id, &key);
+	TarxKeysText value = open_envelope(&key, envelope);
+	HeapTuple	tuple = form_resolved(&key, &value, context);
+
+	tarx_keys_secret_wipe(value.secret);
+	return tuple;
+}
+
+/*
+ * resolve_key(project_id uuid, key_id uuid) returns one row: see
+ * sql/40_llm_keys.sql.  Writes nothing, so that it runs on a standby.
+ */
+Datum
+tarx_keys_resolve_key(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+	MemoryContext context = CurrentMemoryContext;
+	HeapTuple	tuple;
+
+	tarx_keys_enter_project(project_id);
+	connect_spi();
+	tuple = resolve(project_id, key_id, context);
+	SPI_finish();
+	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+}
+
+/* resolve_agent_key(project_id uuid, agent_id uuid): the same by the agent's key */
+Datum
+tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	const pg_uuid_t *agent_id = tarx_keys_arg_uuid(fcinfo, 1, "agent_id");
+	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(agent_id)};
+	MemoryContext context = CurrentMemoryContext;
+	HeapTuple	tuple;
+	Datum		key_id = (Datum) 0;
+	bool		isnull = true;
+
+	tarx_keys_enter_project(project_id);
+	connect_spi();
+	if (tarx_keys_query_run_latest(&agent_query, values) > 0)
+		key_id = column(1, &isnull);
+	if (isnull)
+		tarx_keys_fail_agent(agent_id);
+	tuple = resolve(project_id, DatumGetUUIDP(key_id), context);
+	SPI_finish();
+	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+}
+
+/*
+ * Helpers of the SQL functions
+ */
+
+/* require_key(project_id uuid, key_id uuid): TK001 or TK002 unless it can be used */
+Datum
+tarx_keys_require_key(PG_FUNCTION_ARGS)
+{
+	LlmKey		key;
+
+	connect_spi();
+	(void) fetch_key(tarx_keys_arg_uuid(fcinfo, 0, "project_id"),
+					 tarx_keys_arg_uuid(fcinfo, 1, "key_id"), &key);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* fail_key(project_id uuid, key_id uuid): TK002 if it was deleted, else TK001 */
+Datum
+tarx_keys_fail_key(PG_FUNCTION_ARGS)
+{
+	connect_spi();
+	fail_key(tarx_keys_arg_uuid(fcinfo, 0, "project_id"),
+			 tarx_keys_arg_uuid(fcinfo, 1, "key_id"));
+	PG_RETURN_VOID();
+}
+
+/* fail_agent(agent_id uuid): TK003 */
+Datum
+tarx_keys_fail_agent_sql(PG_FUNCTION_ARGS)
+{
+	tarx_keys_fail_agent(tarx_keys_arg_uuid(fcinfo, 0, "agent_id"));
+	PG_RETURN_VOID();
+}
+
+/* Can the client show U+2026 and U+2022? */
+static bool
+client_shows_unicode(void)
+{
+	int			server = GetDatabaseEncoding();
+	int			client = pg_get_client_encoding();
+
+	return (server == PG_UTF8 || server == PG_SQL_ASCII) &&
+		(client == PG_UTF8 || client == PG_SQL_ASCII);
+}
+
+/* display_mask(masked_key text) returns text: a stored mask as people see it */
+Datum
+tarx_keys_display_mask(PG_FUNCTION_ARGS)
+{
+	text	   *stored = tarx_keys_arg_text(fcinfo, 0, "masked_key");
+	TarxKeysSpan mask = {VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)};
+	TarxKeysSpan head;
+	TarxKeysSpan tail;
+	const char *sign;
+	StringInfoData shown;
+
+	if (!client_shows_unicode() || !tarx_keys_mask_split(mask, &head, &sign, &tail))
+		PG_RETURN_TEXT_P(stored);
+	initStringInfo(&shown);
+	appendBinaryStringInfo(&shown, head.data, (int) head.len);
+	appendStringInfoString(&shown, sign);
+	appendBinaryStringInfo(&shown, tail.data, (int) tail.len);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(shown.data, shown.len));
+}

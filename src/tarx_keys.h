@@ -1,0 +1,100 @@
+/*
+ * tarx_keys.h
+ *	  What the files of this extension offer each other, grouped by file.
+ *
+ * Include after postgres.h.
+ */
+#ifndef TARX_KEYS_H
+#define TARX_KEYS_H
+
+#include <signal.h>
+
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "utils/uuid.h"
+
+#include "errcodes.h"
+#include "keyring.h"
+
+/* secret.c: wiping */
+typedef struct TarxKeysSecret TarxKeysSecret;
+
+extern TarxKeysSecret *tarx_keys_secret_register(void *data, size_t size);
+extern void tarx_keys_secret_wipe(TarxKeysSecret *secret);
+
+/* text.c: arguments, and text as the UTF-8 that rules and ciphertext are over */
+typedef struct TarxKeysText
+{
+	char	   *data;			/* not NUL-terminated; NULL for SQL NULL */
+	size_t		len;
+	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of ours */
+} TarxKeysText;
+
+extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
+extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
+extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
+extern TarxKeysText tarx_keys_to_utf8(text *value, const char *what);
+extern text *tarx_keys_from_utf8(const char *data, size_t len);
+extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
+extern void tarx_keys_check_name(const TarxKeysText *name, const char *what);
+extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
+extern void tarx_keys_check_value(const TarxKeysText *value, const char *what);
+
+/* errors.c: the errors that more than one place reports, in one wording */
+extern void tarx_keys_deny_project(const pg_uuid_t *project_id) pg_attribute_noreturn();
+extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id) pg_attribute_noreturn();
+extern void tarx_keys_fail_no_acting_user(void) pg_attribute_noreturn();
+extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id) pg_attribute_noreturn();
+extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id) pg_attribute_noreturn();
+extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id) pg_attribute_noreturn();
+extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id) pg_attribute_noreturn();
+extern void tarx_keys_fail_no_keyring(void) pg_attribute_noreturn();
+extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint) pg_attribute_noreturn();
+
+/* settings.c */
+extern void tarx_keys_settings_init(void);
+extern const char *tarx_keys_setting_key_file(void);
+extern const char *tarx_keys_setting_key_command(void);
+extern bool tarx_keys_setting_key_is_set(void);
+extern bool tarx_keys_setting_insecure_urls(void);
+
+/* keyring_page.c: the keyring in shared memory */
+extern void tarx_keys_page_init(void);
+extern void tarx_keys_page_keep_writable(void);
+extern TarxKeysKeyring *tarx_keys_page_pending(void);
+extern void tarx_keys_page_publish(const TarxKeysKeyring *ring);
+extern void tarx_keys_page_set_problem(TarxKeysKeyringProblem problem);
+extern TarxKeysKeyringProblem tarx_keys_page_problem(void);
+extern TimestampTz tarx_keys_page_loaded_at(void);
+extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
+extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
+extern void tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
+
+/* keyring_source.c: where the keyring comes from */
+extern void tarx_keys_keyring_load(void);
+
+/* keyring_worker.c: reloads it */
+extern void tarx_keys_worker_register(void);
+extern volatile sig_atomic_t tarx_keys_worker_in_command;
+
+/* queries.c: saved SPI plans */
+#define TARX_KEYS_QUERY_MAX_ARGS	12
+typedef struct TarxKeysQuery
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[TARX_KEYS_QUERY_MAX_ARGS];
+	void	   *plan;
+} TarxKeysQuery;
+
+extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const char *nulls,
+								  bool read_only, long limit);
+extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values);
+
+/* identity.c: who acts, and in which project */
+extern void tarx_keys_identity_init(void);
+extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
+extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
+extern char *tarx_keys_acting_user(void);
+
+#endif							/* TARX_KEYS_H */

@@ -1,0 +1,191 @@
+/*
+ * text_rules.c
+ *	  Rules for names, user ids and key values, over UTF-8 bytes.
+ *
+ * Names are shown to other people, so they must not be able to hide or reorder
+ * anything; values go into HTTP headers, so they must not be able to end one.
+ * Nothing here depends on a locale.
+ */
+#include "text_rules.h"
+
+/* What a text has, gathered in one pass. */
+typedef struct TextFacts
+{
+	bool		valid;
+	bool		control;
+	bool		bidi;
+	bool		blank_ends;
+	size_t		chars;
+} TextFacts;
+
+/*
+ * Decode one UTF-8 character of s[0 .. len) (RFC 3629: no surrogates, no
+ * overlong forms).  Returns its length in bytes, 0 if it is invalid or s is at
+ * its end.
+ */
+size_t
+tarx_keys_utf8_next(const char *s, size_t len, uint32_t *codepoint)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	const uint8_t *b = (const uint8_t *) s;
+	size_t		need;
+	uint32_t	c;
+
+	if (len == 0)
+		return 0;
+	if (b[0] < 0x80)
+	{
+		*codepoint = b[0];
+		return 1;
+	}
+	if (b[0] < 0xc0 || b[0] > 0xf7)
+		return 0;
+	need = b[0] < 0xe0 ? 2 : b[0] < 0xf0 ? 3 : 4;
+	if (len < need)
+		return 0;
+	c = b[0] & (0x7f >> need);
+	for (size_t i = 1; i < need; i++)
+	{
+		if ((b[i] & 0xc0) != 0x80)
+			return 0;
+		c = (c << 6) | (b[i] & 0x3f);
+	}
+	if (c < least[need] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return 0;
+	*codepoint = c;
+	return need;
+}
+
+/* General category Cc, and the two separators that end a line as well. */
+static bool
+is_control(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029;
+}
+
+/* Unicode's Bidi_Control characters */
+static bool
+is_bidi(uint32_t c)
+{
+	return c == 0x061c || c == 0x200e || c == 0x200f ||
+		(c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* Unicode's White_Space, and the invisible ones that pass for it */
+static bool
+is_blank(uint32_t c)
+{
+	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 ||
+		c == 0x1680 || (c >= 0x2000 && c <= 0x200d) || c == 0x2028 ||
+		c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x2060 ||
+		c == 0x3000 || c == 0xfeff;
+}
+
+static TextFacts
+gather(const char *s, size_t len)
+{
+	TextFacts	facts = {.valid = true};
+	uint32_t	c = 0;
+
+	for (size_t pos = 0; pos < len;)
+	{
+		size_t		step = tarx_keys_utf8_next(s + pos, len - pos, &c);
+
+		if (step == 0)
+		{
+			facts.valid = false;
+			return facts;
+		}
+		facts.control |= is_control(c);
+		facts.bidi |= is_bidi(c);
+		facts.blank_ends |= pos == 0 && is_blank(c);
+		facts.chars++;
+		pos += step;
+	}
+	facts.blank_ends |= len > 0 && is_blank(c);
+	return facts;
+}
+
+/* A name: 1 to 100 characters that show as what they are. */
+TarxKeysTextProblem
+tarx_keys_check_name_text(const char *s, size_t len)
+{
+	TextFacts	facts = gather(s, len);
+
+	if (!facts.valid)
+		return TARX_KEYS_TEXT_NOT_UTF8;
+	if (len == 0)
+		return TARX_KEYS_TEXT_EMPTY;
+	if (facts.chars > TARX_KEYS_NAME_MAX_CHARS)
+		return TARX_KEYS_TEXT_TOO_LONG;
+	if (facts.control)
+		return TARX_KEYS_TEXT_CONTROL;
+	if (facts.bidi)
+		return TARX_KEYS_TEXT_BIDI;
+	if (facts.blank_ends)
+		return TARX_KEYS_TEXT_BLANKS;
+	return TARX_KEYS_TEXT_OK;
+}
+
+/* A user id is the application's own: 1 to 200 characters, no control ones. */
+TarxKeysTextProblem
+tarx_keys_check_user_id_text(const char *s, size_t len)
+{
+	TextFacts	facts = gather(s, len);
+
+	if (!facts.valid)
+		return TARX_KEYS_TEXT_NOT_UTF8;
+	if (len == 0)
+		return TARX_KEYS_TEXT_EMPTY;
+	if (facts.chars > TARX_KEYS_USER_ID_MAX_CHARS)
+		return TARX_KEYS_TEXT_TOO_LONG;
+	if (facts.control)
+		return TARX_KEYS_TEXT_CONTROL;
+	return TARX_KEYS_TEXT_OK;
+}
+
+/* A key value: 4 to 8192 bytes, no control characters, no blanks at its ends. */
+TarxKeysTextProblem
+tarx_keys_check_value_text(const char *s, size_t len)
+{
+	TextFacts	facts;
+
+	if (len < TARX_KEYS_VALUE_MIN_BYTES)
+		return TARX_KEYS_TEXT_TOO_SHORT;
+	if (len > TARX_KEYS_VALUE_MAX_BYTES)
+		return TARX_KEYS_TEXT_TOO_LONG;
+	facts = gather(s, len);
+	if (!facts.valid)
+		return TARX_KEYS_TEXT_NOT_UTF8;
+	if (facts.blank_ends)
+		return TARX_KEYS_TEXT_BLANKS;
+	if (facts.control)
+		return TARX_KEYS_TEXT_CONTROL;
+	return TARX_KEYS_TEXT_OK;
+}
+
+/* What is wrong, to follow the name of an argument: "name is empty" */
+const char *
+tarx_keys_text_problem(TarxKeysTextProblem problem)
+{
+	switch (problem)
+	{
+		case TARX_KEYS_TEXT_OK:
+			return "is valid";
+		case TARX_KEYS_TEXT_NOT_UTF8:
+			return "is not valid UTF-8";
+		case TARX_KEYS_TEXT_EMPTY:
+			return "is empty";
+		case TARX_KEYS_TEXT_TOO_SHORT:
+			return "is too short";
+		case TARX_KEYS_TEXT_TOO_LONG:
+			return "is too long";
+		case TARX_KEYS_TEXT_CONTROL:
+			return "contains control characters";
+		case TARX_KEYS_TEXT_BIDI:
+			return "contains characters that change the direction of text";
+		case TARX_KEYS_TEXT_BLANKS:
+			return "starts or ends with white space";
+	}
+	return "is not valid";
+}
