@@ -310,8 +310,8 @@ split_authority(Span authority, UrlParts *parts)
 }
 
 /*
- * Split what follows "scheme://".  The authority ends at the first of "/?#",
- * so an '@' behind any of them is not user info, to no parser.
+ * Split what follows "scheme://".  The authority ends at the first of "/?#";
+ * an '@' behind that is part of the path, not user info.
  */
 static TarxKeysBaseUrlStatus
 split_rest(Span rest, UrlParts *parts)

@@ -1,0 +1,107 @@
+# Shared by the scripts in test/: packages, a copy that is not root's, staging.
+# Source it; it expects bash with set -euo pipefail.
+
+checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+say() {
+	printf '%s\n' "$*"
+}
+
+die() {
+	printf 'tarx_keys: %s\n' "$*" >&2
+	exit 1
+}
+
+is_root() {
+	[ "$(id -u)" -eq 0 ]
+}
+
+# The newest PostgreSQL major whose server programs are installed, or nothing.
+newest_major() {
+	local dir
+	for dir in /usr/lib/postgresql/*/bin/initdb; do
+		[ -x "$dir" ] && basename "$(dirname "$(dirname "$dir")")"
+	done | sort -n | tail -n 1
+}
+
+# Set PG_CONFIG unless the caller has: the newest server's own, because the one
+# in PATH may belong to a client library only.
+find_pg_config() {
+	local major
+	if [ -z "${PG_CONFIG:-}" ]; then
+		major=$(newest_major)
+		PG_CONFIG=/usr/lib/postgresql/${major:-none}/bin/pg_config
+		[ -x "$PG_CONFIG" ] || PG_CONFIG=$(command -v pg_config || true)
+	fi
+	export PG_CONFIG
+}
+
+# Whether everything is there to build the extension and to run a server.
+can_build() {
+	find_pg_config
+	[ -n "$PG_CONFIG" ] && [ -e "$("$PG_CONFIG" --pgxs)" ] &&
+		[ -x "$("$PG_CONFIG" --bindir)/initdb" ] &&
+		[ -e "$("$PG_CONFIG" --includedir-server)/postgres.h" ] &&
+		command -v make gcc >/dev/null &&
+		printf '#include <sodium.h>\n' | gcc -E -o /dev/null - 2>/dev/null
+}
+
+can_test() {
+	can_build && perl -MIPC::Run -MTest::More -e 1 2>/dev/null
+}
+
+apt_install() {
+	say "Installing with apt-get: $*"
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >/dev/null
+}
+
+# install_packages WHAT: make can_WHAT true, or say what is missing.
+install_packages() {
+	"can_$1" && return
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make and libipc-run-perl"
+	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
+	apt-get update >/dev/null
+	[ -n "$(newest_major)" ] || apt_install postgresql
+	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl
+	unset PG_CONFIG
+	"can_$1" || die "packages are still missing after apt-get"
+}
+
+# PostgreSQL refuses to run as root: run a command in a copy of the checkout as
+# the user postgres, and remove the copy. As anybody else, run it right here.
+as_postgres_in_copy() {
+	local copy status=0
+	if ! is_root; then
+		(cd "$checkout" && "$@")
+		return
+	fi
+	copy=$(mktemp -d /tmp/tarx_keys.XXXXXX)
+	# the trap is for interrupts; a test's servers stop with their own scripts
+	trap "rm -rf '$copy'" EXIT
+	mkdir "$copy/src"
+	tar -C "$checkout" --exclude=./.git --exclude=./tmp_check --exclude=./stage \
+		--exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/unit/bin -cf - . |
+		tar -C "$copy/src" -xf -
+	chown -R postgres: "$copy"
+	(cd "$copy/src" && HOME=$copy runuser -u postgres -- "$@") || status=$?
+	rm -rf "$copy"
+	trap - EXIT
+	return $status
+}
+
+# stage DIR: install below DIR and write DIR/server.conf, the settings that make
+# a server find the extension there. Debian's packages before 18 have
+# extension_destdir for that, 18 and later extension_control_path.
+stage() {
+	local dir=$1 major
+	major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+	"${MAKE:-make}" -s PG_CONFIG="$PG_CONFIG" with_llvm=no install DESTDIR="$dir" >/dev/null
+	{
+		if [ "$major" -ge 18 ]; then
+			say "extension_control_path = '$dir$("$PG_CONFIG" --sharedir):\$system'"
+		else
+			say "extension_destdir = '$dir'"
+		fi
+		say "dynamic_library_path = '$dir$("$PG_CONFIG" --pkglibdir):\$libdir'"
+	} >"$dir/server.conf"
+}

@@ -1,2 +1,0 @@
-CREATE EXTENSION tarx_keys;
-SELECT * FROM tarx_keys.keyring_status();
