@@ -1,0 +1,104 @@
+-- Who may do what, as the catalogs have it. A right that is new here is a
+-- decision to be made, not an output to be accepted.
+CREATE EXTENSION tarx_keys;
+\pset format unaligned
+\pset tuples_only on
+
+-- PUBLIC has nothing: no rows
+SELECT 'function', p.oid
+  FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+ WHERE p.pronamespace = 'tarx_keys'::regnamespace AND a.grantee = 0
+UNION ALL
+SELECT 'relation', c.oid
+  FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND a.grantee = 0 AND c.relkind NOT IN ('i', 't')
+UNION ALL
+SELECT 'schema', n.oid
+  FROM pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+ WHERE n.nspname = 'tarx_keys' AND a.grantee = 0;
+
+-- roles and schema
+SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication
+  FROM pg_roles WHERE rolname ~ '^tarx_keys_' ORDER BY 1;
+SELECT roleid::regrole, member::regrole FROM pg_auth_members
+ WHERE roleid::regrole::text ~ '^tarx_keys_' OR member::regrole::text ~ '^tarx_keys_';
+SELECT nspowner::regrole, a.grantee::regrole, string_agg(a.privilege_type, ',' ORDER BY 1)
+  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE nspname = 'tarx_keys' GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- functions: security, volatility, parallel safety, settings, who may execute
+SELECT p.proname, CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END, p.provolatile, p.proparallel,
+       p.proconfig, string_agg(a.grantee::regrole::text, ',' ORDER BY a.grantee::regrole::text)
+  FROM pg_proc p LEFT JOIN aclexplode(p.proacl) a ON a.grantee <> p.proowner
+ WHERE p.pronamespace = 'tarx_keys'::regnamespace
+ GROUP BY p.oid, p.proname, p.prosecdef, p.provolatile, p.proparallel, p.proconfig
+ ORDER BY p.proname;
+
+-- tables and views: owner, row security, who may do what
+SELECT c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
+       string_agg(a.grantee::regrole || '=' || a.privilege_type, ',' ORDER BY a.grantee::regrole::text, a.privilege_type)
+  FROM pg_class c LEFT JOIN aclexplode(c.relacl) a ON a.grantee <> c.relowner
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind NOT IN ('i', 't')
+ GROUP BY c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions
+ ORDER BY c.relname;
+SELECT attrelid::regclass::text, attname, a.grantee::regrole, a.privilege_type
+  FROM pg_attribute, aclexplode(attacl) a
+ WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
+ ORDER BY 1, attnum;
+SELECT polrelid::regclass::text, polname, polcmd, polpermissive, polroles::regrole[],
+       pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)
+  FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
+ ORDER BY 1, 2;
+
+-- what is not the owner's, has no comment, or belongs to the schema but not to the extension
+SELECT 'not owned', p.oid::regprocedure FROM pg_proc p
+ WHERE p.pronamespace = 'tarx_keys'::regnamespace AND p.proowner <> 'tarx_keys_owner'::regrole;
+SELECT 'not owned', c.oid::regclass FROM pg_class c
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relowner <> 'tarx_keys_owner'::regrole;
+SELECT 'no comment', p.oid::regprocedure FROM pg_proc p
+ WHERE p.pronamespace = 'tarx_keys'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
+SELECT 'no comment', c.oid::regclass FROM pg_class c
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL;
+SELECT 'not a member', c.oid::regclass FROM pg_class c
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'v')
+   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
+-- every table of the extension is dumped with its rows
+SELECT 'not dumped', c.oid::regclass FROM pg_class c, pg_extension e
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind = 'r' AND e.extname = 'tarx_keys'
+   AND c.oid <> ALL (e.extconfig);
+-- what would stand in the way of distributing the tables
+SELECT 'key without project first', i.indexrelid::regclass
+  FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+ WHERE i.indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
+   AND i.indisunique AND i.indrelid NOT IN ('tarx_keys.projects'::regclass, 'tarx_keys.providers'::regclass)
+   AND a.attname <> 'project_id';
+SELECT 'sequence', c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind = 'S';
+SELECT 'trigger', t.tgrelid::regclass, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND NOT t.tgisinternal;
+
+DROP EXTENSION tarx_keys;
+
+-- Default privileges give nobody anything
+CREATE ROLE regress_everybody;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, regress_everybody;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC, regress_everybody;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC, regress_everybody;
+CREATE EXTENSION tarx_keys;
+SELECT 'left over', p.oid::regprocedure::text
+  FROM pg_proc p, aclexplode(p.proacl) a
+ WHERE p.pronamespace = 'tarx_keys'::regnamespace AND a.grantee IN (0, 'regress_everybody'::regrole)
+UNION ALL
+SELECT 'left over', c.oid::regclass::text
+  FROM pg_class c, aclexplode(c.relacl) a
+ WHERE c.relnamespace = 'tarx_keys'::regnamespace AND a.grantee IN (0, 'regress_everybody'::regrole)
+UNION ALL
+SELECT 'left over', n.nspname
+  FROM pg_namespace n, aclexplode(n.nspacl) a
+ WHERE n.nspname = 'tarx_keys' AND a.grantee IN (0, 'regress_everybody'::regrole);
+SELECT has_function_privilege('regress_everybody', 'tarx_keys.resolve_key(uuid, uuid)', 'EXECUTE'),
+       has_table_privilege('regress_everybody', 'tarx_keys.llm_keys', 'SELECT'),
+       has_schema_privilege('regress_everybody', 'tarx_keys', 'USAGE');
+DROP EXTENSION tarx_keys;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC, regress_everybody;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM regress_everybody;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM PUBLIC, regress_everybody;
+DROP ROLE regress_everybody;
