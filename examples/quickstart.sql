@@ -1,0 +1,81 @@
+-- The life of an LLM key, from CREATE EXTENSION to TK002. Played by "make
+-- quickstart"; psql -f does the same in a server of your own that is new.
+\set ECHO queries
+\set SHOW_CONTEXT never
+\pset footer off
+
+\echo
+\echo '=== The DBA installs the extension and grants two roles'
+CREATE EXTENSION tarx_keys;
+CREATE ROLE app_backend LOGIN IN ROLE tarx_keys_backend;
+CREATE ROLE app_runner LOGIN IN ROLE tarx_keys_agent;
+SELECT * FROM tarx_keys.keyring_status();
+
+\echo
+\echo '=== The backend acts for alice, who creates a project and adds a key'
+\connect - app_backend
+\set ECHO queries
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.create_project('Support bots') AS project \gset
+\echo '→ project =' :project
+SELECT tarx_keys.add_member(:'project', 'bob');
+SELECT tarx_keys.add_llm_key(:'project', 'anthropic', 'Production',
+                             'sk-ant-api03-not-a-real-key-0123456789abcdefWXYZ') AS key \gset
+\echo '→ key =' :key
+COMMIT;
+
+\echo
+\echo '=== bob, a member, sees the key masked and builds an agent with it'
+BEGIN;
+SELECT tarx_keys.act_as('bob', :'project');
+SELECT name, provider_label, masked_key, added_by, agent_count FROM tarx_keys.llm_keys;
+SELECT tarx_keys.create_agent(:'project', 'Answer bot', :'key') AS agent \gset
+\echo '→ agent =' :agent
+COMMIT;
+
+\echo
+\echo '=== bob may not delete it: only admins of the project may'
+BEGIN;
+SELECT tarx_keys.act_as('bob', :'project');
+SELECT tarx_keys.delete_llm_key(:'project', :'key');
+ROLLBACK;
+
+\echo
+\echo '=== mallory, who is no member, is refused, as if there were no such project'
+BEGIN;
+SELECT tarx_keys.act_as('mallory', :'project');
+ROLLBACK;
+
+\echo
+\echo '=== the backend itself never gets the value'
+SELECT * FROM tarx_keys.resolve_key(:'project', :'key');
+
+\echo
+\echo '=== the agent runner does, by the agent, whoever started the run'
+\connect - app_runner
+\set ECHO queries
+BEGIN;
+SELECT provider, base_url, key_value FROM tarx_keys.resolve_agent_key(:'project', :'agent');
+COMMIT;
+
+\echo
+\echo '=== alice rotates the key: add, repoint, delete'
+\connect - app_backend
+\set ECHO queries
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'project');
+SELECT tarx_keys.add_llm_key(:'project', 'anthropic', 'Production 2',
+                             'sk-ant-api03-another-fake-one-0123456789abcdefABCD') AS new_key \gset
+\echo '→ new_key =' :new_key
+SELECT tarx_keys.repoint_agents(:'project', :'key', :'new_key');
+SELECT tarx_keys.delete_llm_key(:'project', :'key');
+COMMIT;
+
+\echo
+\echo '=== the agent runs on with the new key; the old one says that it is gone (TK002)'
+\connect - app_runner
+\set ECHO queries
+SELECT name, key_value FROM tarx_keys.resolve_agent_key(:'project', :'agent');
+\set VERBOSITY verbose
+SELECT * FROM tarx_keys.resolve_key(:'project', :'key');
