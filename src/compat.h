@@ -16,6 +16,11 @@
 #include "varatt.h"
 #endif
 
+/* a suffix, pg_attribute_noreturn(), before 18 */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /*
  * What a check hook hands over must come from the allocator that guc.c frees
  * it with: malloc in 15, its own context from 16 on.

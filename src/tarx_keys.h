@@ -41,15 +41,15 @@ extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
 extern void tarx_keys_check_value(const TarxKeysText *value, const char *what);
 
 /* errors.c: the errors that more than one place reports, in one wording */
-extern void tarx_keys_deny_project(const pg_uuid_t *project_id) pg_attribute_noreturn();
-extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id) pg_attribute_noreturn();
-extern void tarx_keys_fail_no_acting_user(void) pg_attribute_noreturn();
-extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id) pg_attribute_noreturn();
-extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id) pg_attribute_noreturn();
-extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id) pg_attribute_noreturn();
-extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id) pg_attribute_noreturn();
-extern void tarx_keys_fail_no_keyring(void) pg_attribute_noreturn();
-extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint) pg_attribute_noreturn();
+pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
+pg_noreturn extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id);
+pg_noreturn extern void tarx_keys_fail_no_acting_user(void);
+pg_noreturn extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id);
+pg_noreturn extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_no_keyring(void);
+pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
 
 /* settings.c */
 extern void tarx_keys_settings_init(void);

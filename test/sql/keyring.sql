@@ -42,9 +42,11 @@ RESET ROLE;
 SHOW tarx_keys.master_key;
 SELECT name, setting, boot_val, reset_val, context FROM pg_settings WHERE name ~ '^tarx_keys\.' ORDER BY name;
 SET ROLE regress_backend;
+\set VERBOSITY sqlstate
 SHOW tarx_keys.master_key;
 SHOW tarx_keys.master_key_file;
 SHOW tarx_keys.master_key_command;
+\set VERBOSITY default
 SHOW tarx_keys.allow_insecure_base_urls;
 SELECT name FROM pg_settings WHERE name ~ '^tarx_keys\.' ORDER BY name;
 RESET ROLE;
