@@ -21,6 +21,13 @@
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
+/* a signal handler has two arguments from 19 on */
+#if PG_VERSION_NUM >= 190000
+#define TARX_KEYS_SIGNAL_ARGS	postgres_signal_arg, pg_siginfo
+#else
+#define TARX_KEYS_SIGNAL_ARGS	postgres_signal_arg
+#endif
+
 /*
  * What a check hook hands over must come from the allocator that guc.c frees
  * it with: malloc in 15, its own context from 16 on.

@@ -34,7 +34,7 @@ handle_sigterm(SIGNAL_ARGS)
 {
 	if (tarx_keys_worker_in_command)
 		proc_exit(1);
-	SignalHandlerForShutdownRequest(postgres_signal_arg);
+	SignalHandlerForShutdownRequest(TARX_KEYS_SIGNAL_ARGS);
 }
 
 void
@@ -87,5 +87,7 @@ tarx_keys_worker_main(Datum arg pg_attribute_unused())
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
-	proc_exit(0);
+
+	/* status 1, so that a worker that somebody terminated is started again */
+	proc_exit(1);
 }
