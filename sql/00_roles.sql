@@ -12,21 +12,31 @@ SET LOCAL client_min_messages = warning;
 DO $$
 DECLARE
     role_name text;
-    role_row pg_catalog.pg_roles;
+    role_row pg_roles;
+    members text;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_agent'] LOOP
-        SELECT * INTO role_row FROM pg_catalog.pg_roles r WHERE r.rolname = role_name;
+        SELECT * INTO role_row FROM pg_roles r WHERE r.rolname = role_name;
         IF NOT FOUND THEN
-            EXECUTE pg_catalog.format(
-                'CREATE ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION',
-                role_name);
-        ELSIF role_row.rolcanlogin OR role_row.rolsuper OR role_row.rolbypassrls THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+        ELSIF role_row.rolcanlogin OR role_row.rolsuper OR role_row.rolbypassrls
+              OR role_row.rolcreaterole OR role_row.rolreplication THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'object_not_in_prerequisite_state',
-                MESSAGE = pg_catalog.format('role "%s" exists and can log in, is superuser or bypasses row security', role_name),
-                HINT = pg_catalog.format('Run ALTER ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS, or rename the role, and try again.', role_name);
+                MESSAGE = format('role "%s" exists and can log in, is superuser, bypasses row security, creates roles or replicates', role_name),
+                HINT = format('Run ALTER ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOREPLICATION, or rename the role, and try again.', role_name);
         END IF;
     END LOOP;
+
+    -- No error: a restore brings back the memberships that were granted.
+    SELECT string_agg(quote_ident(m.rolname), ', ' ORDER BY m.rolname) INTO members
+      FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member
+     WHERE a.roleid = 'tarx_keys_owner'::regrole;
+    IF members IS NOT NULL THEN
+        RAISE WARNING USING
+            MESSAGE = format('role "tarx_keys_owner" has members that can change everything in the extension: %s', members),
+            HINT = 'Revoke the role from them if they should not.';
+    END IF;
 END
 $$;
 
@@ -38,5 +48,4 @@ COMMENT ON ROLE tarx_keys_agent IS 'tarx_keys: may resolve keys; for agent runne
 -- not taken over.
 CREATE SCHEMA tarx_keys;
 REVOKE ALL ON SCHEMA tarx_keys FROM PUBLIC;
-GRANT USAGE ON SCHEMA tarx_keys TO tarx_keys_backend, tarx_keys_agent;
 COMMENT ON SCHEMA tarx_keys IS 'Project-scoped LLM keys, encrypted at rest and resolved only for agents';

@@ -7,7 +7,6 @@ CREATE FUNCTION tarx_keys.act_as(user_id text, project_id uuid DEFAULT NULL) RET
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 REVOKE ALL ON FUNCTION tarx_keys.act_as FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.act_as TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.act_as IS
 'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, 22023 for a bad user id. Warns outside a transaction block.';
 
@@ -15,7 +14,6 @@ CREATE FUNCTION tarx_keys.current_user_id() RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_current_user_id';
 REVOKE ALL ON FUNCTION tarx_keys.current_user_id FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.current_user_id TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.current_user_id IS
 'The acting user of this transaction, or NULL if there is none.';
 
@@ -23,7 +21,6 @@ CREATE FUNCTION tarx_keys.current_project_id() RETURNS uuid
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_current_project_id';
 REVOKE ALL ON FUNCTION tarx_keys.current_project_id FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.current_project_id TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.current_project_id IS
 'The active project of this transaction, or NULL if act_as() named none.';
 
@@ -31,7 +28,6 @@ CREATE FUNCTION tarx_keys.visible_project_ids() RETURNS uuid[]
 LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_visible_project_ids';
 REVOKE ALL ON FUNCTION tarx_keys.visible_project_ids FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.visible_project_ids TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.visible_project_ids IS
 'The projects whose rows the acting user may see: those it is a member of, or only the active one. Used by row security. Error: TK007 without an acting user.';
 

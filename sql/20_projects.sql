@@ -12,7 +12,6 @@ CREATE TABLE tarx_keys.projects (
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 REVOKE ALL ON tarx_keys.projects FROM PUBLIC;
-GRANT SELECT ON tarx_keys.projects TO tarx_keys_backend;
 ALTER TABLE tarx_keys.projects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.projects FOR SELECT TO tarx_keys_backend
     USING (id = ANY (tarx_keys.visible_project_ids()));
@@ -30,7 +29,6 @@ CREATE TABLE tarx_keys.project_members (
 );
 CREATE INDEX project_members_user_id ON tarx_keys.project_members (user_id, project_id);
 REVOKE ALL ON tarx_keys.project_members FROM PUBLIC;
-GRANT SELECT ON tarx_keys.project_members TO tarx_keys_backend;
 ALTER TABLE tarx_keys.project_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_members FOR SELECT TO tarx_keys_backend
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
@@ -64,7 +62,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.create_project FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.create_project TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.create_project IS
 'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if the id is taken, 42501 if another project is active.';
 
@@ -120,7 +117,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.add_member FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.add_member TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.add_member IS
 'For admins: makes user_id a member of the project, or changes a member''s role (admin or member). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin.';
 
@@ -148,7 +144,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.remove_member FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.remove_member TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.remove_member IS
 'For admins, and for oneself: ends a membership. Errors: TK007, 42501, 22023, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
 

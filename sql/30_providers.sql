@@ -16,10 +16,10 @@ CREATE TABLE tarx_keys.providers (
     key_prefixes text[] NOT NULL DEFAULT '{}',
     is_builtin boolean NOT NULL DEFAULT false,
     -- a key either brings its own base URL or gets the provider's
-    CHECK (base_url_required = (default_base_url IS NULL))
+    CHECK (base_url_required = (default_base_url IS NULL)),
+    CHECK (default_base_url ~ '^https?://[^/?#@]+(/[^?#@]*)?$' AND length(default_base_url) <= 2048)
 );
 REVOKE ALL ON tarx_keys.providers FROM PUBLIC;
-GRANT SELECT ON tarx_keys.providers TO tarx_keys_backend, tarx_keys_agent;
 COMMENT ON TABLE tarx_keys.providers IS 'LLM providers and how to call them';
 COMMENT ON COLUMN tarx_keys.providers.slug IS 'What provider arguments name it by';
 COMMENT ON COLUMN tarx_keys.providers.label IS 'Its name as people know it';

@@ -17,7 +17,6 @@ CREATE TABLE tarx_keys.agents (
 );
 CREATE INDEX agents_user_api_key_id ON tarx_keys.agents (project_id, user_api_key_id);
 REVOKE ALL ON tarx_keys.agents FROM PUBLIC;
-GRANT SELECT ON tarx_keys.agents TO tarx_keys_backend;
 ALTER TABLE tarx_keys.agents ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.agents FOR SELECT TO tarx_keys_backend
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
@@ -50,7 +49,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.create_agent FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.create_agent TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.create_agent IS
 'For members: creates an agent of the project, which refers to one of its LLM keys or to none yet; returns its id. Errors: TK007, 42501, 22023, TK001, TK002.';
 
@@ -71,7 +69,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.set_agent_key FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.set_agent_key TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.set_agent_key IS
 'For members: points an agent to an LLM key of its project. Errors: TK007, 42501, 22023, TK001, TK002, TK003 if the project has no such agent.';
 
@@ -89,7 +86,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.delete_agent FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.delete_agent TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.delete_agent IS
 'For members: deletes an agent. Errors: TK007, 42501, 22023, TK003 if the project has no such agent.';
 
@@ -112,7 +108,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.repoint_agents FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.repoint_agents TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.repoint_agents IS
 'For members: points all agents of the project that refer to from_key_id, deleted or not, to to_key_id; returns how many. Errors: TK007, 42501, 22023, TK001 or TK002 for to_key_id.';
 
@@ -122,7 +117,6 @@ CREATE FUNCTION tarx_keys.resolve_agent_key(
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_agent_key FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.resolve_agent_key TO tarx_keys_agent;
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key IS
 'For agent runners: the same row as resolve_key(), for the key that an agent of the project refers to. Errors: TK003 if the project has no such agent or it has no key, and those of resolve_key().';
 

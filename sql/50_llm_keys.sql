@@ -20,8 +20,6 @@ ALTER TABLE tarx_keys.project_llm_keys
     ALTER COLUMN masked_key SET STATISTICS 0,
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
 REVOKE ALL ON tarx_keys.project_llm_keys FROM PUBLIC;
-GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
-    ON tarx_keys.project_llm_keys TO tarx_keys_backend;
 ALTER TABLE tarx_keys.project_llm_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_backend
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
@@ -37,8 +35,9 @@ COMMENT ON COLUMN tarx_keys.project_llm_keys.ciphertext IS 'Format version, mast
 
 -- What remains of a deleted key, so that a row that comes back, from a restore
 -- or otherwise, does not resolve.
+-- They outlive their project, which may come back as well.
 CREATE TABLE tarx_keys.llm_key_tombstones (
-    project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
+    project_id uuid NOT NULL,
     id uuid NOT NULL,
     deleted_by text COLLATE "C" NOT NULL,
     deleted_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -51,10 +50,9 @@ CREATE POLICY owner_in_project ON tarx_keys.llm_key_tombstones TO tarx_keys_owne
 COMMENT ON TABLE tarx_keys.llm_key_tombstones IS 'Ids of deleted LLM keys, without key material';
 
 CREATE FUNCTION tarx_keys.display_mask(masked_key text) RETURNS text
-LANGUAGE c STABLE PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_display_mask';
 REVOKE ALL ON FUNCTION tarx_keys.display_mask FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.display_mask TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.display_mask IS
 'A stored mask with an ellipsis or bullets, where the database''s and the client''s encoding have them.';
 
@@ -76,7 +74,6 @@ CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text,
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
 REVOKE ALL ON FUNCTION tarx_keys.add_llm_key FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.add_llm_key TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.add_llm_key IS
 'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters and is unique in the project; key_value has 4 to 8192 bytes; base_url is an https URL, for providers that require one and only for them. Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
 
@@ -97,7 +94,6 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.delete_llm_key FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.delete_llm_key TO tarx_keys_backend;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
 'For admins: deletes an LLM key. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
 
@@ -107,7 +103,6 @@ CREATE FUNCTION tarx_keys.resolve_key(
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_key FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION tarx_keys.resolve_key TO tarx_keys_agent;
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
 'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none). Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
@@ -128,7 +123,6 @@ SELECT k.id,
   FROM tarx_keys.project_llm_keys k
   LEFT JOIN tarx_keys.providers p ON p.slug = k.provider;
 REVOKE ALL ON tarx_keys.llm_keys FROM PUBLIC;
-GRANT SELECT ON tarx_keys.llm_keys TO tarx_keys_backend;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
 COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';

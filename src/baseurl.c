@@ -117,9 +117,16 @@ static const char *const private_domains[] = {
 	"internal",
 	"intranet",
 	"lan",
+	"home",
 	"home.arpa",
 	"corp",
-	"private"
+	"private",
+	"svc",						/* short names within a Kubernetes cluster */
+	"consul",
+	"docker",
+	"test",
+	"invalid",
+	"onion"
 };
 
 /*

@@ -20,6 +20,12 @@ _Static_assert(TARX_KEYS_SUBKEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYB
 _Static_assert(TARX_KEYS_NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce size");
 _Static_assert(TARX_KEYS_TAG_BYTES == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
 
+/*
+ * BLAKE2b leaves its key in working space on the stack, which no caller could
+ * reach afterwards; this is more than it uses.
+ */
+#define STACK_BYTES		4096
+
 /* exactly 16 bytes; not NUL-terminated */
 static const uint8_t fingerprint_purpose[TARX_KEYS_PURPOSE_BYTES] = {
 	't', 'a', 'r', 'x', '.', 'f', 'i', 'n', 'g', 'e', 'r', 'p', 'r', 'i', 'n', 't'
@@ -42,6 +48,7 @@ tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key)
 	for (int i = 0; i < TARX_KEYS_FINGERPRINT_BYTES; i++)
 		fingerprint[i] = hash[i];
 	sodium_memzero(hash, sizeof(hash));
+	sodium_stackzero(STACK_BYTES);
 }
 
 /*
@@ -57,6 +64,7 @@ tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key, const uint8_t *scop
 													TARX_KEYS_MASTER_KEY_BYTES,
 													scope,
 													(const uint8_t *) purpose);
+	sodium_stackzero(STACK_BYTES);
 }
 
 /* Encrypt to out[0 .. plainlen + TARX_KEYS_TAG_BYTES). */

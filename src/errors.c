@@ -9,22 +9,14 @@
 #include "postgres.h"
 #include "compat.h"
 
-#include "utils/builtins.h"
-
 #include "tarx_keys.h"
-
-static char *
-uuid_text(const pg_uuid_t *id)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
-}
 
 void
 tarx_keys_deny_project(const pg_uuid_t *project_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for project \"%s\"", uuid_text(project_id)),
+			 errmsg("permission denied for project \"%s\"", tarx_keys_uuid_text(project_id)),
 			 errhint("The acting user must be a member of the project, and it must be the active one if tarx_keys.act_as() named one.")));
 }
 
@@ -33,7 +25,7 @@ tarx_keys_deny_not_admin(const pg_uuid_t *project_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("must be admin of project \"%s\"", uuid_text(project_id)),
+			 errmsg("must be admin of project \"%s\"", tarx_keys_uuid_text(project_id)),
 			 errhint("Ask an admin of the project to do this, or to make you one.")));
 }
 
@@ -51,7 +43,7 @@ tarx_keys_fail_key_not_found(const pg_uuid_t *key_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_KEY_NOT_FOUND),
-			 errmsg("LLM key \"%s\" not found in this project", uuid_text(key_id)),
+			 errmsg("LLM key \"%s\" not found in this project", tarx_keys_uuid_text(key_id)),
 			 errhint("Check the project and the key id, or point the agent to one of the keys that tarx_keys.llm_keys lists for the project.")));
 }
 
@@ -60,7 +52,7 @@ tarx_keys_fail_key_deleted(const pg_uuid_t *key_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_KEY_DELETED),
-			 errmsg("LLM key \"%s\" has been deleted", uuid_text(key_id)),
+			 errmsg("LLM key \"%s\" has been deleted", tarx_keys_uuid_text(key_id)),
 			 errhint("Point the agent to another key with tarx_keys.set_agent_key() or tarx_keys.repoint_agents().")));
 }
 
@@ -69,7 +61,7 @@ tarx_keys_fail_agent(const pg_uuid_t *agent_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_AGENT_WITHOUT_KEY),
-			 errmsg("agent \"%s\" not found in this project, or it has no LLM key", uuid_text(agent_id)),
+			 errmsg("agent \"%s\" not found in this project, or it has no LLM key", tarx_keys_uuid_text(agent_id)),
 			 errhint("Check the project and the agent id, and give the agent a key with tarx_keys.set_agent_key().")));
 }
 
@@ -78,7 +70,7 @@ tarx_keys_fail_integrity(const pg_uuid_t *key_id)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_INTEGRITY),
-			 errmsg("LLM key \"%s\" failed its integrity check", uuid_text(key_id)),
+			 errmsg("LLM key \"%s\" failed its integrity check", tarx_keys_uuid_text(key_id)),
 			 errdetail("The stored row is not what was written when the key was added."),
 			 errhint("Do not use this key: have an admin delete it and add it again, and ask the database administrator who changed the row.")));
 }

@@ -125,12 +125,6 @@ set_internal(const char *name, const char *value, GucAction action)
 							 false);
 }
 
-static char *
-uuid_text(const pg_uuid_t *id)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
-}
-
 static bool
 has_acting_user(void)
 {
@@ -166,7 +160,7 @@ void
 tarx_keys_enter_project(const pg_uuid_t *project_id)
 {
 	if (!has_active_project())
-		set_internal(ACTIVE_PROJECT, uuid_text(project_id), GUC_ACTION_SAVE);
+		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_SAVE);
 	else if (memcmp(DatumGetUUIDP(active_project_datum()), project_id, UUID_LEN) != 0)
 		tarx_keys_deny_project(project_id);
 }
@@ -177,15 +171,14 @@ role_of(const pg_uuid_t *project_id, const char *user_id)
 	Datum		values[2] = {UUIDPGetDatum(project_id), CStringGetTextDatum(user_id)};
 	MemberRole	role = ROLE_NONE;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	tarx_keys_queries_begin();
 	if (tarx_keys_query_run_latest(&role_query, values) > 0)
 	{
 		char	   *name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 
 		role = strcmp(name, "admin") == 0 ? ROLE_ADMIN : ROLE_MEMBER;
 	}
-	SPI_finish();
+	tarx_keys_queries_end();
 	return role;
 }
 
@@ -280,7 +273,7 @@ tarx_keys_act_as(PG_FUNCTION_ARGS)
 
 		if (role_of(project_id, user) == ROLE_NONE)
 			tarx_keys_deny_project(project_id);
-		set_internal(ACTIVE_PROJECT, uuid_text(project_id), GUC_ACTION_LOCAL);
+		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_LOCAL);
 	}
 	PG_RETURN_VOID();
 }
@@ -319,9 +312,8 @@ find_visible_projects(MemoryContext context)
 		values[1] = active_project_datum();
 		nulls[1] = ' ';
 	}
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	count = tarx_keys_query_run(&projects_query, values, nulls, true, 0);
+	tarx_keys_queries_begin();
+	count = tarx_keys_query_run(&projects_query, values, nulls, true);
 	ids = palloc(sizeof(Datum) * (count + 1));
 	for (uint64 i = 0; i < count; i++)
 	{
@@ -332,14 +324,14 @@ find_visible_projects(MemoryContext context)
 	spi_context = MemoryContextSwitchTo(context);
 	array = construct_array(ids, (int) count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 	MemoryContextSwitchTo(spi_context);
-	SPI_finish();
+	tarx_keys_queries_end();
 	return PointerGetDatum(array);
 }
 
 /*
  * visible_project_ids() returns uuid[]: what row security compares with.  It
  * is STABLE, and one query may ask for every row or rescan: the answer is kept
- * for as long as the query runs, unless the identity changes under it.
+ * for as long as the calling expression is, unless the identity changes.
  */
 Datum
 tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
@@ -372,9 +364,8 @@ tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)
 
 	values[0] = UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	values[1] = PointerGetDatum(tarx_keys_arg_text(fcinfo, 1, "user_id"));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	tarx_keys_queries_begin();
 	found = tarx_keys_query_run_latest(&other_admin_query, values) > 0;
-	SPI_finish();
+	tarx_keys_queries_end();
 	PG_RETURN_BOOL(found);
 }

@@ -31,7 +31,7 @@ typedef struct KeyringPage
 	volatile int problem;		/* TarxKeysKeyringProblem of the last load */
 	volatile TimestampTz loaded_at; /* of the last load, good or bad */
 	TarxKeysKeyring slots[2];
-	TarxKeysKeyring pending;	/* from tarx_keys.master_key, until published */
+	TarxKeysKeyring pending;	/* what tarx_keys.master_key has */
 } KeyringPage;
 
 static KeyringPage *page = NULL;
@@ -79,6 +79,13 @@ TarxKeysKeyring *
 tarx_keys_page_pending(void)
 {
 	return &page->pending;
+}
+
+/* Whether there has ever been a usable keyring */
+bool
+tarx_keys_page_has_keyring(void)
+{
+	return pg_atomic_read_u32(&page->generation) != 0;
 }
 
 static TarxKeysKeyring *

@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "miscadmin.h"
 #include "storage/fd.h"
 
 #include "tarx_keys.h"
@@ -176,7 +175,7 @@ log_refused(TarxKeysKeyringProblem problem, unsigned int entry)
 {
 	ereport(LOG,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
-			 IsUnderPostmaster ?
+			 tarx_keys_page_has_keyring() ?
 			 errmsg("tarx_keys: master keyring not reloaded, the one in use stays") :
 			 errmsg("tarx_keys: no usable master keyring"),
 			 entry > 0 ?
@@ -200,6 +199,7 @@ tarx_keys_keyring_load(void)
 		problem = load(ring, &entry);
 	if (problem == TARX_KEYS_KEYRING_OK)
 	{
+		entry = 0;
 		tarx_keys_page_publish(ring);
 		problem = tarx_keys_page_problem();
 	}

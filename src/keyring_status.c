@@ -19,7 +19,15 @@ tarx_keys_keyring_fingerprints(PG_FUNCTION_ARGS)
 {
 	uint8		fingerprints[TARX_KEYS_KEYRING_MAX_KEYS][TARX_KEYS_FINGERPRINT_BYTES];
 	Datum		texts[TARX_KEYS_KEYRING_MAX_KEYS];
-	int			count = tarx_keys_page_fingerprints(fingerprints);
+	int			count;
+
+	if (!tarx_keys_page_has_keyring())
+		ereport(ERROR,
+				(errcode(ERRCODE_TK_NO_KEYRING),
+				 errmsg("there is no usable master keyring"),
+				 errdetail("%s", tarx_keys_keyring_problem_text(tarx_keys_page_problem())),
+				 errhint("Correct the tarx_keys.master_key settings or what they name, and reload; a change of tarx_keys.master_key needs a restart.")));
+	count = tarx_keys_page_fingerprints(fingerprints);
 
 	for (int i = 0; i < count; i++)
 	{

@@ -24,6 +24,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #include "baseurl.h"
 #include "envelope.h"
@@ -103,13 +104,6 @@ static TarxKeysQuery agent_query = {
 	2, {UUIDOID, UUIDOID}, NULL
 };
 
-static void
-connect_spi(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-}
-
 /* Column n (from 1) of the only row in SPI_tuptable */
 static Datum
 column(int n, bool *isnull)
@@ -117,18 +111,19 @@ column(int n, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
 }
 
-static TarxKeysText
-text_column(int n, const char *what)
+/* A text column as UTF-8; data == NULL for NULL.  False if it cannot be UTF-8. */
+static bool
+text_column(int n, TarxKeysText *result)
 {
-	TarxKeysText none = {NULL, 0, NULL};
 	bool		isnull;
 	Datum		value = column(n, &isnull);
 
-	return isnull ? none : tarx_keys_to_utf8(DatumGetTextPP(value), what);
+	*result = (TarxKeysText) {NULL, 0, NULL};
+	return isnull || tarx_keys_to_utf8(DatumGetTextPP(value), result);
 }
 
 static TarxKeysSpan *
-text_array_column(int n, const char *what, size_t *count)
+text_array_column(int n, size_t *count)
 {
 	bool		isnull;
 	Datum		array = column(n, &isnull);
@@ -145,12 +140,10 @@ text_array_column(int n, const char *what, size_t *count)
 	spans = palloc(sizeof(TarxKeysSpan) * (nelements + 1));
 	for (int i = 0; i < nelements; i++)
 	{
-		if (!nulls[i])
-		{
-			TarxKeysText t = tarx_keys_to_utf8(DatumGetTextPP(elements[i]), what);
+		TarxKeysText element;
 
-			spans[(*count)++] = (TarxKeysSpan) {t.data, t.len};
-		}
+		if (!nulls[i] && tarx_keys_to_utf8(DatumGetTextPP(elements[i]), &element))
+			spans[(*count)++] = (TarxKeysSpan) {element.data, element.len};
 	}
 	return spans;
 }
@@ -215,36 +208,37 @@ open_envelope(const LlmKey *key, bytea *envelope)
 }
 
 /* TK002 if the key has been deleted, else TK001.  In an SPI connection. */
-static void
-fail_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id)
+pg_noreturn static void
+fail_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, Snapshot snapshot)
 {
 	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(key_id)};
 
-	if (tarx_keys_query_run_latest(&tombstone_query, values) > 0)
+	if (tarx_keys_query_run_at(&tombstone_query, values, snapshot) > 0)
 		tarx_keys_fail_key_deleted(key_id);
 	tarx_keys_fail_key_not_found(key_id);
 }
 
-/* Fetch the row of a key that exists by now; its envelope is the result. */
+/* Fetch the row of a key that the snapshot has; its envelope is the result. */
 static bytea *
-fetch_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, LlmKey *key)
+fetch_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, Snapshot snapshot,
+		  LlmKey *key)
 {
 	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(key_id)};
 	Datum		envelope;
 	bool		isnull;
 
-	if (tarx_keys_query_run_latest(&key_query, values) == 0)
-		fail_key(project_id, key_id);
+	if (tarx_keys_query_run_at(&key_query, values, snapshot) == 0)
+		fail_key(project_id, key_id, snapshot);
 	key->project_id = *project_id;
 	key->id = *key_id;
-	key->provider = text_column(1, "provider");
-	key->name = text_column(2, "name");
-	key->base_url = text_column(3, "base_url");
-	key->destination = text_column(4, "destination");
-	key->masked_key = text_column(5, "masked_key");
-	key->added_by = text_column(6, "added_by");
 	envelope = column(7, &isnull);
-	if (isnull)
+	if (isnull ||
+		!text_column(1, &key->provider) ||
+		!text_column(2, &key->name) ||
+		!text_column(3, &key->base_url) ||
+		!text_column(4, &key->destination) ||
+		!text_column(5, &key->masked_key) ||
+		!text_column(6, &key->added_by))
 		tarx_keys_fail_integrity(key_id);
 	return DatumGetByteaPP(envelope);
 }
@@ -258,7 +252,7 @@ fail_unknown_provider(void)
 {
 	char	   *list = NULL;
 
-	if (tarx_keys_query_run(&provider_list_query, NULL, NULL, true, 1) > 0)
+	if (tarx_keys_query_run(&provider_list_query, NULL, NULL, true) > 0)
 		list = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -273,13 +267,12 @@ fetch_provider(text *slug)
 	Provider	provider;
 	bool		isnull;
 
-	if (tarx_keys_query_run(&provider_query, values, NULL, true, 1) == 0)
+	if (tarx_keys_query_run(&provider_query, values, NULL, true) == 0)
 		fail_unknown_provider();
-	provider.default_base_url = text_column(1, "default_base_url");
+	(void) text_column(1, &provider.default_base_url);
 	provider.base_url_required = DatumGetBool(column(2, &isnull));
-	provider.host_suffixes = text_array_column(3, "base_url_host_suffixes",
-											   &provider.nhost_suffixes);
-	provider.key_prefixes = text_array_column(4, "key_prefixes", &provider.nkey_prefixes);
+	provider.host_suffixes = text_array_column(3, &provider.nhost_suffixes);
+	provider.key_prefixes = text_array_column(4, &provider.nkey_prefixes);
 	return provider;
 }
 
@@ -346,11 +339,11 @@ check_base_url(const Provider *provider, FunctionCallInfo fcinfo, int n)
 }
 
 static void
-check_not_masked(const TarxKeysText *value, const Provider *provider)
+check_not_masked(const TarxKeysText *value)
 {
 	TarxKeysSpan span = {value->data, value->len};
 
-	if (tarx_keys_looks_masked(span, provider->key_prefixes, provider->nkey_prefixes))
+	if (tarx_keys_looks_masked(span))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("key_value is a mask, not a key"),
@@ -391,7 +384,7 @@ insert_key(const LlmKey *key, Datum envelope)
 	values[6] = text_or_null(&key->masked_key, &nulls[6]);
 	values[7] = text_or_null(&key->added_by, &nulls[7]);
 	values[8] = envelope;
-	if (tarx_keys_query_run(&insert_query, values, nulls, false, 0) == 0)
+	if (tarx_keys_query_run(&insert_query, values, nulls, false) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("an LLM key with this name exists already in the project"),
@@ -411,11 +404,12 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
 	key.name = tarx_keys_arg_utf8(fcinfo, 2, "name");
 	tarx_keys_check_name(&key.name, "name");
 	tarx_keys_check_value(value, "key_value");
-	check_not_masked(value, &provider);
+	check_not_masked(value);
 	key.base_url = check_base_url(&provider, fcinfo, 4);
 	key.destination = key.base_url.data != NULL ? key.base_url : provider.default_base_url;
 	key.masked_key = make_mask(value, &provider);
-	key.added_by = tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), "user_id");
+	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &key.added_by))
+		elog(ERROR, "acting user is not valid text");
 
 	insert_key(&key, seal(&key, value));
 	*id = key.id;
@@ -423,7 +417,7 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
 
 /*
  * add_llm_key(project_id uuid, provider text, name text, key_value text,
- * base_url text) returns uuid: see sql/40_llm_keys.sql.
+ * base_url text) returns uuid: see sql/50_llm_keys.sql.
  */
 Datum
 tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
@@ -433,9 +427,9 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 
 	tarx_keys_enter_as_admin(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
-	connect_spi();
+	tarx_keys_queries_begin();
 	add_key(fcinfo, &value, id);
-	SPI_finish();
+	tarx_keys_queries_end();
 	tarx_keys_secret_wipe(value.secret);
 	PG_RETURN_UUID_P(id);
 }
@@ -491,36 +485,66 @@ form_resolved(const LlmKey *key, const TarxKeysText *value, MemoryContext contex
 	return tuple;
 }
 
-/* Resolve a key of a project that has been entered.  In an SPI connection. */
-static HeapTuple
-resolve(const pg_uuid_t *project_id, const pg_uuid_t *key_id, MemoryContext context)
+/*
+ * The key id that an agent refers to; TK003 if there is none.  Copied, because
+ * the row goes with the next query.
+ */
+static pg_uuid_t
+agent_key_id(const pg_uuid_t *project_id, const pg_uuid_t *agent_id, Snapshot snapshot)
 {
-	LlmKey		key;
-	bytea	   *envelope = fetch_key(project_id, key_id, &key);
-	TarxKeysText value = open_envelope(&key, envelope);
-	HeapTuple	tuple = form_resolved(&key, &value, context);
+	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(agent_id)};
+	Datum		key_id;
+	bool		isnull;
 
+	if (tarx_keys_query_run_at(&agent_query, values, snapshot) == 0)
+		tarx_keys_fail_agent(agent_id);
+	key_id = column(1, &isnull);
+	if (isnull)
+		tarx_keys_fail_agent(agent_id);
+	return *DatumGetUUIDP(key_id);
+}
+
+/*
+ * Resolve a key, or an agent's key, of a project.  One snapshot for all
+ * look-ups: with two, a rotation that commits in between would leave an agent
+ * without a key that has had one all the time.
+ */
+static Datum
+resolve(const pg_uuid_t *project_id, const pg_uuid_t *id, bool by_agent)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Snapshot	snapshot;
+	pg_uuid_t	key_id = *id;
+	LlmKey		key;
+	bytea	   *envelope;
+	TarxKeysText value;
+	HeapTuple	tuple;
+
+	tarx_keys_enter_project(project_id);
+	tarx_keys_queries_begin();
+	snapshot = tarx_keys_latest_snapshot();
+	if (by_agent)
+		key_id = agent_key_id(project_id, id, snapshot);
+	envelope = fetch_key(project_id, &key_id, snapshot, &key);
+	UnregisterSnapshot(snapshot);
+	value = open_envelope(&key, envelope);
+	tuple = form_resolved(&key, &value, context);
 	tarx_keys_secret_wipe(value.secret);
-	return tuple;
+	tarx_keys_queries_end();
+	return HeapTupleGetDatum(tuple);
 }
 
 /*
  * resolve_key(project_id uuid, key_id uuid) returns one row: see
- * sql/40_llm_keys.sql.  Writes nothing, so that it runs on a standby.
+ * sql/50_llm_keys.sql.  Writes nothing, so that it runs on a standby.
  */
 Datum
 tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
-	MemoryContext context = CurrentMemoryContext;
-	HeapTuple	tuple;
 
-	tarx_keys_enter_project(project_id);
-	connect_spi();
-	tuple = resolve(project_id, key_id, context);
-	SPI_finish();
-	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+	PG_RETURN_DATUM(resolve(project_id, key_id, false));
 }
 
 /* resolve_agent_key(project_id uuid, agent_id uuid): the same by the agent's key */
@@ -529,21 +553,8 @@ tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	const pg_uuid_t *agent_id = tarx_keys_arg_uuid(fcinfo, 1, "agent_id");
-	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(agent_id)};
-	MemoryContext context = CurrentMemoryContext;
-	HeapTuple	tuple;
-	Datum		key_id = (Datum) 0;
-	bool		isnull = true;
 
-	tarx_keys_enter_project(project_id);
-	connect_spi();
-	if (tarx_keys_query_run_latest(&agent_query, values) > 0)
-		key_id = column(1, &isnull);
-	if (isnull)
-		tarx_keys_fail_agent(agent_id);
-	tuple = resolve(project_id, DatumGetUUIDP(key_id), context);
-	SPI_finish();
-	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+	PG_RETURN_DATUM(resolve(project_id, agent_id, true));
 }
 
 /*
@@ -554,12 +565,16 @@ tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_require_key(PG_FUNCTION_ARGS)
 {
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+	Snapshot	snapshot;
 	LlmKey		key;
 
-	connect_spi();
-	(void) fetch_key(tarx_keys_arg_uuid(fcinfo, 0, "project_id"),
-					 tarx_keys_arg_uuid(fcinfo, 1, "key_id"), &key);
-	SPI_finish();
+	tarx_keys_queries_begin();
+	snapshot = tarx_keys_latest_snapshot();
+	(void) fetch_key(project_id, key_id, snapshot, &key);
+	UnregisterSnapshot(snapshot);
+	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }
 
@@ -567,9 +582,11 @@ tarx_keys_require_key(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_fail_key(PG_FUNCTION_ARGS)
 {
-	connect_spi();
-	fail_key(tarx_keys_arg_uuid(fcinfo, 0, "project_id"),
-			 tarx_keys_arg_uuid(fcinfo, 1, "key_id"));
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+
+	tarx_keys_queries_begin();
+	fail_key(project_id, key_id, tarx_keys_latest_snapshot());
 	PG_RETURN_VOID();
 }
 

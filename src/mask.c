@@ -124,17 +124,6 @@ tarx_keys_mask(char out[TARX_KEYS_MASK_MAX], TarxKeysSpan value,
 	return put(out, at, rest.data + tail, rest.len - tail);
 }
 
-/* Is s the given number of characters, the sign, and the last 4 characters? */
-static bool
-has_mask_form(TarxKeysSpan s, size_t head_chars, const char *sign)
-{
-	size_t		head = bytes_of(s, head_chars);
-	TarxKeysSpan rest = behind(s, head);
-
-	return starts_with(rest, sign, strlen(sign)) &&
-		count_chars(behind(rest, strlen(sign))) == TAIL_CHARS;
-}
-
 static bool
 contains(TarxKeysSpan s, const char *needle)
 {
@@ -146,23 +135,6 @@ contains(TarxKeysSpan s, const char *needle)
 			return true;
 	}
 	return false;
-}
-
-/*
- * Would somebody who copied a mask from the list have this in hand?  No key
- * contains the signs that the list shows, and none has exactly the form that
- * is stored.
- */
-bool
-tarx_keys_looks_masked(TarxKeysSpan value, const TarxKeysSpan *prefixes,
-					   size_t nprefixes)
-{
-	size_t		prefix = known_prefix(value, prefixes, nprefixes);
-	TarxKeysSpan rest = behind(value, prefix);
-
-	return contains(value, ELLIPSIS_SHOWN) || contains(value, BULLET) ||
-		equals(rest, STARS) ||
-		has_mask_form(rest, prefix > 0 ? 3 : 2, ELLIPSIS);
 }
 
 /*
@@ -196,4 +168,19 @@ tarx_keys_mask_split(TarxKeysSpan mask, TarxKeysSpan *head, const char **sign,
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Would somebody who copied a mask from a list have this in hand?  No key has
+ * the signs that a list shows, nor ends as a mask in ASCII does.
+ */
+bool
+tarx_keys_looks_masked(TarxKeysSpan value)
+{
+	TarxKeysSpan head;
+	TarxKeysSpan tail;
+	const char *sign;
+
+	return contains(value, ELLIPSIS_SHOWN) || contains(value, BULLET) ||
+		tarx_keys_mask_split(value, &head, &sign, &tail);
 }

@@ -24,8 +24,7 @@ typedef struct TarxKeysSpan
 
 extern size_t tarx_keys_mask(char out[TARX_KEYS_MASK_MAX], TarxKeysSpan value,
 							 const TarxKeysSpan *prefixes, size_t nprefixes);
-extern bool tarx_keys_looks_masked(TarxKeysSpan value, const TarxKeysSpan *prefixes,
-								   size_t nprefixes);
+extern bool tarx_keys_looks_masked(TarxKeysSpan value);
 extern bool tarx_keys_mask_split(TarxKeysSpan mask, TarxKeysSpan *head,
 								 const char **sign, TarxKeysSpan *tail);
 

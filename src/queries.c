@@ -22,7 +22,7 @@ plan_of(TarxKeysQuery *query)
 
 	if (plan == NULL)
 	{
-		/* one row by its primary key: a custom plan could not be better */
+		/* look-ups by an index: no value makes another plan better */
 		plan = SPI_prepare_cursor(query->sql, query->nargs, query->argtypes,
 								  CURSOR_OPT_GENERIC_PLAN);
 		if (plan == NULL)
@@ -43,28 +43,58 @@ check_result(int result)
 	return SPI_processed;
 }
 
-/*
- * Run a query within an SPI connection of the caller's; returns the number of
- * rows, which are then in SPI_tuptable.
- */
+/* Open and close the SPI connection that queries run in. */
+void
+tarx_keys_queries_begin(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+void
+tarx_keys_queries_end(void)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+}
+
+/* Run a query; returns the number of rows, which are then in SPI_tuptable. */
 uint64
 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const char *nulls,
-					bool read_only, long limit)
+					bool read_only)
 {
-	return check_result(SPI_execute_plan(plan_of(query), values, nulls, read_only,
-										 limit));
+	return check_result(SPI_execute_plan(plan_of(query), values, nulls, read_only, 0));
+}
+
+/* The same for a look-up that sees what the snapshot does, and our own changes. */
+uint64
+tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
+{
+	return check_result(SPI_execute_snapshot(plan_of(query), values, NULL, snapshot,
+											 InvalidSnapshot, false, false, 0));
 }
 
 /*
- * The same for a look-up of at most one row that must see what other sessions
- * have committed by now, also in a transaction that took its snapshot long
- * ago.  Whoever calls this is PARALLEL UNSAFE: a parallel leader cannot take
- * another snapshot.
+ * A snapshot of what other sessions have committed by now, also in a
+ * transaction that took its own long ago.  Several look-ups that belong
+ * together use one, so that no commit can come between them.  The caller
+ * unregisters it; if an error comes first, the resource owner does.  Whoever
+ * calls this is PARALLEL UNSAFE: a parallel leader cannot take another
+ * snapshot.
  */
+Snapshot
+tarx_keys_latest_snapshot(void)
+{
+	return RegisterSnapshot(GetLatestSnapshot());
+}
+
+/* A single look-up in such a snapshot */
 uint64
 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values)
 {
-	return check_result(SPI_execute_snapshot(plan_of(query), values, NULL,
-											 GetLatestSnapshot(), InvalidSnapshot,
-											 false, false, 1));
+	Snapshot	snapshot = tarx_keys_latest_snapshot();
+	uint64		rows = tarx_keys_query_run_at(query, values, snapshot);
+
+	UnregisterSnapshot(snapshot);
+	return rows;
 }

@@ -7,7 +7,8 @@
  * tarx_keys.master_key is the difficult one: it holds the keyring itself.  Its
  * check hook runs before anybody can see the value, keeps the parsed keyring
  * aside in the keyring page, and replaces the value by the keys' fingerprints.
- * It never refuses a value, because the server would log what it refuses.
+ * It never refuses a value for what it is, because the server would log what it
+ * refuses.
  * PGC_POSTMASTER, because a reload would log the raw value as "changed to".
  */
 #include "postgres.h"
@@ -75,7 +76,12 @@ check_master_key(char **newval, void **extra pg_attribute_unused(),
 	char	   *copy;
 
 	if (*newval == NULL || is_redacted(*newval))
+	{
+		/* somebody's own text that looks like ours is no keyring either */
+		if (*newval != NULL && **newval != '\0' && process_shared_preload_libraries_in_progress)
+			tarx_keys_page_set_problem(TARX_KEYS_KEYRING_MALFORMED);
 		return true;
+	}
 
 	problem = tarx_keys_keyring_parse(*newval, strlen(*newval), &ring, &entry);
 	redact(&ring, redacted);

@@ -11,6 +11,7 @@
 
 #include "datatype/timestamp.h"
 #include "fmgr.h"
+#include "utils/snapshot.h"
 #include "utils/uuid.h"
 
 #include "errcodes.h"
@@ -30,10 +31,11 @@ typedef struct TarxKeysText
 	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of ours */
 } TarxKeysText;
 
+extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
 extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
-extern TarxKeysText tarx_keys_to_utf8(text *value, const char *what);
+extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
 extern text *tarx_keys_from_utf8(const char *data, size_t len);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *what);
@@ -66,6 +68,7 @@ extern void tarx_keys_page_publish(const TarxKeysKeyring *ring);
 extern void tarx_keys_page_set_problem(TarxKeysKeyringProblem problem);
 extern TarxKeysKeyringProblem tarx_keys_page_problem(void);
 extern TimestampTz tarx_keys_page_loaded_at(void);
+extern bool tarx_keys_page_has_keyring(void);
 extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
 extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
 extern void tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
@@ -87,9 +90,14 @@ typedef struct TarxKeysQuery
 	void	   *plan;
 } TarxKeysQuery;
 
+extern void tarx_keys_queries_begin(void);
+extern void tarx_keys_queries_end(void);
 extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const char *nulls,
-								  bool read_only, long limit);
+								  bool read_only);
+extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
+									 Snapshot snapshot);
 extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values);
+extern Snapshot tarx_keys_latest_snapshot(void);
 
 /* identity.c: who acts, and in which project */
 extern void tarx_keys_identity_init(void);

@@ -22,6 +22,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_require_argument);
 PG_FUNCTION_INFO_V1(tarx_keys_require_name);
 PG_FUNCTION_INFO_V1(tarx_keys_require_user_id);
 
+/* beyond all limits, and small enough for any conversion's buffer */
+#define ARGUMENT_MAX_BYTES	(1024 * 1024)
+
 static void
 fail_null(const char *name)
 {
@@ -38,6 +41,13 @@ fail_text(const char *what, TarxKeysTextProblem problem, const char *hint)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("%s %s", what, tarx_keys_text_problem(problem)),
 			 errhint("%s", hint)));
+}
+
+/* A uuid as people write it */
+char *
+tarx_keys_uuid_text(const pg_uuid_t *id)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
 }
 
 /* Argument n as a uuid; an error if it is NULL. */
@@ -107,17 +117,14 @@ as_utf8(char *data, size_t len)
 }
 
 /*
- * A text as UTF-8.  In a UTF-8 database this points into the text itself.
- * what names it in errors.
+ * A text as UTF-8; false if it cannot be that.  In a UTF-8 database the result
+ * points into the text itself.
  */
-TarxKeysText
-tarx_keys_to_utf8(text *value, const char *what)
+bool
+tarx_keys_to_utf8(text *value, TarxKeysText *result)
 {
-	TarxKeysText result = as_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-
-	if (result.data == NULL)
-		fail_text(what, TARX_KEYS_TEXT_NOT_UTF8, "Use characters that Unicode has.");
-	return result;
+	*result = as_utf8(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	return result->data != NULL;
 }
 
 /*
@@ -132,9 +139,12 @@ tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name)
 	TarxKeysSecret *detoasted = NULL;
 	TarxKeysText result;
 
+	if (VARSIZE_ANY_EXHDR(value) > ARGUMENT_MAX_BYTES)
+		fail_text(name, TARX_KEYS_TEXT_TOO_LONG, "No argument is that long.");
 	if ((Pointer) value != PG_GETARG_POINTER(n))
 		detoasted = tarx_keys_secret_register(value, VARSIZE_ANY(value));
-	result = tarx_keys_to_utf8(value, name);
+	if (!tarx_keys_to_utf8(value, &result))
+		fail_text(name, TARX_KEYS_TEXT_NOT_UTF8, "Use characters that Unicode has.");
 	if (result.secret == NULL)
 		result.secret = detoasted;
 	else
@@ -183,7 +193,7 @@ tarx_keys_check_name(const TarxKeysText *name, const char *what)
 
 	if (problem != TARX_KEYS_TEXT_OK)
 		fail_text(what, problem,
-				  "A name has 1 to 100 characters, without control or direction-changing characters and without white space at its ends.");
+				  "A name has 1 to 100 characters, without control, invisible or direction-changing characters and without white space at its ends.");
 }
 
 void
@@ -203,7 +213,7 @@ tarx_keys_check_value(const TarxKeysText *value, const char *what)
 
 	if (problem != TARX_KEYS_TEXT_OK)
 		fail_text(what, problem,
-				  "A key value has 4 to 8192 bytes, without control characters and without white space at its ends.");
+				  "A key value has 4 to 8192 bytes, without control, invisible or direction-changing characters and without white space at its ends.");
 }
 
 /* require_argument(name text, value anyelement): an error if value is NULL */

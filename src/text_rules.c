@@ -13,7 +13,7 @@ typedef struct TextFacts
 {
 	bool		valid;
 	bool		control;
-	bool		bidi;
+	bool		misleading;
 	bool		blank_ends;
 	size_t		chars;
 } TextFacts;
@@ -63,22 +63,41 @@ is_control(uint32_t c)
 	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029;
 }
 
-/* Unicode's Bidi_Control characters */
+/*
+ * Unicode's Bidi_Control characters, and characters that show as nothing, with
+ * which one name could be made to look like another.  The joiners U+200C and
+ * U+200D are not among them: scripts and emoji need them.
+ */
 static bool
-is_bidi(uint32_t c)
+is_misleading(uint32_t c)
 {
-	return c == 0x061c || c == 0x200e || c == 0x200f ||
-		(c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+	static const struct
+	{
+		uint32_t	first;
+		uint32_t	last;
+	}			ranges[] = {
+		{0x00ad, 0x00ad}, {0x034f, 0x034f}, {0x061c, 0x061c}, {0x115f, 0x1160},
+		{0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200b}, {0x200e, 0x200f},
+		{0x202a, 0x202e}, {0x2060, 0x206f}, {0x2800, 0x2800}, {0x3164, 0x3164},
+		{0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+	{
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	}
+	return false;
 }
 
-/* Unicode's White_Space, and the invisible ones that pass for it */
+/* Unicode's White_Space, and the joiners, which have nothing to join at an end */
 static bool
 is_blank(uint32_t c)
 {
 	return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 ||
-		c == 0x1680 || (c >= 0x2000 && c <= 0x200d) || c == 0x2028 ||
-		c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x2060 ||
-		c == 0x3000 || c == 0xfeff;
+		c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x200c ||
+		c == 0x200d || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+		c == 0x205f || c == 0x3000;
 }
 
 static TextFacts
@@ -97,7 +116,7 @@ gather(const char *s, size_t len)
 			return facts;
 		}
 		facts.control |= is_control(c);
-		facts.bidi |= is_bidi(c);
+		facts.misleading |= is_misleading(c);
 		facts.blank_ends |= pos == 0 && is_blank(c);
 		facts.chars++;
 		pos += step;
@@ -120,8 +139,8 @@ tarx_keys_check_name_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_TOO_LONG;
 	if (facts.control)
 		return TARX_KEYS_TEXT_CONTROL;
-	if (facts.bidi)
-		return TARX_KEYS_TEXT_BIDI;
+	if (facts.misleading)
+		return TARX_KEYS_TEXT_MISLEADING;
 	if (facts.blank_ends)
 		return TARX_KEYS_TEXT_BLANKS;
 	return TARX_KEYS_TEXT_OK;
@@ -161,6 +180,9 @@ tarx_keys_check_value_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_BLANKS;
 	if (facts.control)
 		return TARX_KEYS_TEXT_CONTROL;
+	/* some of it may stand in the mask, for people to read */
+	if (facts.misleading)
+		return TARX_KEYS_TEXT_MISLEADING;
 	return TARX_KEYS_TEXT_OK;
 }
 
@@ -182,8 +204,8 @@ tarx_keys_text_problem(TarxKeysTextProblem problem)
 			return "is too long";
 		case TARX_KEYS_TEXT_CONTROL:
 			return "contains control characters";
-		case TARX_KEYS_TEXT_BIDI:
-			return "contains characters that change the direction of text";
+		case TARX_KEYS_TEXT_MISLEADING:
+			return "contains invisible or direction-changing characters";
 		case TARX_KEYS_TEXT_BLANKS:
 			return "starts or ends with white space";
 	}

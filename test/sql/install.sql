@@ -17,6 +17,17 @@ ALTER ROLE tarx_keys_backend SUPERUSER;
 CREATE EXTENSION tarx_keys;
 ALTER ROLE tarx_keys_backend NOSUPERUSER;
 
+ALTER ROLE tarx_keys_owner CREATEROLE;
+CREATE EXTENSION tarx_keys;
+ALTER ROLE tarx_keys_owner NOCREATEROLE;
+
+-- somebody who is a member of the owner is worth a warning
+CREATE ROLE regress_friend;
+GRANT tarx_keys_owner TO regress_friend;
+CREATE EXTENSION tarx_keys;
+DROP EXTENSION tarx_keys;
+DROP ROLE regress_friend;
+
 -- a schema of our name that somebody else made
 CREATE SCHEMA tarx_keys;
 CREATE EXTENSION tarx_keys;
@@ -28,6 +39,13 @@ SET ROLE regress_plain;
 CREATE EXTENSION tarx_keys;
 RESET ROLE;
 DROP ROLE regress_plain;
+
+-- it hangs on no schema that somebody else could drop
+SET search_path = '';
+CREATE EXTENSION tarx_keys;
+RESET search_path;
+SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'tarx_keys';
+DROP EXTENSION tarx_keys;
 
 -- twice in one session, with plans saved in between
 CREATE EXTENSION tarx_keys;

@@ -26,7 +26,11 @@ SET ROLE tarx_keys_owner;
 INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path, key_prefixes)
 VALUES ('acme', 'Acme', 'https://api.acme.example/v1', '/models', '{acme_,acme_live_}');
 -- which says either where its keys go, or that each key must
+\set VERBOSITY sqlstate
 INSERT INTO tarx_keys.providers (slug, label, models_path) VALUES ('x', 'x', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'javascript:alert(1)', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https://x.example/' || repeat('x', 2048), '/');
+\set VERBOSITY default
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('alice');

@@ -77,28 +77,41 @@ SELECT 'trigger', t.tgrelid::regclass, t.tgname FROM pg_trigger t JOIN pg_class 
 
 DROP EXTENSION tarx_keys;
 
--- Default privileges give nobody anything
-CREATE ROLE regress_everybody;
-ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, regress_everybody;
-ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC, regress_everybody;
-ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC, regress_everybody;
+-- Default privileges give nobody anything, and take nothing away, whoever they
+-- name: the rights are the same as without them
+CREATE TEMP VIEW rights AS
+SELECT 'function' AS kind, p.oid::regprocedure::text AS name, a.grantee::regrole::text AS grantee, a.privilege_type
+  FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = to_regnamespace('tarx_keys')
+UNION ALL
+SELECT 'relation', c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
+  FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = to_regnamespace('tarx_keys')
+UNION ALL
+SELECT 'column', t.attrelid::regclass || '.' || attname, a.grantee::regrole::text, a.privilege_type
+  FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(attacl) a WHERE c.relnamespace = to_regnamespace('tarx_keys')
+UNION ALL
+SELECT 'schema', n.nspname, a.grantee::regrole::text, a.privilege_type
+  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'tarx_keys';
 CREATE EXTENSION tarx_keys;
-SELECT 'left over', p.oid::regprocedure::text
-  FROM pg_proc p, aclexplode(p.proacl) a
- WHERE p.pronamespace = 'tarx_keys'::regnamespace AND a.grantee IN (0, 'regress_everybody'::regrole)
-UNION ALL
-SELECT 'left over', c.oid::regclass::text
-  FROM pg_class c, aclexplode(c.relacl) a
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND a.grantee IN (0, 'regress_everybody'::regrole)
-UNION ALL
-SELECT 'left over', n.nspname
-  FROM pg_namespace n, aclexplode(n.nspacl) a
- WHERE n.nspname = 'tarx_keys' AND a.grantee IN (0, 'regress_everybody'::regrole);
+CREATE TEMP TABLE ordinary_rights AS SELECT * FROM rights;
+DROP EXTENSION tarx_keys;
+CREATE ROLE regress_everybody;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, regress_everybody, tarx_keys_backend, tarx_keys_agent;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC, regress_everybody, tarx_keys_backend, tarx_keys_agent;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC, regress_everybody, tarx_keys_backend, tarx_keys_agent;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM CURRENT_USER;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM CURRENT_USER;
+CREATE EXTENSION tarx_keys;
+(TABLE rights EXCEPT TABLE ordinary_rights) UNION ALL (TABLE ordinary_rights EXCEPT TABLE rights);
+SELECT count(*) > 0 FROM rights;
 SELECT has_function_privilege('regress_everybody', 'tarx_keys.resolve_key(uuid, uuid)', 'EXECUTE'),
        has_table_privilege('regress_everybody', 'tarx_keys.llm_keys', 'SELECT'),
        has_schema_privilege('regress_everybody', 'tarx_keys', 'USAGE');
 DROP EXTENSION tarx_keys;
-ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC, regress_everybody;
-ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM regress_everybody;
-ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM PUBLIC, regress_everybody;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC, regress_everybody, tarx_keys_backend, tarx_keys_agent;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM regress_everybody, tarx_keys_backend, tarx_keys_agent;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SCHEMAS FROM PUBLIC, regress_everybody, tarx_keys_backend, tarx_keys_agent;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO CURRENT_USER;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO CURRENT_USER;
+SELECT count(*) FROM pg_default_acl;
+DROP VIEW rights;
 DROP ROLE regress_everybody;

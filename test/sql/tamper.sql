@@ -103,6 +103,14 @@ BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent(:'A', 'x'
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.delete_llm_key(:'A', :'two'); COMMIT;
 RESET ROLE;
 SELECT count(*) FROM tarx_keys.project_llm_keys WHERE id = :'two';
+-- not even if its project goes and comes back in between
+BEGIN;
+DELETE FROM tarx_keys.projects WHERE id = :'A';
+INSERT INTO tarx_keys.projects (id, name, created_by) VALUES (:'A', 'again', 'alice');
+INSERT INTO tarx_keys.project_llm_keys SELECT * FROM backup WHERE project_id = :'A';
+SELECT name FROM tarx_keys.resolve_key(:'A', :'one');
+SELECT name FROM tarx_keys.resolve_key(:'A', :'two');
+ROLLBACK;
 \set VERBOSITY default
 
 -- a key sealed with a master key that is not in the keyring

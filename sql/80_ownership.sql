@@ -1,6 +1,6 @@
--- Everything belongs to tarx_keys_owner, and nobody has rights but those that
--- stand beside each object: what default privileges gave to anybody else is
--- taken back.
+-- Everything belongs to tarx_keys_owner, and so far nobody else has any right:
+-- what default privileges gave, to whomever, is taken back. The next part
+-- grants what is to be granted.
 
 DO $$
 DECLARE
@@ -19,12 +19,13 @@ BEGIN
     LOOP
         FOR grantee IN
             SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
-              FROM aclexplode(object.acl) a
-             WHERE a.grantee NOT IN (object.owner, 'tarx_keys_backend'::regrole, 'tarx_keys_agent'::regrole)
+              FROM aclexplode(object.acl) a WHERE a.grantee <> object.owner
         LOOP
             EXECUTE format('REVOKE ALL ON %s %s FROM %s CASCADE', object.kind, object.name, grantee);
         END LOOP;
         EXECUTE format('ALTER %s %s OWNER TO tarx_keys_owner', object.kind, object.name);
+        -- default privileges can also lack what an owner has by default
+        EXECUTE format('GRANT ALL ON %s %s TO tarx_keys_owner', object.kind, object.name);
     END LOOP;
 END
 $$;
