@@ -14,8 +14,6 @@
 #include "postgres.h"
 #include "compat.h"
 
-#include <sodium.h>
-
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -161,50 +159,26 @@ bind_fields(TarxKeysBinding *binding, const LlmKey *key)
 	tarx_keys_binding_add(binding, key->added_by.data, key->added_by.len);
 }
 
-/* The envelope as a bytea; the master key is in clear only here. */
-static Datum
+static bytea *
 seal(const LlmKey *key, const TarxKeysText *value)
 {
 	TarxKeysBinding binding;
-	TarxKeysMasterKey master;
-	bytea	   *envelope = palloc(VARHDRSZ + value->len + TARX_KEYS_ENVELOPE_OVERHEAD);
-	bool		ok;
 
-	SET_VARSIZE(envelope, VARHDRSZ + value->len + TARX_KEYS_ENVELOPE_OVERHEAD);
 	bind_fields(&binding, key);
-	tarx_keys_page_active_key(&master);
-	ok = tarx_keys_envelope_seal((uint8 *) VARDATA(envelope), &master, &binding,
-								 (const uint8 *) value->data, value->len);
-	sodium_memzero(&master, sizeof(master));
-	if (!ok)
-		elog(ERROR, "fields of an LLM key exceed what can be bound");
-	return PointerGetDatum(envelope);
+	return tarx_keys_seal(&binding, value);
 }
 
-/* Open an envelope: a registered secret in the database's encoding. */
+/* The value of a key; TK004 if the row is not what was sealed. */
 static TarxKeysText
 open_envelope(const LlmKey *key, bytea *envelope)
 {
 	TarxKeysBinding binding;
-	TarxKeysMasterKey master;
-	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
-	size_t		len = VARSIZE_ANY_EXHDR(envelope);
-	const uint8 *fingerprint = tarx_keys_envelope_fingerprint(bytes, len);
 	TarxKeysText value;
-	bool		ok;
 
-	if (fingerprint == NULL)
-		tarx_keys_fail_integrity(&key->id);
-	value.len = tarx_keys_envelope_plain_len(len);
-	value.data = palloc(value.len + 1);
-	value.secret = tarx_keys_secret_register(value.data, value.len);
 	bind_fields(&binding, key);
-	tarx_keys_page_key(fingerprint, &master);
-	ok = tarx_keys_envelope_open((uint8 *) value.data, &master, &binding, bytes, len);
-	sodium_memzero(&master, sizeof(master));
-	if (!ok)
+	if (!tarx_keys_open(&binding, envelope, &value))
 		tarx_keys_fail_integrity(&key->id);
-	return tarx_keys_secret_from_utf8(value);
+	return value;
 }
 
 /* TK002 if the key has been deleted, else TK001.  In an SPI connection. */
@@ -411,7 +385,7 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
 	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &key.added_by))
 		elog(ERROR, "acting user is not valid text");
 
-	insert_key(&key, seal(&key, value));
+	insert_key(&key, PointerGetDatum(seal(&key, value)));
 	*id = key.id;
 }
 

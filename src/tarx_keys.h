@@ -14,6 +14,7 @@
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
+#include "envelope.h"
 #include "errcodes.h"
 #include "keyring.h"
 
@@ -41,6 +42,10 @@ extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *what);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
 extern void tarx_keys_check_value(const TarxKeysText *value, const char *what);
+
+/* sealing.c: values in and out of envelopes */
+extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
+extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value);
 
 /* errors.c: the errors that more than one place reports, in one wording */
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);

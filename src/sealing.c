@@ -1,0 +1,61 @@
+/*
+ * sealing.c
+ *	  Seals values with the active master key, and opens them again.
+ *
+ * The master key is in clear on the stack only here, only between fetching it
+ * from the keyring page and wiping it, and no error can come in between.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <sodium.h>
+
+#include "envelope.h"
+#include "tarx_keys.h"
+
+/* Seal a value; the envelope as a bytea.  TK005 without a keyring. */
+bytea *
+tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value)
+{
+	TarxKeysMasterKey master;
+	size_t		size = VARHDRSZ + TARX_KEYS_ENVELOPE_OVERHEAD + value->len;
+	bytea	   *envelope = palloc(size);
+	bool		ok;
+
+	SET_VARSIZE(envelope, size);
+	tarx_keys_page_active_key(&master);
+	ok = tarx_keys_envelope_seal((uint8 *) VARDATA(envelope), &master, binding,
+								 (const uint8 *) value->data, value->len);
+	sodium_memzero(&master, sizeof(master));
+	if (!ok)
+		elog(ERROR, "the fields of a row exceed what can be bound");
+	return envelope;
+}
+
+/*
+ * Open an envelope: the value, in the database's encoding, as a registered
+ * secret that the caller wipes.  False if the envelope, or anything it is
+ * bound to, is not what was sealed.  TK005 or TK006 if the master key is
+ * missing.
+ */
+bool
+tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+{
+	TarxKeysMasterKey master;
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
+	size_t		len = VARSIZE_ANY_EXHDR(envelope);
+	const uint8 *fingerprint = tarx_keys_envelope_fingerprint(bytes, len);
+	bool		ok;
+
+	if (fingerprint == NULL)
+		return false;
+	value->len = tarx_keys_envelope_plain_len(len);
+	value->data = palloc(value->len + 1);
+	value->secret = tarx_keys_secret_register(value->data, value->len);
+	tarx_keys_page_key(fingerprint, &master);
+	ok = tarx_keys_envelope_open((uint8 *) value->data, &master, binding, bytes, len);
+	sodium_memzero(&master, sizeof(master));
+	if (ok)
+		*value = tarx_keys_secret_from_utf8(*value);
+	return ok;
+}
