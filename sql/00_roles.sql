@@ -1,6 +1,6 @@
 \echo Use "CREATE EXTENSION tarx_keys" to load this file. \quit
 
--- The three roles, and the schema that holds everything.
+-- The four roles, and the schema that holds everything.
 --
 -- Roles belong to the cluster, not to the database: they are made if absent,
 -- and what stands there already is refused if somebody could log in as it or
@@ -15,7 +15,7 @@ DECLARE
     role_row pg_roles;
     members text;
 BEGIN
-    FOREACH role_name IN ARRAY ARRAY['tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_agent'] LOOP
+    FOREACH role_name IN ARRAY ARRAY['tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'] LOOP
         SELECT * INTO role_row FROM pg_roles r WHERE r.rolname = role_name;
         IF NOT FOUND THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
@@ -42,6 +42,7 @@ $$;
 
 COMMENT ON ROLE tarx_keys_owner IS 'tarx_keys: owns the extension''s objects; grant it to nobody';
 COMMENT ON ROLE tarx_keys_backend IS 'tarx_keys: may act for users; for backend services';
+COMMENT ON ROLE tarx_keys_login IS 'tarx_keys: as tarx_keys_backend, but only for users who have logged in';
 COMMENT ON ROLE tarx_keys_agent IS 'tarx_keys: may resolve keys; for agent runners';
 
 -- Without IF NOT EXISTS: a schema of this name that somebody else has made is

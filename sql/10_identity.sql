@@ -10,6 +10,13 @@ REVOKE ALL ON FUNCTION tarx_keys.act_as FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.act_as IS
 'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, 22023 for a bad user id. Warns outside a transaction block.';
 
+CREATE FUNCTION tarx_keys.acting_user_id() RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'tarx_keys_acting_user_id';
+REVOKE ALL ON FUNCTION tarx_keys.acting_user_id FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.acting_user_id IS
+'The acting user, as current_user_id(). Used by row security. Error: TK007 without an acting user.';
+
 CREATE FUNCTION tarx_keys.current_user_id() RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_current_user_id';

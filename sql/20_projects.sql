@@ -13,7 +13,7 @@ CREATE TABLE tarx_keys.projects (
 );
 REVOKE ALL ON tarx_keys.projects FROM PUBLIC;
 ALTER TABLE tarx_keys.projects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY members_read ON tarx_keys.projects FOR SELECT TO tarx_keys_backend
+CREATE POLICY members_read ON tarx_keys.projects FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (id = ANY (tarx_keys.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.projects TO tarx_keys_owner
     USING (id = tarx_keys.current_project_id());
@@ -30,7 +30,7 @@ CREATE TABLE tarx_keys.project_members (
 CREATE INDEX project_members_user_id ON tarx_keys.project_members (user_id, project_id);
 REVOKE ALL ON tarx_keys.project_members FROM PUBLIC;
 ALTER TABLE tarx_keys.project_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY members_read ON tarx_keys.project_members FOR SELECT TO tarx_keys_backend
+CREATE POLICY members_read ON tarx_keys.project_members FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_members TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());

@@ -18,7 +18,7 @@ CREATE TABLE tarx_keys.agents (
 CREATE INDEX agents_user_api_key_id ON tarx_keys.agents (project_id, user_api_key_id);
 REVOKE ALL ON tarx_keys.agents FROM PUBLIC;
 ALTER TABLE tarx_keys.agents ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY members_read ON tarx_keys.agents FOR SELECT TO tarx_keys_backend
+CREATE POLICY members_read ON tarx_keys.agents FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.agents TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());

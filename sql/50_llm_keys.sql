@@ -21,7 +21,7 @@ ALTER TABLE tarx_keys.project_llm_keys
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
 REVOKE ALL ON tarx_keys.project_llm_keys FROM PUBLIC;
 ALTER TABLE tarx_keys.project_llm_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY members_read ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_backend
+CREATE POLICY members_read ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_llm_keys TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());

@@ -1,12 +1,16 @@
 -- Who may do what: all there is. Rows are a matter of the policies, and what a
 -- function does of the function.
 
-GRANT USAGE ON SCHEMA tarx_keys TO tarx_keys_backend, tarx_keys_agent;
-GRANT SELECT ON tarx_keys.providers TO tarx_keys_backend, tarx_keys_agent;
+GRANT USAGE ON SCHEMA tarx_keys TO tarx_keys_backend, tarx_keys_login, tarx_keys_agent;
+GRANT SELECT ON tarx_keys.providers TO tarx_keys_backend, tarx_keys_login, tarx_keys_agent;
 
--- Backend services act for users, manage projects, keys and agents, and list.
+-- Only backend services say who the user is; the others must prove it.
+GRANT EXECUTE ON FUNCTION tarx_keys.act_as TO tarx_keys_backend;
+
+-- Both manage projects, keys and agents, and list.
 GRANT EXECUTE ON FUNCTION
-    tarx_keys.act_as,
+    tarx_keys.login,
+    tarx_keys.acting_user_id,
     tarx_keys.current_user_id,
     tarx_keys.current_project_id,
     tarx_keys.visible_project_ids,
@@ -19,17 +23,23 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.repoint_agents,
     tarx_keys.add_llm_key,
     tarx_keys.delete_llm_key,
+    tarx_keys.create_platform_key,
+    tarx_keys.revoke_platform_key,
     tarx_keys.display_mask
-TO tarx_keys_backend;
+TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
     tarx_keys.project_members,
     tarx_keys.agents,
-    tarx_keys.llm_keys
-TO tarx_keys_backend;
+    tarx_keys.llm_keys,
+    tarx_keys.platform_keys
+TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
-    ON tarx_keys.project_llm_keys TO tarx_keys_backend;
+    ON tarx_keys.project_llm_keys TO tarx_keys_backend, tarx_keys_login;
+-- what the view platform_keys reads; neither hash nor stamp
+GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, revoked_at)
+    ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
 
 -- Agent runners resolve, and do nothing else.
 GRANT EXECUTE ON FUNCTION

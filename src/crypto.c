@@ -67,6 +67,23 @@ tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key, const uint8_t *scop
 	sodium_stackzero(STACK_BYTES);
 }
 
+/* Authenticate a message: BLAKE2b keyed with a subkey, which is a MAC by design. */
+void
+tarx_keys_mac(uint8_t *mac, const uint8_t *subkey, const uint8_t *message, size_t len)
+{
+	(void) crypto_generichash(mac, TARX_KEYS_MAC_BYTES, message, len, subkey,
+							  TARX_KEYS_SUBKEY_BYTES);
+	sodium_stackzero(STACK_BYTES);
+}
+
+/* BLAKE2b without a key */
+void
+tarx_keys_hash(uint8_t *hash, const uint8_t *message, size_t len)
+{
+	(void) crypto_generichash(hash, TARX_KEYS_HASH_BYTES, message, len, NULL, 0);
+	sodium_stackzero(STACK_BYTES);
+}
+
 /* Encrypt to out[0 .. plainlen + TARX_KEYS_TAG_BYTES). */
 void
 tarx_keys_encrypt(uint8_t *out, const uint8_t *plain, size_t plainlen,

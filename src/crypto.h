@@ -16,13 +16,18 @@
 #define TARX_KEYS_PURPOSE_BYTES		16
 #define TARX_KEYS_NONCE_BYTES		24
 #define TARX_KEYS_TAG_BYTES			16
+#define TARX_KEYS_MAC_BYTES			32
+#define TARX_KEYS_HASH_BYTES		32
 
 extern void tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key);
 extern void tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key,
 							 const uint8_t *scope, const char *purpose);
+extern void tarx_keys_mac(uint8_t *mac, const uint8_t *subkey, const uint8_t *message,
+						  size_t len);
 extern void tarx_keys_encrypt(uint8_t *out, const uint8_t *plain, size_t plainlen,
 							  const uint8_t *aad, size_t aadlen,
 							  const uint8_t *nonce, const uint8_t *subkey);
+extern void tarx_keys_hash(uint8_t *hash, const uint8_t *message, size_t len);
 extern bool tarx_keys_decrypt(uint8_t *out, const uint8_t *sealed, size_t sealedlen,
 							  const uint8_t *aad, size_t aadlen,
 							  const uint8_t *nonce, const uint8_t *subkey);

@@ -12,6 +12,9 @@
  *		format version (1) | purpose (16) | scope (16) |
  *		fields, each: 1 + length (4, big-endian) + bytes, or 0 for NULL
  *
+ * A stamp authenticates fields that are stored in clear: format version (1) |
+ * master-key fingerprint (8) | MAC (32) over the same bytes as an AAD.
+ *
  * Length prefixes keep neighbouring fields from flowing into each other, and
  * the leading byte keeps NULL apart from ''.  The key is selected by its
  * fingerprint, never by trial, because this AEAD does not commit to its key.
@@ -141,4 +144,46 @@ tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 						   subkey);
 	sodium_memzero(subkey, sizeof(subkey));
 	return ok;
+}
+
+/* Write the stamp of a binding to stamp[0 .. TARX_KEYS_STAMP_BYTES). */
+bool
+tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
+					 const TarxKeysBinding *binding)
+{
+	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+
+	if (binding->overflow)
+		return false;
+	stamp[0] = TARX_KEYS_ENVELOPE_VERSION;
+	memcpy(stamp + 1, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
+	tarx_keys_subkey(subkey, key->key, binding->scope, binding->purpose);
+	tarx_keys_mac(stamp + 1 + TARX_KEYS_FINGERPRINT_BYTES, subkey, binding->aad,
+				  binding->len);
+	sodium_memzero(subkey, sizeof(subkey));
+	return true;
+}
+
+/* Where a stamp names its master key, or NULL if these bytes are no stamp. */
+const uint8_t *
+tarx_keys_stamp_fingerprint(const uint8_t *stamp, size_t len)
+{
+	if (len != TARX_KEYS_STAMP_BYTES || stamp[0] != TARX_KEYS_ENVELOPE_VERSION)
+		return NULL;
+	return stamp + 1;
+}
+
+/* Is this the stamp of these fields?  In constant time. */
+bool
+tarx_keys_stamp_check(const uint8_t *stamp, size_t len, const TarxKeysMasterKey *key,
+					  const TarxKeysBinding *binding)
+{
+	uint8_t		right[TARX_KEYS_STAMP_BYTES];
+	bool		same;
+
+	same = tarx_keys_stamp_fingerprint(stamp, len) != NULL &&
+		tarx_keys_stamp_make(right, key, binding) &&
+		sodium_memcmp(stamp, right, TARX_KEYS_STAMP_BYTES) == 0;
+	sodium_memzero(right, sizeof(right));
+	return same;
 }

@@ -16,6 +16,12 @@
 
 /* 16 characters each; a purpose never opens what another one sealed */
 #define TARX_KEYS_PURPOSE_LLM_KEY	"tarx.llm-key...1"
+#define TARX_KEYS_PURPOSE_PLATFORM	"tarx.platform..1"
+#define TARX_KEYS_PURPOSE_AUDIT		"tarx.audit.....1"
+#define TARX_KEYS_PURPOSE_AUDIT_END	"tarx.audit-end.1"
+
+/* version, fingerprint, MAC */
+#define TARX_KEYS_STAMP_BYTES		(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_MAC_BYTES)
 
 /* More than all bound fields of a valid row can need together. */
 #define TARX_KEYS_BINDING_MAX		8192
@@ -45,5 +51,12 @@ extern size_t tarx_keys_envelope_plain_len(size_t len);
 extern bool tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 									const TarxKeysBinding *binding,
 									const uint8_t *envelope, size_t len);
+
+extern bool tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
+								 const TarxKeysBinding *binding);
+extern const uint8_t *tarx_keys_stamp_fingerprint(const uint8_t *stamp, size_t len);
+extern bool tarx_keys_stamp_check(const uint8_t *stamp, size_t len,
+								  const TarxKeysMasterKey *key,
+								  const TarxKeysBinding *binding);
 
 #endif							/* TARX_KEYS_ENVELOPE_H */

@@ -23,11 +23,13 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 
 #include "tarx_keys.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_act_as);
+PG_FUNCTION_INFO_V1(tarx_keys_acting_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_current_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_current_project_id);
 PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
@@ -40,6 +42,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 
 #define ACTING_USER		"tarx_keys.acting_user"
 #define ACTIVE_PROJECT	"tarx_keys.active_project"
+#define ALLOWED_PROJECTS "tarx_keys.allowed_projects"
+#define PROVEN			"tarx_keys.proven"
+#define READ_ONLY		"tarx_keys.read_only"
 #define MAINTENANCE		"tarx_keys.maintenance"
 
 typedef enum MemberRole
@@ -58,6 +63,9 @@ typedef struct VisibleProjects
 
 static char *acting_user = NULL;
 static char *active_project = NULL;
+static char *allowed_projects = NULL;
+static bool proven = false;
+static bool read_only = false;
 static bool maintenance = false;
 
 /* Advances whenever one of the settings may have changed. */
@@ -81,8 +89,9 @@ static TarxKeysQuery other_admin_query = {
 static TarxKeysQuery projects_query = {
 	"SELECT m.project_id FROM tarx_keys.project_members m"
 	" WHERE m.user_id OPERATOR(pg_catalog.=) $1"
-	" AND ($2 IS NULL OR m.project_id OPERATOR(pg_catalog.=) $2)",
-	2, {TEXTOID, UUIDOID}, NULL
+	" AND ($2 IS NULL OR m.project_id OPERATOR(pg_catalog.=) $2)"
+	" AND ($3 IS NULL OR m.project_id OPERATOR(pg_catalog.=) ANY ($3))",
+	3, {TEXTOID, UUIDOID, UUIDARRAYOID}, NULL
 };
 
 static void
@@ -100,6 +109,14 @@ define_internal_string(const char *name, const char *description, char **variabl
 							   NULL, count_identity, NULL);
 }
 
+static void
+define_internal_bool(const char *name, const char *description, bool *variable)
+{
+	DefineCustomBoolVariable(name, description, NULL, variable, false, PGC_INTERNAL,
+							 GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							 NULL, NULL, NULL);
+}
+
 /* Define the settings that hold the identity, and close our prefix to others. */
 void
 tarx_keys_identity_init(void)
@@ -110,11 +127,15 @@ tarx_keys_identity_init(void)
 	define_internal_string(ACTIVE_PROJECT,
 						   "The active project of this transaction, set by tarx_keys.act_as().",
 						   &active_project);
-	DefineCustomBoolVariable(MAINTENANCE,
-							 "Whether a function of the extension looks at all projects.",
-							 NULL, &maintenance, false, PGC_INTERNAL,
-							 GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
-							 NULL, NULL, NULL);
+	define_internal_string(ALLOWED_PROJECTS,
+						   "The projects that the acting user's platform key is narrowed to.",
+						   &allowed_projects);
+	define_internal_bool(PROVEN, "Whether login() has proven the acting user.", &proven);
+	define_internal_bool(READ_ONLY, "Whether the acting user's platform key may only list.",
+						 &read_only);
+	define_internal_bool(MAINTENANCE,
+						 "Whether a function of the extension looks at all projects.",
+						 &maintenance);
 	MarkGUCPrefixReserved("tarx_keys");
 }
 
@@ -143,6 +164,46 @@ active_project_datum(void)
 	return DirectFunctionCall1(uuid_in, CStringGetDatum(active_project));
 }
 
+/* The projects that the acting user is narrowed to, as uuid[]; only if there are any */
+static Datum
+allowed_projects_datum(void)
+{
+	return OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(allowed_projects),
+							ObjectIdGetDatum(UUIDOID), Int32GetDatum(-1));
+}
+
+bool
+tarx_keys_identity_is_proven(void)
+{
+	return proven;
+}
+
+/* Is the acting user less than the user's membership would allow? */
+bool
+tarx_keys_identity_is_narrowed(void)
+{
+	return read_only || allowed_projects[0] != '\0';
+}
+
+/* Does the acting user's platform key admit the project? */
+static bool
+is_allowed(const pg_uuid_t *project_id)
+{
+	ArrayType  *array;
+	const pg_uuid_t *ids;
+
+	if (allowed_projects[0] == '\0')
+		return true;
+	array = DatumGetArrayTypeP(allowed_projects_datum());
+	ids = (const pg_uuid_t *) ARR_DATA_PTR(array);
+	for (int i = 0; i < ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)); i++)
+	{
+		if (memcmp(&ids[i], project_id, UUID_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The acting user's id, in the database's encoding; TK007 if there is none. */
 char *
 tarx_keys_acting_user(void)
@@ -150,6 +211,18 @@ tarx_keys_acting_user(void)
 	if (!has_acting_user())
 		tarx_keys_fail_no_acting_user();
 	return acting_user;
+}
+
+/* For whatever changes something: TK007, or 42501 for a key that may only list. */
+void
+tarx_keys_require_manager(void)
+{
+	(void) tarx_keys_acting_user();
+	if (read_only)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("this platform key may only list"),
+				 errhint("Log in with a platform key that was not created read-only.")));
 }
 
 /*
@@ -188,8 +261,11 @@ enter_with_role(const pg_uuid_t *project_id, MemberRole least)
 	char	   *user_id = tarx_keys_acting_user();
 	MemberRole	role;
 
+	tarx_keys_require_manager();
 	if (has_active_project())
 		tarx_keys_enter_project(project_id);
+	if (!is_allowed(project_id))
+		tarx_keys_deny_project(project_id);
 	role = role_of(project_id, user_id);
 	if (role == ROLE_NONE)
 		tarx_keys_deny_project(project_id);
@@ -225,16 +301,24 @@ tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 
-	(void) tarx_keys_acting_user();
+	tarx_keys_require_manager();
+	if (!is_allowed(project_id))
+		tarx_keys_deny_project(project_id);
 	tarx_keys_enter_project(project_id);
 	PG_RETURN_VOID();
 }
 
 /* Let the calling SQL function read the rows of all projects until it returns. */
+void
+tarx_keys_enter_maintenance_mode(void)
+{
+	set_internal(MAINTENANCE, "on", GUC_ACTION_SAVE);
+}
+
 Datum
 tarx_keys_enter_maintenance(PG_FUNCTION_ARGS)
 {
-	set_internal(MAINTENANCE, "on", GUC_ACTION_SAVE);
+	tarx_keys_enter_maintenance_mode();
 	PG_RETURN_VOID();
 }
 
@@ -245,37 +329,84 @@ tarx_keys_in_maintenance(PG_FUNCTION_ARGS)
 }
 
 /*
- * act_as(user_id text, project_id uuid): see sql/10_identity.sql.
+ * Make this the identity of the transaction, or of what remains of the
+ * savepoint; returns the user's role in the active project, or NULL if there
+ * is none.  42501 if the user is no member of that project, or may not be in
+ * it.
  *
  * The settings come first, because the look-up of the membership is itself
  * subject to row security by the acting user.  If it is refused, the error
  * takes them back.
  */
-Datum
-tarx_keys_act_as(PG_FUNCTION_ARGS)
+const char *
+tarx_keys_become(const TarxKeysIdentity *identity)
 {
-	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
-	char	   *user;
+	MemberRole	role;
 
-	tarx_keys_check_user_id(&user_id);
-	user = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	set_internal(ACTING_USER, identity->user_id, GUC_ACTION_LOCAL);
+	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
+	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, GUC_ACTION_LOCAL);
+	set_internal(PROVEN, identity->proven ? "on" : "off", GUC_ACTION_LOCAL);
+	set_internal(READ_ONLY, identity->read_only ? "on" : "off", GUC_ACTION_LOCAL);
+	if (identity->project_id == NULL)
+		return NULL;
+
+	role = role_of(identity->project_id, identity->user_id);
+	if (role == ROLE_NONE || !is_allowed(identity->project_id))
+		tarx_keys_deny_project(identity->project_id);
+	set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(identity->project_id), GUC_ACTION_LOCAL);
+	return role == ROLE_ADMIN ? "admin" : "member";
+}
+
+/* Warn who sets an identity where it cannot last. */
+void
+tarx_keys_warn_without_transaction(const char *function)
+{
 	if (!IsTransactionBlock())
 		ereport(WARNING,
 				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
-				 errmsg("tarx_keys.act_as() lasts only for this statement, because there is no transaction block"),
+				 errmsg("%s lasts only for this statement, because there is no transaction block",
+						function),
 				 errhint("Call it after BEGIN, in the transaction that it is meant for.")));
+}
 
-	set_internal(ACTING_USER, user, GUC_ACTION_LOCAL);
-	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
+static void
+check_assertion_allowed(void)
+{
+	if (tarx_keys_setting_require_login())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("tarx_keys.act_as() is refused by tarx_keys.require_login"),
+				 errhint("Call tarx_keys.login() with the user's platform key.")));
+	if (proven)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a proven identity cannot be replaced by tarx_keys.act_as()"),
+				 errhint("Use another transaction.")));
+}
+
+/* act_as(user_id text, project_id uuid): see sql/10_identity.sql */
+Datum
+tarx_keys_act_as(PG_FUNCTION_ARGS)
+{
+	TarxKeysIdentity identity = {NULL, NULL, false, false, ""};
+	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
+
+	tarx_keys_check_user_id(&user_id);
+	check_assertion_allowed();
+	tarx_keys_warn_without_transaction("tarx_keys.act_as()");
+	identity.user_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (!PG_ARGISNULL(1))
-	{
-		pg_uuid_t  *project_id = PG_GETARG_UUID_P(1);
-
-		if (role_of(project_id, user) == ROLE_NONE)
-			tarx_keys_deny_project(project_id);
-		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_LOCAL);
-	}
+		identity.project_id = PG_GETARG_UUID_P(1);
+	(void) tarx_keys_become(&identity);
 	PG_RETURN_VOID();
+}
+
+/* acting_user_id() returns text: TK007 if there is none */
+Datum
+tarx_keys_acting_user_id(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(tarx_keys_acting_user()));
 }
 
 Datum
@@ -298,19 +429,23 @@ tarx_keys_current_project_id(PG_FUNCTION_ARGS)
 static Datum
 find_visible_projects(MemoryContext context)
 {
-	Datum		values[2];
-	char		nulls[2] = {' ', 'n'};
+	Datum		values[3] = {(Datum) 0, (Datum) 0, (Datum) 0};
+	char		nulls[3] = {' ', 'n', 'n'};
 	uint64		count;
 	Datum	   *ids;
 	ArrayType  *array;
 	MemoryContext spi_context;
 
 	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
-	values[1] = (Datum) 0;
 	if (has_active_project())
 	{
 		values[1] = active_project_datum();
 		nulls[1] = ' ';
+	}
+	if (allowed_projects[0] != '\0')
+	{
+		values[2] = allowed_projects_datum();
+		nulls[2] = ' ';
 	}
 	tarx_keys_queries_begin();
 	count = tarx_keys_query_run(&projects_query, values, nulls, true);

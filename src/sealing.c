@@ -1,6 +1,6 @@
 /*
  * sealing.c
- *	  Seals values with the active master key, and opens them again.
+ *	  Seals and stamps with the active master key, opens and checks again.
  *
  * The master key is in clear on the stack only here, only between fetching it
  * from the keyring page and wiping it, and no error can come in between.
@@ -57,5 +57,43 @@ tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *va
 	sodium_memzero(&master, sizeof(master));
 	if (ok)
 		*value = tarx_keys_secret_from_utf8(*value);
+	return ok;
+}
+
+/* The stamp of fields that are stored in clear, as a bytea.  TK005 without a keyring. */
+bytea *
+tarx_keys_stamp(const TarxKeysBinding *binding)
+{
+	TarxKeysMasterKey master;
+	bytea	   *stamp = palloc(VARHDRSZ + TARX_KEYS_STAMP_BYTES);
+	bool		ok;
+
+	SET_VARSIZE(stamp, VARHDRSZ + TARX_KEYS_STAMP_BYTES);
+	tarx_keys_page_active_key(&master);
+	ok = tarx_keys_stamp_make((uint8 *) VARDATA(stamp), &master, binding);
+	sodium_memzero(&master, sizeof(master));
+	if (!ok)
+		elog(ERROR, "the fields of a row exceed what can be stamped");
+	return stamp;
+}
+
+/*
+ * Is this the stamp of these fields?  TK005 or TK006 if the master key is
+ * missing.
+ */
+bool
+tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
+{
+	TarxKeysMasterKey master;
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(stamp);
+	size_t		len = VARSIZE_ANY_EXHDR(stamp);
+	const uint8 *fingerprint = tarx_keys_stamp_fingerprint(bytes, len);
+	bool		ok;
+
+	if (fingerprint == NULL)
+		return false;
+	tarx_keys_page_key(fingerprint, &master);
+	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
+	sodium_memzero(&master, sizeof(master));
 	return ok;
 }

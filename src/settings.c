@@ -28,6 +28,7 @@
 							 TARX_KEYS_KEYRING_MAX_KEYS * TARX_KEYS_FINGERPRINT_HEX)
 
 static bool allow_insecure_base_urls = false;
+static bool require_login = false;
 static char *master_key = NULL;
 static char *master_key_command = NULL;
 static char *master_key_file = NULL;
@@ -168,6 +169,22 @@ define_master_key_file(void)
 							   NULL);
 }
 
+/* tarx_keys.require_login refuses act_as(): only login() makes an identity. */
+static void
+define_require_login(void)
+{
+	DefineCustomBoolVariable("tarx_keys.require_login",
+							 "Admits only identities that login() has proven.",
+							 NULL,
+							 &require_login,
+							 false,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+}
+
 void
 tarx_keys_settings_init(void)
 {
@@ -175,6 +192,7 @@ tarx_keys_settings_init(void)
 	define_master_key();
 	define_master_key_command();
 	define_master_key_file();
+	define_require_login();
 }
 
 const char *
@@ -199,4 +217,10 @@ bool
 tarx_keys_setting_insecure_urls(void)
 {
 	return allow_insecure_base_urls;
+}
+
+bool
+tarx_keys_setting_require_login(void)
+{
+	return require_login;
 }

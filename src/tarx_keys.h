@@ -47,6 +47,9 @@ extern void tarx_keys_check_value(const TarxKeysText *value, const char *what);
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
 extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value);
 
+extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
+extern bool tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp);
+
 /* errors.c: the errors that more than one place reports, in one wording */
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id);
@@ -64,6 +67,7 @@ extern const char *tarx_keys_setting_key_file(void);
 extern const char *tarx_keys_setting_key_command(void);
 extern bool tarx_keys_setting_key_is_set(void);
 extern bool tarx_keys_setting_insecure_urls(void);
+extern bool tarx_keys_setting_require_login(void);
 
 /* keyring_page.c: the keyring in shared memory */
 extern void tarx_keys_page_init(void);
@@ -105,9 +109,24 @@ extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
 /* identity.c: who acts, and in which project */
+typedef struct TarxKeysIdentity
+{
+	const char *user_id;
+	const pg_uuid_t *project_id;	/* the active project, or NULL */
+	bool		proven;			/* by a platform key, not asserted by a backend */
+	bool		read_only;		/* may only list */
+	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
+} TarxKeysIdentity;
+
 extern void tarx_keys_identity_init(void);
+extern void tarx_keys_enter_maintenance_mode(void);
 extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
 extern char *tarx_keys_acting_user(void);
+extern void tarx_keys_require_manager(void);
+extern bool tarx_keys_identity_is_proven(void);
+extern bool tarx_keys_identity_is_narrowed(void);
+extern void tarx_keys_warn_without_transaction(const char *function);
+extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 
 #endif							/* TARX_KEYS_H */

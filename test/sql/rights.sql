@@ -69,7 +69,7 @@ SELECT 'not dumped', c.oid::regclass FROM pg_class c, pg_extension e
 SELECT 'key without project first', i.indexrelid::regclass
   FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
  WHERE i.indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
-   AND i.indisunique AND i.indrelid NOT IN ('tarx_keys.projects'::regclass, 'tarx_keys.providers'::regclass)
+   AND i.indisunique AND i.indrelid NOT IN ('tarx_keys.projects'::regclass, 'tarx_keys.providers'::regclass, 'tarx_keys.platform_api_keys'::regclass)
    AND a.attname <> 'project_id';
 SELECT 'sequence', c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind = 'S';
 SELECT 'trigger', t.tgrelid::regclass, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid

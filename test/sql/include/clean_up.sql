@@ -1,4 +1,4 @@
 -- Undoes people.sql.
 RESET ROLE;
 DROP EXTENSION tarx_keys;
-DROP ROLE regress_backend, regress_agent, regress_nobody;
+DROP ROLE regress_backend, regress_login, regress_agent, regress_nobody;

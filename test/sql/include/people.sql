@@ -5,6 +5,7 @@
 --   B  ('bbbbbbbb-…'): carol (admin), bob (admin)
 CREATE EXTENSION tarx_keys;
 CREATE ROLE regress_backend LOGIN IN ROLE tarx_keys_backend;
+CREATE ROLE regress_login LOGIN IN ROLE tarx_keys_login;
 CREATE ROLE regress_agent LOGIN IN ROLE tarx_keys_agent;
 CREATE ROLE regress_nobody LOGIN;
 \set A 'aaaaaaaa-0000-4000-8000-000000000001'
