@@ -103,9 +103,9 @@ read_command(const char *command, char *text, size_t *len)
 	int			status;
 
 	fflush(NULL);
-	pqsignal(SIGPIPE, SIG_DFL); /* for the command, not for us */
+	pqsignal(SIGPIPE, PG_SIG_DFL); /* for the command, not for us */
 	pipe = popen(command, "r");
-	pqsignal(SIGPIPE, SIG_IGN);
+	pqsignal(SIGPIPE, PG_SIG_IGN);
 	if (pipe == NULL)
 		return TARX_KEYS_KEYRING_COMMAND_FAILED;
 	tarx_keys_worker_in_command = true;
