@@ -56,19 +56,40 @@ entry_end(const char *text, size_t len, size_t pos)
 	return pos;
 }
 
+/*
+ * libsodium 1.0.18 takes bytes beyond ASCII for digits where char is signed,
+ * so they are kept away from it.
+ */
 static bool
 decode_base64(const char *text, size_t len, uint8_t *key, int variant)
 {
 	size_t		got;
 
+	for (size_t i = 0; i < len; i++)
+	{
+		if ((unsigned char) text[i] >= 0x80)
+			return false;
+	}
 	return sodium_base642bin(key, TARX_KEYS_MASTER_KEY_BYTES, text, len, NULL,
 							 &got, NULL, variant) == 0 &&
 		got == TARX_KEYS_MASTER_KEY_BYTES;
 }
 
+static bool
+is_hex(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (memchr("0123456789abcdefABCDEF", text[i], 22) == NULL)
+			return false;
+	}
+	return true;
+}
+
 /*
  * 64 hexadecimal digits cannot be base64 of 32 bytes, which has 43 or 44
- * characters, so the length alone decides between the two.
+ * characters, so the length alone decides between the two.  But 43 digits that
+ * all are hexadecimal are a key that has been cut off, not base64.
  */
 static bool
 decode_key(const char *text, size_t len, uint8_t *key)
@@ -80,7 +101,8 @@ decode_key(const char *text, size_t len, uint8_t *key)
 							  &got, NULL) == 0 &&
 			got == TARX_KEYS_MASTER_KEY_BYTES;
 	return decode_base64(text, len, key, sodium_base64_VARIANT_ORIGINAL) ||
-		decode_base64(text, len, key, sodium_base64_VARIANT_ORIGINAL_NO_PADDING);
+		(!is_hex(text, len) &&
+		 decode_base64(text, len, key, sodium_base64_VARIANT_ORIGINAL_NO_PADDING));
 }
 
 /* All zero is the case that comes from unset buffers; any one byte repeated is as bad. */

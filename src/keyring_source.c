@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "storage/fd.h"
+#include "libpq/pqsignal.h"
 
 #include "tarx_keys.h"
 
@@ -90,7 +90,11 @@ read_file(const char *path, char *text, size_t *len)
 	return problem;
 }
 
-/* read_text reads the descriptor itself, so no stdio buffer keeps a copy. */
+/*
+ * Not by OpenPipeStream(): at exit it waits for the command, and a worker that
+ * is to shut down must not.  read_text reads the descriptor itself, so no stdio
+ * buffer keeps a copy.
+ */
 static TarxKeysKeyringProblem
 read_command(const char *command, char *text, size_t *len)
 {
@@ -98,15 +102,15 @@ read_command(const char *command, char *text, size_t *len)
 	FILE	   *pipe;
 	int			status;
 
-	tarx_keys_worker_in_command = true;
-	pipe = OpenPipeStream(command, "r");
+	fflush(NULL);
+	pqsignal(SIGPIPE, PG_SIG_DFL); /* for the command, not for us */
+	pipe = popen(command, "r");
+	pqsignal(SIGPIPE, PG_SIG_IGN);
 	if (pipe == NULL)
-	{
-		tarx_keys_worker_in_command = false;
 		return TARX_KEYS_KEYRING_COMMAND_FAILED;
-	}
+	tarx_keys_worker_in_command = true;
 	problem = read_text(fileno(pipe), text, len);
-	status = ClosePipeStream(pipe);
+	status = pclose(pipe);
 	tarx_keys_worker_in_command = false;
 	if (problem == TARX_KEYS_KEYRING_OK && status != 0)
 	{

@@ -22,8 +22,8 @@
 #include "tarx_keys.h"
 
 /*
- * While a command runs the worker waits inside pclose(), where no latch
- * reaches it; a shutdown must not wait for a command that hangs.
+ * While a command runs the worker waits for its output and its end, where no
+ * latch reaches it; a shutdown must not wait for a command that hangs.
  */
 volatile sig_atomic_t tarx_keys_worker_in_command = false;
 

@@ -496,6 +496,9 @@ resolve(const pg_uuid_t *project_id, const pg_uuid_t *id, bool by_agent)
 
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
+	if (by_agent)
+		tarx_keys_query_lock(&agent_query);
+	tarx_keys_query_lock(&key_query);	/* of tombstones, too */
 	snapshot = tarx_keys_latest_snapshot();
 	if (by_agent)
 		key_id = agent_key_id(project_id, id, snapshot);
@@ -545,6 +548,7 @@ tarx_keys_require_key(PG_FUNCTION_ARGS)
 	LlmKey		key;
 
 	tarx_keys_queries_begin();
+	tarx_keys_query_lock(&key_query);
 	snapshot = tarx_keys_latest_snapshot();
 	(void) fetch_key(project_id, key_id, snapshot, &key);
 	UnregisterSnapshot(snapshot);
@@ -560,6 +564,7 @@ tarx_keys_fail_key(PG_FUNCTION_ARGS)
 	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
 
 	tarx_keys_queries_begin();
+	tarx_keys_query_lock(&tombstone_query);
 	fail_key(project_id, key_id, tarx_keys_latest_snapshot());
 	PG_RETURN_VOID();
 }

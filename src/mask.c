@@ -27,6 +27,10 @@
 #define TAIL_CHARS		4
 #define HIDDEN_MIN		16
 
+/* hiding that many also keeps what is shown below a third */
+_Static_assert(3 * (3 + TAIL_CHARS) <= (3 + TAIL_CHARS) + HIDDEN_MIN, "a third");
+_Static_assert(3 * (2 + TAIL_CHARS) <= (2 + TAIL_CHARS) + HIDDEN_MIN, "a third");
+
 static size_t
 count_chars(TarxKeysSpan s)
 {
@@ -116,7 +120,7 @@ tarx_keys_mask(char out[TARX_KEYS_MASK_MAX], TarxKeysSpan value,
 	size_t		at = put(out, 0, value.data, prefix);
 	size_t		tail;
 
-	if (chars < shown + HIDDEN_MIN || 3 * shown > chars)
+	if (chars < shown + HIDDEN_MIN)
 		return put(out, at, STARS, strlen(STARS));
 	tail = bytes_of(rest, chars - TAIL_CHARS);
 	at = put(out, at, rest.data, bytes_of(rest, head));

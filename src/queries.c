@@ -11,6 +11,8 @@
 #include "compat.h"
 
 #include "executor/spi.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "tarx_keys.h"
@@ -75,12 +77,26 @@ tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
 }
 
 /*
+ * Lock the tables of a query.  A lock may have to wait, behind an ALTER TABLE
+ * or VACUUM FULL say: a snapshot taken before would lack what was committed
+ * meanwhile.
+ */
+void
+tarx_keys_query_lock(TarxKeysQuery *query)
+{
+	CachedPlan *plan = SPI_plan_get_cached_plan(plan_of(query));
+
+	if (plan != NULL)
+		ReleaseCachedPlan(plan, CurrentResourceOwner);
+}
+
+/*
  * A snapshot of what other sessions have committed by now, also in a
  * transaction that took its own long ago.  Several look-ups that belong
- * together use one, so that no commit can come between them.  The caller
- * unregisters it; if an error comes first, the resource owner does.  Whoever
- * calls this is PARALLEL UNSAFE: a parallel leader cannot take another
- * snapshot.
+ * together use one, so that no commit can come between them; their tables are
+ * locked first, by tarx_keys_query_lock().  The caller unregisters it; if an
+ * error comes first, the resource owner does.  Whoever calls this is PARALLEL
+ * UNSAFE: a parallel leader cannot take another snapshot.
  */
 Snapshot
 tarx_keys_latest_snapshot(void)
@@ -92,9 +108,12 @@ tarx_keys_latest_snapshot(void)
 uint64
 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values)
 {
-	Snapshot	snapshot = tarx_keys_latest_snapshot();
-	uint64		rows = tarx_keys_query_run_at(query, values, snapshot);
+	Snapshot	snapshot;
+	uint64		rows;
 
+	tarx_keys_query_lock(query);
+	snapshot = tarx_keys_latest_snapshot();
+	rows = tarx_keys_query_run_at(query, values, snapshot);
 	UnregisterSnapshot(snapshot);
 	return rows;
 }

@@ -106,6 +106,7 @@ extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const cha
 extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
 									 Snapshot snapshot);
 extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values);
+extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
 /* identity.c: who acts, and in which project */

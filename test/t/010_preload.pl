@@ -1,0 +1,124 @@
+# Without shared_preload_libraries nothing of the extension works, and every
+# attempt says what to do. Placeholders for its settings would show the master
+# key to anybody, so there is no other way to load it.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TarxKeys;
+
+my $advice = 'Add tarx_keys to shared_preload_libraries and restart the server.';
+my $hint = qr/HINT:  \Q$advice\E/;
+
+my $node = new_node('preload', keyring => { master_key => hex_key('preload') });
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->start;
+
+# Before there is the extension
+
+my $err = state_is($node, undef, 'CREATE EXTENSION tarx_keys', '55000',
+	'CREATE EXTENSION fails');
+like($err, $hint, 'CREATE EXTENSION says what to do');
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT count(*) FROM pg_roles WHERE rolname LIKE 'tarx\_keys%'}),
+	'0',
+	'CREATE EXTENSION leaves no roles behind');
+
+$err = state_is($node, undef, "LOAD 'tarx_keys'", '55000', 'LOAD fails');
+like($err, $hint, 'LOAD says what to do');
+
+my ($status, $out);
+{
+	local $ENV{PGOPTIONS} = '-c session_preload_libraries=tarx_keys';
+	($status, $out, $err) = $node->psql('postgres', 'SELECT 1');
+}
+is($status, 2, 'session_preload_libraries lets nobody connect');
+like(
+	$err,
+	qr/tarx_keys must be loaded via shared_preload_libraries/,
+	'session_preload_libraries says why');
+is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server runs');
+
+# With the extension made while preloaded
+
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'tarx_keys'");
+$node->restart;
+install($node);
+my $key = add_key($node, 'first', 'sk-proj-preload-0123456789abcdef0123456789');
+is(ask_ok($node, 'runner', resolve_sql($key)),
+	'sk-proj-preload-0123456789abcdef0123456789', 'all is well while preloaded');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
+$node->restart;
+
+# All functions in one session, because a library whose initialization failed
+# must be as unusable at the second call. Left out is what only raises an error
+# of its own.
+my $called = $node->safe_psql(
+	'postgres', q{
+	CREATE TEMP TABLE called (name text, state text, hint text);
+	DO $$
+	DECLARE
+		f record;
+		state text;
+		hint text;
+	BEGIN
+		FOR f IN
+			SELECT p.proname AS name,
+				   format('SELECT %s(%s)', p.oid::regproc,
+						  (SELECT string_agg('NULL::' ||
+											 CASE WHEN t = 'anyelement'::regtype THEN 'text'
+											 ELSE format_type(t, NULL) END, ', ')
+							 FROM unnest(p.proargtypes) t)) AS call
+			  FROM pg_proc p
+			 WHERE p.pronamespace = 'tarx_keys'::regnamespace
+			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+			   AND p.proname <> 'fail_last_admin'
+		LOOP
+			state := 'none';
+			hint := '';
+			BEGIN
+				EXECUTE f.call;
+			EXCEPTION WHEN OTHERS THEN
+				GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE,
+					hint = PG_EXCEPTION_HINT;
+			END;
+			INSERT INTO called VALUES (f.name, state, hint);
+		END LOOP;
+	END
+	$$;
+	SELECT name, state, hint FROM called ORDER BY name;});
+my %state;
+foreach my $line (split /\n/, $called)
+{
+	my ($name, $state, $text) = split /\|/, $line, 3;
+	$state{$name} = $state;
+	is("$state: $text", "55000: $advice", "$name() fails and says what to do");
+}
+foreach my $name (
+	qw(act_as current_user_id current_project_id create_project add_member
+	remove_member add_llm_key delete_llm_key resolve_key resolve_agent_key
+	create_agent set_agent_key delete_agent repoint_agents keyring_status))
+{
+	ok(exists $state{$name}, "$name() is among the functions tried");
+}
+
+foreach my $table (qw(llm_keys projects project_members agents))
+{
+	$err = state_is($node, 'service', "SELECT * FROM tarx_keys.$table",
+		'55000', "reading $table fails");
+	like($err, $hint, "reading $table says what to do");
+}
+
+# A superuser, whom row security does not stop, asks for the mask all the same.
+state_is($node, undef, 'SELECT * FROM tarx_keys.llm_keys',
+	'55000', 'reading llm_keys fails for a superuser');
+is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server still runs');
+
+done_testing();

@@ -1,0 +1,235 @@
+# What the TAP tests of tarx_keys have in common: clusters with a keyring, the
+# logins and rows of the story, and how to ask for an SQLSTATE.
+#
+# The clusters take settings from TEMP_CONFIG by PostgreSQL::Test::Cluster
+# itself. That file may only tell where the extension is, or may set a master
+# key and preload the library as well; so everything that a test relies on is
+# set behind it, also where it is the default.
+
+package TarxKeys;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Digest::SHA qw(sha256 sha256_hex);
+use Exporter 'import';
+use MIME::Base64 qw(encode_base64);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(
+  $PROJECT
+  base64_key
+  hex_key
+  write_private
+  new_node
+  set_keyring
+  log_size
+  log_since
+  reload_until
+  reload_keyring
+  install
+  ask
+  ask_ok
+  state_of
+  state_is
+  add_key
+  resolve_sql
+  keyring
+);
+
+# The project of the story; its admin is alice, bob is a member.
+our $PROJECT = '11111111-1111-4111-8111-111111111111';
+
+# Master keys by a label, the same in every run, so that a failure repeats.
+sub hex_key
+{
+	my ($label) = @_;
+	return sha256_hex("tarx_keys test $label");
+}
+
+sub base64_key
+{
+	my ($label) = @_;
+	return encode_base64(sha256("tarx_keys test $label"), '');
+}
+
+# A file that is complete and has its mode as soon as it has its name.
+sub write_private
+{
+	my ($path, $text, $mode) = @_;
+	my $new = "$path.new";
+
+	unlink $new;
+	open(my $fh, '>:raw', $new) or die "could not create \"$new\": $!";
+	print $fh $text;
+	close($fh) or die "could not write \"$new\": $!";
+	chmod(defined $mode ? $mode : 0600, $new) or die "could not chmod \"$new\": $!";
+	rename($new, $path) or die "could not rename to \"$path\": $!";
+	return $path;
+}
+
+# A cluster that is not started yet. keyring => { setting => value }, as
+# set_keyring() takes it; conf => further settings; init => what init() takes.
+sub new_node
+{
+	my ($name, %params) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	# The masked list has characters that not every encoding has.
+	$node->init(
+		extra => [ '--encoding=UTF8', '--locale=C' ],
+		%{ $params{init} || {} });
+
+	# Our own statements need not be in the log, which tests look at.
+	$node->append_conf(
+		'postgresql.conf', qq{
+shared_preload_libraries = 'tarx_keys'
+log_statement = none
+log_min_messages = warning
+include = 'keyring.conf'
+} . ($params{conf} || ''));
+	set_keyring($node, %{ $params{keyring} || {} });
+	return $node;
+}
+
+# Make these the only settings that name a keyring; takes a reload or restart.
+sub set_keyring
+{
+	my ($node, %settings) = @_;
+	my $text = '';
+
+	foreach my $setting (qw(master_key_file master_key_command master_key))
+	{
+		my $value = defined $settings{$setting} ? $settings{$setting} : '';
+
+		$value =~ s/\\/\\\\/g;
+		$value =~ s/'/''/g;
+		$value =~ s/\n/\\n/g;
+		$text .= "tarx_keys.$setting = '$value'\n";
+	}
+	write_private($node->data_dir . '/keyring.conf', $text);
+	return;
+}
+
+sub log_size
+{
+	my ($node) = @_;
+	return -s $node->logfile;
+}
+
+sub log_since
+{
+	my ($node, $offset) = @_;
+	return slurp_file($node->logfile, $offset);
+}
+
+# Reload, and wait until the log says something; returns what it said since.
+sub reload_until
+{
+	my ($node, $regexp) = @_;
+	my $offset = log_size($node);
+
+	$node->reload;
+	$node->wait_for_log($regexp, $offset);
+	return log_since($node, $offset);
+}
+
+# Reload, and wait until the keyring has been loaded or refused; returns what the
+# log said of it.
+sub reload_keyring
+{
+	my ($node) = @_;
+	return reload_until($node,
+		qr/tarx_keys: master keyring loaded.*\n|tarx_keys: (?:no usable master keyring|master keyring not reloaded).*\n.*DETAIL:.*\n/);
+}
+
+# The extension and its two logins in a database: "service" acts for users,
+# "runner" resolves. With a project that has an admin and a member.
+sub install
+{
+	my ($node, $db) = @_;
+	$db = 'postgres' unless defined $db;
+
+	$node->safe_psql(
+		$db, q{
+		CREATE EXTENSION tarx_keys;
+		CREATE ROLE service LOGIN IN ROLE tarx_keys_backend;
+		CREATE ROLE runner LOGIN IN ROLE tarx_keys_agent;});
+	ask_ok(
+		$node, 'service', qq{
+		SELECT tarx_keys.act_as('alice');
+		SELECT tarx_keys.create_project('Story', '$PROJECT');
+		SELECT tarx_keys.add_member('$PROJECT', 'bob');}, $db);
+	return;
+}
+
+# Run SQL as a login, or as the superuser if it is undef, in one transaction;
+# returns psql's status, what it printed, and its errors with their SQLSTATE.
+sub ask
+{
+	my ($node, $login, $sql, $db) = @_;
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
+
+	return $node->psql(
+		defined $db ? $db : 'postgres',
+		"BEGIN;\n$sql\n;COMMIT;",
+		extra_params => [
+			'-v', 'VERBOSITY=verbose', defined $login ? ('-U', $login) : () ]);
+}
+
+# The same for SQL that must not fail; returns the last line that it printed.
+sub ask_ok
+{
+	my ($node, $login, $sql, $db) = @_;
+	my ($status, $out, $err) = ask($node, $login, $sql, $db);
+
+	die "$err\nwhile running $sql" if $status != 0;
+	my @lines = split /\n/, $out;
+	return @lines ? $lines[-1] : '';
+}
+
+# The SQLSTATE in the errors of psql; '' if there is none.
+sub state_of
+{
+	my ($err) = @_;
+	return $err =~ /(?:ERROR|FATAL):  ([0-9A-Z]{5}):/ ? $1 : '';
+}
+
+sub state_is
+{
+	my ($node, $login, $sql, $state, $test, $db) = @_;
+	my ($status, $out, $err) = ask($node, $login, $sql, $db);
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is(state_of($err), $state, $test) or diag($err);
+	return $err;
+}
+
+# Add a key to the story's project as its admin; returns its id.
+sub add_key
+{
+	my ($node, $name, $value, $db) = @_;
+
+	return ask_ok(
+		$node, 'service', qq{
+		SELECT tarx_keys.act_as('alice');
+		SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', '$name', '$value')}, $db);
+}
+
+sub resolve_sql
+{
+	my ($key_id) = @_;
+	return "SELECT key_value FROM tarx_keys.resolve_key('$PROJECT', '$key_id')";
+}
+
+# keyring_status() as lines of fingerprint|is_active|llm_keys
+sub keyring
+{
+	my ($node, $db) = @_;
+	return $node->safe_psql(defined $db ? $db : 'postgres',
+		'SELECT * FROM tarx_keys.keyring_status()');
+}
+
+1;
