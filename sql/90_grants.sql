@@ -4,7 +4,7 @@
 GRANT USAGE ON SCHEMA tarx_keys TO tarx_keys_backend, tarx_keys_agent;
 GRANT SELECT ON tarx_keys.providers TO tarx_keys_backend, tarx_keys_agent;
 
--- Backend services act for users, manage projects, keys and agents, and list.
+-- Backend services act for users, manage projects, keys, secrets and agents, and list.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.act_as,
     tarx_keys.current_user_id,
@@ -19,20 +19,32 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.repoint_agents,
     tarx_keys.add_llm_key,
     tarx_keys.delete_llm_key,
-    tarx_keys.display_mask
+    tarx_keys.display_mask,
+    tarx_keys.set_secret,
+    tarx_keys.restore_secret,
+    tarx_keys.delete_secret,
+    tarx_keys.template_references
 TO tarx_keys_backend;
 GRANT SELECT ON
     tarx_keys.projects,
     tarx_keys.project_members,
     tarx_keys.agents,
-    tarx_keys.llm_keys
+    tarx_keys.llm_keys,
+    tarx_keys.secrets
 TO tarx_keys_backend;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
     ON tarx_keys.project_llm_keys TO tarx_keys_backend;
+-- and the view secrets, likewise
+GRANT SELECT (project_id, name, description, version, updated_by, updated_at)
+    ON tarx_keys.project_secrets TO tarx_keys_backend;
 
 -- Agent runners resolve, and do nothing else.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_key,
-    tarx_keys.resolve_agent_key
+    tarx_keys.resolve_agent_key,
+    tarx_keys.resolve_secret,
+    tarx_keys.resolve_secrets,
+    tarx_keys.render_template,
+    tarx_keys.template_references
 TO tarx_keys_agent;

@@ -16,6 +16,7 @@
 
 /* 16 characters each; a purpose never opens what another one sealed */
 #define TARX_KEYS_PURPOSE_LLM_KEY	"tarx.llm-key...1"
+#define TARX_KEYS_PURPOSE_SECRET	"tarx.secret....1"
 
 /* More than all bound fields of a valid row can need together. */
 #define TARX_KEYS_BINDING_MAX		8192

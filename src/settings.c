@@ -31,6 +31,7 @@ static bool allow_insecure_base_urls = false;
 static char *master_key = NULL;
 static char *master_key_command = NULL;
 static char *master_key_file = NULL;
+static int	secret_versions_kept = 5;
 
 static bool
 is_redacted(const char *value)
@@ -168,6 +169,27 @@ define_master_key_file(void)
 							   NULL);
 }
 
+/*
+ * tarx_keys.secret_versions_kept is how many versions of a secret stay, with
+ * the current one; older ones go when the next is written.
+ */
+static void
+define_secret_versions_kept(void)
+{
+	DefineCustomIntVariable("tarx_keys.secret_versions_kept",
+							"How many versions of a secret are kept, with the current one.",
+							NULL,
+							&secret_versions_kept,
+							5,
+							1,
+							1000,
+							PGC_SUSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
+}
+
 void
 tarx_keys_settings_init(void)
 {
@@ -175,6 +197,7 @@ tarx_keys_settings_init(void)
 	define_master_key();
 	define_master_key_command();
 	define_master_key_file();
+	define_secret_versions_kept();
 }
 
 const char *
@@ -199,4 +222,10 @@ bool
 tarx_keys_setting_insecure_urls(void)
 {
 	return allow_insecure_base_urls;
+}
+
+int
+tarx_keys_setting_secret_versions_kept(void)
+{
+	return secret_versions_kept;
 }
