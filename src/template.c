@@ -25,18 +25,18 @@
 
 #define NAMESPACE	"secrets."
 
-/* Does "${" stand at pos? */
+/* Does "${" stand at pos, which may be the end? */
 static bool
 opens(TarxKeysSpan s, size_t pos)
 {
 	return s.len - pos >= 2 && s.data[pos] == '$' && s.data[pos + 1] == '{';
 }
 
-/* Does "$${" stand at pos? */
+/* Does "$${" stand at pos, which is before the end? */
 static bool
 is_escape(TarxKeysSpan s, size_t pos)
 {
-	return s.len - pos >= 3 && s.data[pos] == '$' && opens(s, pos + 1);
+	return s.data[pos] == '$' && opens(s, pos + 1);
 }
 
 /* Where the literal that starts at pos ends */
@@ -65,7 +65,7 @@ closing_brace(TarxKeysSpan s)
 	{
 		if (s.data[pos] == '}')
 			return pos;
-		if (s.data[pos] == '\n' || s.data[pos] == '\r' || opens(s, pos) || is_escape(s, pos))
+		if (s.data[pos] == '\n' || s.data[pos] == '\r' || opens(s, pos))
 			return 0;
 	}
 	return 0;
