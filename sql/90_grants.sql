@@ -7,7 +7,7 @@ GRANT SELECT ON tarx_keys.providers TO tarx_keys_backend, tarx_keys_login, tarx_
 -- Only backend services say who the user is; the others must prove it.
 GRANT EXECUTE ON FUNCTION tarx_keys.act_as TO tarx_keys_backend;
 
--- Both manage projects, keys and agents, and list.
+-- Both manage projects, keys, secrets and agents, and list.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.login,
     tarx_keys.acting_user_id,
@@ -25,6 +25,10 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.delete_llm_key,
     tarx_keys.create_platform_key,
     tarx_keys.revoke_platform_key,
+    tarx_keys.set_secret,
+    tarx_keys.restore_secret,
+    tarx_keys.delete_secret,
+    tarx_keys.template_references,
     tarx_keys.display_mask
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
@@ -32,11 +36,15 @@ GRANT SELECT ON
     tarx_keys.project_members,
     tarx_keys.agents,
     tarx_keys.llm_keys,
-    tarx_keys.platform_keys
+    tarx_keys.platform_keys,
+    tarx_keys.secrets
 TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
     ON tarx_keys.project_llm_keys TO tarx_keys_backend, tarx_keys_login;
+-- what the view secrets reads, likewise
+GRANT SELECT (project_id, name, description, version, updated_by, updated_at)
+    ON tarx_keys.project_secrets TO tarx_keys_backend, tarx_keys_login;
 -- what the view platform_keys reads; neither hash nor stamp
 GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
@@ -44,5 +52,9 @@ GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only,
 -- Agent runners resolve, and do nothing else.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_key,
-    tarx_keys.resolve_agent_key
+    tarx_keys.resolve_agent_key,
+    tarx_keys.resolve_secret,
+    tarx_keys.resolve_secrets,
+    tarx_keys.render_template,
+    tarx_keys.template_references
 TO tarx_keys_agent;

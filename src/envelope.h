@@ -16,9 +16,8 @@
 
 /* 16 characters each; a purpose never opens what another one sealed */
 #define TARX_KEYS_PURPOSE_LLM_KEY	"tarx.llm-key...1"
+#define TARX_KEYS_PURPOSE_SECRET	"tarx.secret....1"
 #define TARX_KEYS_PURPOSE_PLATFORM	"tarx.platform..1"
-#define TARX_KEYS_PURPOSE_AUDIT		"tarx.audit.....1"
-#define TARX_KEYS_PURPOSE_AUDIT_END	"tarx.audit-end.1"
 
 /* version, fingerprint, MAC */
 #define TARX_KEYS_STAMP_BYTES		(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_MAC_BYTES)

@@ -3,8 +3,8 @@
  *	  The errors that more than one place reports, in one wording each.
  *
  * What must look the same to a caller comes from the same line of code: a
- * project that does not exist and one that the user is no member of, a key
- * that does not exist and one of another project.
+ * project that does not exist and one that the user is no member of, a key or
+ * secret that does not exist and one of another project.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -73,6 +73,36 @@ tarx_keys_fail_integrity(const pg_uuid_t *key_id)
 			 errmsg("LLM key \"%s\" failed its integrity check", tarx_keys_uuid_text(key_id)),
 			 errdetail("The stored row is not what was written when the key was added."),
 			 errhint("Do not use this key: have an admin delete it and add it again, and ask the database administrator who changed the row.")));
+}
+
+/* names: each in quotes, with commas between them */
+void
+tarx_keys_fail_secrets_not_found(const char *names, unsigned long count)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_SECRET_NOT_FOUND),
+			 errmsg_plural("secret %s not found in this project",
+						   "secrets %s not found in this project", count, names),
+			 errhint("Check the project and the name, or have an admin of the project call tarx_keys.set_secret().")));
+}
+
+void
+tarx_keys_fail_secret_version(const char *name, int32 version)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_SECRET_NOT_FOUND),
+			 errmsg("version %d of secret \"%s\" is not kept", version, name),
+			 errhint("The newest versions are kept, as many as tarx_keys.secret_versions_kept says.")));
+}
+
+void
+tarx_keys_fail_secret_integrity(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_INTEGRITY),
+			 errmsg("secret \"%s\" failed its integrity check", name),
+			 errdetail("The stored row is not what was written when the secret was set."),
+			 errhint("Do not use this secret: have an admin set it again, and ask the database administrator who changed the row.")));
 }
 
 void

@@ -16,8 +16,6 @@
 
 #include <string.h>
 
-#include "text_rules.h"
-
 #define ELLIPSIS		"..."
 #define STARS			"********"
 #define ELLIPSIS_SHOWN	"\xe2\x80\xa6"

@@ -10,17 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "text_rules.h"
+
 /* A known public prefix is shorter than this; a longer one counts as unknown. */
 #define TARX_KEYS_MASK_PREFIX_MAX	32
 /* prefix, 3 characters, separator, 4 characters, all of up to 4 bytes */
 #define TARX_KEYS_MASK_MAX			(TARX_KEYS_MASK_PREFIX_MAX + 64)
-
-/* A text that is not NUL-terminated */
-typedef struct TarxKeysSpan
-{
-	const char *data;
-	size_t		len;
-} TarxKeysSpan;
 
 extern size_t tarx_keys_mask(char out[TARX_KEYS_MASK_MAX], TarxKeysSpan value,
 							 const TarxKeysSpan *prefixes, size_t nprefixes);

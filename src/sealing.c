@@ -33,13 +33,13 @@ tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value)
 }
 
 /*
- * Open an envelope: the value, in the database's encoding, as a registered
+ * Open an envelope: the value, as it was sealed in UTF-8, as a registered
  * secret that the caller wipes.  False if the envelope, or anything it is
  * bound to, is not what was sealed.  TK005 or TK006 if the master key is
  * missing.
  */
 bool
-tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
 {
 	TarxKeysMasterKey master;
 	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
@@ -55,9 +55,17 @@ tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *va
 	tarx_keys_page_key(fingerprint, &master);
 	ok = tarx_keys_envelope_open((uint8 *) value->data, &master, binding, bytes, len);
 	sodium_memzero(&master, sizeof(master));
-	if (ok)
-		*value = tarx_keys_secret_from_utf8(*value);
 	return ok;
+}
+
+/* The same with the value in the database's encoding */
+bool
+tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+{
+	if (!tarx_keys_open_utf8(binding, envelope, value))
+		return false;
+	*value = tarx_keys_secret_from_utf8(*value);
+	return true;
 }
 
 /* The stamp of fields that are stored in clear, as a bytea.  TK005 without a keyring. */

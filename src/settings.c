@@ -32,6 +32,7 @@ static bool require_login = false;
 static char *master_key = NULL;
 static char *master_key_command = NULL;
 static char *master_key_file = NULL;
+static int	secret_versions_kept = 5;
 
 static bool
 is_redacted(const char *value)
@@ -185,6 +186,27 @@ define_require_login(void)
 							 NULL);
 }
 
+/*
+ * tarx_keys.secret_versions_kept is how many versions of a secret stay, with
+ * the current one; older ones go when the next is written.
+ */
+static void
+define_secret_versions_kept(void)
+{
+	DefineCustomIntVariable("tarx_keys.secret_versions_kept",
+							"How many versions of a secret are kept, with the current one.",
+							NULL,
+							&secret_versions_kept,
+							5,
+							1,
+							1000,
+							PGC_SUSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
+}
+
 void
 tarx_keys_settings_init(void)
 {
@@ -193,6 +215,7 @@ tarx_keys_settings_init(void)
 	define_master_key_command();
 	define_master_key_file();
 	define_require_login();
+	define_secret_versions_kept();
 }
 
 const char *
@@ -223,4 +246,10 @@ bool
 tarx_keys_setting_require_login(void)
 {
 	return require_login;
+}
+
+int
+tarx_keys_setting_secret_versions_kept(void)
+{
+	return secret_versions_kept;
 }

@@ -34,6 +34,7 @@ typedef struct TarxKeysText
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
 extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
+extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
@@ -42,9 +43,14 @@ extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *what);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
 extern void tarx_keys_check_value(const TarxKeysText *value, const char *what);
+extern void tarx_keys_check_secret_name(const TarxKeysText *name, const char *what);
+extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *what);
+extern void tarx_keys_check_description(const TarxKeysText *description, const char *what);
 
 /* sealing.c: values in and out of envelopes */
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
+extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,
+								TarxKeysText *value);
 extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value);
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
@@ -58,6 +64,9 @@ pg_noreturn extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id);
 pg_noreturn extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_secrets_not_found(const char *names, unsigned long count);
+pg_noreturn extern void tarx_keys_fail_secret_version(const char *name, int32 version);
+pg_noreturn extern void tarx_keys_fail_secret_integrity(const char *name);
 pg_noreturn extern void tarx_keys_fail_no_keyring(void);
 pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
 
@@ -68,6 +77,7 @@ extern const char *tarx_keys_setting_key_command(void);
 extern bool tarx_keys_setting_key_is_set(void);
 extern bool tarx_keys_setting_insecure_urls(void);
 extern bool tarx_keys_setting_require_login(void);
+extern int	tarx_keys_setting_secret_versions_kept(void);
 
 /* keyring_page.c: the keyring in shared memory */
 extern void tarx_keys_page_init(void);

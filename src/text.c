@@ -59,6 +59,15 @@ tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name)
 	return PG_GETARG_UUID_P(n);
 }
 
+/* Argument n as an integer; an error if it is NULL. */
+int32
+tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		fail_null(name);
+	return PG_GETARG_INT32(n);
+}
+
 /* Argument n as text; an error if it is NULL. */
 text *
 tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name)
@@ -214,6 +223,37 @@ tarx_keys_check_value(const TarxKeysText *value, const char *what)
 	if (problem != TARX_KEYS_TEXT_OK)
 		fail_text(what, problem,
 				  "A key value has 4 to 8192 bytes, without control, invisible or direction-changing characters and without white space at its ends.");
+}
+
+/* Refuse a secret's name that could not be an environment variable's. */
+void
+tarx_keys_check_secret_name(const TarxKeysText *name, const char *what)
+{
+	TarxKeysTextProblem problem = tarx_keys_check_secret_name_text(name->data, name->len);
+
+	if (problem != TARX_KEYS_TEXT_OK)
+		fail_text(what, problem,
+				  "A secret's name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first.");
+}
+
+void
+tarx_keys_check_secret_value(const TarxKeysText *value, const char *what)
+{
+	TarxKeysTextProblem problem = tarx_keys_check_secret_value_text(value->data, value->len);
+
+	if (problem != TARX_KEYS_TEXT_OK)
+		fail_text(what, problem, "A secret has 1 to 65536 bytes of text.");
+}
+
+void
+tarx_keys_check_description(const TarxKeysText *description, const char *what)
+{
+	TarxKeysTextProblem problem = tarx_keys_check_description_text(description->data,
+																   description->len);
+
+	if (problem != TARX_KEYS_TEXT_OK)
+		fail_text(what, problem,
+				  "A description has at most 1000 characters, without control characters other than tabs and line ends and without invisible or direction-changing ones.");
 }
 
 /* require_argument(name text, value anyelement): an error if value is NULL */

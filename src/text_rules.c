@@ -1,18 +1,22 @@
 /*
  * text_rules.c
- *	  Rules for names, user ids and key values, over UTF-8 bytes.
+ *	  Rules for names, user ids, key values and secrets, over UTF-8 bytes.
  *
  * Names are shown to other people, so they must not be able to hide or reorder
  * anything; values go into HTTP headers, so they must not be able to end one.
- * Nothing here depends on a locale.
+ * A secret is anything that a text can hold, and its name what an environment
+ * variable's is.  Nothing here depends on a locale.
  */
 #include "text_rules.h"
+
+#include <string.h>
 
 /* What a text has, gathered in one pass. */
 typedef struct TextFacts
 {
 	bool		valid;
 	bool		control;
+	bool		layout;			/* tab, line feed, carriage return */
 	bool		misleading;
 	bool		blank_ends;
 	size_t		chars;
@@ -100,6 +104,13 @@ is_blank(uint32_t c)
 		c == 0x205f || c == 0x3000;
 }
 
+/* Control characters that a text of several lines needs */
+static bool
+is_layout(uint32_t c)
+{
+	return c == '\t' || c == '\n' || c == '\r';
+}
+
 static TextFacts
 gather(const char *s, size_t len)
 {
@@ -115,7 +126,10 @@ gather(const char *s, size_t len)
 			facts.valid = false;
 			return facts;
 		}
-		facts.control |= is_control(c);
+		if (is_layout(c))
+			facts.layout = true;
+		else
+			facts.control |= is_control(c);
 		facts.misleading |= is_misleading(c);
 		facts.blank_ends |= pos == 0 && is_blank(c);
 		facts.chars++;
@@ -137,7 +151,7 @@ tarx_keys_check_name_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_EMPTY;
 	if (facts.chars > TARX_KEYS_NAME_MAX_CHARS)
 		return TARX_KEYS_TEXT_TOO_LONG;
-	if (facts.control)
+	if (facts.control || facts.layout)
 		return TARX_KEYS_TEXT_CONTROL;
 	if (facts.misleading)
 		return TARX_KEYS_TEXT_MISLEADING;
@@ -158,7 +172,7 @@ tarx_keys_check_user_id_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_EMPTY;
 	if (facts.chars > TARX_KEYS_USER_ID_MAX_CHARS)
 		return TARX_KEYS_TEXT_TOO_LONG;
-	if (facts.control)
+	if (facts.control || facts.layout)
 		return TARX_KEYS_TEXT_CONTROL;
 	return TARX_KEYS_TEXT_OK;
 }
@@ -178,12 +192,99 @@ tarx_keys_check_value_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_NOT_UTF8;
 	if (facts.blank_ends)
 		return TARX_KEYS_TEXT_BLANKS;
-	if (facts.control)
+	if (facts.control || facts.layout)
 		return TARX_KEYS_TEXT_CONTROL;
 	/* some of it may stand in the mask, for people to read */
 	if (facts.misleading)
 		return TARX_KEYS_TEXT_MISLEADING;
 	return TARX_KEYS_TEXT_OK;
+}
+
+/* One of A-Z, a-z, 0-9 and "_" */
+bool
+tarx_keys_is_word(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+		(c >= '0' && c <= '9') || c == '_';
+}
+
+/* A secret's name: 1 to 128 of these characters, with no digit first. */
+TarxKeysTextProblem
+tarx_keys_check_secret_name_text(const char *s, size_t len)
+{
+	if (len == 0)
+		return TARX_KEYS_TEXT_EMPTY;
+	if (s[0] >= '0' && s[0] <= '9')
+		return TARX_KEYS_TEXT_NOT_IDENTIFIER;
+	for (size_t i = 0; i < len; i++)
+	{
+		if (!tarx_keys_is_word(s[i]))
+			return TARX_KEYS_TEXT_NOT_IDENTIFIER;
+	}
+	return len > TARX_KEYS_SECRET_NAME_MAX_CHARS ? TARX_KEYS_TEXT_TOO_LONG : TARX_KEYS_TEXT_OK;
+}
+
+/* A secret: 1 to 65536 bytes of anything but NUL. */
+TarxKeysTextProblem
+tarx_keys_check_secret_value_text(const char *s, size_t len)
+{
+	if (len == 0)
+		return TARX_KEYS_TEXT_EMPTY;
+	if (len > TARX_KEYS_SECRET_MAX_BYTES)
+		return TARX_KEYS_TEXT_TOO_LONG;
+	if (memchr(s, '\0', len) != NULL)
+		return TARX_KEYS_TEXT_NUL;
+	return gather(s, len).valid ? TARX_KEYS_TEXT_OK : TARX_KEYS_TEXT_NOT_UTF8;
+}
+
+/* A description: up to 1000 characters, on several lines if need be. */
+TarxKeysTextProblem
+tarx_keys_check_description_text(const char *s, size_t len)
+{
+	TextFacts	facts = gather(s, len);
+
+	if (!facts.valid)
+		return TARX_KEYS_TEXT_NOT_UTF8;
+	if (facts.chars > TARX_KEYS_DESCRIPTION_MAX_CHARS)
+		return TARX_KEYS_TEXT_TOO_LONG;
+	if (facts.control)
+		return TARX_KEYS_TEXT_CONTROL;
+	if (facts.misleading)
+		return TARX_KEYS_TEXT_MISLEADING;
+	return TARX_KEYS_TEXT_OK;
+}
+
+/*
+ * Write what a message may show of a text that broke a rule: its first 64
+ * characters, with "?" for those that could mislead a reader, and "..." if
+ * there are more.  Returns the length in bytes; there is no final NUL.
+ */
+size_t
+tarx_keys_excerpt(char out[TARX_KEYS_EXCERPT_MAX], const char *s, size_t len)
+{
+	size_t		at = 0;
+	size_t		pos = 0;
+	uint32_t	c = 0;
+
+	for (int chars = 0; pos < len && chars < TARX_KEYS_EXCERPT_CHARS; chars++)
+	{
+		size_t		step = tarx_keys_utf8_next(s + pos, len - pos, &c);
+
+		if (step == 0 || is_control(c) || is_misleading(c))
+			out[at++] = '?';
+		else
+		{
+			memcpy(out + at, s + pos, step);
+			at += step;
+		}
+		pos += step > 0 ? step : 1;
+	}
+	if (pos < len)
+	{
+		memcpy(out + at, "...", 3);
+		at += 3;
+	}
+	return at;
 }
 
 /* What is wrong, to follow the name of an argument: "name is empty" */
@@ -208,6 +309,10 @@ tarx_keys_text_problem(TarxKeysTextProblem problem)
 			return "contains invisible or direction-changing characters";
 		case TARX_KEYS_TEXT_BLANKS:
 			return "starts or ends with white space";
+		case TARX_KEYS_TEXT_NUL:
+			return "contains a NUL character";
+		case TARX_KEYS_TEXT_NOT_IDENTIFIER:
+			return "is not a valid secret name";
 	}
 	return "is not valid";
 }

@@ -1,6 +1,6 @@
 /*
  * text_rules.h
- *	  What names, user ids and key values may look like.
+ *	  What names, user ids, key values and secrets may look like.
  *
  * No postgres.h here, so that fuzzers and sanitizers reach it.
  */
@@ -15,6 +15,20 @@
 #define TARX_KEYS_USER_ID_MAX_CHARS		200
 #define TARX_KEYS_VALUE_MIN_BYTES		4
 #define TARX_KEYS_VALUE_MAX_BYTES		8192
+#define TARX_KEYS_SECRET_NAME_MAX_CHARS	128
+#define TARX_KEYS_SECRET_MAX_BYTES		65536
+#define TARX_KEYS_DESCRIPTION_MAX_CHARS	1000
+
+/* An excerpt for a message: so many characters of up to 4 bytes, and "..." */
+#define TARX_KEYS_EXCERPT_CHARS			64
+#define TARX_KEYS_EXCERPT_MAX			(4 * TARX_KEYS_EXCERPT_CHARS + 3)
+
+/* A text that is not NUL-terminated */
+typedef struct TarxKeysSpan
+{
+	const char *data;
+	size_t		len;
+} TarxKeysSpan;
 
 typedef enum TarxKeysTextProblem
 {
@@ -25,13 +39,20 @@ typedef enum TarxKeysTextProblem
 	TARX_KEYS_TEXT_TOO_LONG,
 	TARX_KEYS_TEXT_CONTROL,
 	TARX_KEYS_TEXT_MISLEADING,
-	TARX_KEYS_TEXT_BLANKS
+	TARX_KEYS_TEXT_BLANKS,
+	TARX_KEYS_TEXT_NUL,
+	TARX_KEYS_TEXT_NOT_IDENTIFIER
 } TarxKeysTextProblem;
 
 extern size_t tarx_keys_utf8_next(const char *s, size_t len, uint32_t *codepoint);
+extern bool tarx_keys_is_word(char c);
 extern TarxKeysTextProblem tarx_keys_check_name_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_user_id_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_value_text(const char *s, size_t len);
+extern TarxKeysTextProblem tarx_keys_check_secret_name_text(const char *s, size_t len);
+extern TarxKeysTextProblem tarx_keys_check_secret_value_text(const char *s, size_t len);
+extern TarxKeysTextProblem tarx_keys_check_description_text(const char *s, size_t len);
+extern size_t tarx_keys_excerpt(char out[TARX_KEYS_EXCERPT_MAX], const char *s, size_t len);
 extern const char *tarx_keys_text_problem(TarxKeysTextProblem problem);
 
 #endif							/* TARX_KEYS_TEXT_RULES_H */

@@ -645,7 +645,7 @@ check_problems(void)
 	is_str(tarx_keys_text_problem(OK), "is valid", "text of no problem");
 	is_str(tarx_keys_text_problem(TOO_LONG), "is too long", "text of what is too long");
 	/* One that has no name. */
-	is_str(tarx_keys_text_problem((TarxKeysTextProblem) (BLANKS + 1)), "is not valid",
+	is_str(tarx_keys_text_problem((TarxKeysTextProblem) (TARX_KEYS_TEXT_NOT_IDENTIFIER + 1)), "is not valid",
 		   "text of an unknown problem");
 }
 
