@@ -19,13 +19,15 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.repoint_agents,
     tarx_keys.add_llm_key,
     tarx_keys.delete_llm_key,
-    tarx_keys.display_mask
+    tarx_keys.display_mask,
+    tarx_keys.visible_usage
 TO tarx_keys_backend;
 GRANT SELECT ON
     tarx_keys.projects,
     tarx_keys.project_members,
     tarx_keys.agents,
-    tarx_keys.llm_keys
+    tarx_keys.llm_keys,
+    tarx_keys.key_usage
 TO tarx_keys_backend;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)

@@ -152,6 +152,13 @@ tarx_keys_acting_user(void)
 	return acting_user;
 }
 
+/* The same for those that do not ask for one */
+const char *
+tarx_keys_acting_user_or_null(void)
+{
+	return has_acting_user() ? acting_user : NULL;
+}
+
 /*
  * Make the project the active one until the calling SQL function returns;
  * denied if another one is active.
