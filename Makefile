@@ -19,7 +19,8 @@ PURE_OBJS = src/baseurl.o src/crypto.o src/envelope.o src/keyring.o src/mask.o \
 OBJS = $(PURE_OBJS) src/errors.o src/event_log.o src/identity.o src/keyring_page.o \
 	src/keyring_source.o src/keyring_status.o src/keyring_worker.o \
 	src/llm_keys.o src/login_throttle.o src/queries.o src/sealing.o src/secret.o \
-	src/settings.o src/shmem.o src/tarx_keys.o src/text.o src/usage.o
+	src/settings.o src/shmem.o src/tarx_keys.o src/text.o src/usage.o \
+	src/usage_worker.o
 
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql

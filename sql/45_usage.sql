@@ -63,4 +63,22 @@ REVOKE ALL ON FUNCTION tarx_keys.visible_usage FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.visible_usage IS
 'What is known of the usage of one kind (llm_key, secret) in the acting user''s projects, or in the active one. Used by views. Error: TK007 without an acting user.';
 
+CREATE FUNCTION tarx_keys.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys.enter_maintenance();
+    INSERT INTO tarx_keys.last_used AS l (project_id, kind, id, last_used_at)
+        SELECT u.project_id, u.kind, u.id, u.used_at
+          FROM unnest(flush_last_used.project_ids, flush_last_used.kinds, flush_last_used.ids, flush_last_used.times)
+               AS u (project_id, kind, id, used_at)
+         ORDER BY u.project_id, u.kind, u.id
+        ON CONFLICT ON CONSTRAINT last_used_pkey DO UPDATE SET last_used_at = EXCLUDED.last_used_at
+         WHERE l.last_used_at < EXCLUDED.last_used_at;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.flush_last_used FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.flush_last_used IS
+'Internal. Writes down when keys were last used; for the background worker.';
+
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.last_used', '');

@@ -40,4 +40,5 @@ _PG_init(void)
 	tarx_keys_shmem_init();
 	tarx_keys_keyring_load();
 	tarx_keys_worker_register();
+	tarx_keys_usage_worker_register();
 }

@@ -166,6 +166,9 @@ extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
 extern void tarx_keys_usage_forget(Oid database);
 extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
 
+/* usage_worker.c: writes last uses down */
+extern void tarx_keys_usage_worker_register(void);
+
 /* login_throttle.c: failed logins */
 extern Size tarx_keys_throttle_shmem_size(void);
 extern void tarx_keys_throttle_shmem_startup(LWLock *throttle_lock);

@@ -338,11 +338,15 @@ tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max)
 	return count;
 }
 
-/* Note that the table has these uses; later ones are still to be flushed. */
+/*
+ * Note that the table has these uses; later ones are still to be flushed.  Now
+ * there may be something to evict.
+ */
 void
 tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count)
 {
-	LWLockAcquire(lock, LW_SHARED);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	eviction->failed_at = 0;
 	for (int i = 0; i < count; i++)
 	{
 		UsageKey	key = make_key(uses[i].kind, &uses[i].project_id, &uses[i].id);

@@ -123,6 +123,7 @@ SELECT * FROM tarx_keys.visible_usage('llm_key');
 SELECT * FROM tarx_keys.known_usage('llm_key', ARRAY[:'A'::uuid]);
 SELECT * FROM tarx_keys.usage_in_memory('llm_key', ARRAY[:'A'::uuid]);
 SELECT * FROM tarx_keys.last_used;
+SELECT tarx_keys.flush_last_used('{}', '{}', '{}', '{}');
 SET ROLE regress_agent;
 SELECT * FROM tarx_keys.key_usage;
 SELECT * FROM tarx_keys.visible_usage('llm_key');
@@ -155,9 +156,12 @@ RESET ROLE;
 -- nobody has been let into maintenance by it
 SELECT tarx_keys.in_maintenance();
 SET ROLE tarx_keys_owner;
+-- flushing writes no earlier time over a later one
+SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'used']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT count(*) FROM tarx_keys.last_used;
 DELETE FROM tarx_keys.last_used RETURNING kind;
 RESET ROLE;
+SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.last_used WHERE id IN (:'idle', :'used') ORDER BY 1, 2;
 
 -- an id for what has a name
 SELECT tarx_keys.usage_name_id('abc'), tarx_keys.usage_name_id('');
