@@ -119,14 +119,31 @@ SELECT k.id,
        k.added_by,
        k.created_at,
        (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
-         WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count
+         WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count,
+       u.last_used_at
   FROM tarx_keys.project_llm_keys k
-  LEFT JOIN tarx_keys.providers p ON p.slug = k.provider;
+  LEFT JOIN tarx_keys.providers p ON p.slug = k.provider
+  LEFT JOIN tarx_keys.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id;
 REVOKE ALL ON tarx_keys.llm_keys FROM PUBLIC;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
 COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
 COMMENT ON COLUMN tarx_keys.llm_keys.agent_count IS 'How many agents refer to the key';
+COMMENT ON COLUMN tarx_keys.llm_keys.last_used_at IS 'When the key last resolved';
+
+CREATE VIEW tarx_keys.key_usage WITH (security_invoker = true, security_barrier = true) AS
+SELECT k.project_id,
+       k.id AS key_id,
+       coalesce(u.uses, 0) AS uses,
+       u.last_used_at,
+       coalesce(u.refused, 0) AS refused
+  FROM tarx_keys.project_llm_keys k
+  LEFT JOIN tarx_keys.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id;
+REVOKE ALL ON tarx_keys.key_usage FROM PUBLIC;
+COMMENT ON VIEW tarx_keys.key_usage IS 'How often, and when last, the LLM keys of the acting user''s projects, or of the active one, were resolved';
+COMMENT ON COLUMN tarx_keys.key_usage.uses IS 'Successful resolve calls on this server since it started';
+COMMENT ON COLUMN tarx_keys.key_usage.last_used_at IS 'When the key last resolved';
+COMMENT ON COLUMN tarx_keys.key_usage.refused IS 'Resolve calls on this server since it started that failed';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_llm_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.llm_key_tombstones', '');

@@ -107,8 +107,11 @@ SELECT s.project_id,
        s.description,
        s.version,
        s.updated_by,
-       s.updated_at
-  FROM tarx_keys.project_secrets s;
+       s.updated_at,
+       u.last_used_at
+  FROM tarx_keys.project_secrets s
+  LEFT JOIN tarx_keys.visible_usage('secret') u
+    ON u.project_id = s.project_id AND u.id = tarx_keys.usage_name_id(s.name);
 REVOKE ALL ON tarx_keys.secrets FROM PUBLIC;
 COMMENT ON VIEW tarx_keys.secrets IS 'The secrets of the acting user''s projects, or of the active one, without values';
 COMMENT ON COLUMN tarx_keys.secrets.version IS 'The number of the current version';

@@ -58,6 +58,17 @@ REVOKE ALL ON FUNCTION tarx_keys.login FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.login IS
 'Makes the user of a platform key the acting user, proven, until the transaction or savepoint ends, and project_id, if given, the active project; returns the user and the role in that project. Errors: TK010 whatever is wrong with the token, 42501 if the user is no member of the project or the key is not for it.';
 
+CREATE FUNCTION tarx_keys.own_platform_key_usage() RETURNS TABLE (id uuid, last_used_at timestamptz)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.id, u.last_used_at
+      FROM tarx_keys.known_usage('platform_key', ARRAY['00000000-0000-0000-0000-000000000000'::uuid]) u
+      JOIN tarx_keys.platform_api_keys k ON k.id = u.id AND k.user_id = tarx_keys.acting_user_id()
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.own_platform_key_usage FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.own_platform_key_usage IS
+'When the acting user''s platform keys were last used. Used by a view. Error: TK007 without an acting user.';
+
 CREATE VIEW tarx_keys.platform_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,
        k.name,
@@ -66,8 +77,10 @@ SELECT k.id,
        k.read_only,
        k.created_at,
        k.expires_at,
+       u.last_used_at,
        k.revoked_at
-  FROM tarx_keys.platform_api_keys k;
+  FROM tarx_keys.platform_api_keys k
+  LEFT JOIN tarx_keys.own_platform_key_usage() u ON u.id = k.id;
 REVOKE ALL ON tarx_keys.platform_keys FROM PUBLIC;
 COMMENT ON VIEW tarx_keys.platform_keys IS 'The acting user''s own platform keys';
 

@@ -29,7 +29,10 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.restore_secret,
     tarx_keys.delete_secret,
     tarx_keys.template_references,
-    tarx_keys.display_mask
+    tarx_keys.display_mask,
+    tarx_keys.visible_usage,
+    tarx_keys.usage_name_id,
+    tarx_keys.own_platform_key_usage
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
@@ -37,7 +40,8 @@ GRANT SELECT ON
     tarx_keys.agents,
     tarx_keys.llm_keys,
     tarx_keys.platform_keys,
-    tarx_keys.secrets
+    tarx_keys.secrets,
+    tarx_keys.key_usage
 TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)

@@ -42,4 +42,13 @@
 #define tarx_keys_guc_free(p)		free(p)
 #endif
 
+/* a hash table in shared memory has one size, its greatest, from 19 on */
+#if PG_VERSION_NUM >= 190000
+#define tarx_keys_shmem_hash(name, size, info, flags) \
+	ShmemInitHash((name), (size), (info), (flags))
+#else
+#define tarx_keys_shmem_hash(name, size, info, flags) \
+	ShmemInitHash((name), (size), (size), (info), (flags))
+#endif
+
 #endif							/* TARX_KEYS_COMPAT_H */

@@ -213,6 +213,13 @@ tarx_keys_acting_user(void)
 	return acting_user;
 }
 
+/* The same for those that do not ask for one */
+const char *
+tarx_keys_acting_user_or_null(void)
+{
+	return has_acting_user() ? acting_user : NULL;
+}
+
 /* For whatever changes something: TK007, or 42501 for a key that may only list. */
 void
 tarx_keys_require_manager(void)

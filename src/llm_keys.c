@@ -50,6 +50,15 @@ typedef struct LlmKey
 	TarxKeysText added_by;
 } LlmKey;
 
+/* A resolve call, for those that watch it from outside */
+typedef struct ResolveCall
+{
+	const pg_uuid_t *project_id;
+	pg_uuid_t	id;				/* the agent's, and the key's once it is known */
+	bool		by_agent;
+	Datum		row;			/* the result */
+} ResolveCall;
+
 /* A row of the provider catalogue, as UTF-8 */
 typedef struct Provider
 {
@@ -483,55 +492,109 @@ agent_key_id(const pg_uuid_t *project_id, const pg_uuid_t *agent_id, Snapshot sn
  * look-ups: with two, a rotation that commits in between would leave an agent
  * without a key that has had one all the time.
  */
-static Datum
-resolve(const pg_uuid_t *project_id, const pg_uuid_t *id, bool by_agent)
+static void
+resolve(ResolveCall *call)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Snapshot	snapshot;
-	pg_uuid_t	key_id = *id;
 	LlmKey		key;
 	bytea	   *envelope;
 	TarxKeysText value;
 	HeapTuple	tuple;
 
-	tarx_keys_enter_project(project_id);
+	tarx_keys_enter_project(call->project_id);
 	tarx_keys_queries_begin();
-	if (by_agent)
+	if (call->by_agent)
 		tarx_keys_query_lock(&agent_query);
 	tarx_keys_query_lock(&key_query);	/* of tombstones, too */
 	snapshot = tarx_keys_latest_snapshot();
-	if (by_agent)
-		key_id = agent_key_id(project_id, id, snapshot);
-	envelope = fetch_key(project_id, &key_id, snapshot, &key);
+	if (call->by_agent)
+		call->id = agent_key_id(call->project_id, &call->id, snapshot);
+	envelope = fetch_key(call->project_id, &call->id, snapshot, &key);
 	UnregisterSnapshot(snapshot);
 	value = open_envelope(&key, envelope);
 	tuple = form_resolved(&key, &value, context);
 	tarx_keys_secret_wipe(value.secret);
 	tarx_keys_queries_end();
-	return HeapTupleGetDatum(tuple);
+	call->row = HeapTupleGetDatum(tuple);
+}
+
+/*
+ * Whether an error says that the key exists, or did: only then it is counted,
+ * or guessing ids would fill the table.
+ */
+static bool
+key_is_known(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_TK_KEY_DELETED ||
+		sqlerrcode == ERRCODE_TK_INTEGRITY ||
+		sqlerrcode == ERRCODE_TK_NO_KEYRING ||
+		sqlerrcode == ERRCODE_TK_MASTER_KEY_MISSING;
+}
+
+static void
+note_refused(const ResolveCall *call, int sqlerrcode)
+{
+	if (!tarx_keys_is_refusal(sqlerrcode))
+		return;
+	tarx_keys_log_event("resolve", TARX_KEYS_REFUSED, call->project_id, &call->id,
+						unpack_sql_state(sqlerrcode));
+	if (key_is_known(sqlerrcode))
+		tarx_keys_usage_count(TARX_KEYS_USAGE_LLM_KEY, call->project_id, &call->id, false);
+}
+
+static void
+note_allowed(const ResolveCall *call)
+{
+	tarx_keys_log_event("resolve", TARX_KEYS_ALLOWED, call->project_id, &call->id, NULL);
+	tarx_keys_usage_count(TARX_KEYS_USAGE_LLM_KEY, call->project_id, &call->id, true);
+}
+
+/* Resolve; log and count it, whether it succeeds or not. */
+static void
+resolve_and_note(ResolveCall *call)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		resolve(call);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		note_refused(call, geterrcode());
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	note_allowed(call);
 }
 
 /*
  * resolve_key(project_id uuid, key_id uuid) returns one row: see
- * sql/50_llm_keys.sql.  Writes nothing, so that it runs on a standby.
+ * sql/50_llm_keys.sql.  Writes to no table, so that it runs on a standby.
  */
 Datum
 tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+	ResolveCall call = {.by_agent = false};
 
-	PG_RETURN_DATUM(resolve(project_id, key_id, false));
+	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	call.id = *tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+	resolve_and_note(&call);
+	PG_RETURN_DATUM(call.row);
 }
 
 /* resolve_agent_key(project_id uuid, agent_id uuid): the same by the agent's key */
 Datum
 tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	const pg_uuid_t *agent_id = tarx_keys_arg_uuid(fcinfo, 1, "agent_id");
+	ResolveCall call = {.by_agent = true};
 
-	PG_RETURN_DATUM(resolve(project_id, agent_id, true));
+	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	call.id = *tarx_keys_arg_uuid(fcinfo, 1, "agent_id");
+	resolve_and_note(&call);
+	PG_RETURN_DATUM(call.row);
 }
 
 /*

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -386,31 +387,104 @@ form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
-/*
- * login(token text, project_id uuid) returns (user_id text, role text): see
- * sql/60_platform_keys.sql.  Writes nothing, so that it runs on a standby.
- */
-Datum
-tarx_keys_login(PG_FUNCTION_ARGS)
+/* A login, for those that watch it from outside */
+typedef struct LoginCall
 {
+	FunctionCallInfo fcinfo;
+	PlatformKey key;
+	bool		key_is_known;	/* key.id is that of the token */
+	Datum		row;			/* the result */
+} LoginCall;
+
+static void
+log_in(LoginCall *call)
+{
+	FunctionCallInfo fcinfo = call->fcinfo;
 	MemoryContext context = CurrentMemoryContext;
 	TarxKeysText token = tarx_keys_arg_utf8(fcinfo, 0, "token");
 	TarxKeysIdentity identity = {NULL, NULL, true, false, ""};
-	PlatformKey key;
 
-	hash_token(&token, key.hash);
+	hash_token(&token, call->key.hash);
 	tarx_keys_secret_wipe(token.secret);
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
-	identity.user_id = MemoryContextStrdup(context, fetch_key(&key));
-	identity.allowed_projects = MemoryContextStrdup(context, projects_as_text(&key));
-	identity.read_only = key.read_only;
+	identity.user_id = MemoryContextStrdup(context, fetch_key(&call->key));
+	identity.allowed_projects = MemoryContextStrdup(context, projects_as_text(&call->key));
+	identity.read_only = call->key.read_only;
 	tarx_keys_queries_end();
-	if (key.expires && key.expires_at <= GetCurrentTimestamp())
+	call->key_is_known = true;
+	if (call->key.expires && call->key.expires_at <= GetCurrentTimestamp())
 		fail_login();
 
 	tarx_keys_warn_without_transaction("tarx_keys.login()");
 	if (!PG_ARGISNULL(1))
 		identity.project_id = PG_GETARG_UUID_P(1);
-	PG_RETURN_DATUM(form_login(fcinfo, identity.user_id, tarx_keys_become(&identity)));
+	call->row = form_login(fcinfo, identity.user_id, tarx_keys_become(&identity));
+}
+
+static const pg_uuid_t *
+project_of(const LoginCall *call)
+{
+	FunctionCallInfo fcinfo = call->fcinfo;
+
+	return PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1);
+}
+
+static void
+note_refused(const LoginCall *call, int sqlerrcode)
+{
+	if (!tarx_keys_is_refusal(sqlerrcode))
+		return;
+	tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_of(call),
+						call->key_is_known ? &call->key.id : NULL,
+						unpack_sql_state(sqlerrcode));
+	if (sqlerrcode == ERRCODE_TK_LOGIN_FAILED)
+		tarx_keys_throttle_failed(GetSessionUserId());
+}
+
+static void
+note_allowed(const LoginCall *call)
+{
+	static const pg_uuid_t no_project = {{0}};
+
+	tarx_keys_log_event("login", TARX_KEYS_ALLOWED, project_of(call), &call->key.id, NULL);
+	tarx_keys_usage_count(TARX_KEYS_USAGE_PLATFORM_KEY, &no_project, &call->key.id, true);
+}
+
+/* Log in; log and count it, whether it succeeds or not. */
+static void
+log_in_and_note(LoginCall *call)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		log_in(call);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		note_refused(call, geterrcode());
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	note_allowed(call);
+}
+
+/*
+ * login(token text, project_id uuid) returns (user_id text, role text): see
+ * sql/60_platform_keys.sql.  Writes to no table, so that it runs on a standby.
+ */
+Datum
+tarx_keys_login(PG_FUNCTION_ARGS)
+{
+	LoginCall	call = {.fcinfo = fcinfo};
+
+	if (!tarx_keys_throttle_allows(GetSessionUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),
+				 errmsg("too many failed logins"),
+				 errhint("Try again in a minute. The server log tells which logins failed; tarx_keys.login_failures_per_minute is the limit.")));
+	log_in_and_note(&call);
+	PG_RETURN_DATUM(call.row);
 }

@@ -689,20 +689,20 @@ open_row(const pg_uuid_t *project_id, uint64 row, text **name)
  * are opened before the caller makes the first copy.
  */
 static Resolved
-resolve(const pg_uuid_t *project_id, const TextList *names)
+resolve_rows(const pg_uuid_t *project_id, const TextList *names)
 {
-	Snapshot	snapshot = tarx_keys_latest_snapshot();
+	TarxKeysQuery *query = names == NULL ? &all_query : &named_query;
+	Snapshot	snapshot;
 	Datum		values[2] = {UUIDPGetDatum(project_id), (Datum) 0};
 	Resolved	found;
 
-	if (names == NULL)
-		found.count = tarx_keys_query_run_at(&all_query, values, snapshot);
-	else
-	{
+	tarx_keys_query_lock(query);
+	snapshot = tarx_keys_latest_snapshot();
+	if (names != NULL)
 		values[1] = array_of(names);
-		found.count = tarx_keys_query_run_at(&named_query, values, snapshot);
+	found.count = tarx_keys_query_run_at(query, values, snapshot);
+	if (names != NULL)
 		check_all_found(names, found.count);
-	}
 	found.names = palloc(sizeof(text *) * (found.count + 1));
 	found.values = palloc(sizeof(TarxKeysText) * (found.count + 1));
 	for (uint64 i = 0; i < found.count; i++)
@@ -713,6 +713,43 @@ resolve(const pg_uuid_t *project_id, const TextList *names)
 	/* only now: long ciphertexts have been fetched from where they are stored */
 	UnregisterSnapshot(snapshot);
 	return found;
+}
+
+/* Log and count, for each secret, that it was resolved. */
+static void
+note_allowed(const pg_uuid_t *project_id, const Resolved *found)
+{
+	for (uint64 i = 0; i < found->count; i++)
+	{
+		pg_uuid_t	id;
+
+		tarx_keys_usage_name_id(VARDATA_ANY(found->names[i]),
+								VARSIZE_ANY_EXHDR(found->names[i]), id.data);
+		tarx_keys_log_event("resolve_secret", TARX_KEYS_ALLOWED, project_id, &id, NULL);
+		tarx_keys_usage_count(TARX_KEYS_USAGE_SECRET, project_id, &id, true);
+	}
+}
+
+/* Resolve; log it, whether it succeeds or not, and count it if it does. */
+static void
+resolve(const pg_uuid_t *project_id, const TextList *names, Resolved *found)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		*found = resolve_rows(project_id, names);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		if (tarx_keys_is_refusal(geterrcode()))
+			tarx_keys_log_event("resolve_secret", TARX_KEYS_REFUSED, project_id, NULL,
+								unpack_sql_state(geterrcode()));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	note_allowed(project_id, found);
 }
 
 static void
@@ -749,7 +786,7 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	texts_add(&names, span_of(name));
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
-	found = resolve(project_id, &names);
+	resolve(project_id, &names, &found);
 	result = make_text(context, found.values[0].len);
 	memcpy(VARDATA(result), found.values[0].data, found.values[0].len);
 	wipe_resolved(&found);
@@ -842,7 +879,7 @@ tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 		names = names_argument(fcinfo, 1);
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
-	found = resolve(project_id, all ? NULL : &names);
+	resolve(project_id, all ? NULL : &names, &found);
 	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &found);
 	wipe_resolved(&found);
 	tarx_keys_queries_end();
@@ -913,7 +950,7 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
-	found = resolve(project_id, &names);
+	resolve(project_id, &names, &found);
 	result = render(template, &names, &found, context);
 	wipe_resolved(&found);
 	tarx_keys_queries_end();

@@ -27,12 +27,23 @@
 #define REDACTED_SIZE		(sizeof(REDACTED_PREFIX) + \
 							 TARX_KEYS_KEYRING_MAX_KEYS * TARX_KEYS_FINGERPRINT_HEX)
 
+static const struct config_enum_entry log_resolves_options[] = {
+	{"off", TARX_KEYS_LOG_OFF, false},
+	{"refused", TARX_KEYS_LOG_REFUSED, false},
+	{"all", TARX_KEYS_LOG_ALL, false},
+	{NULL, 0, false}
+};
+
 static bool allow_insecure_base_urls = false;
+static int	log_resolves = TARX_KEYS_LOG_REFUSED;
+static int	login_failures_per_minute = 60;
 static bool require_login = false;
 static char *master_key = NULL;
 static char *master_key_command = NULL;
 static char *master_key_file = NULL;
 static int	secret_versions_kept = 5;
+static int	usage_entries = 10000;
+static int	usage_flush_interval = 60;
 
 static bool
 is_redacted(const char *value)
@@ -122,6 +133,44 @@ define_allow_insecure_base_urls(void)
 							 NULL);
 }
 
+/* tarx_keys.log_resolves says which resolve calls and logins are logged. */
+static void
+define_log_resolves(void)
+{
+	DefineCustomEnumVariable("tarx_keys.log_resolves",
+							 "Which resolve calls and logins go to the server log.",
+							 NULL,
+							 &log_resolves,
+							 TARX_KEYS_LOG_REFUSED,
+							 log_resolves_options,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+}
+
+/*
+ * tarx_keys.login_failures_per_minute limits how many failed logins a database
+ * login may cause.
+ */
+static void
+define_login_failures_per_minute(void)
+{
+	DefineCustomIntVariable("tarx_keys.login_failures_per_minute",
+							"Failed logins a minute after which a database login has to wait.",
+							"0 is no limit.",
+							&login_failures_per_minute,
+							60,
+							0,
+							INT_MAX,
+							PGC_SUSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
+}
+
 /* tarx_keys.master_key is the keyring itself, for development. */
 static void
 define_master_key(void)
@@ -207,15 +256,55 @@ define_secret_versions_kept(void)
 							NULL);
 }
 
+/* tarx_keys.usage_entries is the size of the table in shared memory. */
+static void
+define_usage_entries(void)
+{
+	DefineCustomIntVariable("tarx_keys.usage_entries",
+							"Number of keys whose usage is counted.",
+							NULL,
+							&usage_entries,
+							10000,
+							100,
+							1000000,
+							PGC_POSTMASTER,
+							0,
+							NULL,
+							NULL,
+							NULL);
+}
+
+/* tarx_keys.usage_flush_interval says how exact last_used_at is after a restart. */
+static void
+define_usage_flush_interval(void)
+{
+	DefineCustomIntVariable("tarx_keys.usage_flush_interval",
+							"How often the last uses of keys are written down.",
+							NULL,
+							&usage_flush_interval,
+							60,
+							1,
+							86400,
+							PGC_SIGHUP,
+							GUC_UNIT_S,
+							NULL,
+							NULL,
+							NULL);
+}
+
 void
 tarx_keys_settings_init(void)
 {
 	define_allow_insecure_base_urls();
+	define_log_resolves();
+	define_login_failures_per_minute();
 	define_master_key();
 	define_master_key_command();
 	define_master_key_file();
 	define_require_login();
 	define_secret_versions_kept();
+	define_usage_entries();
+	define_usage_flush_interval();
 }
 
 const char *
@@ -252,4 +341,28 @@ int
 tarx_keys_setting_secret_versions_kept(void)
 {
 	return secret_versions_kept;
+}
+
+TarxKeysLogResolves
+tarx_keys_setting_log_resolves(void)
+{
+	return log_resolves;
+}
+
+int
+tarx_keys_setting_login_failures(void)
+{
+	return login_failures_per_minute;
+}
+
+int
+tarx_keys_setting_usage_entries(void)
+{
+	return usage_entries;
+}
+
+int
+tarx_keys_setting_usage_flush_interval(void)
+{
+	return usage_flush_interval;
 }

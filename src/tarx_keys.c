@@ -37,6 +37,8 @@ _PG_init(void)
 	tarx_keys_page_init();
 	tarx_keys_settings_init();
 	tarx_keys_identity_init();
+	tarx_keys_shmem_init();
 	tarx_keys_keyring_load();
 	tarx_keys_worker_register();
+	tarx_keys_usage_worker_register();
 }

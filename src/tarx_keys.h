@@ -11,6 +11,7 @@
 
 #include "datatype/timestamp.h"
 #include "fmgr.h"
+#include "storage/lwlock.h"
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
@@ -79,6 +80,18 @@ extern bool tarx_keys_setting_insecure_urls(void);
 extern bool tarx_keys_setting_require_login(void);
 extern int	tarx_keys_setting_secret_versions_kept(void);
 
+typedef enum TarxKeysLogResolves
+{
+	TARX_KEYS_LOG_OFF,
+	TARX_KEYS_LOG_REFUSED,
+	TARX_KEYS_LOG_ALL
+} TarxKeysLogResolves;
+
+extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
+extern int	tarx_keys_setting_login_failures(void);
+extern int	tarx_keys_setting_usage_entries(void);
+extern int	tarx_keys_setting_usage_flush_interval(void);
+
 /* keyring_page.c: the keyring in shared memory */
 extern void tarx_keys_page_init(void);
 extern void tarx_keys_page_keep_writable(void);
@@ -139,5 +152,56 @@ extern bool tarx_keys_identity_is_proven(void);
 extern bool tarx_keys_identity_is_narrowed(void);
 extern void tarx_keys_warn_without_transaction(const char *function);
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
+extern const char *tarx_keys_acting_user_or_null(void);
+
+/* event_log.c: lines in the server log */
+#define TARX_KEYS_ALLOWED	"allowed"
+#define TARX_KEYS_REFUSED	"refused"
+
+extern void tarx_keys_log_event(const char *event, const char *outcome,
+								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
+								const char *sqlstate);
+extern bool tarx_keys_is_refusal(int sqlerrcode);
+
+/* shmem.c: our part of PostgreSQL's shared memory */
+extern void tarx_keys_shmem_init(void);
+
+/* usage.c: how often, and when last, each key was used */
+typedef enum TarxKeysUsageKind
+{
+	TARX_KEYS_USAGE_LLM_KEY,
+	TARX_KEYS_USAGE_SECRET,
+	TARX_KEYS_USAGE_PLATFORM_KEY
+} TarxKeysUsageKind;
+
+typedef struct TarxKeysLastUse
+{
+	TarxKeysUsageKind kind;
+	pg_uuid_t	project_id;
+	pg_uuid_t	id;
+	TimestampTz last_used_at;
+} TarxKeysLastUse;
+
+extern Size tarx_keys_usage_shmem_size(void);
+extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
+extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
+								  const pg_uuid_t *id, bool allowed);
+extern bool tarx_keys_usage_last(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
+								 const pg_uuid_t *id, TimestampTz *last);
+extern void tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN]);
+extern int	tarx_keys_usage_unflushed_databases(Oid *databases, int max);
+extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);
+extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
+extern void tarx_keys_usage_forget(Oid database);
+extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
+
+/* usage_worker.c: writes last uses down */
+extern void tarx_keys_usage_worker_register(void);
+
+/* login_throttle.c: failed logins */
+extern Size tarx_keys_throttle_shmem_size(void);
+extern void tarx_keys_throttle_shmem_startup(LWLock *throttle_lock);
+extern bool tarx_keys_throttle_allows(Oid role);
+extern void tarx_keys_throttle_failed(Oid role);
 
 #endif							/* TARX_KEYS_H */

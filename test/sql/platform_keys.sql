@@ -7,6 +7,8 @@
 \i :people
 \set ECHO all
 
+-- the limit of failed logins has its own part at the end
+SET tarx_keys.login_failures_per_minute = 0;
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('bob');
@@ -86,6 +88,14 @@ BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.revoke_platform_key(:'
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT name, revoked_at IS NOT NULL FROM tarx_keys.platform_keys; COMMIT;
 SET ROLE regress_login;
 BEGIN; SELECT pg_temp.outcome(:'alice') ~ '^TK010'; COMMIT;
+
+-- when a key was last used
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('bob');
+SELECT name, last_used_at > created_at FROM tarx_keys.platform_keys ORDER BY name;
+COMMIT;
+SET ROLE regress_login;
 
 -- a key that is narrowed to projects
 BEGIN;
@@ -230,6 +240,22 @@ SELECT pg_temp.outcome(:'token') ~ '^TK010';
 ROLLBACK;
 DROP TABLE attacks;
 DROP FUNCTION attack;
+
+-- failed logins are counted, also in transactions that are rolled back, and
+-- beyond the limit even the right token is refused for a while
+SET tarx_keys.login_failures_per_minute = 3;
+SET client_min_messages = warning;
+SET ROLE regress_login;
+BEGIN; SELECT left(pg_temp.outcome(:'token'), 5); COMMIT;
+BEGIN; SELECT left(pg_temp.outcome('x'), 5); ROLLBACK;
+BEGIN; SELECT left(pg_temp.outcome('x'), 5); ROLLBACK;
+BEGIN; SELECT left(pg_temp.outcome(:'token'), 5); COMMIT;
+BEGIN; SELECT left(pg_temp.outcome('x'), 5); ROLLBACK;
+BEGIN; SELECT left(pg_temp.outcome('x'), 5); ROLLBACK;
+BEGIN; SELECT * FROM tarx_keys.login(:'token'); ROLLBACK;
+RESET ROLE;
+SET tarx_keys.login_failures_per_minute = 0;
+BEGIN; SELECT left(pg_temp.outcome(:'token'), 5); COMMIT;
 DISCARD TEMP;
 
 -- clean up

@@ -346,6 +346,14 @@ SELECT count(*) FROM tarx_keys.project_secrets WHERE project_id = :'A';
 SELECT count(*) FROM tarx_keys.project_secret_versions;
 DISCARD TEMP;
 
+-- when a secret was last used
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('carol'); SELECT tarx_keys.set_secret(:'B', 'NEVER_USED', 'x'); SELECT tarx_keys.set_secret(:'B', 'USED', 'x'); COMMIT;
+SET ROLE regress_agent;
+SELECT name FROM tarx_keys.resolve_secrets(:'B', ARRAY['USED']);
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('carol'); SELECT name, last_used_at IS NOT NULL FROM tarx_keys.secrets WHERE name ~ 'USED' ORDER BY name; ROLLBACK;
+
 -- clean up
 \set ECHO none
 \i :clean_up

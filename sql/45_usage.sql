@@ -1,0 +1,84 @@
+-- How often, and when last, keys are used.
+--
+-- Uses are counted in shared memory. The time of the last one is written down
+-- here now and then, by a background worker, and survives a restart. A kind is
+-- llm_key, secret or platform_key; the last belongs to no project, which is the
+-- uuid of zeros here. A secret's id is a hash of its name.
+
+CREATE TABLE tarx_keys.last_used (
+    project_id uuid NOT NULL,
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('llm_key', 'secret', 'platform_key')),
+    id uuid NOT NULL,
+    last_used_at timestamptz NOT NULL,
+    PRIMARY KEY (project_id, kind, id)
+);
+REVOKE ALL ON tarx_keys.last_used FROM PUBLIC;
+ALTER TABLE tarx_keys.last_used ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_in_maintenance ON tarx_keys.last_used TO tarx_keys_owner
+    USING (tarx_keys.in_maintenance());
+COMMENT ON TABLE tarx_keys.last_used IS 'When each key was last used, as of the last flush. Use the views to see it.';
+
+CREATE FUNCTION tarx_keys.usage_name_id(name text) RETURNS uuid
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_usage_name_id_sql';
+REVOKE ALL ON FUNCTION tarx_keys.usage_name_id FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.usage_name_id IS
+'Internal. The id under which the usage of something with a name is counted.';
+
+CREATE FUNCTION tarx_keys.usage_in_memory(kind text, project_ids uuid[])
+RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_usage_in_memory';
+REVOKE ALL ON FUNCTION tarx_keys.usage_in_memory FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.usage_in_memory IS
+'Internal. What is counted of one kind in these projects.';
+
+CREATE FUNCTION tarx_keys.known_usage(kind text, project_ids uuid[])
+RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys.enter_maintenance();
+    RETURN QUERY
+        SELECT coalesce(m.project_id, l.project_id), coalesce(m.id, l.id),
+               coalesce(m.uses, 0), coalesce(m.refused, 0), greatest(m.last_used_at, l.last_used_at)
+          FROM tarx_keys.usage_in_memory(known_usage.kind, known_usage.project_ids) m
+          FULL JOIN (SELECT t.project_id, t.id, t.last_used_at FROM tarx_keys.last_used t
+                      WHERE t.project_id = ANY (known_usage.project_ids) AND t.kind = known_usage.kind) l
+            ON l.project_id = m.project_id AND l.id = m.id;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.known_usage FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.known_usage IS
+'Internal. What memory and the table know of one kind in these projects. For functions that have decided who may know.';
+
+CREATE FUNCTION tarx_keys.visible_usage(kind text)
+RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.project_id, u.id, u.uses, u.refused, u.last_used_at
+      FROM tarx_keys.known_usage(visible_usage.kind, tarx_keys.visible_project_ids()) u
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.visible_usage FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.visible_usage IS
+'What is known of the usage of one kind (llm_key, secret) in the acting user''s projects, or in the active one. Used by views. Error: TK007 without an acting user.';
+
+CREATE FUNCTION tarx_keys.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys.enter_maintenance();
+    INSERT INTO tarx_keys.last_used AS l (project_id, kind, id, last_used_at)
+        SELECT u.project_id, u.kind, u.id, u.used_at
+          FROM unnest(flush_last_used.project_ids, flush_last_used.kinds, flush_last_used.ids, flush_last_used.times)
+               AS u (project_id, kind, id, used_at)
+         ORDER BY u.project_id, u.kind, u.id
+        ON CONFLICT ON CONSTRAINT last_used_pkey DO UPDATE SET last_used_at = EXCLUDED.last_used_at
+         WHERE l.last_used_at < EXCLUDED.last_used_at;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.flush_last_used FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.flush_last_used IS
+'Internal. Writes down when keys were last used; for the background worker.';
+
+SELECT pg_catalog.pg_extension_config_dump('tarx_keys.last_used', '');

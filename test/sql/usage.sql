@@ -1,0 +1,193 @@
+-- What is counted of LLM keys, and who sees it.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir /sql/include
+\set people :include /people.sql
+\set clean_up :include /clean_up.sql
+\set ECHO none
+\i :people
+\set ECHO all
+
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'used', 'abcdefghijklmnopqrstuvwxyz012345') AS used \gset
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'idle', 'abcdefghijklmnopqrstuvwxyz012345') AS idle \gset
+SELECT tarx_keys.create_agent(:'A', 'agent', :'used') AS agent \gset
+SELECT tarx_keys.create_agent(:'A', 'agent without a key') AS keyless \gset
+SELECT tarx_keys.act_as('carol');
+SELECT tarx_keys.add_llm_key(:'B', 'mistral', 'of B', 'abcdefghijklmnopqrstuvwxyz012345') AS other \gset
+COMMIT;
+
+-- what was never used says so
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT uses, last_used_at, refused FROM tarx_keys.key_usage;
+SELECT name, last_used_at FROM tarx_keys.llm_keys ORDER BY name;
+COMMIT;
+
+-- resolve calls are counted, by key and by agent, also where a ROLLBACK follows
+-- and in a read-only transaction
+SET ROLE regress_agent;
+SELECT name FROM tarx_keys.resolve_key(:'A', :'used');
+SELECT name FROM tarx_keys.resolve_agent_key(:'A', :'agent');
+BEGIN; SELECT name FROM tarx_keys.resolve_key(:'A', :'used'); ROLLBACK;
+BEGIN; SAVEPOINT s; SELECT name FROM tarx_keys.resolve_key(:'A', :'used'); ROLLBACK TO s; COMMIT;
+BEGIN READ ONLY; SELECT name FROM tarx_keys.resolve_key(:'A', :'used'); COMMIT;
+SELECT name FROM tarx_keys.resolve_key(:'B', :'other');
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('bob', :'A');
+SELECT k.name, u.uses, u.last_used_at BETWEEN now() - interval '1 minute' AND clock_timestamp() AS lately,
+       u.refused, u.last_used_at = k.last_used_at AS same
+  FROM tarx_keys.key_usage u JOIN tarx_keys.llm_keys k ON k.project_id = u.project_id AND k.id = u.key_id ORDER BY k.name;
+COMMIT;
+
+-- refused calls are counted where the key exists, or did
+RESET ROLE;
+CREATE FUNCTION pg_temp.attempt(project_id uuid, id uuid, by_agent boolean DEFAULT false) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    IF by_agent THEN
+        PERFORM FROM tarx_keys.resolve_agent_key(project_id, id);
+    ELSE
+        PERFORM FROM tarx_keys.resolve_key(project_id, id);
+    END IF;
+    RETURN 'resolved';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+SELECT gen_random_uuid() AS guess \gset
+-- other tests have counted keys of these projects, too: only what is ours
+CREATE TEMP VIEW counted AS
+SELECT left(u.project_id::text, 1) AS project, kind, o.name, u.uses, u.refused
+  FROM unnest(ARRAY['llm_key', 'secret', 'platform_key']) kind,
+       tarx_keys.usage_in_memory(kind, ARRAY['aaaaaaaa-0000-4000-8000-000000000001',
+                                             'bbbbbbbb-0000-4000-8000-000000000002',
+                                             'cccccccc-0000-4000-8000-000000000003',
+                                             '00000000-0000-0000-0000-000000000000']::uuid[]) u
+  JOIN (SELECT id, name FROM tarx_keys.project_llm_keys UNION ALL
+        SELECT id, name FROM tarx_keys.agents UNION ALL
+        VALUES (:'guess'::uuid, 'guess')) o ON o.id = u.id;
+SELECT pg_temp.attempt(:'A', :'guess');
+SELECT pg_temp.attempt(:'nowhere', :'guess');
+SELECT pg_temp.attempt(:'B', :'used');
+SELECT pg_temp.attempt(:'A', NULL);
+SELECT pg_temp.attempt(:'A', :'guess', true);
+SELECT pg_temp.attempt(:'A', :'keyless', true);
+SELECT * FROM counted ORDER BY 1, 2, 3;
+-- an edited row, a master key that is not there, a deleted key; each also by the agent
+BEGIN;
+UPDATE tarx_keys.project_llm_keys SET name = 'edited' WHERE id = :'used';
+SELECT pg_temp.attempt(:'A', :'used');
+SELECT pg_temp.attempt(:'A', :'agent', true);
+ROLLBACK;
+BEGIN;
+UPDATE tarx_keys.project_llm_keys SET ciphertext = set_byte(ciphertext, 1, get_byte(ciphertext, 1) # 1) WHERE id = :'used';
+SELECT pg_temp.attempt(:'A', :'used');
+ROLLBACK;
+SELECT * FROM counted ORDER BY 1, 2, 3;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.delete_llm_key(:'A', :'idle');
+SELECT pg_temp.attempt(:'A', :'idle');
+ROLLBACK;
+SELECT * FROM counted ORDER BY 1, 2, 3;
+-- another project is active
+GRANT tarx_keys_agent TO regress_backend;
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('bob', :'B'); SELECT pg_temp.attempt(:'A', :'used'); COMMIT;
+RESET ROLE;
+REVOKE tarx_keys_agent FROM regress_backend;
+SELECT * FROM counted ORDER BY 1, 2, 3;
+
+-- who sees what: members their projects, or the active one
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('bob'); SELECT project_id, uses, refused FROM tarx_keys.key_usage ORDER BY 1, 2; COMMIT;
+BEGIN; SELECT tarx_keys.act_as('bob', :'B'); SELECT project_id, uses, refused FROM tarx_keys.key_usage; COMMIT;
+BEGIN; SELECT tarx_keys.act_as('carol'); SELECT project_id, uses, refused FROM tarx_keys.key_usage; COMMIT;
+BEGIN; SELECT tarx_keys.act_as('dave'); SELECT project_id, uses, refused FROM tarx_keys.key_usage; COMMIT;
+-- the function behind it tells no more, whatever it is asked
+BEGIN;
+SELECT tarx_keys.act_as('carol', :'B');
+SELECT project_id, id = :'other', uses, refused FROM tarx_keys.visible_usage('llm_key') WHERE id IN (:'other', :'used');
+SELECT count(*) FROM tarx_keys.visible_usage('llm_key') WHERE project_id <> :'B';
+SELECT count(*) FROM tarx_keys.visible_usage('secret') WHERE project_id <> :'B';
+SELECT count(*) FROM tarx_keys.visible_usage('platform_key');
+SAVEPOINT s;
+SELECT count(*) FROM tarx_keys.visible_usage('x');
+ROLLBACK TO s;
+SELECT count(*) FROM tarx_keys.visible_usage(NULL);
+ROLLBACK;
+\set VERBOSITY sqlstate
+SELECT * FROM tarx_keys.key_usage;
+SELECT * FROM tarx_keys.visible_usage('llm_key');
+SELECT * FROM tarx_keys.known_usage('llm_key', ARRAY[:'A'::uuid]);
+SELECT * FROM tarx_keys.usage_in_memory('llm_key', ARRAY[:'A'::uuid]);
+SELECT * FROM tarx_keys.last_used;
+SELECT tarx_keys.flush_last_used('{}', '{}', '{}', '{}');
+SET ROLE regress_agent;
+SELECT * FROM tarx_keys.key_usage;
+SELECT * FROM tarx_keys.visible_usage('llm_key');
+SELECT * FROM tarx_keys.last_used;
+SET ROLE regress_nobody;
+SELECT * FROM tarx_keys.key_usage;
+SELECT * FROM tarx_keys.visible_usage('llm_key');
+RESET ROLE;
+-- the owner reaches the table only by its functions
+SET ROLE tarx_keys_owner;
+INSERT INTO tarx_keys.last_used VALUES (:'A', 'llm_key', :'idle', now());
+RESET ROLE;
+\set VERBOSITY default
+
+-- the later of table and memory is shown
+INSERT INTO tarx_keys.last_used VALUES
+    (:'A', 'llm_key', :'idle', '2001-01-01 UTC'),
+    (:'A', 'llm_key', :'used', '2001-01-01 UTC'),
+    (:'A', 'secret', :'used', '2201-01-01 UTC'),
+    (:'B', 'llm_key', :'other', '2101-01-01 UTC');
+SET ROLE regress_backend;
+SET timezone = 'UTC';
+BEGIN;
+SELECT tarx_keys.act_as('bob');
+SELECT name, CASE WHEN last_used_at BETWEEN now() - interval '1 minute' AND now() THEN 'lately' ELSE last_used_at::text END
+  FROM tarx_keys.llm_keys ORDER BY name;
+COMMIT;
+RESET timezone;
+RESET ROLE;
+-- nobody has been let into maintenance by it
+SELECT tarx_keys.in_maintenance();
+SET ROLE tarx_keys_owner;
+-- flushing writes no earlier time over a later one
+SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'used']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT count(*) FROM tarx_keys.last_used;
+DELETE FROM tarx_keys.last_used RETURNING kind;
+RESET ROLE;
+SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.last_used WHERE id IN (:'idle', :'used') ORDER BY 1, 2;
+
+-- an id for what has a name
+SELECT tarx_keys.usage_name_id('abc'), tarx_keys.usage_name_id('');
+SELECT tarx_keys.usage_name_id(NULL);
+
+-- which resolves are logged is for superusers to say
+SHOW tarx_keys.log_resolves;
+SET tarx_keys.log_resolves = 'some';
+SET tarx_keys.log_resolves = off;
+SELECT pg_temp.attempt(:'A', :'used'), pg_temp.attempt(:'A', :'guess');
+RESET tarx_keys.log_resolves;
+-- clients see nothing of the log lines
+SET client_min_messages = debug1;
+SET tarx_keys.log_resolves = 'all';
+SELECT pg_temp.attempt(:'A', :'used'), pg_temp.attempt(:'A', :'guess');
+RESET tarx_keys.log_resolves;
+RESET client_min_messages;
+SET ROLE regress_agent;
+\set VERBOSITY sqlstate
+SET tarx_keys.log_resolves = off;
+SET tarx_keys.login_failures_per_minute = 0;
+SET tarx_keys.usage_flush_interval = 1;
+SET tarx_keys.usage_entries = 1000;
+RESET ROLE;
+DROP VIEW counted;
+
+-- clean up
+\set ECHO none
+\i :clean_up

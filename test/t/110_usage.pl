@@ -1,0 +1,349 @@
+# The counters of keys, what of them survives, and the log lines: flush,
+# restart, crash, standby.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TarxKeys;
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $value = 'sk-proj-usage-0123456789abcdef0123456789ab';
+my $nowhere = 'cccccccc-0000-4000-8000-000000000003';
+my $keyring = write_private("$dir/keys", hex_key('usage'));
+
+my $node = new_node(
+	'usage',
+	init => { allows_streaming => 1 },
+	keyring => { master_key_file => $keyring },
+	conf => q{
+restart_after_crash = on
+tarx_keys.usage_entries = 100
+tarx_keys.usage_flush_interval = 1
+});
+$node->start;
+install($node);
+my $key = add_key($node, 'used', $value);
+my $deleted = add_key($node, 'deleted', $value);
+ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.delete_llm_key('$PROJECT', '$deleted')});
+
+# What bob is told of a key, as uses|refused|last_used_at
+sub usage
+{
+	my ($server, $id) = @_;
+	return ask_ok(
+		$server, 'service', qq{
+		SELECT tarx_keys.act_as('bob');
+		SELECT uses, refused, last_used_at FROM tarx_keys.key_usage WHERE key_id = '$id'});
+}
+
+sub last_used
+{
+	my ($server, $id) = @_;
+	return (split /\|/, usage($server, $id), -1)[2];
+}
+
+sub stored
+{
+	my ($server, $id) = @_;
+	return $server->safe_psql('postgres',
+		"SELECT last_used_at FROM tarx_keys.last_used WHERE project_id = '$PROJECT' AND kind = 'llm_key' AND id = '$id'");
+}
+
+sub set_interval
+{
+	my ($seconds) = @_;
+	$node->append_conf('postgresql.conf', "tarx_keys.usage_flush_interval = $seconds");
+	$node->reload;
+	$node->poll_query_until('postgres', "SELECT current_setting('tarx_keys.usage_flush_interval') = '$seconds' || CASE $seconds % 60 WHEN 0 THEN 'x' ELSE 's' END")
+	  or die 'the interval was not set';
+	return;
+}
+
+# Wait until the table has what memory has.
+sub wait_for_flush
+{
+	my ($id) = @_;
+	my $last = last_used($node, $id);
+
+	$node->poll_query_until(
+		'postgres',
+		"SELECT last_used_at FROM tarx_keys.last_used WHERE id = '$id'",
+		$last) or die 'the last use was not flushed';
+	return $last;
+}
+
+# Flush and restart
+
+is(usage($node, $key), '0|0|', 'a new key has no usage');
+ask($node, 'runner', resolve_sql($key) . '; ROLLBACK; BEGIN');
+ask_ok($node, 'runner', resolve_sql($key));
+my $first = wait_for_flush($key);
+like($first, qr/^20/, 'the last use is written down');
+is(usage($node, $key), "2|0|$first", 'memory says the same');
+$node->restart;
+is(usage($node, $key), "0|0|$first", 'after a restart the counters begin anew, last_used_at stays');
+is( ask_ok($node, 'service', qq{
+		SELECT tarx_keys.act_as('bob');
+		SELECT last_used_at FROM tarx_keys.llm_keys}),
+	$first, 'llm_keys has last_used_at');
+
+# a use that a ROLLBACK follows is flushed, too
+ask($node, 'runner', resolve_sql($key) . '; ROLLBACK; BEGIN');
+my $second = wait_for_flush($key);
+cmp_ok($second, 'gt', $first, 'a later use is written over the earlier');
+
+# a refused call is no use
+state_is($node, 'runner', resolve_sql($deleted), 'TK002', 'a deleted key');
+state_is($node, 'runner', resolve_sql($nowhere), 'TK001', 'a guessed id');
+is( $node->safe_psql('postgres', qq{
+		SELECT id, uses, refused, last_used_at IS NULL
+		  FROM tarx_keys.usage_in_memory('llm_key', ARRAY['$PROJECT'::uuid]) WHERE id <> '$key'}),
+	"$deleted|0|1|t", 'counted is what existed');
+
+# Crash: shared memory begins anew
+
+my $offset = log_size($node);
+my $pid = $node->safe_psql('postgres',
+	"SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+kill 'KILL', $pid;
+$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
+$node->poll_query_until('postgres', 'SELECT true') or die 'no restart';
+is(usage($node, $key), "0|0|$second", 'after a crash, too');
+ask_ok($node, 'runner', resolve_sql($key));
+cmp_ok(wait_for_flush($key), 'gt', $second, 'and the worker is there again');
+
+# A flush that fails is tried again
+
+$offset = log_size($node);
+$node->safe_psql('postgres',
+	q{ALTER TABLE tarx_keys.last_used ADD CONSTRAINT never CHECK (last_used_at < '2000-01-01') NOT VALID});
+ask_ok($node, 'runner', resolve_sql($key));
+$node->wait_for_log(qr/ERROR:.*violates check constraint "never"/, $offset);
+is(ask_ok($node, 'runner', resolve_sql($key)), $value, 'keys resolve all the same');
+$node->safe_psql('postgres', 'ALTER TABLE tarx_keys.last_used DROP CONSTRAINT never');
+wait_for_flush($key);
+pass('the flush was made up for');
+
+# The worker runs nothing as a superuser that the owner can change
+
+my $original = $node->safe_psql('postgres',
+	q{SELECT pg_get_functiondef('tarx_keys.flush_last_used'::regproc)});
+$node->safe_psql(
+	'postgres', q{
+	CREATE TABLE public.ran_as (who text, moment text);
+	GRANT INSERT ON public.ran_as TO tarx_keys_owner;
+	SET ROLE tarx_keys_owner;
+	CREATE OR REPLACE FUNCTION tarx_keys.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[])
+		RETURNS void LANGUAGE plpgsql SECURITY INVOKER AS $$
+	BEGIN
+		INSERT INTO public.ran_as VALUES (current_user, 'at once');
+		BEGIN
+			RESET ROLE;
+			INSERT INTO public.ran_as VALUES (current_user, 'after RESET ROLE');
+		EXCEPTION WHEN insufficient_privilege THEN
+			INSERT INTO public.ran_as VALUES (current_user, 'refused');
+		END;
+	END $$;});
+ask_ok($node, 'runner', resolve_sql($key));
+$node->poll_query_until('postgres', 'SELECT count(*) >= 2 FROM public.ran_as')
+  or die 'the worker did not call the function';
+is($node->safe_psql('postgres', 'SELECT DISTINCT moment, who FROM public.ran_as ORDER BY 1'),
+	"at once|tarx_keys_owner\nrefused|tarx_keys_owner",
+	'the function runs as the owner, and stays that');
+$node->safe_psql('postgres', "$original; DROP TABLE public.ran_as");
+ask_ok($node, 'runner', resolve_sql($key));
+wait_for_flush($key);
+
+# A full table: no call is refused, what is flushed makes room, the oldest first
+
+set_interval(3601);
+my @keys = split /\n/, $node->safe_psql(
+	'postgres', qq{
+	SET ROLE tarx_keys_backend;
+	BEGIN;
+	SELECT tarx_keys.act_as('alice') \\gset
+	SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'many ' || i, '$value') FROM generate_series(1, 150) i;
+	COMMIT;});
+is(scalar @keys, 150, 'more keys than entries');
+my $counted = qq{SELECT count(*) FROM tarx_keys.usage_in_memory('llm_key', ARRAY['$PROJECT'::uuid])};
+
+sub resolve_all
+{
+	return $node->safe_psql(
+		'postgres',
+		join "\n", map { "SELECT count(key_value) FROM tarx_keys.resolve_key('$PROJECT', '$_');" } @_);
+}
+
+is(resolve_all(@keys), join("\n", (1) x 150), 'all resolve');
+is($node->safe_psql('postgres', $counted), '100', 'the table is full');
+is(usage($node, $keys[149]), '0|0|', 'and what has no room is not counted');
+set_interval(1);
+$node->poll_query_until('postgres', qq{
+	SELECT count(*) >= 95 FROM tarx_keys.last_used WHERE id = ANY ('{@{[join ',', @keys]}}')})
+  or die 'the full table was not flushed';
+set_interval(3601);
+resolve_all($keys[0]);
+resolve_all(@keys[145 .. 149]);
+cmp_ok($node->safe_psql('postgres', $counted), '<=', 100, 'the table stays within its size');
+like(usage($node, $keys[149]), qr/^1\|0\|20/, 'there is room for a new one');
+like(usage($node, $keys[0]), qr/^2\|0\|20/, 'what was just used stays');
+like(usage($node, $keys[1]), qr/^0\|0\|20/, 'the one used longest ago went, its last_used_at stays');
+set_interval(1);
+
+# Databases that go, and extensions
+
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION tarx_keys');
+ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_project('Story', '$PROJECT')}, 'other');
+my $other = add_key($node, 'other', $value, 'other');
+ask_ok($node, 'runner', resolve_sql($other), 'other');
+$node->poll_query_until('other', "SELECT count(*) = 1 FROM tarx_keys.last_used WHERE id = '$other'")
+  or die 'the other database was not flushed';
+is($node->safe_psql('postgres', "SELECT count(*) FROM tarx_keys.last_used WHERE id = '$other'"),
+	'0', 'each database has its own');
+isnt(stored($node, $key), '', 'and keeps it');
+$offset = log_size($node);
+set_interval(3601);
+ask_ok($node, 'runner', resolve_sql($other), 'other');
+$node->safe_psql('other', q{
+	DROP EXTENSION tarx_keys;
+	CREATE FUNCTION in_memory(text, uuid[]) RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
+		LANGUAGE c AS 'tarx_keys', 'tarx_keys_usage_in_memory'});
+my $in_memory = "SELECT count(*) FROM in_memory('llm_key', ARRAY['$PROJECT'::uuid])";
+is($node->safe_psql('other', $in_memory), '1', 'the extension is gone, its counters are not');
+set_interval(1);
+$node->poll_query_until('other', $in_memory, '0') or die 'they were not forgotten';
+set_interval(3601);
+$node->safe_psql('other', 'CREATE EXTENSION tarx_keys');
+ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_project('Story', '$PROJECT')}, 'other');
+$other = add_key($node, 'other', $value, 'other');
+ask_ok($node, 'runner', resolve_sql($other), 'other');
+$node->safe_psql('postgres', 'DROP DATABASE other');
+set_interval(1);
+ask_ok($node, 'runner', resolve_sql($key));
+wait_for_flush($key);
+unlike(log_since($node, $offset), qr/ERROR|FATAL/, 'databases and extensions may go');
+
+# Log lines
+
+sub set_log
+{
+	my ($what) = @_;
+	$node->safe_psql('postgres', "ALTER ROLE runner SET tarx_keys.log_resolves = '$what'");
+	$offset = log_size($node);
+	return;
+}
+
+sub lines
+{
+	return join "\n", log_since($node, $offset) =~ /LOG:  (tarx_keys: event=.*)/g;
+}
+
+sub line
+{
+	my ($outcome, $id, $state) = @_;
+	return "tarx_keys: event=resolve outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner user=- client=[local]";
+}
+
+my $agent = ask_ok(
+	$node, 'service', qq{
+	SELECT tarx_keys.act_as('bob');
+	SELECT tarx_keys.create_agent('$PROJECT', 'Helper', '$key')});
+my $by_agent = "SELECT name FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')";
+my $no_agent = "SELECT name FROM tarx_keys.resolve_agent_key('$PROJECT', '$nowhere')";
+
+# All that can happen: one allowed by key, one by agent, one refused each.
+sub play
+{
+	ask_ok($node, 'runner', resolve_sql($key));
+	ask_ok($node, 'runner', $by_agent);
+	state_is($node, 'runner', resolve_sql($nowhere), 'TK001', 'no key');
+	state_is($node, 'runner', resolve_sql($deleted), 'TK002', 'deleted key');
+	state_is($node, 'runner', $no_agent, 'TK003', 'no agent');
+	return;
+}
+
+my @refused = (
+	line('refused', $nowhere, 'TK001'),
+	line('refused', $deleted, 'TK002'),
+	line('refused', $nowhere, 'TK003'));
+$node->append_conf('postgresql.conf', "log_min_error_statement = error");
+$node->reload;
+$offset = log_size($node);
+play();
+is(lines(), join("\n", @refused), 'refused calls are logged');
+set_log('off');
+play();
+is(lines(), '', 'off');
+set_log('all');
+play();
+is(lines(), join("\n", (line('allowed', $key, '-')) x 2, @refused), 'all, agents by their key');
+unlike(log_since($node, $offset), qr/\Q$value\E/, 'no value');
+unlike(log_since($node, $offset), qr/outcome=.*\n.*(STATEMENT|CONTEXT):/,
+	'the line comes without the statement');
+
+# nobody can write a line that did not happen
+$node->safe_psql('postgres', 'GRANT tarx_keys_backend TO runner');
+set_log('refused');
+state_is(
+	$node, 'runner',
+	q{SELECT tarx_keys.act_as(E'x" outcome=allowed \\\\ - é'); } . resolve_sql($nowhere),
+	'TK001', 'a user with a strange name');
+like(lines(), qr/user="x\\" outcome=allowed \\\\ - \x{c3}\x{a9}" client/, 'values are quoted');
+$offset = log_size($node);
+state_is($node, 'runner', q{SELECT tarx_keys.act_as('-'); } . resolve_sql($nowhere), 'TK001', 'a user -');
+like(lines(), qr/user="-" client/, 'and not taken for none');
+$node->safe_psql('postgres', 'REVOKE tarx_keys_backend FROM runner');
+
+# Standby: counts, and writes nothing
+
+my $before = wait_for_flush($key);
+$node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('usage_standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby);
+is(usage($standby, $key), "0|0|$before", 'a standby has the last uses of the primary');
+ask_ok($standby, 'runner', resolve_sql($key));
+state_is($standby, 'runner', resolve_sql($deleted), 'TK002', 'a deleted key on the standby');
+my ($uses, $refused, $there) = split /\|/, usage($standby, $key);
+is("$uses|$refused", '1|0', 'and counts its own');
+cmp_ok($there, 'gt', $before, 'with the time');
+resolve_on_standby(@keys);
+
+sub resolve_on_standby
+{
+	my $sql = join "\n", map { "SELECT count(key_value) FROM tarx_keys.resolve_key('$PROJECT', '$_');" } @_;
+	return $standby->safe_psql('postgres', $sql);
+}
+
+like(usage($standby, $keys[149]), qr/^1\|/, 'nothing there needs to be flushed to make room');
+is(resolve_on_standby($key), '1', 'used again');
+$there = last_used($standby, $key);
+is( $standby->safe_psql('postgres',
+		q{SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ 'tarx_keys usage'}),
+	'0', 'there is no worker');
+sleep 2;
+is(stored($standby, $key), $before, 'nothing is written');
+is(stored($node, $key), $before, 'on the primary neither');
+$standby->promote;
+$standby->poll_query_until('postgres',
+	"SELECT last_used_at FROM tarx_keys.last_used WHERE id = '$key'", $there)
+  or die 'a promoted standby does not flush';
+pass('a promoted standby flushes');
+
+$standby->stop;
+$node->stop;
+done_testing();
