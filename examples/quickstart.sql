@@ -8,6 +8,7 @@
 \echo '=== The DBA installs the extension and grants two roles'
 CREATE EXTENSION tarx_keys;
 CREATE ROLE app_backend LOGIN IN ROLE tarx_keys_backend;
+CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login;
 CREATE ROLE app_runner LOGIN IN ROLE tarx_keys_agent;
 SELECT * FROM tarx_keys.keyring_status();
 
@@ -57,6 +58,35 @@ SELECT * FROM tarx_keys.resolve_key(:'project', :'key');
 \set ECHO queries
 BEGIN;
 SELECT provider, base_url, key_value FROM tarx_keys.resolve_agent_key(:'project', :'agent');
+COMMIT;
+
+\echo
+\echo '=== project secrets: alice sets one, the runner fills a template with it'
+\connect - app_backend
+\set ECHO queries
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'project');
+SELECT tarx_keys.set_secret(:'project', 'CRM_TOKEN', 'not-a-real-token', 'For the CRM agent');
+SELECT name, version, updated_by FROM tarx_keys.secrets;
+COMMIT;
+\connect - app_runner
+\set ECHO queries
+SELECT tarx_keys.render_template(:'project', 'Authorization: Bearer ${secrets.CRM_TOKEN}');
+
+\echo
+\echo '=== platform keys: bob makes one, and a service logs him in with it'
+\connect - app_backend
+\set ECHO queries
+BEGIN;
+SELECT tarx_keys.act_as('bob');
+SELECT token FROM tarx_keys.create_platform_key('laptop', now() + interval '90 days') \gset
+\echo '→ token =' :token
+COMMIT;
+\connect - app_web
+\set ECHO queries
+BEGIN;
+SELECT * FROM tarx_keys.login(:'token', :'project');
+SELECT name, masked_key FROM tarx_keys.llm_keys;
 COMMIT;
 
 \echo

@@ -1,7 +1,8 @@
 -- Platform API keys: personal, for whoever has one is its user.
 --
 -- Not of any project, so project_id is in no key here. Revoking takes away
--- hash and stamp, without which no edit of the row brings the key back.
+-- hash and stamp, without which no edit of the row brings the key back; whoever
+-- has a copy of them and can write the table does.
 
 CREATE TABLE tarx_keys.platform_api_keys (
     id uuid PRIMARY KEY,
@@ -42,14 +43,14 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'tarx_keys_create_platform_key';
 REVOKE ALL ON FUNCTION tarx_keys.create_platform_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.create_platform_key IS
-'Creates a platform key for the acting user; the token is shown this once. project_ids (1 to 100 of the user''s) narrows it to some projects, read_only to lists. Errors: TK007, 22023, 42501 for others'' projects or if the acting user logged in with a narrowed key, TK005.';
+'Creates a platform key for the acting user; the token is shown this once. project_ids (1 to 100 of the user''s) narrows it to some projects, read_only to lists. Errors: TK007, 22023, 42501 for others'' projects, or if the acting user logged in with a key that is narrowed or expires earlier, TK005.';
 
 CREATE FUNCTION tarx_keys.revoke_platform_key(id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_revoke_platform_key';
 REVOKE ALL ON FUNCTION tarx_keys.revoke_platform_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.revoke_platform_key IS
-'Revokes a platform key of the acting user, for good. Errors: TK007, 22023, 42501 for a read-only identity, 42704 if the user has no such key that is not revoked.';
+'Revokes a platform key of the acting user, for good. Errors: TK007, 22023, 42501 if the acting user logged in with a narrowed key, 42704 if the user has no such key that is not revoked.';
 
 CREATE FUNCTION tarx_keys.login(token text, project_id uuid DEFAULT NULL, OUT user_id text, OUT role text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

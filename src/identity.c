@@ -43,6 +43,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 #define ACTING_USER		"tarx_keys.acting_user"
 #define ACTIVE_PROJECT	"tarx_keys.active_project"
 #define ALLOWED_PROJECTS "tarx_keys.allowed_projects"
+#define EXPIRES_AT		"tarx_keys.identity_expires_at"
 #define PROVEN			"tarx_keys.proven"
 #define READ_ONLY		"tarx_keys.read_only"
 #define MAINTENANCE		"tarx_keys.maintenance"
@@ -64,6 +65,7 @@ typedef struct VisibleProjects
 static char *acting_user = NULL;
 static char *active_project = NULL;
 static char *allowed_projects = NULL;
+static char *expires_at = NULL;
 static bool proven = false;
 static bool read_only = false;
 static bool maintenance = false;
@@ -130,6 +132,9 @@ tarx_keys_identity_init(void)
 	define_internal_string(ALLOWED_PROJECTS,
 						   "The projects that the acting user's platform key is narrowed to.",
 						   &allowed_projects);
+	define_internal_string(EXPIRES_AT,
+						   "When the acting user's platform key expires.",
+						   &expires_at);
 	define_internal_bool(PROVEN, "Whether login() has proven the acting user.", &proven);
 	define_internal_bool(READ_ONLY, "Whether the acting user's platform key may only list.",
 						 &read_only);
@@ -183,6 +188,16 @@ bool
 tarx_keys_identity_is_narrowed(void)
 {
 	return read_only || allowed_projects[0] != '\0';
+}
+
+/* When the acting user's platform key expires; false if it does not */
+bool
+tarx_keys_identity_expires(TimestampTz *when)
+{
+	if (expires_at[0] == '\0')
+		return false;
+	*when = (TimestampTz) strtoll(expires_at, NULL, 10);
+	return true;
 }
 
 /* Does the acting user's platform key admit the project? */
@@ -353,6 +368,7 @@ tarx_keys_become(const TarxKeysIdentity *identity)
 	set_internal(ACTING_USER, identity->user_id, GUC_ACTION_LOCAL);
 	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
 	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, GUC_ACTION_LOCAL);
+	set_internal(EXPIRES_AT, identity->expires_at, GUC_ACTION_LOCAL);
 	set_internal(PROVEN, identity->proven ? "on" : "off", GUC_ACTION_LOCAL);
 	set_internal(READ_ONLY, identity->read_only ? "on" : "off", GUC_ACTION_LOCAL);
 	if (identity->project_id == NULL)
@@ -396,7 +412,7 @@ check_assertion_allowed(void)
 Datum
 tarx_keys_act_as(PG_FUNCTION_ARGS)
 {
-	TarxKeysIdentity identity = {NULL, NULL, false, false, ""};
+	TarxKeysIdentity identity = {NULL, NULL, false, false, "", ""};
 	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
 
 	tarx_keys_check_user_id(&user_id);

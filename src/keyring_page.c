@@ -137,13 +137,13 @@ tarx_keys_page_loaded_at(void)
 }
 
 /*
- * The generation in use; an error if there is none.  Nothing in a backend
- * writes to the page, so its view loses the right to.
+ * The generation in use, 0 if there is none; the next function makes that an
+ * error.  Nothing in a backend writes to the page, so its view loses the right
+ * to.
  */
 static uint32
-current_generation(void)
+current_generation_or_zero(void)
 {
-	uint32		generation;
 
 	if (!view_is_settled && IsUnderPostmaster)
 	{
@@ -153,7 +153,14 @@ current_generation(void)
 					 errmsg("could not protect the master keyring's memory: %m")));
 		view_is_settled = true;
 	}
-	generation = pg_atomic_read_u32(&page->generation);
+	return pg_atomic_read_u32(&page->generation);
+}
+
+static uint32
+current_generation(void)
+{
+	uint32		generation = current_generation_or_zero();
+
 	if (generation == 0)
 		tarx_keys_fail_no_keyring();
 	pg_read_barrier();
@@ -200,9 +207,8 @@ tarx_keys_page_active_key(TarxKeysMasterKey *key)
 	} while (!still_current(generation));
 }
 
-/* Copy the key with this fingerprint; TK006 if the keyring lacks it.  As above. */
-void
-tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
+static bool
+copy_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
 {
 	uint32		generation;
 	bool		found;
@@ -218,9 +224,26 @@ tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
 			*key = *match;
 	} while (!still_current(generation));
 
-	if (!found || memcmp(key->fingerprint, fingerprint, TARX_KEYS_FINGERPRINT_BYTES) != 0)
-	{
+	found = found &&
+		memcmp(key->fingerprint, fingerprint, TARX_KEYS_FINGERPRINT_BYTES) == 0;
+	if (!found)
 		sodium_memzero(key, sizeof(*key));
+	return found;
+}
+
+/* Copy the key with this fingerprint; false if there is none.  As above. */
+bool
+tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
+{
+	if (current_generation_or_zero() == 0)
+		return false;
+	return copy_key(fingerprint, key);
+}
+
+/* The same, but TK005 or TK006 if there is none */
+void
+tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
+{
+	if (!copy_key(fingerprint, key))
 		tarx_keys_fail_master_key_missing(fingerprint);
-	}
 }

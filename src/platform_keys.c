@@ -63,7 +63,7 @@ static TarxKeysQuery token_query = {
 	1, {BYTEAOID}, NULL
 };
 
-/* Without its hash and stamp a key cannot be brought back by an edit of the row. */
+/* Without its hash and stamp no edit of the row brings a key back; only a copy of them would. */
 static TarxKeysQuery revoke_query = {
 	"UPDATE tarx_keys.platform_api_keys k"
 	" SET token_hash = NULL, stamp = NULL, revoked_at = pg_catalog.now()"
@@ -84,7 +84,20 @@ fail_login(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_LOGIN_FAILED),
 			 errmsg("login failed"),
+			 errhidestmt(true), /* it may have the better part of a token */
 			 errhint("The platform key is wrong, expired or revoked. Create a new one with tarx_keys.create_platform_key().")));
+}
+
+/* Is it what a key can be narrowed to?  NULL is; a NULL in it has no bytes to bind. */
+static bool
+is_list_of_projects(ArrayType *array)
+{
+	int			count;
+
+	if (array == NULL)
+		return true;
+	count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	return ARR_NDIM(array) == 1 && count <= MAX_PROJECTS && !array_contains_nulls(array);
 }
 
 static void
@@ -151,6 +164,8 @@ make_token(TarxKeysSecret **secret)
 static void
 check_expiry(PlatformKey *key, FunctionCallInfo fcinfo, int n)
 {
+	TimestampTz latest;
+
 	key->expires = !PG_ARGISNULL(n);
 	key->expires_at = key->expires ? PG_GETARG_TIMESTAMPTZ(n) : 0;
 	if (key->expires && key->expires_at <= GetCurrentTimestamp())
@@ -158,6 +173,12 @@ check_expiry(PlatformKey *key, FunctionCallInfo fcinfo, int n)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("expires_at is in the past"),
 				 errhint("Pass a time to come, or leave it out for a key that does not expire.")));
+	/* a key that expires must not make one that outlives it */
+	if (tarx_keys_identity_expires(&latest) && (!key->expires || key->expires_at > latest))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a platform key cannot create one that expires later than itself"),
+				 errhint("Pass expires_at, no later than that of the key you logged in with.")));
 }
 
 /* The scope of a key: 1 to 100 projects, all of them the user's. */
@@ -172,8 +193,7 @@ check_projects(PlatformKey *key, FunctionCallInfo fcinfo, int n)
 		return;
 	key->project_ids = PG_GETARG_ARRAYTYPE_P(n);
 	count = ArrayGetNItems(ARR_NDIM(key->project_ids), ARR_DIMS(key->project_ids));
-	if (ARR_NDIM(key->project_ids) != 1 || count > MAX_PROJECTS ||
-		array_contains_nulls(key->project_ids))
+	if (!is_list_of_projects(key->project_ids))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("project_ids is not a list of projects"),
@@ -198,15 +218,18 @@ check_projects(PlatformKey *key, FunctionCallInfo fcinfo, int n)
 	}
 }
 
-/* A key that can do less must not make one that can do more. */
+/*
+ * A key that can do less must not make one that can do more, nor take away
+ * one that can.
+ */
 static void
-check_creator(void)
+check_key_manager(void)
 {
 	tarx_keys_require_manager();
 	if (tarx_keys_identity_is_narrowed())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("a platform key that is narrowed to projects cannot create platform keys"),
+				 errmsg("a platform key that is narrowed to projects cannot create or revoke platform keys"),
 				 errhint("Log in with a platform key for all of your projects.")));
 }
 
@@ -268,7 +291,7 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	text	   *token;
 	HeapTuple	tuple;
 
-	check_creator();
+	check_key_manager();
 	name = tarx_keys_arg_utf8(fcinfo, 0, "name");
 	tarx_keys_check_name(&name, "name");
 	if (PG_ARGISNULL(3))
@@ -297,7 +320,7 @@ tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
 	const pg_uuid_t *id = tarx_keys_arg_uuid(fcinfo, 0, "id");
 	Datum		values[2];
 
-	tarx_keys_require_manager();
+	check_key_manager();
 	values[0] = UUIDPGetDatum(id);
 	values[1] = CStringGetTextDatum(tarx_keys_acting_user());
 	tarx_keys_queries_begin();
@@ -314,14 +337,20 @@ tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
  * login
  */
 
-/* The hash of a token that has the form and its checksum; else login fails. */
+/*
+ * The hash of a token that has the form and its checksum; else login fails.
+ * A token is ASCII, so it is the same in any encoding.
+ */
 static void
-hash_token(const TarxKeysText *token, uint8 *hash)
+hash_token(const text *token, uint8 *hash)
 {
-	if (!tarx_keys_token_has_form(token->data, token->len) ||
-		!tarx_keys_token_has_checksum(token->data, checksum_of(token->data)))
+	const char *data = VARDATA_ANY(token);
+	size_t		len = VARSIZE_ANY_EXHDR(token);
+
+	if (!tarx_keys_token_has_form(data, len) ||
+		!tarx_keys_token_has_checksum(data, checksum_of(data)))
 		fail_login();
-	tarx_keys_hash(hash, (const uint8 *) token->data, token->len);
+	tarx_keys_hash(hash, (const uint8 *) data, len);
 }
 
 /* Column n (from 1) of the key's row */
@@ -356,6 +385,8 @@ fetch_key(PlatformKey *key)
 	key->expires_at = isnull ? 0 : DatumGetTimestampTz(value);
 	value = key_column(4, &isnull);
 	key->project_ids = isnull ? NULL : DatumGetArrayTypeP(value);
+	if (!is_list_of_projects(key->project_ids))
+		fail_login();
 	key->read_only = DatumGetBool(key_column(5, &isnull));
 	value = key_column(6, &isnull);
 	bind_fields(&binding, key);
@@ -401,17 +432,17 @@ log_in(LoginCall *call)
 {
 	FunctionCallInfo fcinfo = call->fcinfo;
 	MemoryContext context = CurrentMemoryContext;
-	TarxKeysText token = tarx_keys_arg_utf8(fcinfo, 0, "token");
-	TarxKeysIdentity identity = {NULL, NULL, true, false, ""};
+	TarxKeysIdentity identity = {NULL, NULL, true, false, "", ""};
 
-	hash_token(&token, call->key.hash);
-	tarx_keys_secret_wipe(token.secret);
+	hash_token(tarx_keys_arg_text(fcinfo, 0, "token"), call->key.hash);
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
 	identity.user_id = MemoryContextStrdup(context, fetch_key(&call->key));
 	identity.allowed_projects = MemoryContextStrdup(context, projects_as_text(&call->key));
 	identity.read_only = call->key.read_only;
 	tarx_keys_queries_end();
+	if (call->key.expires)
+		identity.expires_at = psprintf(INT64_FORMAT, (int64) call->key.expires_at);
 	call->key_is_known = true;
 	if (call->key.expires && call->key.expires_at <= GetCurrentTimestamp())
 		fail_login();

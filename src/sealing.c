@@ -86,8 +86,8 @@ tarx_keys_stamp(const TarxKeysBinding *binding)
 }
 
 /*
- * Is this the stamp of these fields?  TK005 or TK006 if the master key is
- * missing.
+ * Is this the stamp of these fields?  Also false if the master key is missing,
+ * which only the server log tells: a stamp can name any.
  */
 bool
 tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
@@ -100,7 +100,16 @@ tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
 
 	if (fingerprint == NULL)
 		return false;
-	tarx_keys_page_key(fingerprint, &master);
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+	{
+		char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
+		tarx_keys_fingerprint_hex(fingerprint, hex);
+		ereport(LOG_SERVER_ONLY,
+				(errmsg("tarx_keys: a stamp cannot be checked, because the master key with fingerprint %s is not in the keyring", hex),
+				 errhidestmt(true)));
+		return false;
+	}
 	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
 	sodium_memzero(&master, sizeof(master));
 	return ok;

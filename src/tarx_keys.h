@@ -103,6 +103,7 @@ extern TimestampTz tarx_keys_page_loaded_at(void);
 extern bool tarx_keys_page_has_keyring(void);
 extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
 extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
+extern bool tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
 extern void tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
 
 /* keyring_source.c: where the keyring comes from */
@@ -140,6 +141,7 @@ typedef struct TarxKeysIdentity
 	bool		proven;			/* by a platform key, not asserted by a backend */
 	bool		read_only;		/* may only list */
 	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
+	const char *expires_at;		/* a TimestampTz as a number, or '' for never */
 } TarxKeysIdentity;
 
 extern void tarx_keys_identity_init(void);
@@ -150,6 +152,7 @@ extern char *tarx_keys_acting_user(void);
 extern void tarx_keys_require_manager(void);
 extern bool tarx_keys_identity_is_proven(void);
 extern bool tarx_keys_identity_is_narrowed(void);
+extern bool tarx_keys_identity_expires(TimestampTz *expires_at);
 extern void tarx_keys_warn_without_transaction(const char *function);
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern const char *tarx_keys_acting_user_or_null(void);

@@ -14,6 +14,7 @@ BEGIN;
 SELECT tarx_keys.act_as('bob');
 SELECT id AS key, token FROM tarx_keys.create_platform_key('laptop') \gset
 SELECT id AS narrow_key, token AS narrow FROM tarx_keys.create_platform_key('A only', now() + '1 day', ARRAY[:'A'::uuid]) \gset
+SELECT id AS expiring_key, token AS expiring FROM tarx_keys.create_platform_key('a day', now() + '1 day') \gset
 SELECT id AS reader_key, token AS reader FROM tarx_keys.create_platform_key(name => 'dashboard', read_only => true) \gset
 SELECT id AS short_key, token AS short FROM tarx_keys.create_platform_key('soon over', clock_timestamp() + '0.3 s') \gset
 SELECT tarx_keys.act_as('alice');
@@ -109,7 +110,19 @@ SELECT tarx_keys.create_project('x', :'nowhere');
 ROLLBACK TO s;
 SELECT * FROM tarx_keys.create_platform_key('wider');
 ROLLBACK TO s;
+SELECT tarx_keys.revoke_platform_key(:'key');
+ROLLBACK TO s;
 SELECT * FROM tarx_keys.login(:'narrow', :'B');
+ROLLBACK;
+-- one that expires makes none that outlives it
+BEGIN;
+SELECT * FROM tarx_keys.login(:'expiring');
+SAVEPOINT s;
+SELECT * FROM tarx_keys.create_platform_key('for ever');
+ROLLBACK TO s;
+SELECT * FROM tarx_keys.create_platform_key('longer', now() + '2 days');
+ROLLBACK TO s;
+SELECT count(id) FROM tarx_keys.create_platform_key('shorter', now() + '1 hour');
 ROLLBACK;
 -- one that may only list
 BEGIN;
@@ -206,6 +219,9 @@ INSERT INTO attacks VALUES
     (10, 'UPDATE tarx_keys.platform_api_keys SET stamp = set_byte(stamp, 0, 2) WHERE id = $1'),
     (11, 'UPDATE tarx_keys.platform_api_keys k SET stamp = o.stamp FROM tarx_keys.platform_api_keys o WHERE k.id = $1 AND o.name = ''laptop'''),
     (12, 'WITH gone AS (UPDATE tarx_keys.platform_api_keys SET token_hash = ''\x00'' WHERE id = $1 RETURNING *) SELECT * FROM gone'),
+    (14, 'UPDATE tarx_keys.platform_api_keys SET stamp = set_byte(stamp, 1, get_byte(stamp, 1) # 1) WHERE id = $1'),
+    (15, 'UPDATE tarx_keys.platform_api_keys SET project_ids = array_fill(NULL::uuid, ARRAY[400]) WHERE id = $1'),
+    (16, 'UPDATE tarx_keys.platform_api_keys SET project_ids = ARRAY[project_ids] WHERE id = $1'),
     (13, 'UPDATE tarx_keys.platform_api_keys SET revoked_at = now(), token_hash = NULL, stamp = NULL WHERE id = $1');
 CREATE FUNCTION attack(key uuid, token text) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
