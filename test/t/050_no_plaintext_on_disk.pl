@@ -137,12 +137,14 @@ foreach my $case (
 }
 
 # A marker where anybody may write proves that the search finds what is there.
+# Several times, because the end of a page of WAL may part one in two.
 my $plain = substr(hex_key('plain'), 0, 40);
 my $raw = pack('H*', hex_key('raw'));
 $node->safe_psql(
 	'postgres', qq{
 	CREATE TABLE plain (value text, raw bytea);
-	INSERT INTO plain VALUES ('$plain', '\\x@{[hex_key('raw')]}'), ('other', NULL);
+	INSERT INTO plain SELECT '$plain', '\\x@{[hex_key('raw')]}'::bytea FROM generate_series(1, 9);
+	INSERT INTO plain VALUES ('other', NULL);
 	ANALYZE;
 	CHECKPOINT;});
 
