@@ -177,12 +177,6 @@ allowed_projects_datum(void)
 							ObjectIdGetDatum(UUIDOID), Int32GetDatum(-1));
 }
 
-bool
-tarx_keys_identity_is_proven(void)
-{
-	return proven;
-}
-
 /* Is the acting user less than the user's membership would allow? */
 bool
 tarx_keys_identity_is_narrowed(void)

@@ -68,7 +68,7 @@ static TarxKeysQuery revoke_query = {
 	"UPDATE tarx_keys.platform_api_keys k"
 	" SET token_hash = NULL, stamp = NULL, revoked_at = pg_catalog.now()"
 	" WHERE k.id OPERATOR(pg_catalog.=) $1 AND k.user_id OPERATOR(pg_catalog.=) $2"
-	" AND k.revoked_at IS NULL RETURNING k.name",
+	" AND k.revoked_at IS NULL",
 	2, {UUIDOID, TEXTOID}, NULL
 };
 

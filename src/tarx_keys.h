@@ -150,7 +150,6 @@ extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
 extern char *tarx_keys_acting_user(void);
 extern void tarx_keys_require_manager(void);
-extern bool tarx_keys_identity_is_proven(void);
 extern bool tarx_keys_identity_is_narrowed(void);
 extern bool tarx_keys_identity_expires(TimestampTz *expires_at);
 extern void tarx_keys_warn_without_transaction(const char *function);
@@ -189,8 +188,6 @@ extern Size tarx_keys_usage_shmem_size(void);
 extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
 extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 								  const pg_uuid_t *id, bool allowed);
-extern bool tarx_keys_usage_last(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
-								 const pg_uuid_t *id, TimestampTz *last);
 extern void tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN]);
 extern int	tarx_keys_usage_unflushed_databases(Oid *databases, int max);
 extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);

@@ -43,6 +43,14 @@ fail_text(const char *what, TarxKeysTextProblem problem, const char *hint)
 			 errhint("%s", hint)));
 }
 
+/* An error if there is a problem; what names the argument. */
+static void
+check_text(const char *what, TarxKeysTextProblem problem, const char *hint)
+{
+	if (problem != TARX_KEYS_TEXT_OK)
+		fail_text(what, problem, hint);
+}
+
 /* A uuid as people write it */
 char *
 tarx_keys_uuid_text(const pg_uuid_t *id)
@@ -200,9 +208,8 @@ tarx_keys_check_name(const TarxKeysText *name, const char *what)
 {
 	TarxKeysTextProblem problem = tarx_keys_check_name_text(name->data, name->len);
 
-	if (problem != TARX_KEYS_TEXT_OK)
-		fail_text(what, problem,
-				  "A name has 1 to 100 characters, without control, invisible or direction-changing characters and without white space at its ends.");
+	check_text(what, problem,
+			   "A name has 1 to 100 characters, without control, invisible or direction-changing characters and without white space at its ends.");
 }
 
 void
@@ -210,9 +217,8 @@ tarx_keys_check_user_id(const TarxKeysText *user_id)
 {
 	TarxKeysTextProblem problem = tarx_keys_check_user_id_text(user_id->data, user_id->len);
 
-	if (problem != TARX_KEYS_TEXT_OK)
-		fail_text("user_id", problem,
-				  "A user id has 1 to 200 characters, without control characters.");
+	check_text("user_id", problem,
+			   "A user id has 1 to 200 characters, without control characters.");
 }
 
 void
@@ -220,9 +226,8 @@ tarx_keys_check_value(const TarxKeysText *value, const char *what)
 {
 	TarxKeysTextProblem problem = tarx_keys_check_value_text(value->data, value->len);
 
-	if (problem != TARX_KEYS_TEXT_OK)
-		fail_text(what, problem,
-				  "A key value has 4 to 8192 bytes, without control, invisible or direction-changing characters and without white space at its ends.");
+	check_text(what, problem,
+			   "A key value has 4 to 8192 bytes, without control, invisible or direction-changing characters and without white space at its ends.");
 }
 
 /* Refuse a secret's name that could not be an environment variable's. */
@@ -231,9 +236,8 @@ tarx_keys_check_secret_name(const TarxKeysText *name, const char *what)
 {
 	TarxKeysTextProblem problem = tarx_keys_check_secret_name_text(name->data, name->len);
 
-	if (problem != TARX_KEYS_TEXT_OK)
-		fail_text(what, problem,
-				  "A secret's name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first.");
+	check_text(what, problem,
+			   "A secret's name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first.");
 }
 
 void
@@ -241,8 +245,7 @@ tarx_keys_check_secret_value(const TarxKeysText *value, const char *what)
 {
 	TarxKeysTextProblem problem = tarx_keys_check_secret_value_text(value->data, value->len);
 
-	if (problem != TARX_KEYS_TEXT_OK)
-		fail_text(what, problem, "A secret has 1 to 65536 bytes of text.");
+	check_text(what, problem, "A secret has 1 to 65536 bytes of text.");
 }
 
 void
@@ -251,9 +254,8 @@ tarx_keys_check_description(const TarxKeysText *description, const char *what)
 	TarxKeysTextProblem problem = tarx_keys_check_description_text(description->data,
 																   description->len);
 
-	if (problem != TARX_KEYS_TEXT_OK)
-		fail_text(what, problem,
-				  "A description has at most 1000 characters, without control characters other than tabs and line ends and without invisible or direction-changing ones.");
+	check_text(what, problem,
+			   "A description has at most 1000 characters, without control characters other than tabs and line ends and without invisible or direction-changing ones.");
 }
 
 /* require_argument(name text, value anyelement): an error if value is NULL */

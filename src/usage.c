@@ -256,23 +256,6 @@ tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 	LWLockRelease(lock);
 }
 
-/* When an object was last used, as far as memory has it; false if it has not. */
-bool
-tarx_keys_usage_last(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
-					 const pg_uuid_t *id, TimestampTz *last)
-{
-	UsageKey	key = make_key(kind, project_id, id);
-	UsageEntry *entry;
-
-	*last = 0;
-	LWLockAcquire(lock, LW_SHARED);
-	entry = find(&key);
-	if (entry != NULL)
-		*last = (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
-	LWLockRelease(lock);
-	return *last != 0;
-}
-
 /* The id under which an object with a name is counted: BLAKE2b-128 of the name */
 void
 tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN])
