@@ -17,6 +17,8 @@ CREATE POLICY members_read ON tarx_keys.projects FOR SELECT TO tarx_keys_backend
     USING (id = ANY (tarx_keys.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.projects TO tarx_keys_owner
     USING (id = tarx_keys.current_project_id());
+CREATE POLICY owner_in_maintenance ON tarx_keys.projects FOR SELECT TO tarx_keys_owner
+    USING (tarx_keys.in_maintenance());
 COMMENT ON TABLE tarx_keys.projects IS 'Projects. Readable are one''s own, or only the active one.';
 COMMENT ON COLUMN tarx_keys.projects.created_by IS 'The user that created it and became its first admin';
 
@@ -58,6 +60,8 @@ BEGIN
     END IF;
     INSERT INTO tarx_keys.project_members (project_id, user_id, role)
         VALUES (create_project.project_id, tarx_keys.current_user_id(), 'admin');
+    PERFORM tarx_keys.begin_audit(create_project.project_id);
+    PERFORM tarx_keys.record_audit(create_project.project_id, 'project.create', create_project.project_id, create_project.name);
     RETURN create_project.project_id;
 END
 $$;
@@ -114,6 +118,9 @@ BEGIN
         VALUES (add_member.project_id, add_member.user_id, add_member.role)
         ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE SET role = EXCLUDED.role
         WHERE m.role <> EXCLUDED.role;
+    IF FOUND THEN
+        PERFORM tarx_keys.record_audit(add_member.project_id, 'member.add_' || add_member.role, NULL, add_member.user_id);
+    END IF;
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.add_member FROM PUBLIC;
@@ -141,6 +148,7 @@ BEGIN
             MESSAGE = 'this user is no member of the project',
             HINT = 'tarx_keys.project_members lists the members.';
     END IF;
+    PERFORM tarx_keys.record_audit(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.remove_member FROM PUBLIC;

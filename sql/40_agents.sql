@@ -45,6 +45,7 @@ BEGIN
     INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, created_by)
         VALUES (create_agent.project_id, agent_id, create_agent.name,
                 create_agent.user_api_key_id, tarx_keys.current_user_id());
+    PERFORM tarx_keys.record_audit(create_agent.project_id, 'agent.create', agent_id, create_agent.name);
     RETURN agent_id;
 END
 $$;
@@ -66,6 +67,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM tarx_keys.fail_agent(set_agent_key.agent_id);
     END IF;
+    PERFORM tarx_keys.record_audit(set_agent_key.project_id, 'agent.set_key', set_agent_key.agent_id, set_agent_key.user_api_key_id::text);
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.set_agent_key FROM PUBLIC;
@@ -83,6 +85,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM tarx_keys.fail_agent(delete_agent.agent_id);
     END IF;
+    PERFORM tarx_keys.record_audit(delete_agent.project_id, 'agent.delete', delete_agent.agent_id, NULL);
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.delete_agent FROM PUBLIC;
@@ -104,6 +107,9 @@ BEGIN
         WHERE a.project_id = repoint_agents.project_id
           AND a.user_api_key_id = repoint_agents.from_key_id;
     GET DIAGNOSTICS repointed = ROW_COUNT;
+    IF repointed > 0 THEN
+        PERFORM tarx_keys.record_audit(repoint_agents.project_id, 'agents.repoint', repoint_agents.from_key_id, repoint_agents.to_key_id::text);
+    END IF;
     RETURN repointed;
 END
 $$;

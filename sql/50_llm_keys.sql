@@ -80,17 +80,21 @@ COMMENT ON FUNCTION tarx_keys.add_llm_key IS
 CREATE FUNCTION tarx_keys.delete_llm_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    key_name text;
 BEGIN
     PERFORM tarx_keys.enter_as_admin(delete_llm_key.project_id);
     PERFORM tarx_keys.require_argument('key_id', delete_llm_key.key_id);
     DELETE FROM tarx_keys.project_llm_keys k
-        WHERE k.project_id = delete_llm_key.project_id AND k.id = delete_llm_key.key_id;
+        WHERE k.project_id = delete_llm_key.project_id AND k.id = delete_llm_key.key_id
+        RETURNING k.name INTO key_name;
     IF NOT FOUND THEN
         PERFORM tarx_keys.fail_key(delete_llm_key.project_id, delete_llm_key.key_id);
     END IF;
     INSERT INTO tarx_keys.llm_key_tombstones (project_id, id, deleted_by)
         VALUES (delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id())
         ON CONFLICT ON CONSTRAINT llm_key_tombstones_pkey DO NOTHING;
+    PERFORM tarx_keys.record_audit(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.delete_llm_key FROM PUBLIC;

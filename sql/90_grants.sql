@@ -11,6 +11,7 @@ GRANT EXECUTE ON FUNCTION tarx_keys.act_as TO tarx_keys_backend;
 GRANT EXECUTE ON FUNCTION
     tarx_keys.login,
     tarx_keys.acting_user_id,
+    tarx_keys.audited_project_id,
     tarx_keys.current_user_id,
     tarx_keys.current_project_id,
     tarx_keys.visible_project_ids,
@@ -41,7 +42,8 @@ GRANT SELECT ON
     tarx_keys.llm_keys,
     tarx_keys.platform_keys,
     tarx_keys.secrets,
-    tarx_keys.key_usage
+    tarx_keys.key_usage,
+    tarx_keys.project_audit
 TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
@@ -52,6 +54,14 @@ GRANT SELECT (project_id, name, description, version, updated_by, updated_at)
 -- what the view platform_keys reads; neither hash nor stamp
 GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
+
+-- what the view project_audit reads
+GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome)
+    ON tarx_keys.audit_log TO tarx_keys_backend, tarx_keys_login;
+
+-- The audit log is append-only for its owner as well; purge_audit() deletes.
+REVOKE UPDATE, TRUNCATE ON tarx_keys.audit_log FROM tarx_keys_owner;
+REVOKE DELETE, TRUNCATE ON tarx_keys.audit_ends FROM tarx_keys_owner;
 
 -- Agent runners resolve, and do nothing else.
 GRANT EXECUTE ON FUNCTION

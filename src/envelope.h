@@ -18,6 +18,8 @@
 #define TARX_KEYS_PURPOSE_LLM_KEY	"tarx.llm-key...1"
 #define TARX_KEYS_PURPOSE_SECRET	"tarx.secret....1"
 #define TARX_KEYS_PURPOSE_PLATFORM	"tarx.platform..1"
+#define TARX_KEYS_PURPOSE_AUDIT_ROW	"tarx.audit-row.1"
+#define TARX_KEYS_PURPOSE_AUDIT_ENDS "tarx.audit-ends1"
 
 /* version, fingerprint, MAC */
 #define TARX_KEYS_STAMP_BYTES		(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_MAC_BYTES)

@@ -38,6 +38,8 @@ PG_FUNCTION_INFO_V1(tarx_keys_enter_as_admin_sql);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_new_project);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_maintenance);
 PG_FUNCTION_INFO_V1(tarx_keys_in_maintenance);
+PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
+PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
 PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 
 #define ACTING_USER		"tarx_keys.acting_user"
@@ -184,6 +186,13 @@ tarx_keys_identity_is_narrowed(void)
 	return read_only || allowed_projects[0] != '\0';
 }
 
+/* Has login() proven the acting user? */
+bool
+tarx_keys_identity_is_proven(void)
+{
+	return proven;
+}
+
 /* When the acting user's platform key expires; false if it does not */
 bool
 tarx_keys_identity_expires(TimestampTz *when)
@@ -271,10 +280,15 @@ role_of(const pg_uuid_t *project_id, const char *user_id)
 	return role;
 }
 
+/*
+ * Every change of a project begins here, and so has its lane of the audit log
+ * before it locks any row.
+ */
 static void
 enter_with_role(const pg_uuid_t *project_id, MemberRole least)
 {
 	char	   *user_id = tarx_keys_acting_user();
+	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 	MemberRole	role;
 
 	tarx_keys_require_manager();
@@ -288,6 +302,7 @@ enter_with_role(const pg_uuid_t *project_id, MemberRole least)
 	if (role < least)
 		tarx_keys_deny_not_admin(project_id);
 	tarx_keys_enter_project(project_id);
+	(void) tarx_keys_audit_lock_lane(&chain);
 }
 
 /* Enter the project, whose admin the acting user must be. */
@@ -501,6 +516,36 @@ tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
 		cache->identity = identity_count;
 	}
 	PG_RETURN_DATUM(cache->project_ids);
+}
+
+/* audited_project_id() returns uuid: see sql/75_audit.sql */
+Datum
+tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
+{
+	Datum		project_id;
+
+	(void) tarx_keys_acting_user();
+	if (!has_active_project())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("there is no active project"),
+				 errhint("Name the project in tarx_keys.act_as() or tarx_keys.login().")));
+	project_id = active_project_datum();
+	if (role_of(DatumGetUUIDP(project_id), acting_user) != ROLE_ADMIN)
+		tarx_keys_deny_not_admin(DatumGetUUIDP(project_id));
+	PG_RETURN_DATUM(project_id);
+}
+
+/* require_maintenance() returns boolean: true, or 42501 */
+Datum
+tarx_keys_require_maintenance(PG_FUNCTION_ARGS)
+{
+	if (!maintenance)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("rows of the audit log are not deleted one by one"),
+				 errhint("Call tarx_keys.purge_audit().")));
+	PG_RETURN_BOOL(true);
 }
 
 /*

@@ -395,6 +395,8 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
 		elog(ERROR, "acting user is not valid text");
 
 	insert_key(&key, PointerGetDatum(seal(&key, value)));
+	tarx_keys_audit_project(&key.project_id, "llm_key.add", &key.id,
+							tarx_keys_from_utf8(key.name.data, key.name.len));
 	*id = key.id;
 }
 

@@ -68,7 +68,7 @@ static TarxKeysQuery revoke_query = {
 	"UPDATE tarx_keys.platform_api_keys k"
 	" SET token_hash = NULL, stamp = NULL, revoked_at = pg_catalog.now()"
 	" WHERE k.id OPERATOR(pg_catalog.=) $1 AND k.user_id OPERATOR(pg_catalog.=) $2"
-	" AND k.revoked_at IS NULL",
+	" AND k.revoked_at IS NULL RETURNING k.name",
 	2, {UUIDOID, TEXTOID}, NULL
 };
 
@@ -118,6 +118,13 @@ bind_fields(TarxKeysBinding *binding, const PlatformKey *key)
 	tarx_keys_binding_add(binding, key->project_ids ? ARR_DATA_PTR(key->project_ids) : NULL,
 						  key->project_ids ? (size_t) UUID_LEN * ArrayGetNItems(ARR_NDIM(key->project_ids), ARR_DIMS(key->project_ids)) : 0);
 	tarx_keys_binding_add(binding, &flags, 1);
+}
+
+/* Column n (from 1) of the key's row */
+static Datum
+key_column(int n, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
 }
 
 static uint32
@@ -286,6 +293,7 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
 	PlatformKey key;
+	TarxKeysChain chain;
 	TarxKeysText name;
 	TarxKeysSecret *secret;
 	text	   *token;
@@ -301,12 +309,17 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	key.id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &key.user_id))
 		elog(ERROR, "acting user is not valid text");
+	chain = tarx_keys_personal_chain_of(&key.user_id);
+	(void) tarx_keys_audit_lock_lane(&chain);
 
 	tarx_keys_queries_begin();
 	check_projects(&key, fcinfo, 2);
 	token = make_token(&secret);
 	tarx_keys_hash(key.hash, (const uint8 *) VARDATA(token), TARX_KEYS_TOKEN_LEN);
 	insert_key(&key, &name, token);
+	tarx_keys_audit_begin_personal(&chain, cstring_to_text(tarx_keys_acting_user()), &key.id);
+	tarx_keys_audit(&chain, "platform_key.create", &key.id,
+					tarx_keys_from_utf8(name.data, name.len));
 	tuple = form_created(fcinfo, &key, token, context);
 	tarx_keys_secret_wipe(secret);
 	tarx_keys_queries_end();
@@ -319,16 +332,24 @@ tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *id = tarx_keys_arg_uuid(fcinfo, 0, "id");
 	Datum		values[2];
+	TarxKeysText user_id;
+	TarxKeysChain chain;
+	bool		isnull;
 
 	check_key_manager();
 	values[0] = UUIDPGetDatum(id);
 	values[1] = CStringGetTextDatum(tarx_keys_acting_user());
 	tarx_keys_queries_begin();
+	if (!tarx_keys_to_utf8(DatumGetTextPP(values[1]), &user_id))
+		elog(ERROR, "acting user is not valid text");
+	chain = tarx_keys_personal_chain_of(&user_id);
+	(void) tarx_keys_audit_lock_lane(&chain);
 	if (tarx_keys_query_run(&revoke_query, values, NULL, false) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
+	tarx_keys_audit(&chain, "platform_key.revoke", id, DatumGetTextPP(key_column(1, &isnull)));
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }
@@ -351,13 +372,6 @@ hash_token(const text *token, uint8 *hash)
 		!tarx_keys_token_has_checksum(data, checksum_of(data)))
 		fail_login();
 	tarx_keys_hash(hash, (const uint8 *) data, len);
-}
-
-/* Column n (from 1) of the key's row */
-static Datum
-key_column(int n, bool *isnull)
-{
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
 }
 
 /*

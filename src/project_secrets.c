@@ -537,6 +537,7 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 	}
 	tarx_keys_queries_begin();
 	write_secret(&secret, !PG_ARGISNULL(3), description, &value);
+	tarx_keys_audit_project(secret.project_id, "secret.set", NULL, secret.name);
 	tarx_keys_queries_end();
 	tarx_keys_secret_wipe(value.secret);
 	PG_RETURN_INT32(secret.version);
@@ -592,6 +593,7 @@ tarx_keys_restore_secret(PG_FUNCTION_ARGS)
 	value = open_version(&old);
 	write_next_version(&secret, false, NULL, &value);
 	tarx_keys_secret_wipe(value.secret);
+	tarx_keys_audit_project(secret.project_id, "secret.restore", NULL, secret.name);
 	tarx_keys_queries_end();
 	PG_RETURN_INT32(secret.version);
 }
@@ -611,6 +613,7 @@ tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run(&delete_query, values, NULL, false) == 0)
 		fail_name(name);
+	tarx_keys_audit_project(project_id, "secret.delete", NULL, name);
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }

@@ -76,6 +76,20 @@ tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
 											 InvalidSnapshot, false, false, 0));
 }
 
+/* The same through a cursor, for more rows than memory should hold */
+Portal
+tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
+{
+	Portal		cursor;
+
+	PushActiveSnapshot(snapshot);
+	cursor = SPI_cursor_open(NULL, plan_of(query), values, NULL, true);
+	PopActiveSnapshot();
+	if (cursor == NULL)
+		elog(ERROR, "could not open cursor: %s", SPI_result_code_string(SPI_result));
+	return cursor;
+}
+
 /*
  * Lock the tables of a query.  A lock may have to wait, behind an ALTER TABLE
  * or VACUUM FULL say: a snapshot taken before would lack what was committed
@@ -102,6 +116,21 @@ Snapshot
 tarx_keys_latest_snapshot(void)
 {
 	return RegisterSnapshot(GetLatestSnapshot());
+}
+
+/* A single change of rows that were locked in such a snapshot */
+uint64
+tarx_keys_query_change_latest(TarxKeysQuery *query, Datum *values, const char *nulls)
+{
+	Snapshot	snapshot;
+	uint64		rows;
+
+	tarx_keys_query_lock(query);
+	snapshot = tarx_keys_latest_snapshot();
+	rows = check_result(SPI_execute_snapshot(plan_of(query), values, nulls, snapshot,
+											 InvalidSnapshot, false, false, 0));
+	UnregisterSnapshot(snapshot);
+	return rows;
 }
 
 /* A single look-up in such a snapshot */

@@ -58,6 +58,27 @@ tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope, TarxKeysTex
 	return ok;
 }
 
+/*
+ * Does the keyring lack the master key that an envelope names?  For those to
+ * whom that is no error.  TK005 without a keyring.
+ */
+bool
+tarx_keys_master_key_is_missing(bytea *envelope)
+{
+	TarxKeysMasterKey master;
+	const uint8 *fingerprint = tarx_keys_envelope_fingerprint((const uint8 *) VARDATA_ANY(envelope),
+															  VARSIZE_ANY_EXHDR(envelope));
+
+	if (fingerprint == NULL)
+		return false;
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return true;
+	sodium_memzero(&master, sizeof(master));
+	return false;
+}
+
 /* The same with the value in the database's encoding */
 bool
 tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)

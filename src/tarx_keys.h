@@ -12,6 +12,7 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "storage/lwlock.h"
+#include "utils/portal.h"
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
@@ -52,6 +53,7 @@ extern void tarx_keys_check_description(const TarxKeysText *description, const c
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
 extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,
 								TarxKeysText *value);
+extern bool tarx_keys_master_key_is_missing(bytea *envelope);
 extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value);
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
@@ -113,8 +115,25 @@ extern void tarx_keys_keyring_load(void);
 extern void tarx_keys_worker_register(void);
 extern volatile sig_atomic_t tarx_keys_worker_in_command;
 
+/* audit.c: what was changed, in chains of stamped rows */
+typedef struct TarxKeysChain
+{
+	pg_uuid_t	id;				/* of the project, or derived from the user's */
+	bool		personal;
+} TarxKeysChain;
+
+extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
+extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
+extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
+extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
+										   const pg_uuid_t *first);
+extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
+							const pg_uuid_t *object_id, text *object_name);
+extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
+									const pg_uuid_t *object_id, text *object_name);
+
 /* queries.c: saved SPI plans */
-#define TARX_KEYS_QUERY_MAX_ARGS	12
+#define TARX_KEYS_QUERY_MAX_ARGS	13
 typedef struct TarxKeysQuery
 {
 	const char *sql;
@@ -130,6 +149,9 @@ extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const cha
 extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
 									 Snapshot snapshot);
 extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values);
+extern uint64 tarx_keys_query_change_latest(TarxKeysQuery *query, Datum *values,
+											const char *nulls);
+extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot);
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
@@ -151,6 +173,7 @@ extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
 extern char *tarx_keys_acting_user(void);
 extern void tarx_keys_require_manager(void);
 extern bool tarx_keys_identity_is_narrowed(void);
+extern bool tarx_keys_identity_is_proven(void);
 extern bool tarx_keys_identity_expires(TimestampTz *expires_at);
 extern void tarx_keys_warn_without_transaction(const char *function);
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);

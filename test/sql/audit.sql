@@ -1,0 +1,260 @@
+-- The audit log: what is in it, who reads it, and what verify_audit() finds.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir /sql/include
+\set people :include /people.sql
+\set clean_up :include /clean_up.sql
+\set ECHO none
+\i :people
+\set ECHO all
+
+\set QUIET on
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'one', 'abcdefghijklmnopqrstuvwxyz012345') AS one \gset
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'two', 'abcdefghijklmnopqrstuvwxyz012345') AS two \gset
+SELECT tarx_keys.create_agent(:'A', 'bot', :'one') AS bot \gset
+SELECT tarx_keys.set_agent_key(:'A', :'bot', :'two');
+SELECT tarx_keys.repoint_agents(:'A', :'two', :'one');
+SELECT tarx_keys.delete_agent(:'A', :'bot');
+SELECT tarx_keys.delete_llm_key(:'A', :'two');
+SELECT tarx_keys.add_member(:'A', 'dave');
+SELECT tarx_keys.add_member(:'A', 'dave', 'admin');
+-- what changes nothing is not logged
+SELECT tarx_keys.add_member(:'A', 'dave', 'admin');
+SELECT tarx_keys.repoint_agents(:'A', gen_random_uuid(), :'one');
+SELECT tarx_keys.remove_member(:'A', 'dave');
+SELECT tarx_keys.set_secret(:'A', 'S', 'a secret value');
+SELECT tarx_keys.restore_secret(:'A', 'S', 1);
+SELECT tarx_keys.delete_secret(:'A', 'S');
+SELECT id AS pk, token FROM tarx_keys.create_platform_key('laptop') \gset
+SELECT tarx_keys.revoke_platform_key(:'pk');
+SELECT token FROM tarx_keys.create_platform_key('other') \gset
+COMMIT;
+-- what is rolled back or refused is not in it
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys.create_agent(:'A', 'rolled back') IS NOT NULL; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('bob', :'A'); SELECT tarx_keys.delete_llm_key(:'A', :'one'); ROLLBACK;
+-- proven is told apart from asserted
+BEGIN;
+SELECT user_id FROM tarx_keys.login(:'token', :'A');
+SELECT tarx_keys.create_agent(:'A', 'by login') IS NOT NULL;
+COMMIT;
+-- admins of the active project read it
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT seq, user_id, proven, client, action, object_name IN (:'one', :'two') OR NULL AS is_key, CASE WHEN object_name NOT IN (:'one', :'two') THEN object_name END AS object_name,
+       object_id IS NOT NULL AS has_object, outcome, at BETWEEN now() - interval '1 minute' AND clock_timestamp() AS dated, login = session_user AS by_login, project_id = :'A' AS of_a
+  FROM tarx_keys.project_audit ORDER BY seq;
+SELECT count(*) FROM tarx_keys.project_audit a WHERE a::text ~ 'abcdefgh|secret value' OR a::text ~ substr(:'token', 9, 20);
+COMMIT;
+-- others do not
+BEGIN; SELECT tarx_keys.act_as('bob', :'A'); SELECT count(*) FROM tarx_keys.project_audit; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT count(*) FROM tarx_keys.project_audit; ROLLBACK;
+SELECT count(*) FROM tarx_keys.project_audit;
+BEGIN; SELECT tarx_keys.act_as('carol', :'B'); SELECT count(*), count(*) FILTER (WHERE project_id = :'A') FROM tarx_keys.project_audit; COMMIT;
+\set VERBOSITY sqlstate
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT stamp FROM tarx_keys.audit_log; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT * FROM tarx_keys.audit_ends; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys.record_audit(:'A', 'x', NULL, NULL); ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); INSERT INTO tarx_keys.audit_log SELECT * FROM tarx_keys.audit_log; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); UPDATE tarx_keys.audit_log SET user_id = 'bob'; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); DELETE FROM tarx_keys.audit_log; ROLLBACK;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SELECT * FROM tarx_keys.verify_personal_audit('alice');
+SELECT tarx_keys.purge_audit(now());
+SELECT tarx_keys.begin_audit(:'A');
+SET ROLE regress_agent;
+SELECT count(*) FROM tarx_keys.project_audit;
+SET ROLE regress_nobody;
+SELECT count(*) FROM tarx_keys.project_audit;
+-- not even the owner changes it
+SET ROLE tarx_keys_owner;
+UPDATE tarx_keys.audit_log SET user_id = 'bob';
+DELETE FROM tarx_keys.audit_log;
+TRUNCATE tarx_keys.audit_log;
+INSERT INTO tarx_keys.audit_log SELECT :'A', false, 99, now(), 'bob', true, 'x', 'x', 'x', NULL, 'x', 'x', '';
+DELETE FROM tarx_keys.audit_ends;
+TRUNCATE tarx_keys.audit_ends;
+\set VERBOSITY default
+RESET ROLE;
+
+-- it verifies
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SELECT * FROM tarx_keys.verify_audit(:'B');
+SELECT * FROM tarx_keys.verify_audit(:'nowhere');
+SELECT * FROM tarx_keys.verify_personal_audit('alice');
+SELECT * FROM tarx_keys.verify_personal_audit('nobody');
+SELECT user_id, action, object_name FROM tarx_keys.audit_log WHERE personal ORDER BY seq;
+SELECT * FROM tarx_keys.verify_audit(NULL);
+SELECT * FROM tarx_keys.verify_personal_audit(NULL);
+-- begin_audit leaves alone what there is
+SELECT tarx_keys.begin_audit(:'A');
+SELECT tarx_keys.begin_audit(NULL);
+SELECT * FROM tarx_keys.verify_audit(:'A');
+-- a project with the id of somebody's own chain shows nothing of it
+BEGIN;
+SELECT tarx_keys.personal_chain('alice') AS of_alice \gset
+SET LOCAL ROLE regress_backend;
+SELECT tarx_keys.act_as('mallory');
+SELECT tarx_keys.create_project('spy', :'of_alice') = :'of_alice';
+SELECT tarx_keys.act_as('mallory', :'of_alice');
+SELECT user_id, action FROM tarx_keys.project_audit;
+SELECT user_id, action FROM tarx_keys.audit_log;
+RESET ROLE;
+SELECT * FROM tarx_keys.verify_audit(:'of_alice');
+SELECT * FROM tarx_keys.verify_personal_audit('alice');
+ROLLBACK;
+
+-- each of these is found out
+\set ECHO none
+CREATE TABLE attacks (n int, statement text);
+INSERT INTO attacks VALUES
+    (0, 'SELECT'),
+    (1, 'UPDATE tarx_keys.audit_log SET user_id = ''bob'' WHERE project_id = $1 AND seq = 9'),
+    (2, 'UPDATE tarx_keys.audit_log SET proven = NOT proven WHERE project_id = $1 AND seq = 9'),
+    (3, 'UPDATE tarx_keys.audit_log SET at = at + interval ''1 microsecond'' WHERE project_id = $1 AND seq = 9'),
+    (4, 'UPDATE tarx_keys.audit_log SET login = ''x'' WHERE project_id = $1 AND seq = 9'),
+    (5, 'UPDATE tarx_keys.audit_log SET client = NULL WHERE project_id = $1 AND seq = 9'),
+    (6, 'UPDATE tarx_keys.audit_log SET action = ''llm_key.delete'' WHERE project_id = $1 AND seq = 9'),
+    (7, 'UPDATE tarx_keys.audit_log SET object_id = NULL WHERE project_id = $1 AND seq = 9'),
+    (8, 'UPDATE tarx_keys.audit_log SET object_name = ''x'' WHERE project_id = $1 AND seq = 9'),
+    (9, 'UPDATE tarx_keys.audit_log SET outcome = ''x'' WHERE project_id = $1 AND seq = 9'),
+    (10, 'UPDATE tarx_keys.audit_log SET stamp = '''' WHERE project_id = $1 AND seq = 9'),
+    (11, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 1'),
+    (12, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (13, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT max(last_seq) FROM tarx_keys.audit_ends WHERE project_id = $1)'),
+    (14, 'UPDATE tarx_keys.audit_log SET seq = CASE seq WHEN 9 THEN 1013 WHEN 13 THEN 1009 END WHERE project_id = $1 AND seq IN (9, 13); UPDATE tarx_keys.audit_log SET seq = seq - 1000 WHERE seq > 1000'),
+    (15, 'UPDATE tarx_keys.audit_log l SET stamp = o.stamp FROM tarx_keys.audit_log o WHERE l.project_id = $1 AND l.seq = 9 AND o.project_id = $1 AND o.seq = 13'),
+    (16, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1'),
+    (17, 'DELETE FROM tarx_keys.audit_ends WHERE project_id = $1'),
+    (18, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT max(last_seq) FROM tarx_keys.audit_ends WHERE project_id = $1); UPDATE tarx_keys.audit_ends SET last_seq = last_seq - 4, last_stamp = (SELECT stamp FROM tarx_keys.audit_log l WHERE l.project_id = $1 ORDER BY seq DESC LIMIT 1) WHERE project_id = $1 AND lane = 0'),
+    (19, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 1; UPDATE tarx_keys.audit_ends SET first_seq = 5 WHERE project_id = $1 AND lane = 0'),
+    (20, 'UPDATE tarx_keys.audit_log SET project_id = $1, seq = 1000 + seq WHERE NOT personal AND project_id = ''bbbbbbbb-0000-4000-8000-000000000002'''),
+    (21, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1; DELETE FROM tarx_keys.audit_ends WHERE project_id = $1'),
+    (22, 'DELETE FROM tarx_keys.audit_ends WHERE project_id = $1 AND lane = 3'),
+    (23, 'UPDATE tarx_keys.audit_ends SET lane = 7 WHERE project_id = $1 AND lane = 3'),
+    (24, 'UPDATE tarx_keys.audit_ends e SET first_seq = o.first_seq, last_seq = o.last_seq, last_stamp = o.last_stamp, sealed_key = o.sealed_key FROM tarx_keys.audit_ends o WHERE e.project_id = $1 AND e.lane = 1 AND o.project_id = $1 AND o.lane = 0'),
+    (25, 'UPDATE tarx_keys.audit_ends SET sealed_key = set_byte(sealed_key, 60, get_byte(sealed_key, 60) # 1) WHERE project_id = $1 AND lane = 0'),
+    (26, 'UPDATE tarx_keys.audit_ends SET sealed_key = '''' WHERE project_id = $1 AND lane = 0'),
+    (27, 'UPDATE tarx_keys.audit_ends SET last_stamp = '''' WHERE project_id = $1 AND lane = 0'),
+    (28, 'UPDATE tarx_keys.audit_ends SET first_stamp = set_byte(first_stamp, 0, 1) WHERE project_id = $1 AND lane = 0'),
+    (29, 'UPDATE tarx_keys.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = $1 AND lane = 0'),
+    (30, 'UPDATE tarx_keys.audit_log SET personal = true WHERE project_id = $1'),
+    (31, 'UPDATE tarx_keys.audit_log SET seq = 0 WHERE project_id = $1 AND seq = 9'),
+    (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
+CREATE FUNCTION attack(project uuid) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
+DECLARE
+    a record;
+    part text;
+BEGIN
+    FOR a IN SELECT * FROM attacks ORDER BY attacks.n LOOP
+        n := a.n;
+        BEGIN
+            FOREACH part IN ARRAY string_to_array(a.statement, '; ') LOOP
+                EXECUTE replace(part, '$1', quote_literal(project));
+            END LOOP;
+            SELECT concat_ws(' ', v.ok, v.broken_at, v.reason) INTO outcome FROM tarx_keys.verify_audit(project) v;
+            RAISE SQLSTATE 'ZZ000' USING MESSAGE = outcome;
+        EXCEPTION WHEN OTHERS THEN
+            outcome := CASE WHEN SQLSTATE = 'ZZ000' THEN SQLERRM ELSE SQLSTATE || ' ' || regexp_replace(SQLERRM, '[0-9a-f]{16}', '...') END;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+\set ECHO all
+SELECT * FROM attack(:'A');
+-- nothing is logged, and so nothing done, behind ends that somebody changed
+BEGIN;
+UPDATE tarx_keys.audit_ends SET last_seq = last_seq - 1 WHERE project_id = :'A';
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+\set VERBOSITY terse
+SELECT tarx_keys.create_agent(:'A', 'x');
+\set VERBOSITY default
+ROLLBACK;
+
+-- or that are gone, with all the rest
+BEGIN;
+DELETE FROM tarx_keys.audit_log;
+DELETE FROM tarx_keys.audit_ends;
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+\set VERBOSITY terse
+SELECT tarx_keys.create_agent(:'A', 'x');
+\set VERBOSITY default
+ROLLBACK;
+
+-- A user's own chains as well
+BEGIN;
+DELETE FROM tarx_keys.audit_log WHERE personal;
+DELETE FROM tarx_keys.audit_ends WHERE personal;
+SELECT * FROM tarx_keys.verify_personal_audit('alice');
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice');
+\set VERBOSITY terse
+SELECT id IS NOT NULL FROM tarx_keys.create_platform_key('another');
+\set VERBOSITY default
+ROLLBACK;
+
+-- what a DBA removed knowingly begins anew
+BEGIN;
+DELETE FROM tarx_keys.audit_log WHERE project_id = :'A';
+DELETE FROM tarx_keys.audit_ends WHERE project_id = :'A';
+SELECT tarx_keys.begin_audit(:'A');
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.create_agent(:'A', 'x') IS NOT NULL;
+RESET ROLE;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+ROLLBACK;
+
+-- a purge keeps what does not verify, and goes on with the rest
+SELECT tarx_keys.purge_audit(NULL);
+\set VERBOSITY terse
+BEGIN;
+UPDATE tarx_keys.audit_log SET user_id = 'bob' WHERE project_id = :'A' AND seq = 9;
+SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT project_id = :'A' AS of_a, personal, min(seq), count(*) > 5 AS several FROM tarx_keys.audit_log GROUP BY 1, 2;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SELECT * FROM tarx_keys.verify_audit(:'B');
+ROLLBACK;
+BEGIN;
+UPDATE tarx_keys.audit_log SET at = '-infinity' WHERE project_id = :'A' AND seq = 9;
+SELECT at AS half FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 5 \gset
+SELECT tarx_keys.purge_audit(:'half'::timestamptz + interval '1 microsecond') > 0;
+SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
+ROLLBACK;
+BEGIN;
+UPDATE tarx_keys.audit_ends SET first_seq = 5 WHERE project_id = :'A' AND lane = 0;
+SELECT tarx_keys.purge_audit('infinity') > 0;
+ROLLBACK;
+BEGIN;
+UPDATE tarx_keys.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = :'A' AND lane = 0;
+SELECT tarx_keys.purge_audit('infinity') > 0;
+ROLLBACK;
+\set VERBOSITY default
+-- what is left after a purge verifies
+BEGIN;
+SELECT tarx_keys.purge_audit('-infinity');
+SELECT at AS half FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 13 \gset
+SELECT tarx_keys.purge_audit(:'half') >= 3;
+SELECT min(seq), (tarx_keys.verify_audit(:'A')).* FROM tarx_keys.audit_log WHERE project_id = :'A';
+SELECT tarx_keys.purge_audit(clock_timestamp()) > 3;
+SELECT count(*) FROM tarx_keys.audit_log;
+SELECT tarx_keys.purge_audit('infinity');
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SELECT * FROM tarx_keys.verify_personal_audit('alice');
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.create_agent(:'A', 'after the purge') IS NOT NULL;
+SELECT seq > 40, action FROM tarx_keys.project_audit;
+RESET ROLE;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+ROLLBACK;
+DROP TABLE attacks;
+DROP FUNCTION attack;
+
+-- clean up
+\set ECHO none
+\i :clean_up

@@ -1,0 +1,75 @@
+# The audit log under load, with more writers of one project than there are
+# lanes, and purges at the same time: all of it is there, and it verifies; also
+# after a restart and in another database that it was dumped to.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TarxKeys;
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $node = new_node('audit',
+	keyring => { master_key_file => write_private("$dir/keys", hex_key('a')) });
+$node->start;
+install($node);
+
+my $verify = "SELECT ok, broken_at, reason FROM tarx_keys.verify_audit('$PROJECT')";
+my $count = "SELECT count(*) FROM tarx_keys.audit_log WHERE project_id = '$PROJECT'";
+my $before = $node->safe_psql('postgres', $count);
+
+append_to_file("$dir/script.sql", qq{
+BEGIN ISOLATION LEVEL :level;
+SELECT tarx_keys.act_as('alice', '$PROJECT');
+SELECT tarx_keys.create_agent('$PROJECT', 'one');
+SELECT tarx_keys.create_agent('$PROJECT', 'two');
+COMMIT;
+});
+my @writers = (
+	'pgbench', '-n', '-c', '8', '-j', '2', '-t', '25', '-f', "$dir/script.sql",
+	'-U', 'service', 'postgres');
+my $written = 8 * 25 * 2;
+
+$node->command_ok([ @writers, '-D', 'level=read committed' ], 'eight writers at once');
+is($node->safe_psql('postgres', $count), $before + $written, 'every change is logged');
+is($node->safe_psql('postgres', $verify), 't||', 'and the log verifies');
+is( $node->safe_psql(
+		'postgres', "SELECT count(*) > 1 FROM tarx_keys.audit_ends WHERE last_seq > 4"),
+	't',
+	'in more than one lane');
+
+# Old snapshots do not get in each other's way; nor do purges.
+my $purges = IPC::Run::start(
+	[
+		'pgbench', '-n', '-t', '20', '-f', write_private("$dir/purge.sql", "SELECT tarx_keys.purge_audit(now());\n"),
+		$node->connstr('postgres')
+	],
+	'>', \my $purge_output, '2>', \my $purge_errors);
+$node->command_ok([ @writers, '-D', 'level=repeatable read' ],
+	'eight writers with snapshots of their own, while the log is purged');
+ok($purges->finish, 'the purges succeed') or diag($purge_errors);
+unlike($purge_errors, qr/WARNING/, 'and find nothing wrong');
+is($node->safe_psql('postgres', $verify), 't||', 'what they left verifies');
+
+$node->restart;
+is($node->safe_psql('postgres', $verify), 't||', 'it verifies after a restart');
+
+$node->safe_psql('postgres', 'CREATE DATABASE copy');
+$node->command_ok([ 'pg_dump', '-f', "$dir/dump.sql", $node->connstr('postgres') ], 'dump');
+$node->command_ok(
+	[ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/dump.sql", $node->connstr('copy') ],
+	'restore');
+is($node->safe_psql('copy', $verify), 't||', 'it verifies where it was restored');
+ask_ok(
+	$node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_agent('$PROJECT', 'goes on')}, 'copy');
+is($node->safe_psql('copy', $verify), 't||', 'and goes on there');
+
+$node->stop;
+done_testing();
