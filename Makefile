@@ -45,7 +45,7 @@ TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
-	regression.diffs regression.out test/unit/bin
+	regression.diffs regression.out test/unit/bin examples/sealed/node_modules
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
