@@ -13,15 +13,10 @@ MODULE_big = tarx_keys
 # The version stands in the control file and nowhere else.
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" tarx_keys.control)
 
-# Files without postgres.h come first: they build, and are tested, on their own.
-PURE_OBJS = src/baseurl.o src/crypto.o src/envelope.o src/keyring.o src/mask.o \
-	src/template.o src/text_rules.o src/token.o
-OBJS = $(PURE_OBJS) src/audit.o src/errors.o src/event_log.o src/identity.o src/keyring_page.o \
-	src/keyring_source.o src/keyring_status.o src/keyring_worker.o \
-	src/llm_keys.o src/login_throttle.o src/platform_keys.o \
-	src/project_secrets.o src/queries.o src/sealing.o src/secret.o \
-	src/settings.o src/shmem.o src/tarx_keys.o src/text.o src/usage.o \
-	src/usage_worker.o
+# Files without postgres.h build, and are tested, on their own.
+SOURCES := $(sort $(wildcard src/*.c))
+PURE_OBJS := $(patsubst %.c,%.o,$(shell grep -L '^\#include "postgres.h"' $(SOURCES)))
+OBJS = $(SOURCES:.c=.o)
 
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
@@ -45,7 +40,7 @@ TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
-	regression.diffs regression.out test/unit/bin
+	regression.diffs regression.out test/unit/bin examples/sealed/node_modules
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.

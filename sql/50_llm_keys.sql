@@ -77,6 +77,13 @@ REVOKE ALL ON FUNCTION tarx_keys.add_llm_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.add_llm_key IS
 'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters and is unique in the project; key_value has 4 to 8192 bytes; base_url is an https URL, for providers that require one and only for them. Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
 
+CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea, base_url text DEFAULT NULL) RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_add_sealed_llm_key';
+REVOKE ALL ON FUNCTION tarx_keys.add_sealed_llm_key FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.add_sealed_llm_key IS
+'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else or has expired.';
+
 CREATE FUNCTION tarx_keys.delete_llm_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -109,6 +116,24 @@ AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
 'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none). Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
+
+CREATE FUNCTION tarx_keys.resolve_key_sealed(
+    project_id uuid, key_id uuid, recipient_public_key bytea,
+    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
+REVOKE ALL ON FUNCTION tarx_keys.resolve_key_sealed FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
+'For agent runners: resolve_key() with the value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_key(); 22023 if that is no public key.';
+
+CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
+    project_id uuid, agent_id uuid, recipient_public_key bytea,
+    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key_sealed';
+REVOKE ALL ON FUNCTION tarx_keys.resolve_agent_key_sealed FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
+'For agent runners: resolve_key_sealed() by the key that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
 
 -- The list. security_invoker: row security applies to the caller, whose rights
 -- on the columns \dp shows.

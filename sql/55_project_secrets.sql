@@ -57,6 +57,13 @@ REVOKE ALL ON FUNCTION tarx_keys.set_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.set_secret IS
 'For admins: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005.';
 
+CREATE FUNCTION tarx_keys.set_sealed_secret(project_id uuid, name text, sealed bytea, description text DEFAULT NULL) RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_set_sealed_secret';
+REVOKE ALL ON FUNCTION tarx_keys.set_sealed_secret FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.set_sealed_secret IS
+'For admins: set_secret() with the value in a box to sealing_public_key(), sealed for exactly this project and name. Errors: those of set_secret(); TK013 if the box does not open, is for something else or has expired.';
+
 CREATE FUNCTION tarx_keys.restore_secret(project_id uuid, name text, version integer) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_restore_secret';
@@ -84,6 +91,13 @@ AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_secrets FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_secrets IS
 'For agent runners: the current values of several secrets of a project, each once, by name; of all its secrets if names is NULL. Errors: those of resolve_secret(); TK011 names all that there are not.';
+
+CREATE FUNCTION tarx_keys.resolve_secrets_sealed(project_id uuid, names text[] DEFAULT NULL, recipient_public_key bytea DEFAULT NULL) RETURNS TABLE (name text, sealed bytea)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets_sealed';
+REVOKE ALL ON FUNCTION tarx_keys.resolve_secrets_sealed FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.resolve_secrets_sealed IS
+'For agent runners: resolve_secrets() with each value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_secrets(); 22023 if recipient_public_key, which is required, is no public key.';
 
 CREATE FUNCTION tarx_keys.render_template(project_id uuid, template text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -22,11 +22,14 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.set_agent_key,
     tarx_keys.delete_agent,
     tarx_keys.repoint_agents,
+    tarx_keys.sealing_public_key,
     tarx_keys.add_llm_key,
+    tarx_keys.add_sealed_llm_key,
     tarx_keys.delete_llm_key,
     tarx_keys.create_platform_key,
     tarx_keys.revoke_platform_key,
     tarx_keys.set_secret,
+    tarx_keys.set_sealed_secret,
     tarx_keys.restore_secret,
     tarx_keys.delete_secret,
     tarx_keys.template_references,
@@ -67,8 +70,11 @@ REVOKE DELETE, TRUNCATE ON tarx_keys.audit_ends FROM tarx_keys_owner;
 GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_key,
     tarx_keys.resolve_agent_key,
+    tarx_keys.resolve_key_sealed,
+    tarx_keys.resolve_agent_key_sealed,
     tarx_keys.resolve_secret,
     tarx_keys.resolve_secrets,
+    tarx_keys.resolve_secrets_sealed,
     tarx_keys.render_template,
     tarx_keys.template_references
 TO tarx_keys_agent;

@@ -7,6 +7,8 @@
  * personalisation, so that no two scopes or purposes ever share a key.
  * Encryption: XChaCha20-Poly1305 (IETF construction, draft-irtf-cfrg-xchacha)
  * with 24-byte nonces, which are large enough to be drawn at random.
+ * Boxes that travel: crypto_box_seal (X25519 with a key pair for each box,
+ * XSalsa20-Poly1305), which every libsodium has, a browser's as well.
  */
 #include "crypto.h"
 
@@ -18,11 +20,15 @@ _Static_assert(TARX_KEYS_SCOPE_BYTES == crypto_generichash_blake2b_SALTBYTES, "s
 _Static_assert(TARX_KEYS_PURPOSE_BYTES == crypto_generichash_blake2b_PERSONALBYTES, "purpose size");
 _Static_assert(TARX_KEYS_SUBKEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
 _Static_assert(TARX_KEYS_NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce size");
+_Static_assert(TARX_KEYS_BOX_KEY_BYTES == crypto_box_PUBLICKEYBYTES, "public key size");
+_Static_assert(TARX_KEYS_BOX_KEY_BYTES == crypto_box_SECRETKEYBYTES, "secret key size");
+_Static_assert(TARX_KEYS_SUBKEY_BYTES == crypto_box_SEEDBYTES, "seed size");
+_Static_assert(TARX_KEYS_BOX_OVERHEAD == crypto_box_SEALBYTES, "box size");
 _Static_assert(TARX_KEYS_TAG_BYTES == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
 
 /*
- * BLAKE2b leaves its key in working space on the stack, which no caller could
- * reach afterwards; this is more than it uses.
+ * BLAKE2b and X25519 leave keys in working space on the stack, which no caller
+ * could reach afterwards; this is more than they use.
  */
 #define STACK_BYTES		4096
 
@@ -108,4 +114,41 @@ tarx_keys_decrypt(uint8_t *out, const uint8_t *sealed, size_t sealedlen,
 		crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, sealed,
 												   sealedlen, aad, aadlen, nonce,
 												   subkey) == 0;
+}
+
+/* The key pair that a seed stands for.  The caller wipes the secret key. */
+void
+tarx_keys_box_key_pair(uint8_t *public_key, uint8_t *secret_key, const uint8_t *seed)
+{
+	(void) crypto_box_seed_keypair(public_key, secret_key, seed);
+	sodium_stackzero(STACK_BYTES);
+}
+
+/*
+ * Seal to box[0 .. len + TARX_KEYS_BOX_OVERHEAD) so that only the secret key
+ * opens it.  False if the public key is one whose boxes anybody could open.
+ */
+bool
+tarx_keys_box_seal(uint8_t *box, const uint8_t *plain, size_t len,
+				   const uint8_t *public_key)
+{
+	bool		ok = crypto_box_seal(box, plain, len, public_key) == 0;
+
+	sodium_stackzero(STACK_BYTES);
+	return ok;
+}
+
+/*
+ * Open a box to plain[0 .. len - TARX_KEYS_BOX_OVERHEAD).  False, with nothing
+ * of the plaintext in plain, unless it was sealed to this key pair.
+ */
+bool
+tarx_keys_box_open(uint8_t *plain, const uint8_t *box, size_t len,
+				   const uint8_t *public_key, const uint8_t *secret_key)
+{
+	bool		ok = len >= TARX_KEYS_BOX_OVERHEAD &&
+		crypto_box_seal_open(plain, box, len, public_key, secret_key) == 0;
+
+	sodium_stackzero(STACK_BYTES);
+	return ok;
 }

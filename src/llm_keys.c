@@ -27,11 +27,15 @@
 #include "baseurl.h"
 #include "envelope.h"
 #include "mask.h"
+#include "sealed_box.h"
 #include "tarx_keys.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_add_llm_key);
+PG_FUNCTION_INFO_V1(tarx_keys_add_sealed_llm_key);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_key);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_agent_key);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_key_sealed);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_agent_key_sealed);
 PG_FUNCTION_INFO_V1(tarx_keys_require_key);
 PG_FUNCTION_INFO_V1(tarx_keys_fail_key);
 PG_FUNCTION_INFO_V1(tarx_keys_fail_agent_sql);
@@ -56,6 +60,7 @@ typedef struct ResolveCall
 	const pg_uuid_t *project_id;
 	pg_uuid_t	id;				/* the agent's, and the key's once it is known */
 	bool		by_agent;
+	const uint8 *recipient;		/* the public key to seal to; NULL for a value in clear */
 	Datum		row;			/* the result */
 } ResolveCall;
 
@@ -177,15 +182,18 @@ seal(const LlmKey *key, const TarxKeysText *value)
 	return tarx_keys_seal(&binding, value);
 }
 
-/* The value of a key; TK004 if the row is not what was sealed. */
+/*
+ * The value of a key, in UTF-8 or the database's encoding; TK004 if the row is
+ * not what was sealed.
+ */
 static TarxKeysText
-open_envelope(const LlmKey *key, bytea *envelope)
+open_envelope(const LlmKey *key, bytea *envelope, bool as_utf8)
 {
 	TarxKeysBinding binding;
 	TarxKeysText value;
 
 	bind_fields(&binding, key);
-	if (!tarx_keys_open(&binding, envelope, &value))
+	if (!(as_utf8 ? tarx_keys_open_utf8 : tarx_keys_open) (&binding, envelope, &value))
 		tarx_keys_fail_integrity(&key->id);
 	return value;
 }
@@ -322,14 +330,14 @@ check_base_url(const Provider *provider, FunctionCallInfo fcinfo, int n)
 }
 
 static void
-check_not_masked(const TarxKeysText *value)
+check_not_masked(const TarxKeysText *value, const char *what)
 {
 	TarxKeysSpan span = {value->data, value->len};
 
 	if (tarx_keys_looks_masked(span))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("key_value is a mask, not a key"),
+				 errmsg("%s is a mask, not a key", what),
 				 errhint("Pass the key as the provider shows it when it is created.")));
 }
 
@@ -374,20 +382,26 @@ insert_key(const LlmKey *key, Datum envelope)
 				 errhint("Choose another name, or delete the key that has it.")));
 }
 
-/* Check everything, seal, insert; *id becomes the new key's id. */
-static void
-add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
+/*
+ * Check everything, seal, insert; returns the new key's id.  The arguments are
+ * those of add_llm_key(), but for the value, which is wiped; what names it.
+ */
+static pg_uuid_t *
+add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *what)
 {
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 	LlmKey		key;
-	Provider	provider = fetch_provider(tarx_keys_arg_text(fcinfo, 1, "provider"));
+	Provider	provider;
 
+	tarx_keys_queries_begin();
+	provider = fetch_provider(tarx_keys_arg_text(fcinfo, 1, "provider"));
 	key.project_id = *PG_GETARG_UUID_P(0);
 	key.id = *DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	key.provider = tarx_keys_arg_utf8(fcinfo, 1, "provider");
 	key.name = tarx_keys_arg_utf8(fcinfo, 2, "name");
 	tarx_keys_check_name(&key.name, "name");
-	tarx_keys_check_value(value, "key_value");
-	check_not_masked(value);
+	tarx_keys_check_value(value, what);
+	check_not_masked(value, what);
 	key.base_url = check_base_url(&provider, fcinfo, 4);
 	key.destination = key.base_url.data != NULL ? key.base_url : provider.default_base_url;
 	key.masked_key = make_mask(value, &provider);
@@ -397,7 +411,10 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
 	insert_key(&key, PointerGetDatum(seal(&key, value)));
 	tarx_keys_audit_project(&key.project_id, "llm_key.add", &key.id,
 							tarx_keys_from_utf8(key.name.data, key.name.len));
+	tarx_keys_queries_end();
+	tarx_keys_secret_wipe(value->secret);
 	*id = key.id;
+	return id;
 }
 
 /*
@@ -407,29 +424,58 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, pg_uuid_t *id)
 Datum
 tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 {
-	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 	TarxKeysText value;
 
 	tarx_keys_enter_as_admin(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
-	tarx_keys_queries_begin();
-	add_key(fcinfo, &value, id);
-	tarx_keys_queries_end();
-	tarx_keys_secret_wipe(value.secret);
-	PG_RETURN_UUID_P(id);
+	PG_RETURN_UUID_P(add_key(fcinfo, &value, "key_value"));
+}
+
+/* Bind a box to an argument that is not NULL. */
+static void
+bind_argument(TarxKeysBinding *header, FunctionCallInfo fcinfo, int n, const char *name)
+{
+	TarxKeysText argument = tarx_keys_arg_utf8(fcinfo, n, name);
+
+	tarx_keys_binding_add(header, argument.data, argument.len);
 }
 
 /*
- * resolve_key, resolve_agent_key
+ * add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea,
+ * base_url text) returns uuid: the same with the value in a box for the other
+ * arguments
+ */
+Datum
+tarx_keys_add_sealed_llm_key(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	TarxKeysBinding header;
+	TarxKeysText value;
+
+	tarx_keys_enter_as_admin(project_id);
+	tarx_keys_binding_init(&header, TARX_KEYS_PURPOSE_BOX_LLM_KEY, project_id->data);
+	bind_argument(&header, fcinfo, 1, "provider");
+	bind_argument(&header, fcinfo, 2, "name");
+	if (PG_ARGISNULL(4))
+		tarx_keys_binding_add(&header, NULL, 0);
+	else
+		bind_argument(&header, fcinfo, 4, "base_url");
+	value = tarx_keys_arg_sealed(fcinfo, 3, &header);
+	PG_RETURN_UUID_P(add_key(fcinfo, &value, "the sealed value"));
+}
+
+/*
+ * resolve_key, resolve_agent_key, and their sealed forms
  */
 
-/* The shape of a resolve call's row, made once in a session. */
+/* The shapes of a resolve call's row, made once in a session. */
 static TupleDesc
-resolved_desc(void)
+resolved_desc(bool sealed)
 {
-	static TupleDesc desc = NULL;
+	static TupleDesc descs[2] = {NULL, NULL};
+	TupleDesc  *desc = &descs[sealed];
 
-	if (desc == NULL)
+	if (*desc == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 		TupleDesc	fresh = CreateTemplateTupleDesc(5);
@@ -438,35 +484,36 @@ resolved_desc(void)
 		TupleDescInitEntry(fresh, 2, "provider", TEXTOID, -1, 0);
 		TupleDescInitEntry(fresh, 3, "name", TEXTOID, -1, 0);
 		TupleDescInitEntry(fresh, 4, "base_url", TEXTOID, -1, 0);
-		TupleDescInitEntry(fresh, 5, "key_value", TEXTOID, -1, 0);
-		desc = BlessTupleDesc(fresh);
+		if (sealed)
+			TupleDescInitEntry(fresh, 5, "sealed", BYTEAOID, -1, 0);
+		else
+			TupleDescInitEntry(fresh, 5, "key_value", TEXTOID, -1, 0);
+		*desc = BlessTupleDesc(fresh);
 		MemoryContextSwitchTo(old);
 	}
-	return desc;
+	return *desc;
 }
 
-/* The result row, in the caller's memory */
+/* The result row, in the caller's memory; the value is wiped. */
 static HeapTuple
-form_resolved(const LlmKey *key, const TarxKeysText *value, MemoryContext context)
+form_resolved(const ResolveCall *call, const LlmKey *key, const TarxKeysText *value,
+			  MemoryContext context)
 {
 	Datum		values[5];
 	bool		nulls[5] = {false};
-	text	   *copy = palloc(VARHDRSZ + value->len);
-	TarxKeysSecret *secret = tarx_keys_secret_register(copy, VARHDRSZ + value->len);
+	TarxKeysSecret *copy;
 	HeapTuple	tuple;
 	MemoryContext old;
 
-	SET_VARSIZE(copy, VARHDRSZ + value->len);
-	memcpy(VARDATA(copy), value->data, value->len);
 	values[0] = UUIDPGetDatum(&key->id);
 	values[1] = PointerGetDatum(tarx_keys_from_utf8(key->provider.data, key->provider.len));
 	values[2] = PointerGetDatum(tarx_keys_from_utf8(key->name.data, key->name.len));
 	values[3] = PointerGetDatum(tarx_keys_from_utf8(key->destination.data, key->destination.len));
-	values[4] = PointerGetDatum(copy);
+	values[4] = tarx_keys_value_result(call->recipient, value, &copy);
 	old = MemoryContextSwitchTo(context);
-	tuple = heap_form_tuple(resolved_desc(), values, nulls);
+	tuple = heap_form_tuple(resolved_desc(call->recipient != NULL), values, nulls);
 	MemoryContextSwitchTo(old);
-	tarx_keys_secret_wipe(secret);
+	tarx_keys_secret_wipe(copy);
 	return tuple;
 }
 
@@ -514,9 +561,8 @@ resolve(ResolveCall *call)
 		call->id = agent_key_id(call->project_id, &call->id, snapshot);
 	envelope = fetch_key(call->project_id, &call->id, snapshot, &key);
 	UnregisterSnapshot(snapshot);
-	value = open_envelope(&key, envelope);
-	tuple = form_resolved(&key, &value, context);
-	tarx_keys_secret_wipe(value.secret);
+	value = open_envelope(&key, envelope, call->recipient != NULL);
+	tuple = form_resolved(call, &key, &value, context);
 	tarx_keys_queries_end();
 	call->row = HeapTupleGetDatum(tuple);
 }
@@ -572,6 +618,20 @@ resolve_and_note(ResolveCall *call)
 	note_allowed(call);
 }
 
+/* The four resolve calls, by what they have in common */
+static Datum
+resolve_call(FunctionCallInfo fcinfo, bool by_agent, bool sealed)
+{
+	ResolveCall call = {.by_agent = by_agent};
+
+	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	call.id = *tarx_keys_arg_uuid(fcinfo, 1, by_agent ? "agent_id" : "key_id");
+	if (sealed)
+		call.recipient = tarx_keys_arg_recipient(fcinfo, 2);
+	resolve_and_note(&call);
+	return call.row;
+}
+
 /*
  * resolve_key(project_id uuid, key_id uuid) returns one row: see
  * sql/50_llm_keys.sql.  Writes to no table, so that it runs on a standby.
@@ -579,24 +639,28 @@ resolve_and_note(ResolveCall *call)
 Datum
 tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
-	ResolveCall call = {.by_agent = false};
-
-	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	call.id = *tarx_keys_arg_uuid(fcinfo, 1, "key_id");
-	resolve_and_note(&call);
-	PG_RETURN_DATUM(call.row);
+	PG_RETURN_DATUM(resolve_call(fcinfo, false, false));
 }
 
 /* resolve_agent_key(project_id uuid, agent_id uuid): the same by the agent's key */
 Datum
 tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
-	ResolveCall call = {.by_agent = true};
+	PG_RETURN_DATUM(resolve_call(fcinfo, true, false));
+}
 
-	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	call.id = *tarx_keys_arg_uuid(fcinfo, 1, "agent_id");
-	resolve_and_note(&call);
-	PG_RETURN_DATUM(call.row);
+/* resolve_key_sealed(project_id uuid, key_id uuid, recipient_public_key bytea) */
+Datum
+tarx_keys_resolve_key_sealed(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(resolve_call(fcinfo, false, true));
+}
+
+/* resolve_agent_key_sealed(project_id uuid, agent_id uuid, recipient_public_key bytea) */
+Datum
+tarx_keys_resolve_agent_key_sealed(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(resolve_call(fcinfo, true, true));
 }
 
 /*

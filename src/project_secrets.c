@@ -31,15 +31,18 @@
 #include "utils/tuplestore.h"
 
 #include "envelope.h"
+#include "sealed_box.h"
 #include "tarx_keys.h"
 #include "template.h"
 #include "text_rules.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_set_secret);
+PG_FUNCTION_INFO_V1(tarx_keys_set_sealed_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_restore_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_delete_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets_sealed);
 PG_FUNCTION_INFO_V1(tarx_keys_render_template);
 PG_FUNCTION_INFO_V1(tarx_keys_template_references);
 
@@ -511,21 +514,16 @@ write_secret(ProjectSecret *secret, bool has_description, text *description,
 }
 
 /*
- * set_secret(project_id uuid, name text, value text, description text) returns
- * integer: see sql/55_project_secrets.sql.
+ * Check what remains to be checked of set_secret()'s arguments, and write; the
+ * value, which what names, is wiped.  Returns the version.
  */
-Datum
-tarx_keys_set_secret(PG_FUNCTION_ARGS)
+static int32
+set_secret(FunctionCallInfo fcinfo, ProjectSecret *secret, const TarxKeysText *value,
+		   const char *what)
 {
-	ProjectSecret secret = {NULL, NULL, 0};
 	text	   *description = NULL;
-	TarxKeysText value;
 
-	secret.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_enter_as_admin(secret.project_id);
-	secret.name = name_argument(fcinfo, 1);
-	value = tarx_keys_arg_utf8(fcinfo, 2, "value");
-	tarx_keys_check_secret_value(&value, "value");
+	tarx_keys_check_secret_value(value, what);
 	if (!PG_ARGISNULL(3))
 	{
 		TarxKeysText given = tarx_keys_arg_utf8(fcinfo, 3, "description");
@@ -536,11 +534,54 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 			description = PG_GETARG_TEXT_PP(3);
 	}
 	tarx_keys_queries_begin();
-	write_secret(&secret, !PG_ARGISNULL(3), description, &value);
-	tarx_keys_audit_project(secret.project_id, "secret.set", NULL, secret.name);
+	write_secret(secret, !PG_ARGISNULL(3), description, value);
+	tarx_keys_audit_project(secret->project_id, "secret.set", NULL, secret->name);
 	tarx_keys_queries_end();
-	tarx_keys_secret_wipe(value.secret);
-	PG_RETURN_INT32(secret.version);
+	tarx_keys_secret_wipe(value->secret);
+	return secret->version;
+}
+
+/* The secret that the arguments name, in a project that the acting user is an admin of */
+static ProjectSecret
+enter_secret(FunctionCallInfo fcinfo)
+{
+	ProjectSecret secret = {NULL, NULL, 0};
+
+	secret.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	tarx_keys_enter_as_admin(secret.project_id);
+	secret.name = name_argument(fcinfo, 1);
+	return secret;
+}
+
+/*
+ * set_secret(project_id uuid, name text, value text, description text) returns
+ * integer: see sql/55_project_secrets.sql.
+ */
+Datum
+tarx_keys_set_secret(PG_FUNCTION_ARGS)
+{
+	ProjectSecret secret = enter_secret(fcinfo);
+	TarxKeysText value = tarx_keys_arg_utf8(fcinfo, 2, "value");
+
+	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value"));
+}
+
+/*
+ * set_sealed_secret(project_id uuid, name text, sealed bytea, description text)
+ * returns integer: the same with the value in a box for project and name
+ */
+Datum
+tarx_keys_set_sealed_secret(PG_FUNCTION_ARGS)
+{
+	ProjectSecret secret = enter_secret(fcinfo);
+	TarxKeysSpan name = span_of(secret.name);
+	TarxKeysBinding header;
+	TarxKeysText value;
+
+	tarx_keys_binding_init(&header, TARX_KEYS_PURPOSE_BOX_SECRET, secret.project_id->data);
+	tarx_keys_binding_add(&header, name.data, name.len);
+	value = tarx_keys_arg_sealed(fcinfo, 2, &header);
+	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "the sealed value"));
 }
 
 /* The value of a version that is kept, as UTF-8; TK011 if it is not. */
@@ -578,14 +619,10 @@ fail_name(text *name)
 Datum
 tarx_keys_restore_secret(PG_FUNCTION_ARGS)
 {
-	ProjectSecret secret = {NULL, NULL, 0};
-	ProjectSecret old;
+	ProjectSecret secret = enter_secret(fcinfo);
+	ProjectSecret old = secret;
 	TarxKeysText value;
 
-	secret.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_enter_as_admin(secret.project_id);
-	secret.name = name_argument(fcinfo, 1);
-	old = secret;
 	old.version = tarx_keys_arg_int32(fcinfo, 2, "version");
 	tarx_keys_queries_begin();
 	if (!lock_secret(&secret))
@@ -619,15 +656,16 @@ tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 }
 
 /*
- * resolve_secret, resolve_secrets, render_template
+ * resolve_secret, resolve_secrets and its sealed form, render_template
  */
 
 /* Secrets that were found, in the order of their names */
 typedef struct Resolved
 {
+	const uint8 *recipient;		/* the public key to seal to; NULL for values in clear */
 	uint64		count;
 	text	  **names;
-	TarxKeysText *values;		/* in the database's encoding */
+	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in the database's encoding */
 } Resolved;
 
 static Datum
@@ -669,7 +707,7 @@ check_all_found(const TextList *names, uint64 rows)
 
 /* Open a row's ciphertext; TK004 if the row is not what was sealed. */
 static TarxKeysText
-open_row(const pg_uuid_t *project_id, uint64 row, text **name)
+open_row(const pg_uuid_t *project_id, uint64 row, bool as_utf8, text **name)
 {
 	Datum		stored = column(row, 3);
 	bytea	   *envelope = DatumGetByteaPP(stored);
@@ -678,7 +716,7 @@ open_row(const pg_uuid_t *project_id, uint64 row, text **name)
 	TarxKeysText value;
 
 	bind_fields(&binding, &secret);
-	if (!tarx_keys_open(&binding, envelope, &value))
+	if (!(as_utf8 ? tarx_keys_open_utf8 : tarx_keys_open) (&binding, envelope, &value))
 		tarx_keys_fail_secret_integrity(text_to_cstring(secret.name));
 	if ((Pointer) envelope != DatumGetPointer(stored))
 		pfree(envelope);
@@ -691,31 +729,29 @@ open_row(const pg_uuid_t *project_id, uint64 row, text **name)
  * named, which must all exist, or all there are.  In an SPI connection; all
  * are opened before the caller makes the first copy.
  */
-static Resolved
-resolve_rows(const pg_uuid_t *project_id, const TextList *names)
+static void
+resolve_rows(const pg_uuid_t *project_id, const TextList *names, Resolved *found)
 {
 	TarxKeysQuery *query = names == NULL ? &all_query : &named_query;
 	Snapshot	snapshot;
 	Datum		values[2] = {UUIDPGetDatum(project_id), (Datum) 0};
-	Resolved	found;
 
 	tarx_keys_query_lock(query);
 	snapshot = tarx_keys_latest_snapshot();
 	if (names != NULL)
 		values[1] = array_of(names);
-	found.count = tarx_keys_query_run_at(query, values, snapshot);
+	found->count = tarx_keys_query_run_at(query, values, snapshot);
 	if (names != NULL)
-		check_all_found(names, found.count);
-	found.names = palloc(sizeof(text *) * (found.count + 1));
-	found.values = palloc(sizeof(TarxKeysText) * (found.count + 1));
-	for (uint64 i = 0; i < found.count; i++)
+		check_all_found(names, found->count);
+	found->names = palloc(sizeof(text *) * (found->count + 1));
+	found->values = palloc(sizeof(TarxKeysText) * (found->count + 1));
+	for (uint64 i = 0; i < found->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		found.values[i] = open_row(project_id, i, &found.names[i]);
+		found->values[i] = open_row(project_id, i, found->recipient != NULL, &found->names[i]);
 	}
 	/* only now: long ciphertexts have been fetched from where they are stored */
 	UnregisterSnapshot(snapshot);
-	return found;
 }
 
 /* Log and count, for each secret, that it was resolved. */
@@ -741,7 +777,7 @@ resolve(const pg_uuid_t *project_id, const TextList *names, Resolved *found)
 
 	PG_TRY();
 	{
-		*found = resolve_rows(project_id, names);
+		resolve_rows(project_id, names, found);
 	}
 	PG_CATCH();
 	{
@@ -783,7 +819,7 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	text	   *name = name_argument(fcinfo, 1);
 	TextList	names = {NULL, 0, 0};
-	Resolved	found;
+	Resolved	found = {.recipient = NULL};
 	text	   *result;
 
 	texts_add(&names, span_of(name));
@@ -832,6 +868,16 @@ describe_secrets(void)
 }
 
 static TupleDesc
+describe_sealed_secrets(void)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(2);
+
+	TupleDescInitEntry(desc, 1, "name", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 2, "sealed", BYTEAOID, -1, 0);
+	return desc;
+}
+
+static TupleDesc
 describe_names(void)
 {
 	TupleDesc	desc = CreateTemplateTupleDesc(1);
@@ -840,7 +886,7 @@ describe_names(void)
 	return desc;
 }
 
-/* The store forms a row in its own memory; the copy it is formed of is wiped. */
+/* The store forms a row in its own memory; values and the copies it is formed of are wiped. */
 static void
 put_rows(Tuplestorestate *store, TupleDesc desc, const Resolved *found)
 {
@@ -850,33 +896,27 @@ put_rows(Tuplestorestate *store, TupleDesc desc, const Resolved *found)
 
 	for (uint64 i = 0; i < found->count; i++)
 	{
-		text	   *copy = make_text(row, found->values[i].len);
+		TarxKeysSecret *copy;
 		Datum		values[2];
 		bool		nulls[2] = {false, false};
 
-		(void) tarx_keys_secret_register(copy, VARSIZE(copy));
-		memcpy(VARDATA(copy), found->values[i].data, found->values[i].len);
 		values[0] = PointerGetDatum(found->names[i]);
-		values[1] = PointerGetDatum(copy);
+		values[1] = tarx_keys_value_result(found->recipient, &found->values[i], &copy);
 		tuplestore_putvalues(store, desc, values, nulls);
+		tarx_keys_secret_wipe(copy);
 		MemoryContextReset(row);
 	}
 	MemoryContextSwitchTo(old);
 }
 
-/*
- * resolve_secrets(project_id uuid, names text[]) returns a set of rows: several
- * secrets, or all of a project
- */
-Datum
-tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
+/* Several secrets, or all of a project, to a store; in clear if recipient is NULL */
+static void
+resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestate *store)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	bool		all = PG_ARGISNULL(1);
 	TextList	names = {NULL, 0, 0};
-	/* work_mem does not count here: a store that exceeds it goes to a file */
-	Tuplestorestate *store = begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets);
-	Resolved	found;
+	Resolved	found = {.recipient = recipient};
 
 	if (!all)
 		names = names_argument(fcinfo, 1);
@@ -884,8 +924,28 @@ tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 	tarx_keys_queries_begin();
 	resolve(project_id, all ? NULL : &names, &found);
 	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &found);
-	wipe_resolved(&found);
 	tarx_keys_queries_end();
+}
+
+/* resolve_secrets(project_id uuid, names text[]) returns a set of rows */
+Datum
+tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
+{
+	/* work_mem does not count here: a store that exceeds it goes to a file */
+	resolve_to_store(fcinfo, NULL, begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
+	return (Datum) 0;
+}
+
+/*
+ * resolve_secrets_sealed(project_id uuid, names text[], recipient_public_key bytea)
+ * returns a set of rows
+ */
+Datum
+tarx_keys_resolve_secrets_sealed(PG_FUNCTION_ARGS)
+{
+	Tuplestorestate *store = begin_rows(fcinfo, work_mem, describe_sealed_secrets);
+
+	resolve_to_store(fcinfo, tarx_keys_arg_recipient(fcinfo, 2), store);
 	return (Datum) 0;
 }
 
@@ -948,7 +1008,7 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	TarxKeysSpan template = template_argument(fcinfo, 1);
 	TextList	names = template_names(template);
-	Resolved	found;
+	Resolved	found = {.recipient = NULL};
 	text	   *result;
 
 	tarx_keys_enter_project(project_id);

@@ -1,6 +1,6 @@
 /*
  * sealing.c
- *	  Seals and stamps with the active master key, opens and checks again.
+ *	  What is done with master keys: seals, stamps, opens and checks.
  *
  * The master key is in clear on the stack only here, only between fetching it
  * from the keyring page and wiping it, and no error can come in between.
@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "envelope.h"
+#include "sealed_box.h"
 #include "tarx_keys.h"
 
 /* Seal a value; the envelope as a bytea.  TK005 without a keyring. */
@@ -133,5 +134,48 @@ tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
 	}
 	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
 	sodium_memzero(&master, sizeof(master));
+	return ok;
+}
+
+/* The public key of the active master key.  TK005 without a keyring. */
+void
+tarx_keys_active_public_key(uint8 *public_key)
+{
+	TarxKeysMasterKey master;
+
+	tarx_keys_page_active_key(&master);
+	tarx_keys_sealed_box_public_key(public_key, &master);
+	sodium_memzero(&master, sizeof(master));
+}
+
+/*
+ * Open a box by whichever master key does, the active one first: its payload
+ * as a registered secret that the caller wipes.  False if none does; TK005
+ * without a keyring.
+ */
+bool
+tarx_keys_open_box(bytea *box, TarxKeysText *payload)
+{
+	uint8		fingerprints[TARX_KEYS_KEYRING_MAX_KEYS][TARX_KEYS_FINGERPRINT_BYTES];
+	int			count = tarx_keys_page_fingerprints(fingerprints);
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(box);
+	size_t		len = VARSIZE_ANY_EXHDR(box);
+	bool		ok = false;
+
+	if (len < TARX_KEYS_BOX_OVERHEAD)
+		return false;
+	payload->len = len - TARX_KEYS_BOX_OVERHEAD;
+	payload->data = palloc(payload->len + 1);
+	payload->secret = tarx_keys_secret_register(payload->data, payload->len);
+	for (int i = 0; i < count && !ok; i++)
+	{
+		TarxKeysMasterKey master;
+
+		/* a reload may just have dropped it */
+		if (!tarx_keys_page_find_key(fingerprints[i], &master))
+			continue;
+		ok = tarx_keys_sealed_box_open((uint8 *) payload->data, &master, bytes, len);
+		sodium_memzero(&master, sizeof(master));
+	}
 	return ok;
 }

@@ -35,6 +35,7 @@ typedef struct TarxKeysText
 } TarxKeysText;
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
+extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
@@ -58,6 +59,16 @@ extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, Tarx
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
 extern bool tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp);
+
+extern void tarx_keys_active_public_key(uint8 *public_key);
+extern bool tarx_keys_open_box(bytea *box, TarxKeysText *payload);
+
+/* sealed_calls.c: values that travel sealed */
+extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
+										 const TarxKeysBinding *header);
+extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
+extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
+									TarxKeysSecret **copy);
 
 /* errors.c: the errors that more than one place reports, in one wording */
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);

@@ -58,12 +58,19 @@ tarx_keys_uuid_text(const pg_uuid_t *id)
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
 }
 
+/* An error if argument n is NULL. */
+void
+tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		fail_null(name);
+}
+
 /* Argument n as a uuid; an error if it is NULL. */
 const pg_uuid_t *
 tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	if (PG_ARGISNULL(n))
-		fail_null(name);
+	tarx_keys_require_arg(fcinfo, n, name);
 	return PG_GETARG_UUID_P(n);
 }
 
@@ -71,8 +78,7 @@ tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name)
 int32
 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	if (PG_ARGISNULL(n))
-		fail_null(name);
+	tarx_keys_require_arg(fcinfo, n, name);
 	return PG_GETARG_INT32(n);
 }
 
@@ -80,8 +86,7 @@ tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name)
 text *
 tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	if (PG_ARGISNULL(n))
-		fail_null(name);
+	tarx_keys_require_arg(fcinfo, n, name);
 	return PG_GETARG_TEXT_PP(n);
 }
 

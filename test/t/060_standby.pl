@@ -54,6 +54,19 @@ is(ask_ok($standby, 'runner', resolve_sql($key)), $value, 'resolve_key');
 is(ask_ok($standby, 'runner', $by_agent), $value, 'resolve_agent_key');
 is(ask_ok($standby, 'runner', 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ' . resolve_sql($key)),
 	$value, 'resolve_key in a REPEATABLE READ transaction');
+my ($key_id, $public_key) = split /\|/,
+  ask_ok($standby, 'service', 'SELECT * FROM tarx_keys.sealing_public_key()');
+isnt(ask_ok($primary, 'service', 'SELECT key_id FROM tarx_keys.sealing_public_key()'),
+	$key_id, 'another active master key, another public key');
+is( ask_ok($standby, 'runner',
+		"SELECT length(sealed) - 48 FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', '$public_key')"),
+	length $value, 'resolve_key_sealed');
+is( ask_ok($standby, 'runner',
+		"SELECT length(sealed) - 48 FROM tarx_keys.resolve_agent_key_sealed('$PROJECT', '$agent', '$public_key')"),
+	length $value, 'resolve_agent_key_sealed');
+is( ask_ok($standby, 'runner',
+		"SELECT count(*) FROM tarx_keys.resolve_secrets_sealed('$PROJECT', NULL, '$public_key')"),
+	'0', 'resolve_secrets_sealed');
 is( ask_ok(
 		$standby, 'service', qq{
 		SELECT tarx_keys.act_as('bob', '$PROJECT');

@@ -1,0 +1,40 @@
+// What a browser and a backend do together: node backend.js USER PROJECT_ID
+// PROVIDER NAME [BASE_URL], with the value on standard input, adds an LLM key;
+// node backend.js USER PROJECT_ID secret NAME sets a secret. Says what the
+// server answers. The connection is as PGHOST, PGUSER and so on have it.
+
+import { text } from 'node:stream/consumers';
+import pg from 'pg';
+import { sealLlmKey, sealSecret } from './sealing.js';
+
+const [userId, projectId, what, name, baseUrl = null] = process.argv.slice(2);
+const client = new pg.Client();
+await client.connect();
+
+// The backend hands the public key out ...
+const { rows: [{ public_key: publicKey }] } =
+  await client.query('SELECT public_key FROM tarx_keys.sealing_public_key()');
+
+// ... the browser seals to it ...
+const value = await text(process.stdin);
+const sealed = what === 'secret'
+  ? await sealSecret(publicKey, { projectId, name, value })
+  : await sealLlmKey(publicKey, { projectId, provider: what, name, baseUrl, value });
+
+// ... and the backend passes on what it cannot open.
+try {
+  await client.query('BEGIN');
+  await client.query('SELECT tarx_keys.act_as($1, $2)', [userId, projectId]);
+  const { rows: [{ answer }] } = what === 'secret'
+    ? await client.query('SELECT tarx_keys.set_sealed_secret($1, $2, $3) AS answer',
+      [projectId, name, Buffer.from(sealed)])
+    : await client.query('SELECT tarx_keys.add_sealed_llm_key($1, $2, $3, $4, $5) AS answer',
+      [projectId, what, name, Buffer.from(sealed), baseUrl]);
+  await client.query('COMMIT');
+  console.log(answer);
+} catch (error) {
+  console.error(`${error.code}: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  await client.end();
+}
