@@ -3,9 +3,13 @@
 // node backend.js USER PROJECT_ID secret NAME sets a secret. Says what the
 // server answers. The connection is as PGHOST, PGUSER and so on have it.
 
+import { createRequire } from 'node:module';
 import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import { sealLlmKey, sealSecret } from './sealing.js';
+
+// in a browser: import sodium from 'libsodium-wrappers', which takes Node.js 19
+const sodium = createRequire(import.meta.url)('libsodium-wrappers');
 
 const [userId, projectId, what, name, baseUrl = null] = process.argv.slice(2);
 const client = new pg.Client();
@@ -18,8 +22,8 @@ const { rows: [{ public_key: publicKey }] } =
 // ... the browser seals to it ...
 const value = await text(process.stdin);
 const sealed = what === 'secret'
-  ? await sealSecret(publicKey, { projectId, name, value })
-  : await sealLlmKey(publicKey, { projectId, provider: what, name, baseUrl, value });
+  ? await sealSecret(sodium, publicKey, { projectId, name, value })
+  : await sealLlmKey(sodium, publicKey, { projectId, provider: what, name, baseUrl, value });
 
 // ... and the backend passes on what it cannot open.
 try {

@@ -1,10 +1,9 @@
-// Seals values to a tarx_keys server and opens what it sealed to us. The same
-// file runs in Node.js and, by a bundler or an import map, in a browser.
+// Seals values to a tarx_keys server and opens what it sealed to us. It imports
+// nothing, so that the same file runs in Node.js and in a browser: sodium is the
+// library of the package libsodium-wrappers, as the caller has loaded it.
 //
 // Public keys and boxes are Uint8Array; a JavaScript string cannot be wiped, so
 // do not keep values longer than you need them.
-
-import sodium from 'libsodium-wrappers';
 
 const FORMAT_VERSION = 1;
 const LIFETIME_SECONDS = 300;
@@ -29,20 +28,20 @@ function join(parts) {
   return bytes;
 }
 
-function field(text) {
+function field(sodium, text) {
   if (text === null) return Uint8Array.of(0);
   const bytes = sodium.from_string(text);
   return join([Uint8Array.of(1), bigEndian(bytes.length, 4), bytes]);
 }
 
-async function seal(publicKey, purpose, projectId, fields, value, expiresAt) {
+async function seal(sodium, publicKey, purpose, projectId, fields, value, expiresAt) {
   await sodium.ready;
   const expiry = expiresAt ?? Math.floor(Date.now() / 1000) + LIFETIME_SECONDS;
   const payload = join([
     Uint8Array.of(FORMAT_VERSION),
     sodium.from_string(purpose),
     sodium.from_hex(projectId.replaceAll('-', '')),
-    ...fields.map(field),
+    ...fields.map((text) => field(sodium, text)),
     bigEndian(expiry, 8),
     sodium.from_string(value),
   ]);
@@ -55,22 +54,22 @@ async function seal(publicKey, purpose, projectId, fields, value, expiresAt) {
 
 // A box for add_sealed_llm_key() with exactly these arguments. expiresAt is in
 // seconds since 1970, five minutes from now by default.
-export function sealLlmKey(publicKey, { projectId, provider, name, baseUrl = null, value, expiresAt }) {
-  return seal(publicKey, 'tarx.box-llm...1', projectId, [provider, name, baseUrl], value, expiresAt);
+export function sealLlmKey(sodium, publicKey, { projectId, provider, name, baseUrl = null, value, expiresAt }) {
+  return seal(sodium, publicKey, 'tarx.box-llm...1', projectId, [provider, name, baseUrl], value, expiresAt);
 }
 
 // A box for set_sealed_secret() with exactly these arguments
-export function sealSecret(publicKey, { projectId, name, value, expiresAt }) {
-  return seal(publicKey, 'tarx.box-sec...1', projectId, [name], value, expiresAt);
+export function sealSecret(sodium, publicKey, { projectId, name, value, expiresAt }) {
+  return seal(sodium, publicKey, 'tarx.box-sec...1', projectId, [name], value, expiresAt);
 }
 
 // A key pair for one run; its publicKey is what resolve calls take.
-export async function newKeyPair() {
+export async function newKeyPair(sodium) {
   await sodium.ready;
   return sodium.crypto_box_keypair();
 }
 
 // The value in a box that a resolve call gave
-export function openSealed(box, { publicKey, privateKey }) {
+export function openSealed(sodium, box, { publicKey, privateKey }) {
   return sodium.to_string(sodium.crypto_box_seal_open(box, publicKey, privateKey));
 }
