@@ -1,7 +1,13 @@
 -- The catalogue of LLM providers: what a client needs to know to call one.
 --
--- A shared look-up, the same for all projects. The owner may add rows; rows of
--- its own are dumped with the database.
+-- A shared look-up, the same for all projects. The owner may add rows and edit
+-- those that came with the extension; what is the owner's own, edited rows too,
+-- is dumped with the database, and an update of the extension replaces only
+-- what is_builtin.
+--
+-- No row can send a key elsewhere than where it was bound to go: paths are only
+-- ever appended to that base URL, and the rules here see to it that they stay
+-- below it and that no header tells a server between otherwise.
 
 CREATE TABLE tarx_keys.providers (
     slug text COLLATE "C" PRIMARY KEY CHECK (slug ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -9,10 +15,20 @@ CREATE TABLE tarx_keys.providers (
     default_base_url text COLLATE "C",
     base_url_required boolean NOT NULL DEFAULT false,
     base_url_host_suffixes text[],
-    auth_header text NOT NULL DEFAULT 'Authorization',
-    auth_scheme text,
-    extra_headers jsonb NOT NULL DEFAULT '{}',
-    models_path text NOT NULL,
+    auth_header text NOT NULL DEFAULT 'Authorization' CHECK (
+        auth_header ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]+$'
+        AND auth_header !~* '^(host|forwarded|x-forwarded-.*|connection|upgrade|content-length|transfer-encoding|proxy-.*)$'),
+    auth_scheme text CHECK (auth_scheme ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]+$'),
+    extra_headers jsonb NOT NULL DEFAULT '{}' CHECK (
+        pg_catalog.jsonb_typeof(extra_headers) = 'object'
+        AND NOT pg_catalog.jsonb_path_exists(extra_headers,
+            '$.keyvalue() ? (@.value.type() != "string" || !(@.value like_regex "^[ -~]*$")
+                || !(@.key like_regex "^[-!#$%&''*+.^_`|~0-9A-Za-z]+$")
+                || @.key like_regex "^(host|forwarded|x-forwarded-.*|connection|upgrade|content-length|transfer-encoding|proxy-.*)$" flag "i")')),
+    models_path text NOT NULL CHECK (models_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
+    deployments_path text CHECK (deployments_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
+    chat_base_path text NOT NULL DEFAULT ''
+        CHECK (chat_base_path ~ '^(?!.*/(\.|%2[eE]){1,2}(/|$))(/(?!/)[!"$->@-\[\]-~]*)?$'),
     key_prefixes text[] NOT NULL DEFAULT '{}',
     is_builtin boolean NOT NULL DEFAULT false,
     -- a key either brings its own base URL or gets the provider's
@@ -30,34 +46,56 @@ COMMENT ON COLUMN tarx_keys.providers.auth_header IS 'HTTP header that carries t
 COMMENT ON COLUMN tarx_keys.providers.auth_scheme IS 'What precedes the key in that header, with a space between; NULL for nothing';
 COMMENT ON COLUMN tarx_keys.providers.extra_headers IS 'Further headers that every request needs';
 COMMENT ON COLUMN tarx_keys.providers.models_path IS 'Where a GET lists the models, below the base URL';
+COMMENT ON COLUMN tarx_keys.providers.deployments_path IS 'Where a GET lists what calls name instead of models, below the base URL; NULL if that is the models';
+COMMENT ON COLUMN tarx_keys.providers.chat_base_path IS 'Below the base URL, what calls are below';
 COMMENT ON COLUMN tarx_keys.providers.key_prefixes IS 'Public prefixes of its keys, which masks show in full; never used to refuse a key';
-COMMENT ON COLUMN tarx_keys.providers.is_builtin IS 'Whether the row came with the extension';
+COMMENT ON COLUMN tarx_keys.providers.is_builtin IS 'Whether the row is as it came with the extension';
+
+-- A built-in row that is edited is the owner's from then on. When a dump brings
+-- it back, it takes the place of the one that CREATE EXTENSION made.
+CREATE FUNCTION tarx_keys.keep_own_provider() RETURNS trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.is_builtin := false;
+    ELSIF NOT NEW.is_builtin THEN
+        DELETE FROM tarx_keys.providers p WHERE p.slug = NEW.slug AND p.is_builtin;
+    END IF;
+    RETURN NEW;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.keep_own_provider FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.keep_own_provider IS
+'Internal. Makes an edited row of providers the owner''s, and a row of the owner''s replace the built-in one.';
+CREATE TRIGGER keep_own_provider BEFORE INSERT OR UPDATE ON tarx_keys.providers
+    FOR EACH ROW EXECUTE FUNCTION tarx_keys.keep_own_provider();
 
 INSERT INTO tarx_keys.providers
     (slug, label, default_base_url, base_url_required, base_url_host_suffixes,
-     auth_header, auth_scheme, extra_headers, models_path, key_prefixes, is_builtin)
+     auth_header, auth_scheme, extra_headers, models_path, deployments_path, chat_base_path, key_prefixes, is_builtin)
 VALUES
     ('anthropic', 'Anthropic', 'https://api.anthropic.com', false, NULL,
-     'x-api-key', NULL, '{"anthropic-version": "2023-06-01"}', '/v1/models?limit=1000',
+     'x-api-key', NULL, '{"anthropic-version": "2023-06-01"}', '/v1/models?limit=1000', NULL, '',
      '{sk-ant-api03-,sk-ant-admin01-,sk-ant-}', true),
     ('openai', 'OpenAI', 'https://api.openai.com/v1', false, NULL,
-     'Authorization', 'Bearer', '{}', '/models',
+     'Authorization', 'Bearer', '{}', '/models', NULL, '',
      '{sk-proj-,sk-svcacct-,sk-admin-,sk-}', true),
     ('google_ai', 'Google AI', 'https://generativelanguage.googleapis.com', false, NULL,
-     'x-goog-api-key', NULL, '{}', '/v1beta/models?pageSize=1000',
+     'x-goog-api-key', NULL, '{}', '/v1beta/models?pageSize=1000', NULL, '',
      '{AIza,AQ.}', true),
     ('mistral', 'Mistral', 'https://api.mistral.ai/v1', false, NULL,
-     'Authorization', 'Bearer', '{}', '/models',
+     'Authorization', 'Bearer', '{}', '/models', NULL, '',
      '{}', true),
     ('huggingface', 'Hugging Face', 'https://router.huggingface.co/v1', false, NULL,
-     'Authorization', 'Bearer', '{}', '/models',
+     'Authorization', 'Bearer', '{}', '/models', NULL, '',
      '{hf_}', true),
     ('azure_ai_foundry', 'Azure AI Foundry', NULL, true,
      '{.openai.azure.com,.services.ai.azure.com,.cognitiveservices.azure.com}',
-     'api-key', NULL, '{}', '/openai/v1/models',
+     'api-key', NULL, '{}', '/openai/v1/models', '/openai/deployments?api-version=2022-12-01', '/openai/v1',
      '{}', true),
     ('openai_compatible', 'OpenAI-compatible', NULL, true, NULL,
-     'Authorization', 'Bearer', '{}', '/models',
+     'Authorization', 'Bearer', '{}', '/models', NULL, '',
      '{gsk_}', true);
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.providers', 'WHERE NOT is_builtin');

@@ -72,6 +72,8 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_agent_key,
     tarx_keys.resolve_key_sealed,
     tarx_keys.resolve_agent_key_sealed,
+    tarx_keys.models_request,
+    tarx_keys.chat_request_base,
     tarx_keys.resolve_secret,
     tarx_keys.resolve_secrets,
     tarx_keys.resolve_secrets_sealed,

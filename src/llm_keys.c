@@ -61,6 +61,8 @@ typedef struct ResolveCall
 	pg_uuid_t	id;				/* the agent's, and the key's once it is known */
 	bool		by_agent;
 	const uint8 *recipient;		/* the public key to seal to; NULL for a value in clear */
+	TarxKeysKeyUse use;			/* makes something else of the key; NULL for a row */
+	void	   *use_arg;
 	Datum		row;			/* the result */
 } ResolveCall;
 
@@ -517,6 +519,15 @@ form_resolved(const ResolveCall *call, const LlmKey *key, const TarxKeysText *va
 	return tuple;
 }
 
+static void
+use_opened(const ResolveCall *call, const LlmKey *key, const TarxKeysText *value)
+{
+	TarxKeysOpenKey opened = {key->provider, key->destination, *value};
+
+	call->use(&opened, call->use_arg);
+	tarx_keys_secret_wipe(value->secret);
+}
+
 /*
  * The key id that an agent refers to; TK003 if there is none.  Copied, because
  * the row goes with the next query.
@@ -549,7 +560,6 @@ resolve(ResolveCall *call)
 	LlmKey		key;
 	bytea	   *envelope;
 	TarxKeysText value;
-	HeapTuple	tuple;
 
 	tarx_keys_enter_project(call->project_id);
 	tarx_keys_queries_begin();
@@ -562,9 +572,11 @@ resolve(ResolveCall *call)
 	envelope = fetch_key(call->project_id, &call->id, snapshot, &key);
 	UnregisterSnapshot(snapshot);
 	value = open_envelope(&key, envelope, call->recipient != NULL);
-	tuple = form_resolved(call, &key, &value, context);
+	if (call->use != NULL)
+		use_opened(call, &key, &value);
+	else
+		call->row = HeapTupleGetDatum(form_resolved(call, &key, &value, context));
 	tarx_keys_queries_end();
-	call->row = HeapTupleGetDatum(tuple);
 }
 
 /*
@@ -661,6 +673,21 @@ Datum
 tarx_keys_resolve_agent_key_sealed(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_DATUM(resolve_call(fcinfo, true, true));
+}
+
+/*
+ * A resolve call with the arguments (project_id uuid, key_id uuid) that makes
+ * something else of the key than a row.  It does so in an SPI connection, and
+ * if that fails, the call has failed.
+ */
+void
+tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg)
+{
+	ResolveCall call = {.use = use, .use_arg = arg};
+
+	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	call.id = *tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+	resolve_and_note(&call);
 }
 
 /*

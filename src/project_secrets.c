@@ -833,30 +833,6 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(result);
 }
 
-/*
- * Start the result of a function that returns a set, whose rows go to a store
- * of up to kilobytes in memory, in memory that outlives the call.
- */
-static Tuplestorestate *
-begin_rows(FunctionCallInfo fcinfo, int kilobytes, TupleDesc (*describe) (void))
-{
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-
-	if (info == NULL || !IsA(info, ReturnSetInfo) || (info->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a set of rows cannot be taken here"),
-				 errhint("Call the function in FROM.")));
-	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-	info->returnMode = SFRM_Materialize;
-	info->setDesc = describe();
-	info->setResult = tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0,
-											false, kilobytes);
-	MemoryContextSwitchTo(old);
-	return info->setResult;
-}
-
 static TupleDesc
 describe_secrets(void)
 {
@@ -932,7 +908,7 @@ Datum
 tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
 	/* work_mem does not count here: a store that exceeds it goes to a file */
-	resolve_to_store(fcinfo, NULL, begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
+	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
 	return (Datum) 0;
 }
 
@@ -943,7 +919,7 @@ tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_resolve_secrets_sealed(PG_FUNCTION_ARGS)
 {
-	Tuplestorestate *store = begin_rows(fcinfo, work_mem, describe_sealed_secrets);
+	Tuplestorestate *store = tarx_keys_begin_rows(fcinfo, work_mem, describe_sealed_secrets);
 
 	resolve_to_store(fcinfo, tarx_keys_arg_recipient(fcinfo, 2), store);
 	return (Datum) 0;
@@ -1025,7 +1001,7 @@ Datum
 tarx_keys_template_references(PG_FUNCTION_ARGS)
 {
 	TextList	names = template_names(template_argument(fcinfo, 0));
-	Tuplestorestate *store = begin_rows(fcinfo, work_mem, describe_names);
+	Tuplestorestate *store = tarx_keys_begin_rows(fcinfo, work_mem, describe_names);
 
 	texts_sort_by_place(&names);
 	for (size_t i = 0; i < names.count; i++)

@@ -14,6 +14,7 @@
 #include "storage/lwlock.h"
 #include "utils/portal.h"
 #include "utils/snapshot.h"
+#include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
 #include "envelope.h"
@@ -166,6 +167,10 @@ extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
+/* rows.c: results of functions that return sets */
+extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
+											 TupleDesc (*describe) (void));
+
 /* identity.c: who acts, and in which project */
 typedef struct TarxKeysIdentity
 {
@@ -189,6 +194,17 @@ extern bool tarx_keys_identity_expires(TimestampTz *expires_at);
 extern void tarx_keys_warn_without_transaction(const char *function);
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern const char *tarx_keys_acting_user_or_null(void);
+
+/* llm_keys.c: a key that a resolve call has opened, for what is made of it */
+typedef struct TarxKeysOpenKey
+{
+	TarxKeysText provider;
+	TarxKeysText destination;
+	TarxKeysText value;			/* in the database's encoding; wiped behind the call */
+} TarxKeysOpenKey;
+
+typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey *key, void *arg);
+extern void tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg);
 
 /* event_log.c: lines in the server log */
 #define TARX_KEYS_ALLOWED	"allowed"

@@ -29,6 +29,7 @@ $node->safe_psql(
 	'app', q{
 	INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path, key_prefixes)
 		VALUES ('acme', 'Acme', 'https://llm.acme.example/v1', '/models', '{ak-}');
+	UPDATE tarx_keys.providers SET label = 'Mistral (Paris)' WHERE slug = 'mistral';
 	CREATE ROLE auditor LOGIN;
 	GRANT USAGE ON SCHEMA tarx_keys TO auditor;
 	GRANT SELECT ON tarx_keys.llm_key_tombstones TO auditor;
