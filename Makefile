@@ -2,6 +2,7 @@
 #
 #   make && sudo make install && make installcheck
 #   sudo make quickstart     plays the whole story in a throwaway cluster
+#   sudo make example        a settings page with sample projects, in a throwaway cluster
 #   sudo make check          runs every test in throwaway clusters
 #   sudo make matrix         the same on every supported PostgreSQL version
 
@@ -40,11 +41,12 @@ TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
-	regression.diffs regression.out test/unit/bin examples/sealed/node_modules
+	regression.diffs regression.out test/unit/bin examples/sealed/node_modules \
+	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = check matrix quickstart
+SCRIPT_GOALS = check example matrix quickstart
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)

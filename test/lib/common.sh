@@ -46,9 +46,29 @@ can_build() {
 		printf '#include <sodium.h>\n' | gcc -E -o /dev/null - 2>/dev/null
 }
 
-# What the examples in examples/sealed need
+# What the examples in Node.js need
 has_node() {
 	command -v node >/dev/null && command -v npm >/dev/null
+}
+
+# What the browser tests of examples/keys-and-secrets need as well
+has_chromium() {
+	command -v chromium >/dev/null
+}
+
+can_example() {
+	can_build && has_node
+}
+
+can_browse() {
+	can_test && has_chromium
+}
+
+# The packages that a directory's lock file names, unless they are there.
+npm_packages() {
+	local have=$1/node_modules/.package-lock.json
+	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ] && return
+	npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >/dev/null
 }
 
 can_test() {
@@ -68,7 +88,8 @@ install_packages() {
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
 	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl
-	[ "$1" != test ] || has_node || apt_install nodejs npm
+	[ "$1" = build ] || has_node || apt_install nodejs npm
+	[ "$1" != browse ] || has_chromium || apt_install chromium
 	unset PG_CONFIG
 	"can_$1" || die "packages are still missing after apt-get"
 }

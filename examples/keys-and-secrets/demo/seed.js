@@ -1,0 +1,79 @@
+// Sample people, projects, keys and secrets in a new database, whose providers
+// are the stand-in. None of the values is real. Run as a superuser, because
+// nobody else may assert who somebody is where login is required.
+
+import pg from 'pg';
+
+export const PROJECTS = {
+  support: '5a000000-0000-4000-8000-000000000001',
+  research: '5e000000-0000-4000-8000-000000000002',
+};
+
+export const KEYS = {
+  anthropic: ['Claude', 'sk-ant-api03-not-a-real-key-k7Qw2ZtR9mXv4LpB'],
+  openai: ['GPT', 'sk-proj-not-a-real-key-Jd83hsPq71mNzWc5Ty'],
+  google_ai: ['Gemini', 'AIza-not-a-real-key-Vb6nMk2Lp0QxRw8Zt'],
+  mistral: ['Mistral', 'notarealkeyX9fT3kLmQ7wZpR5vBn2cHs'],
+  huggingface: ['Open models', 'hf_notarealkeyTq4xWm8ZkPr6Lv2'],
+  azure_ai_foundry: ['Azure', 'notarealkey7c1e5a9b3d8f2046ae57', '/azure'],
+  openai_compatible: ['Groq', 'gsk_notarealkeyHn5mKw9Xq3Lz7Rt', '/compatible/v1'],
+};
+export const REFUSED = ['Old GPT', 'sk-proj-refused-not-a-real-key-Mw62QzLk'];
+
+const PATHS = { anthropic: '/anthropic', openai: '/openai/v1', google_ai: '/google', mistral: '/mistral/v1', huggingface: '/huggingface/v1' };
+
+async function install(client, providerUrl) {
+  await client.query('CREATE EXTENSION tarx_keys');
+  await client.query('CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login');
+  await client.query('CREATE ROLE app_models LOGIN IN ROLE tarx_keys_agent');
+  // the owner of the catalogue may edit it; keys are bound to what it says when they are added
+  await client.query('SET ROLE tarx_keys_owner');
+  for (const [slug, path] of Object.entries(PATHS)) {
+    await client.query('UPDATE tarx_keys.providers SET default_base_url = $2 WHERE slug = $1', [slug, providerUrl + path]);
+  }
+  await client.query("UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL WHERE slug = 'azure_ai_foundry'");
+  await client.query('RESET ROLE');
+}
+
+async function as(client, userId, work) {
+  await client.query('BEGIN');
+  await client.query('SET LOCAL tarx_keys.require_login = off');
+  await client.query('SELECT tarx_keys.act_as($1)', [userId]);
+  const result = await work(async (sql, values) => (await client.query(`SELECT ${sql} AS value`, values)).rows[0].value);
+  await client.query('COMMIT');
+  return result;
+}
+
+const token = (call) => call("(SELECT token FROM tarx_keys.create_platform_key('sample', now() + interval '7 days'))");
+
+export async function seed(providerUrl) {
+  const client = new pg.Client({ user: 'postgres' });
+  await client.connect();
+  await install(client, providerUrl);
+  const { support, research } = PROJECTS;
+  const ids = {};
+  const admin = await as(client, 'alice', async (call) => {
+    await call("tarx_keys.create_project('Support bots', $1)", [support]);
+    await call("tarx_keys.add_member($1, 'bob')", [support]);
+    const add = (provider, [name, value, path]) => call('tarx_keys.add_llm_key($1, $2, $3, $4, $5)',
+      [support, provider, name, value, path ? providerUrl + path : null]);
+    for (const [provider, key] of Object.entries(KEYS)) ids[provider] = await add(provider, key);
+    ids.refused = await add('openai', REFUSED);
+    for (const [name, key] of [['Answer bot', 'anthropic'], ['Triage bot', 'anthropic'], ['Translator', 'openai'], ['Night shift', 'refused']]) {
+      await call('tarx_keys.create_agent($1, $2, $3)', [support, name, ids[key]]);
+    }
+    await call("tarx_keys.set_secret($1, 'SHOP_TOKEN', 'not-a-real-token-1', 'Reads orders of the shop')", [support]);
+    await call("tarx_keys.set_secret($1, 'SHOP_TOKEN', 'not-a-real-token-2')", [support]);
+    await call("tarx_keys.set_secret($1, 'MAIL_PASSWORD', 'not-a-real-password')", [support]);
+    return token(call);
+  });
+  const member = await as(client, 'bob', token);
+  const other = await as(client, 'carol', async (call) => {
+    await call("tarx_keys.create_project('Tool research', $1)", [research]);
+    await call("tarx_keys.add_member($1, 'alice')", [research]);
+    await call("tarx_keys.add_llm_key($1, 'mistral', 'Lab', 'notarealkeyLab5Rt8Wq2Zx6Kv4Np')", [research]);
+    return token(call);
+  });
+  await client.end();
+  return { ids, tokens: { alice: admin, bob: member, carol: other } };
+}

@@ -1,0 +1,131 @@
+// What the pages do in the browser: seal values, show models, copy. Everything
+// else is links and forms, which work without it.
+
+import { sealLlmKey, sealSecret } from './sealing.js';
+
+const LIFETIME_SECONDS = 300;
+
+document.documentElement.classList.add('script');
+
+// Sealing. The field with the value has no name, so no form sends it; it is
+// emptied before anything else happens.
+
+const fromBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+const toBase64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+
+function fieldOf(form, name) {
+  const input = form.elements[name];
+  return input && !input.disabled ? input.value : '';
+}
+
+async function sealForm(form, value) {
+  const { default: sodium } = await import('libsodium-wrappers');
+  const { seal, project, publicKey, now } = form.dataset;
+  const key = fromBase64(publicKey);
+  // the server's time when it made the page, and what has passed since
+  const expiresAt = Math.floor(Number(now) + performance.now() / 1000) + LIFETIME_SECONDS;
+  const name = fieldOf(form, 'name');
+  const box = seal === 'secret'
+    ? await sealSecret(sodium, key, { projectId: project, name, value, expiresAt })
+    : await sealLlmKey(sodium, key, {
+      projectId: project, provider: fieldOf(form, 'provider'), name,
+      baseUrl: fieldOf(form, 'base_url') || null, value, expiresAt,
+    });
+  return toBase64(box);
+}
+
+for (const form of document.querySelectorAll('form[data-seal]')) {
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const input = form.querySelector('[data-value]');
+    const button = form.querySelector('button');
+    const status = form.querySelector('.status');
+    const { value } = input;
+    input.value = '';
+    button.disabled = true;
+    status.textContent = 'Sealing…';
+    try {
+      form.elements.sealed.value = await sealForm(form, value);
+      form.submit();
+    } catch {
+      status.textContent = 'The value could not be sealed here. Reload the page and try again.';
+      button.disabled = false;
+    }
+  });
+}
+
+// The base URL is asked for where the provider needs one.
+
+for (const select of document.querySelectorAll('select[data-provider]')) {
+  const field = select.form.querySelector('[data-field="base_url"]');
+  const input = field.querySelector('input');
+  const show = () => {
+    const { baseUrl, hosts } = select.selectedOptions[0].dataset;
+    field.hidden = !baseUrl;
+    input.disabled = !baseUrl;
+    input.required = Boolean(baseUrl);
+    field.querySelector('.hint').textContent = hosts
+      ? `The address of your resource, without a path. The host ends in one of: ${hosts}.`
+      : 'The address that paths like /chat/completions are below, like https://api.groq.com/openai/v1.';
+  };
+  select.addEventListener('change', show);
+  show();
+}
+
+for (const select of document.querySelectorAll('select[data-submit]')) {
+  select.addEventListener('change', () => select.form.requestSubmit());
+}
+
+// Copying
+
+for (const button of document.querySelectorAll('[data-copy]')) {
+  button.addEventListener('click', async () => {
+    const input = document.getElementById(button.dataset.copy);
+    input.select();
+    try {
+      await navigator.clipboard.writeText(input.value);
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = 'Press Ctrl+C';
+    }
+  });
+}
+
+// Models of the key that is chosen, asked of its provider now
+
+async function fetchModels(url) {
+  const response = await fetch(url, { headers: { accept: 'application/json' } });
+  if (response.headers.get('content-type')?.startsWith('application/json')) return response.json();
+  return { problem: response.status === 401 ? 'Sign in again.' : 'The models could not be listed.' };
+}
+
+function showModels(region, { models, problem }) {
+  const status = region.querySelector('.status');
+  status.classList.toggle('problem', Boolean(problem));
+  status.textContent = problem ?? (models.length === 0 ? 'The provider lists no models for this key.' : `${models.length} models`);
+  region.querySelector('ul').replaceChildren(...(models ?? []).map((id) => {
+    const item = document.createElement('li');
+    item.textContent = id;
+    return item;
+  }));
+}
+
+for (const region of document.querySelectorAll('[data-models-of]')) {
+  const select = document.getElementById(region.dataset.modelsOf);
+  const status = region.querySelector('.status');
+  const load = async () => {
+    const keyId = select.value;
+    if (keyId === '') return;
+    showModels(region, { models: [] });
+    status.textContent = 'Asking the provider…';
+    region.setAttribute('aria-busy', 'true');
+    const answer = await fetchModels(`${region.dataset.modelsUrl}${keyId}/models?project=${region.dataset.project}`)
+      .catch(() => ({ problem: 'The models could not be listed.' }));
+    // another key may have been chosen meanwhile
+    if (select.value !== keyId) return;
+    region.removeAttribute('aria-busy');
+    showModels(region, answer);
+  };
+  select.addEventListener('change', load);
+  load();
+}

@@ -1,0 +1,144 @@
+// The HTTP side: headers, limits, sessions, errors. What the service does is in
+// routes.js.
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import rateLimit from '@fastify/rate-limit';
+import Fastify from 'fastify';
+import { NotFound, SignedOut } from './database.js';
+import { loggable } from './errors.js';
+import { routes } from './routes.js';
+import { hasToken, isSameOrigin, Sessions } from './sessions.js';
+import { errorPage, IMPORT_MAP } from './views.js';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const packages = createRequire(import.meta.url);
+const esm = (name) => join(dirname(packages.resolve(name)), `../modules-esm/${name}.mjs`);
+
+const SCRIPT = 'text/javascript; charset=utf-8';
+const ASSETS = {
+  'app.js': [here('../public/app.js'), SCRIPT],
+  'style.css': [here('../public/style.css'), 'text/css; charset=utf-8'],
+  'sealing.js': [here('../../sealed/sealing.js'), SCRIPT],
+  'libsodium-wrappers.mjs': [esm('libsodium-wrappers'), SCRIPT],
+  'libsodium.mjs': [esm('libsodium'), SCRIPT],
+};
+
+const importMapHash = createHash('sha256').update(IMPORT_MAP).digest('base64');
+const HEADERS = {
+  'content-security-policy': [
+    "default-src 'none'",
+    // libsodium is WebAssembly
+    `script-src 'self' 'sha256-${importMapHash}' 'wasm-unsafe-eval'`,
+    "style-src 'self'", "img-src data:", "connect-src 'self'",
+    "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+  ].join('; '),
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+  'cache-control': 'no-store',
+};
+
+// Paths of forms that work without a session
+const OPEN = new Set(['/', '/sign-in', '/assets/:file']);
+
+class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.statusCode = status;
+  }
+}
+
+const TITLES = { 401: 'Signed out', 403: 'Refused', 404: 'Not found', 413: 'Too large', 415: 'Refused', 429: 'Too many requests' };
+
+function parseForm(request, body, done) {
+  // several values of one name are none of ours: the last one counts
+  done(null, Object.assign(Object.create(null), Object.fromEntries(new URLSearchParams(body))));
+}
+
+async function serveAssets(app) {
+  const files = new Map();
+  for (const [name, [path, type]] of Object.entries(ASSETS)) files.set(name, { type, body: await readFile(path) });
+  app.get('/assets/:file', { config: { rateLimit: false } }, async (request, reply) => {
+    const file = files.get(request.params.file);
+    if (file === undefined) throw new NotFound();
+    return reply.type(file.type).header('cache-control', 'max-age=300').send(file.body);
+  });
+}
+
+function guard(app, sessions) {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS);
+    if (app.secure) reply.header('strict-transport-security', 'max-age=31536000');
+  });
+  // before a body is read
+  app.addHook('preParsing', async (request) => {
+    if (request.method === 'POST' && !isSameOrigin(request)) throw new Refused(403, 'This request comes from another site.');
+  });
+  app.addHook('preHandler', async (request) => {
+    if (request.is404) return;
+    if (request.method === 'POST' && request.body === undefined) throw new Refused(415, 'A form was expected.');
+    if (OPEN.has(request.routeOptions.url)) return;
+    request.session = sessions.of(request);
+    if (request.session === undefined) throw new SignedOut();
+    if (request.method === 'POST' && !hasToken(request.session, request.body.csrf)) {
+      throw new Refused(403, 'This form is not from this session. Go back, reload the page and try again.');
+    }
+  });
+}
+
+function answerErrors(app, sessions) {
+  const show = (reply, status, text) =>
+    reply.code(status).type('text/html; charset=utf-8').send(errorPage(TITLES[status] ?? 'Something went wrong', text));
+
+  app.setNotFoundHandler((request, reply) => show(reply, 404, 'There is no such page, or it is not yours.'));
+  app.setErrorHandler((error, request, reply) => {
+    if (error instanceof SignedOut) {
+      sessions.end(reply, sessions.of(request));
+      return request.method === 'GET' && request.headers.accept !== 'application/json'
+        ? reply.redirect('/', 303) : show(reply, 401, 'Sign in again.');
+    }
+    if (error instanceof NotFound || error.code === '42501') return show(reply, 404, 'There is no such page, or it is not yours.');
+    if (error instanceof Refused) return show(reply, error.statusCode, error.message);
+    if (error.statusCode >= 400 && error.statusCode < 500) {
+      return show(reply, error.statusCode, 'The request was refused.');
+    }
+    request.log.error({ err: error }, 'request failed');
+    return show(reply, 500, 'The request failed. It has been logged.');
+  });
+}
+
+export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {} }) {
+  const app = Fastify({
+    trustProxy,
+    bodyLimit: 32 * 1024,
+    requestTimeout: 30_000,
+    forceCloseConnections: true,
+    logger: logger && {
+      level: 'info',
+      serializers: {
+        err: loggable,
+        // neither headers nor bodies
+        req: ({ method, url, ip }) => ({ method, url, ip }),
+      },
+      ...(logger === true ? {} : logger),
+    },
+  });
+  const sessions = new Sessions({ secure });
+  app.decorate('secure', secure);
+  app.decorate('signInLimit', { rateLimit: { max: limits.signIns ?? 10, timeWindow: '1 minute' } });
+  app.decorateRequest('session', undefined);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, parseForm);
+  await app.register(rateLimit, { max: limits.requests ?? 300, timeWindow: '1 minute' });
+  guard(app, sessions);
+  answerErrors(app, sessions);
+  await serveAssets(app);
+  routes(app, { db, sessions });
+  return app;
+}

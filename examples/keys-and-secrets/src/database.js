@@ -1,0 +1,99 @@
+// The two logins, and the one transaction that a request is.
+//
+// The first login is granted tarx_keys_login: it acts for nobody unless a
+// platform key proves who. The second is granted tarx_keys_agent and asks for
+// one thing only, what to send to get a model list.
+
+import pg from 'pg';
+
+const LIMITS = {
+  connectionTimeoutMillis: 5000,
+  statement_timeout: 5000,
+  idle_in_transaction_session_timeout: 10_000,
+  application_name: 'keys-and-secrets',
+};
+
+export class NotFound extends Error {}
+export class SignedOut extends Error {}
+
+export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
+  const web = new pg.Pool({ ...LIMITS, user: webLogin, max: poolSize });
+  const models = new pg.Pool({ ...LIMITS, user: modelsLogin, max: Math.min(poolSize, 3) });
+  // a connection that breaks while idle is replaced; without this, it ends the process
+  web.on('error', () => {});
+  models.on('error', () => {});
+  return {
+    transaction: (work) => transaction(web, work),
+    modelsRequest: (projectId, keyId) => modelsRequest(models, projectId, keyId),
+    close: () => Promise.all([web.end(), models.end()]),
+  };
+}
+
+async function transaction(pool, work) {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    // the identity ends with the transaction, so a connection that cannot end it is not used again
+    await client.query('ROLLBACK').catch(() => { broken = true; });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function logIn(client, token, projectId) {
+  try {
+    const { rows: [person] } = await client.query(
+      'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
+    return person;
+  } catch (error) {
+    if (error.code === 'TK010') throw new SignedOut();
+    throw error;
+  }
+}
+
+// Whose platform key it is
+export async function whoIs(db, token) {
+  const person = await db.transaction((client) => logIn(client, token, null));
+  return person.user_id;
+}
+
+// Do something as the person of a session, in a project: the one that is asked
+// for, else the first. The person's projects are what login() without one shows.
+export function asPerson(db, session, projectId, work) {
+  return db.transaction(async (client) => {
+    const { user_id: userId } = await logIn(client, session.token, null);
+    const { rows: projects } = await client.query(
+      'SELECT id, name FROM tarx_keys.projects ORDER BY name, id');
+    const project = projectId === undefined ? projects[0] : projects.find(({ id }) => id === projectId);
+    if (project === undefined && projectId !== undefined) throw new NotFound();
+    let role = null;
+    if (project !== undefined) ({ role } = await logIn(client, session.token, project.id));
+    return work(client, { userId, projects, project, isAdmin: role === 'admin' });
+  });
+}
+
+// A change that may be refused: the error, or null. What was done before it
+// stays, so that the page can be shown with the error in the same transaction.
+export async function attempt(client, work) {
+  await client.query('SAVEPOINT change');
+  try {
+    await work();
+    await client.query('RELEASE SAVEPOINT change');
+    return null;
+  } catch (error) {
+    await client.query('ROLLBACK TO SAVEPOINT change');
+    return error;
+  }
+}
+
+async function modelsRequest(pool, projectId, keyId) {
+  const { rows } = await pool.query(
+    'SELECT method, url, headers FROM tarx_keys.models_request($1, $2)', [projectId, keyId]);
+  return rows;
+}

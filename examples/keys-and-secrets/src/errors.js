@@ -1,0 +1,44 @@
+// What a refusal by the server means on a page: which status, at which field.
+// Its messages and hints never contain a value, so they are shown as they are.
+
+const STATUS = {
+  22023: 422, TK013: 422,
+  23505: 409, 23514: 409, 40001: 409, TK002: 409,
+  42501: 403,
+  42704: 404, TK001: 404, TK003: 404, TK011: 404,
+  TK012: 429,
+  TK004: 409, TK005: 503, TK006: 503,
+};
+
+const FIELDS = [
+  [/^name\b/, 'name'],
+  [/^description\b/, 'description'],
+  [/base URL/, 'base_url'],
+  [/provider/, 'provider'],
+  [/^expires_at\b/, 'expires'],
+  [/value|mask/, 'value'],
+];
+
+function fieldOf({ code, message }) {
+  if (code === '23505') return 'name';
+  if (code === 'TK013') return 'value';
+  if (code !== '22023') return 'form';
+  return FIELDS.find(([pattern]) => pattern.test(message))?.[1] ?? 'form';
+}
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
+// { status, fields: { field: text } }; an error that is none of these is thrown on
+export function explain(error) {
+  const status = STATUS[error.code];
+  if (status === undefined) throw error;
+  const text = [sentence(error.message), error.hint].filter(Boolean).join(' ');
+  return { status, fields: { [fieldOf(error)]: text } };
+}
+
+// What the log gets of an error: no message, because those of others than
+// tarx_keys quote what they were given.
+export function loggable(error) {
+  const frames = String(error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return { type: error.name, code: error.code ?? '', stack: frames.slice(0, 8).join('\n') };
+}

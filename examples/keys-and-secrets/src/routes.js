@@ -1,0 +1,331 @@
+// What the service does: each request is one transaction as the person of its
+// session, and the database decides what that person may.
+
+import { asPerson, attempt, NotFound, SignedOut, whoIs } from './database.js';
+import { explain } from './errors.js';
+import { listModels, ProviderError } from './models.js';
+import * as views from './views.js';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function requireUuid(text) {
+  if (!UUID.test(text)) throw new NotFound();
+  return text;
+}
+
+const optionalUuid = (text) => (text ? requireUuid(text) : undefined);
+
+// What a page shows, by the rights of the person
+
+async function rows(client, sql, values) {
+  return (await client.query(sql, values)).rows;
+}
+
+async function readProject(client, view) {
+  const project = [view.project.id];
+  view.keys = await rows(client,
+    `SELECT id, name, provider_label, masked_key, base_url, added_by, agent_count, last_used_at
+       FROM tarx_keys.llm_keys WHERE project_id = $1 ORDER BY name`, project);
+}
+
+async function readKeys(client, view) {
+  if (view.project) {
+    await readProject(client, view);
+    view.providers = await rows(client,
+      `SELECT slug, label, base_url_required, base_url_host_suffixes
+         FROM tarx_keys.providers ORDER BY label`);
+    view.secrets = await rows(client,
+      `SELECT name, description, version, updated_by, updated_at, last_used_at
+         FROM tarx_keys.secrets WHERE project_id = $1 ORDER BY name`, [view.project.id]);
+    const [{ public_key: publicKey, kept }] = await rows(client,
+      `SELECT public_key, current_setting('tarx_keys.secret_versions_kept')::int AS kept
+         FROM tarx_keys.sealing_public_key()`);
+    view.publicKey = publicKey.toString('base64');
+    view.versionsKept = kept;
+  }
+  view.platformKeys = await rows(client,
+    `SELECT id, name, masked_key, project_ids, read_only, created_at, expires_at, last_used_at, revoked_at
+       FROM tarx_keys.platform_keys ORDER BY created_at DESC, id`);
+}
+
+async function readAgents(client, view, keyId = null) {
+  if (!view.project) return;
+  await readProject(client, view);
+  view.agents = await rows(client,
+    `SELECT id, name, user_api_key_id FROM tarx_keys.agents
+      WHERE project_id = $1 AND ($2::uuid IS NULL OR user_api_key_id = $2) ORDER BY name, id`,
+    [view.project.id, keyId]);
+}
+
+export function routes(app, { db, sessions }) {
+  // A transaction as the person of the session, with what the pages need of both
+  function act(request, work) {
+    const { session } = request;
+    if (request.params.username !== session.userId) throw new NotFound();
+    return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) =>
+      work(client, { ...person, csrf: session.csrf, forms: {} }));
+  }
+
+  // what is to be said on the next page only
+  function take(session, view) {
+    view.notice = session.notice;
+    view.createdToken = session.createdToken;
+    session.notice = null;
+    session.createdToken = null;
+  }
+
+  function page(reply, text, status = 200) {
+    return reply.code(status).type('text/html; charset=utf-8').send(text);
+  }
+
+  function home(view, rest = '') {
+    const path = `/${encodeURIComponent(view.userId)}/settings${rest}`;
+    return view.project ? `${path}?project=${view.project.id}` : path;
+  }
+
+  // Change something and go to a page that says what was done; or show the page where it
+  // was asked for again, with what was wrong.
+  async function change(request, reply, { form, values, rest, done, work, again }) {
+    let result;
+    const outcome = await act(request, async (client, view) => {
+      const error = await attempt(client, async () => { result = await work(client, view); });
+      if (error === null) return { location: home(view, rest) };
+      const { status, fields } = explain(error);
+      view.forms[form] = { values, fields };
+      return { status, text: await again(client, view) };
+    });
+    if (outcome.location === undefined) return page(reply, outcome.text, outcome.status);
+    Object.assign(request.session, done(result));
+    return reply.redirect(outcome.location, 303);
+  }
+
+  const keysAgain = async (client, view) => {
+    await readKeys(client, view);
+    return views.keysPage(view);
+  };
+  const agentsAgain = async (client, view) => {
+    await readAgents(client, view);
+    return views.agentsPage(view);
+  };
+
+  // Signing in and out
+
+  app.get('/', async (request, reply) => {
+    const session = sessions.of(request);
+    if (session) return reply.redirect(`/${encodeURIComponent(session.userId)}/settings`, 303);
+    return page(reply, views.signInPage());
+  });
+
+  app.post('/sign-in', { config: app.signInLimit }, async (request, reply) => {
+    const token = String(request.body.token ?? '');
+    try {
+      const userId = await whoIs(db, token);
+      sessions.forget(sessions.of(request));
+      sessions.start(reply, token, userId);
+      return reply.redirect(`/${encodeURIComponent(userId)}/settings`, 303);
+    } catch (error) {
+      if (error instanceof SignedOut) {
+        return page(reply, views.signInPage({ token: 'This key is wrong, expired or revoked.' }), 401);
+      }
+      const { status, fields } = explain(error);
+      return page(reply, views.signInPage({ form: Object.values(fields).join(' ') }), status);
+    }
+  });
+
+  app.post('/sign-out', async (request, reply) => {
+    sessions.end(reply, request.session);
+    return reply.redirect('/', 303);
+  });
+
+  // Keys & Secrets
+
+  app.get('/:username/settings', async (request, reply) => {
+    const text = await act(request, async (client, view) => {
+      await readKeys(client, view);
+      take(request.session, view);
+      return views.keysPage(view);
+    });
+    return page(reply, text);
+  });
+
+  app.post('/:username/settings/llm-keys', async (request, reply) => {
+    const { provider, name, sealed, base_url: baseUrl } = request.body;
+    return change(request, reply, {
+      form: 'llm-key',
+      values: { provider, name, base_url: baseUrl },
+      done: () => ({ notice: `Added “${name}”.` }),
+      work: (client, view) => client.query('SELECT tarx_keys.add_sealed_llm_key($1, $2, $3, $4, $5)',
+        [view.project.id, provider, name, Buffer.from(sealed ?? '', 'base64'), baseUrl || null]),
+      again: keysAgain,
+    });
+  });
+
+  async function keyAndAgents(client, view, keyId) {
+    await readAgents(client, view, keyId);
+    const key = view.keys.find(({ id }) => id === keyId);
+    if (key === undefined) throw new NotFound();
+    return key;
+  }
+
+  app.get('/:username/settings/llm-keys/:id/delete', async (request, reply) => {
+    const keyId = requireUuid(request.params.id);
+    const text = await act(request, async (client, view) =>
+      views.deleteKeyPage(view, await keyAndAgents(client, view, keyId)));
+    return page(reply, text);
+  });
+
+  app.post('/:username/settings/llm-keys/:id/delete', async (request, reply) => {
+    const keyId = requireUuid(request.params.id);
+    const to = optionalUuid(request.body.to);
+    return change(request, reply, {
+      form: 'delete',
+      values: { to },
+      done: () => ({ notice: to ? 'Deleted the key; its agents go on with another one.' : 'Deleted the key.' }),
+      // both in one transaction: no agent is without a key in between
+      work: async (client, view) => {
+        if (to) await client.query('SELECT tarx_keys.repoint_agents($1, $2, $3)', [view.project.id, keyId, to]);
+        await client.query('SELECT tarx_keys.delete_llm_key($1, $2)', [view.project.id, keyId]);
+      },
+      again: async (client, view) => {
+        const key = await keyAndAgents(client, view, keyId);
+        return views.deleteKeyPage(view, key, view.forms.delete);
+      },
+    });
+  });
+
+  // As JSON for app.js, or as a page. The person must see the key; only then is
+  // it opened, by the other login, when the person's transaction is over.
+  app.get('/:username/settings/llm-keys/:id/models', async (request, reply) => {
+    const keyId = requireUuid(request.params.id);
+    const { view, key } = await act(request, async (client, shown) =>
+      ({ view: shown, key: await keyAndAgents(client, shown, keyId) }));
+    const answer = await modelsOf(view.project.id, keyId);
+    if (request.headers.accept === 'application/json') return reply.code(answer.status).send(answer);
+    return page(reply, views.modelsPage(view, key, answer), answer.status);
+  });
+
+  async function modelsOf(projectId, keyId) {
+    try {
+      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId)) };
+    } catch (error) {
+      if (error instanceof ProviderError) return { status: 502, problem: error.message };
+      const { status, fields } = explain(error);
+      return { status, problem: Object.values(fields).join(' ') };
+    }
+  }
+
+  const sealedSecret = { bodyLimit: 160 * 1024 };   // 64 KiB in a box, in base64, percent-encoded
+
+  app.post('/:username/settings/secrets', sealedSecret, async (request, reply) => {
+    const { name, sealed, description } = request.body;
+    return change(request, reply, {
+      form: 'secret',
+      values: { name, description },
+      done: () => ({ notice: `Set ${name}.` }),
+      work: (client, view) => client.query('SELECT tarx_keys.set_sealed_secret($1, $2, $3, $4)',
+        [view.project.id, name, Buffer.from(sealed ?? '', 'base64'), description || null]),
+      again: keysAgain,
+    });
+  });
+
+  app.post('/:username/settings/secrets/restore', async (request, reply) => {
+    const { name, version } = request.body;
+    return change(request, reply, {
+      form: 'restore',
+      done: () => ({ notice: `Restored version ${version} of ${name}.` }),
+      work: (client, view) => client.query('SELECT tarx_keys.restore_secret($1, $2, $3)',
+        [view.project.id, name, Number.parseInt(version, 10) || 0]),
+      again: keysAgain,
+    });
+  });
+
+  app.get('/:username/settings/secrets/:name/delete', async (request, reply) => {
+    const text = await act(request, async (client, view) => {
+      await readKeys(client, view);
+      if (!view.secrets?.some(({ name }) => name === request.params.name)) throw new NotFound();
+      return views.deleteSecretPage(view, request.params.name);
+    });
+    return page(reply, text);
+  });
+
+  app.post('/:username/settings/secrets/:name/delete', async (request, reply) => {
+    const { name } = request.params;
+    return change(request, reply, {
+      form: 'delete',
+      done: () => ({ notice: `Deleted ${name}.` }),
+      work: (client, view) => client.query('SELECT tarx_keys.delete_secret($1, $2)', [view.project.id, name]),
+      again: async (client, view) => views.deleteSecretPage(view, name, view.forms.delete),
+    });
+  });
+
+  app.post('/:username/settings/platform-keys', async (request, reply) => {
+    const { name, days, read_only: readOnly, narrow } = request.body;
+    return change(request, reply, {
+      form: 'platform-key',
+      values: { name, expires: days },
+      done: ([{ token }]) => ({ createdToken: token }),
+      work: (client, view) => rows(client,
+        'SELECT token FROM tarx_keys.create_platform_key($1, now() + make_interval(days => $2), $3, $4)',
+        [name, Number.parseInt(days, 10) || null, narrow && view.project ? [view.project.id] : null, readOnly === '1']),
+      again: keysAgain,
+    });
+  });
+
+  app.post('/:username/settings/platform-keys/:id/revoke', async (request, reply) => {
+    const id = requireUuid(request.params.id);
+    return change(request, reply, {
+      form: 'revoke',
+      done: () => ({ notice: 'Revoked the platform key.' }),
+      work: (client) => client.query('SELECT tarx_keys.revoke_platform_key($1)', [id]),
+      again: keysAgain,
+    });
+  });
+
+  // Agents
+
+  app.get('/:username/settings/agents', async (request, reply) => {
+    const text = await act(request, async (client, view) => {
+      await readAgents(client, view);
+      take(request.session, view);
+      return views.agentsPage(view);
+    });
+    return page(reply, text);
+  });
+
+  app.post('/:username/settings/agents', async (request, reply) => {
+    const { name } = request.body;
+    const key = optionalUuid(request.body.key) ?? null;
+    return change(request, reply, {
+      form: 'agent',
+      values: { name, key },
+      rest: '/agents',
+      done: () => ({ notice: `Created “${name}”.` }),
+      work: (client, view) => client.query('SELECT tarx_keys.create_agent($1, $2, $3)', [view.project.id, name, key]),
+      again: agentsAgain,
+    });
+  });
+
+  app.post('/:username/settings/agents/:id', async (request, reply) => {
+    const id = requireUuid(request.params.id);
+    const key = requireUuid(request.body.key);
+    return change(request, reply, {
+      form: id,
+      values: { key },
+      rest: '/agents',
+      done: () => ({ notice: 'Saved the agent.' }),
+      work: (client, view) => client.query('SELECT tarx_keys.set_agent_key($1, $2, $3)', [view.project.id, id, key]),
+      again: agentsAgain,
+    });
+  });
+
+  app.post('/:username/settings/agents/:id/delete', async (request, reply) => {
+    const id = requireUuid(request.params.id);
+    return change(request, reply, {
+      form: id,
+      rest: '/agents',
+      done: () => ({ notice: 'Deleted the agent.' }),
+      work: (client, view) => client.query('SELECT tarx_keys.delete_agent($1, $2)', [view.project.id, id]),
+      again: agentsAgain,
+    });
+  });
+}

@@ -1,0 +1,28 @@
+// node src/server.js: the service, set up by the environment.
+//   PGHOST, PGPORT, PGDATABASE   the database; passwords are in ~/.pgpass
+//   WEB_LOGIN                    a login that is granted tarx_keys_login
+//   MODELS_LOGIN                 a login that is granted tarx_keys_agent
+//   HOST, PORT                   where to listen; 127.0.0.1 and 8080 by default
+//   POOL_SIZE                    connections for people; 10 by default
+//   INSECURE_COOKIE=1            for plain http on your own machine only
+//   TRUST_PROXY=1                if a proxy in front says who the client is
+//   SIGN_INS_PER_MINUTE, REQUESTS_PER_MINUTE   of one address; 10 and 300 by default
+
+import { buildApp } from './app.js';
+import { openDatabase } from './database.js';
+
+const { env } = process;
+const db = openDatabase({
+  webLogin: env.WEB_LOGIN ?? 'app_web',
+  modelsLogin: env.MODELS_LOGIN ?? 'app_models',
+  poolSize: Number(env.POOL_SIZE ?? 10),
+});
+const app = await buildApp({
+  db,
+  secure: env.INSECURE_COOKIE !== '1',
+  trustProxy: env.TRUST_PROXY === '1',
+  limits: { signIns: Number(env.SIGN_INS_PER_MINUTE ?? 10), requests: Number(env.REQUESTS_PER_MINUTE ?? 300) },
+});
+app.addHook('onClose', () => db.close());
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => app.close());
+await app.listen({ host: env.HOST ?? '127.0.0.1', port: Number(env.PORT ?? 8080) });

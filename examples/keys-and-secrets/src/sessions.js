@@ -1,0 +1,74 @@
+// Who is signed in. The platform key stays in this process's memory; the browser
+// has a random session id in a cookie that no script can read. A restart signs
+// everybody out; several processes need sessions that stick to one of them, or
+// a store of sessions that is as well kept as the keys.
+
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+
+const IDLE_MS = 60 * 60 * 1000;
+const MOST_SESSIONS = 10_000;
+
+const random = () => randomBytes(32).toString('base64url');
+
+export class Sessions {
+  #byId = new Map();
+
+  constructor({ secure }) {
+    this.cookie = secure ? '__Host-session' : 'session';
+    this.attributes = `Path=/; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+    this.pattern = new RegExp(`(?:^|; )${this.cookie}=([A-Za-z0-9_-]{43})(?:;|$)`);
+  }
+
+  start(reply, token, userId) {
+    const id = random();
+    this.#sweep();
+    this.#byId.set(id, { id, token, userId, csrf: random(), notice: null, usedAt: Date.now() });
+    reply.header('set-cookie', `${this.cookie}=${id}; ${this.attributes}`);
+  }
+
+  // The session of a request, or undefined
+  of(request) {
+    const [, id] = this.pattern.exec(request.headers.cookie ?? '') ?? [];
+    const session = this.#byId.get(id);
+    if (session === undefined) return undefined;
+    if (Date.now() - session.usedAt > IDLE_MS) {
+      this.#byId.delete(id);
+      return undefined;
+    }
+    session.usedAt = Date.now();
+    return session;
+  }
+
+  forget(session) {
+    if (session) this.#byId.delete(session.id);
+  }
+
+  end(reply, session) {
+    this.forget(session);
+    reply.header('set-cookie', `${this.cookie}=; ${this.attributes}; Max-Age=0`);
+  }
+
+  #sweep() {
+    for (const [id, session] of this.#byId) {
+      if (Date.now() - session.usedAt > IDLE_MS || this.#byId.size >= MOST_SESSIONS) this.#byId.delete(id);
+    }
+  }
+}
+
+const digest = (text) => createHash('sha256').update(text).digest();
+
+// A form of ours carries the session's token.
+export function hasToken(session, given) {
+  return typeof given === 'string' && timingSafeEqual(digest(session.csrf), digest(given));
+}
+
+// A form of another site does not come from ours, whatever it carries.
+export function isSameOrigin(request) {
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin';
+  try {
+    return new URL(request.headers.origin).host === request.headers.host;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,414 @@
+// The pages. What they show has been read by the person's own rights; what they
+// leave out, the database refuses as well.
+
+import { html } from './html.js';
+
+export const IMPORT_MAP = JSON.stringify({
+  imports: {
+    'libsodium-wrappers': '/assets/libsodium-wrappers.mjs',
+    libsodium: '/assets/libsodium.mjs',
+  },
+});
+
+const settings = (view, rest = '') => `/${encodeURIComponent(view.userId)}/settings${rest}`;
+const inProject = (view, rest = '') => `${settings(view, rest)}?project=${view.project.id}`;
+
+function when(date, never = 'never') {
+  if (date === null) return never;
+  const iso = date.toISOString();
+  return html`<time datetime="${iso}">${iso.slice(0, 16).replace('T', ' ')} UTC</time>`;
+}
+
+function layout(title, body) {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<link rel="stylesheet" href="/assets/style.css">
+<link rel="icon" href="data:,">
+<script type="importmap">${raw(IMPORT_MAP)}</script>
+<script type="module" src="/assets/app.js"></script>
+</head>
+<body>
+${body}
+</body>
+</html>
+`.toString();
+}
+
+// JSON of ours, which has no markup in it
+const raw = (text) => html([text]);
+
+// The parts of forms
+
+function hidden(view) {
+  return html`<input type="hidden" name="csrf" value="${view.csrf}">`;
+}
+
+function problem(id, text) {
+  return text && html`<p class="problem" id="${id}-problem">${text}</p>`;
+}
+
+function describedBy(id, text, hint) {
+  const ids = [hint && `${id}-hint`, text && `${id}-problem`].filter(Boolean).join(' ');
+  return html`${ids && html` aria-describedby="${ids}"`}${text && html` aria-invalid="true"`}`;
+}
+
+function hintLine(id, hint) {
+  return hint && html`<p class="hint" id="${id}-hint">${hint}</p>`;
+}
+
+// A field with its label, hint and problem. kind makes the control, given its
+// id, value and the attributes that tie it to hint and problem.
+function field(form, name, label, kind, hint) {
+  const id = `${form.id}-${name}`;
+  const text = form.fields?.[name];
+  return html`<div class="field" data-field="${name}">
+<label for="${id}">${label}</label>
+${hintLine(id, hint)}
+${kind(id, form.values?.[name] ?? '', describedBy(id, text, hint))}
+${problem(id, text)}
+</div>`;
+}
+
+const text = (name, attributes = '') => (id, value, more) =>
+  html`<input id="${id}" name="${name}" value="${value}" autocomplete="off" ${raw(attributes)}${more}>`;
+
+// The value to seal has no name, so that no form sends it; app.js puts a box
+// into the field "sealed" instead.
+const secretInput = (id, value, more) =>
+  html`<input id="${id}" type="password" data-value required autocomplete="off" spellcheck="false"${more}>`;
+
+const secretArea = (id, value, more) =>
+  html`<textarea id="${id}" data-value required rows="3" autocomplete="off" spellcheck="false"${more}></textarea>`;
+
+const select = (name, options, attributes = '') => (id, value, more) =>
+  html`<select id="${id}" name="${name}" ${raw(attributes)}${more}>${options.map((option) =>
+    html`<option value="${option.value}"${option.value === value && html` selected`}${option.data ?? ''}>${option.label}</option>`)}</select>`;
+
+function formProblem(form) {
+  return form.fields?.form && html`<p class="problem" role="alert">${form.fields.form}</p>`;
+}
+
+// What app.js needs to seal; the time is the server's, which is what boxes expire by
+function sealAttributes(view, purpose) {
+  return html`data-seal="${purpose}" data-project="${view.project.id}" data-public-key="${view.publicKey}" data-now="${Math.floor(Date.now() / 1000)}"`;
+}
+
+function button(label, className = '') {
+  return html`<button${className && html` class="${className}"`}>${label}</button>`;
+}
+
+// Tables that become cards on narrow screens, and stay tables for screen readers
+
+function table(caption, columns, rows) {
+  return html`<table role="table" aria-label="${caption}">
+<thead role="rowgroup"><tr role="row">${columns.map((column) => html`<th role="columnheader" scope="col">${column}</th>`)}</tr></thead>
+<tbody role="rowgroup">${rows.map((cells) => html`
+<tr role="row">${cells.map((cell, i) => html`<td role="cell" data-label="${columns[i]}">${cell}</td>`)}</tr>`)}
+</tbody></table>`;
+}
+
+// The frame of the settings
+
+function projectSwitcher(view, action) {
+  return html`<form class="switcher" method="get" action="${action}">
+<label for="project">Project</label>
+<select id="project" name="project" data-submit>${view.projects.map(({ id, name }) =>
+    html`<option value="${id}"${id === view.project.id && html` selected`}>${name}</option>`)}</select>
+<button data-without-script>Switch</button>
+</form>`;
+}
+
+function tab(view, current, name, path) {
+  const href = view.project ? inProject(view, path) : settings(view, path);
+  return html`<li><a href="${href}"${current === name && html` aria-current="page"`}>${name}</a></li>`;
+}
+
+function frame(view, current, body) {
+  return layout(`${current} · Settings`, html`<a class="skip" href="#main">Skip to content</a>
+<header>
+<p class="who">Signed in as <strong>${view.userId}</strong></p>
+<form method="post" action="/sign-out">${hidden(view)}${button('Sign out', 'quiet')}</form>
+</header>
+<main id="main" tabindex="-1">
+<h1>Settings</h1>
+<nav aria-label="Settings"><ul class="tabs">
+${tab(view, current, 'Keys & Secrets', '')}
+${tab(view, current, 'Agents', '/agents')}
+</ul></nav>
+${view.notice && html`<p class="notice" role="status">${view.notice}</p>`}
+${view.project && projectSwitcher(view, settings(view, current === 'Agents' ? '/agents' : ''))}
+${view.project && html`<p class="role">${view.isAdmin
+    ? 'You are an admin of this project.'
+    : 'You are a member of this project. Its admins add and delete keys and secrets.'}</p>`}
+${body}
+</main>`);
+}
+
+// Project LLM keys
+
+function keyRow(view, key) {
+  return [
+    html`<strong>${key.name}</strong>${key.base_url && html`<br><span class="hint">${key.base_url}</span>`}`,
+    key.provider_label,
+    html`<code>${key.masked_key}</code>`,
+    key.added_by,
+    when(key.last_used_at),
+    key.agent_count,
+    ...(view.isAdmin ? [html`<a class="action" href="${inProject(view, `/llm-keys/${key.id}/delete`)}">Delete<span class="away"> ${key.name}</span></a>`] : []),
+  ];
+}
+
+function providerOptions(view) {
+  return view.providers.map((provider) => ({
+    value: provider.slug,
+    label: provider.label,
+    data: html` data-base-url="${provider.base_url_required ? 'required' : ''}" data-hosts="${(provider.base_url_host_suffixes ?? []).join(', ')}"`,
+  }));
+}
+
+function addKeyForm(view) {
+  const form = { id: 'llm-key', ...view.forms['llm-key'] };
+  return html`<details${form.fields && html` open`}><summary>Add key</summary>
+<form method="post" action="${inProject(view, '/llm-keys')}" ${sealAttributes(view, 'llm-key')}>
+${hidden(view)}<input type="hidden" name="sealed">
+${formProblem(form)}
+${field(form, 'provider', 'Provider', select('provider', providerOptions(view), 'data-provider'))}
+${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
+${field(form, 'value', 'Key', secretInput, 'Sealed in your browser; only the database opens it.')}
+${field(form, 'base_url', 'Base URL', text('base_url', 'type="url" maxlength="2048"'), 'Only for providers where you have an address of your own, like https://name.openai.azure.com.')}
+${button('Add key')}<p class="status" role="status"></p>
+</form></details>`;
+}
+
+function llmKeys(view) {
+  const columns = ['Name', 'Provider', 'Key', 'Added by', 'Last used', 'Agents', ...(view.isAdmin ? ['Actions'] : [])];
+  return html`<section aria-labelledby="llm-keys"><h2 id="llm-keys">Project LLM keys</h2>
+<p>Shared by the project. Agents use them; nobody reads them again.</p>
+${view.keys.length > 0
+    ? table('Project LLM keys', columns, view.keys.map((key) => keyRow(view, key)))
+    : html`<p class="empty">This project has no LLM keys yet.${view.isAdmin ? '' : ' Ask an admin to add one.'}</p>`}
+${view.isAdmin && addKeyForm(view)}
+</section>`;
+}
+
+// Project secrets
+
+function restoreForm(view, secret) {
+  const first = Math.max(1, secret.version - view.versionsKept + 1);
+  const versions = [];
+  for (let version = secret.version - 1; version >= first; version--) versions.push(version);
+  if (versions.length === 0) return html`<span class="hint">No older version.</span>`;
+  const id = `restore-${secret.name}`;
+  return html`<form class="inline" method="post" action="${inProject(view, '/secrets/restore')}">${hidden(view)}
+<input type="hidden" name="name" value="${secret.name}">
+<label for="${id}" class="away">Version of ${secret.name} to restore</label>
+<select id="${id}" name="version">${versions.map((version) => html`<option value="${version}">Version ${version}</option>`)}</select>
+${button(html`Restore<span class="away"> ${secret.name}</span>`, 'quiet')}</form>`;
+}
+
+function secretRow(view, secret) {
+  return [
+    html`<code>${secret.name}</code>${secret.description && html`<br><span class="hint">${secret.description}</span>`}`,
+    secret.version,
+    html`${secret.updated_by}, ${when(secret.updated_at)}`,
+    when(secret.last_used_at),
+    ...(view.isAdmin ? [html`${restoreForm(view, secret)}
+<a class="action" href="${inProject(view, `/secrets/${secret.name}/delete`)}">Delete<span class="away"> ${secret.name}</span></a>`] : []),
+  ];
+}
+
+function setSecretForm(view) {
+  const form = { id: 'secret', ...view.forms.secret };
+  return html`<details${form.fields && html` open`}><summary>Set secret</summary>
+<form method="post" action="${inProject(view, '/secrets')}" ${sealAttributes(view, 'secret')}>
+${hidden(view)}<input type="hidden" name="sealed">
+${formProblem(form)}
+${field(form, 'name', 'Name', text('name', 'required maxlength="128" pattern="[A-Za-z_][A-Za-z0-9_]*" list="secret-names"'), 'Letters, digits and _. The name of a secret that there is gives it a new version.')}
+<datalist id="secret-names">${view.secrets.map(({ name }) => html`<option value="${name}"></option>`)}</datalist>
+${field(form, 'value', 'Value', secretArea, 'Sealed in your browser; only the database opens it.')}
+${field(form, 'description', 'Description', text('description', 'maxlength="1000"'), 'Optional. Left empty, the one there is stays.')}
+${button('Set secret')}<p class="status" role="status"></p>
+</form></details>`;
+}
+
+function secrets(view) {
+  const columns = ['Name', 'Version', 'Updated', 'Last used', ...(view.isAdmin ? ['Actions'] : [])];
+  const form = view.forms.restore;
+  return html`<section aria-labelledby="secrets"><h2 id="secrets">Project secrets</h2>
+<p>Named values for workflows and agents, as <code>\${secrets.NAME}</code>.</p>
+${form && formProblem(form)}
+${view.secrets.length > 0
+    ? table('Project secrets', columns, view.secrets.map((secret) => secretRow(view, secret)))
+    : html`<p class="empty">This project has no secrets yet.</p>`}
+${view.isAdmin && setSecretForm(view)}
+</section>`;
+}
+
+// Platform API keys
+
+function state(key) {
+  if (key.revoked_at !== null) return html`revoked ${when(key.revoked_at)}`;
+  if (key.expires_at === null) return 'does not expire';
+  return html`${key.expires_at < new Date() ? 'expired' : 'expires'} ${when(key.expires_at)}`;
+}
+
+function scope(view, key) {
+  const names = key.project_ids?.map((id) => view.projects.find((project) => project.id === id)?.name ?? 'a project you left');
+  return `${names ? names.join(', ') : 'all your projects'}${key.read_only ? ', lists only' : ''}`;
+}
+
+function platformKeyRow(view, key) {
+  return [
+    html`<strong>${key.name}</strong>`,
+    html`<code>${key.masked_key}</code>`,
+    scope(view, key),
+    when(key.created_at),
+    when(key.last_used_at),
+    state(key),
+    key.revoked_at === null && html`<form method="post" action="${settings(view, `/platform-keys/${key.id}/revoke`)}">${hidden(view)}
+${view.project && html`<input type="hidden" name="project" value="${view.project.id}">`}
+${button(html`Revoke<span class="away"> ${key.name}</span>`, 'quiet')}</form>`,
+  ];
+}
+
+const LIFETIMES = [['90', '90 days'], ['30', '30 days'], ['365', 'a year'], ['', 'No end']]
+  .map(([value, label]) => ({ value, label }));
+
+function createPlatformKeyForm(view) {
+  const form = { id: 'platform-key', ...view.forms['platform-key'] };
+  return html`<details${form.fields && html` open`}><summary>Create platform key</summary>
+<form method="post" action="${settings(view, '/platform-keys')}">
+${hidden(view)}${view.project && html`<input type="hidden" name="project" value="${view.project.id}">`}
+${formProblem(form)}
+${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
+${field(form, 'expires', 'Valid for', select('days', LIFETIMES))}
+<div class="field check"><input type="checkbox" id="read-only" name="read_only" value="1"><label for="read-only">Lists only</label></div>
+${view.project && html`<div class="field check"><input type="checkbox" id="narrow" name="narrow" value="1"><label for="narrow">Only for ${view.project.name}</label></div>`}
+${button('Create platform key')}
+</form></details>`;
+}
+
+// The token is on this one page; the session forgets it when it is shown.
+function createdToken(token) {
+  return token && html`<div class="created" role="status"><label for="token">Your new platform key. It is not shown again.</label>
+<div class="inline"><input id="token" readonly value="${token}" autocomplete="off" spellcheck="false">
+<button type="button" data-copy="token">Copy</button></div></div>`;
+}
+
+function platformKeys(view) {
+  const form = view.forms.revoke;
+  return html`<section aria-labelledby="platform-keys"><h2 id="platform-keys">Platform API keys</h2>
+<p>Your own, to sign in here and to call the platform from programs. Nobody else sees them.</p>
+${createdToken(view.createdToken)}
+${form && formProblem(form)}
+${view.platformKeys.length > 0
+    ? table('Platform API keys', ['Name', 'Key', 'For', 'Created', 'Last used', 'State', 'Actions'], view.platformKeys.map((key) => platformKeyRow(view, key)))
+    : html`<p class="empty">You have no platform keys.</p>`}
+${createPlatformKeyForm(view)}
+</section>`;
+}
+
+export function keysPage(view) {
+  return frame(view, 'Keys & Secrets', html`
+${view.project ? html`${llmKeys(view)}${secrets(view)}` : html`<p class="empty">You are in no project yet.</p>`}
+${platformKeys(view)}`);
+}
+
+// Deletions ask first
+
+export function deleteKeyPage(view, key, form = {}) {
+  const others = view.keys.filter(({ id }) => id !== key.id);
+  const options = [{ value: '', label: 'Leave them without a key' },
+    ...others.map(({ id, name, provider_label: label }) => ({ value: id, label: `${name} (${label})` }))];
+  return frame(view, 'Keys & Secrets', html`<section aria-labelledby="delete"><h2 id="delete">Delete “${key.name}”?</h2>
+<p>The ${key.provider_label} key <code>${key.masked_key}</code> is gone for good.</p>
+<form method="post" action="${inProject(view, `/llm-keys/${key.id}/delete`)}">${hidden(view)}
+${formProblem(form)}
+${view.agents.length > 0
+    ? html`<p class="warning">${view.agents.length === 1 ? 'This agent uses it and will stop working' : 'These agents use it and will stop working'}, unless you point ${view.agents.length === 1 ? 'it' : 'them'} to another key:</p>
+<ul>${view.agents.map(({ name }) => html`<li>${name}</li>`)}</ul>
+${field({ id: 'repoint', values: form.values, fields: form.fields }, 'to', 'Agents go on with', select('to', options))}`
+    : html`<p>No agent uses it.</p>`}
+${button('Delete key', 'danger')} <a href="${inProject(view)}">Cancel</a>
+</form></section>`);
+}
+
+export function deleteSecretPage(view, name, form = {}) {
+  return frame(view, 'Keys & Secrets', html`<section aria-labelledby="delete"><h2 id="delete">Delete “${name}”?</h2>
+<p>All its versions go, for good. What refers to <code>\${secrets.${name}}</code> fails.</p>
+<form method="post" action="${inProject(view, `/secrets/${name}/delete`)}">${hidden(view)}
+${formProblem(form)}
+${button('Delete secret', 'danger')} <a href="${inProject(view)}">Cancel</a>
+</form></section>`);
+}
+
+// Agents
+
+function keyOptions(view, current) {
+  const known = view.keys.map(({ id, name, provider_label: label }) => ({ value: id, label: `${name} (${label})` }));
+  if (current === null) return [{ value: '', label: 'No key yet' }, ...known];
+  return known.some(({ value }) => value === current) ? known : [{ value: '', label: 'A deleted key: choose another' }, ...known];
+}
+
+function modelList(view, id, keyId) {
+  const known = view.keys.some((key) => key.id === keyId);
+  return html`<div class="models" data-models-of="${id}" data-models-url="${settings(view, '/llm-keys/')}" data-project="${view.project.id}">
+<h4>Models</h4>
+<p class="status" role="status">${known ? html`<a href="${inProject(view, `/llm-keys/${keyId}/models`)}">Show the models of this key</a>` : 'Choose a key to see its models.'}</p><ul></ul></div>`;
+}
+
+function agentCard(view, agent) {
+  const form = { id: `agent-${agent.id}`, values: { key: agent.user_api_key_id ?? '' }, ...view.forms[agent.id] };
+  return html`<li class="card"><h3>${agent.name}</h3>
+<form method="post" action="${inProject(view, `/agents/${agent.id}`)}">${hidden(view)}
+${formProblem(form)}
+${field(form, 'key', 'Key', select('key', keyOptions(view, agent.user_api_key_id), 'required'))}
+${button(html`Save<span class="away"> ${agent.name}</span>`)}
+</form>
+${modelList(view, `${form.id}-key`, agent.user_api_key_id)}
+<form method="post" action="${inProject(view, `/agents/${agent.id}/delete`)}">${hidden(view)}${button(html`Delete<span class="away"> agent ${agent.name}</span>`, 'quiet')}</form>
+</li>`;
+}
+
+export function agentsPage(view) {
+  const form = { id: 'agent', ...view.forms.agent };
+  const body = view.project ? html`<section aria-labelledby="agents"><h2 id="agents">Agents</h2>
+${view.agents.length > 0
+    ? html`<ul class="cards">${view.agents.map((agent) => agentCard(view, agent))}</ul>`
+    : html`<p class="empty">This project has no agents yet.</p>`}
+<details${form.fields && html` open`}><summary>Create agent</summary>
+<form method="post" action="${inProject(view, '/agents')}">${hidden(view)}
+${formProblem(form)}
+${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
+${field(form, 'key', 'Key', select('key', keyOptions(view, null)))}
+${button('Create agent')}
+</form></details></section>` : html`<p class="empty">You are in no project yet.</p>`;
+  return frame(view, 'Agents', body);
+}
+
+export function modelsPage(view, key, { models, problem: told }) {
+  return frame(view, 'Agents', html`<section aria-labelledby="models"><h2 id="models">Models of “${key.name}”</h2>
+${told ? html`<p class="problem" role="alert">${told}</p>` : html`<ul class="list">${models.map((id) => html`<li><code>${id}</code></li>`)}</ul>`}
+<p><a href="${inProject(view, '/agents')}">Back to the agents</a></p></section>`);
+}
+
+// Without a session
+
+export function signInPage(fields = {}) {
+  const form = { id: 'sign-in', fields };
+  return layout('Sign in', html`<main id="main" class="narrow"><h1>Sign in</h1>
+<form method="post" action="/sign-in">
+${formProblem(form)}
+${field(form, 'token', 'Platform API key', (id, value, more) =>
+    html`<input id="${id}" name="token" type="password" required autocomplete="off" spellcheck="false" maxlength="200"${more}>`, 'It begins with sk-tarx-.')}
+${button('Sign in')}
+</form></main>`);
+}
+
+export function errorPage(title, text) {
+  return layout(title, html`<main id="main" class="narrow"><h1>${title}</h1><p>${text}</p><p><a href="/">To the start</a></p></main>`);
+}
