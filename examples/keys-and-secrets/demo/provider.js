@@ -23,7 +23,7 @@ const completion = (model) => json(200, {
 
 function openAiLike(ids, error) {
   return {
-    header: 'authorization', scheme: 'Bearer ', error,
+    accepts: { authorization: 'Bearer ' }, error,
     'GET /models': () => openAiModels(ids),
     'POST /chat/completions': ({ body }) => completion(body.model),
   };
@@ -55,7 +55,9 @@ const PROVIDERS = {
   '/huggingface/v1': openAiLike(['meta-llama/Llama-5-70B-Instruct', 'Qwen/Qwen4-32B'], huggingFaceError),
   '/compatible/v1': openAiLike(['llama-5-8b-instant'], openAiError),
   '/anthropic': {
-    header: 'x-api-key', scheme: '', error: anthropicError, also: { 'anthropic-version': '2023-06-01' },
+    // the second of each is what its SDK sends since 1.0
+    accepts: { 'x-api-key': '', authorization: 'Bearer ' }, error: anthropicError,
+    also: { 'anthropic-version': ['2023-06-01', '2026-10-21'] },
     'GET /v1/models': anthropicModels,
     'POST /v1/messages': ({ body }) => json(200, {
       id: 'msg_1', type: 'message', role: 'assistant', model: body.model, stop_reason: 'end_turn', stop_sequence: null,
@@ -63,14 +65,14 @@ const PROVIDERS = {
     }),
   },
   '/google': {
-    header: 'x-goog-api-key', scheme: '', error: googleError,
+    accepts: { 'x-goog-api-key': '' }, error: googleError,
     'GET /v1beta/models': googleModels,
     'POST /v1beta/models/gemini-4-flash:generateContent': () => json(200, {
       candidates: [{ content: { role: 'model', parts: [{ text: 'pong' }] }, finishReason: 'STOP' }],
     }),
   },
   '/azure': {
-    header: 'api-key', scheme: '', error: openAiError,
+    accepts: { 'api-key': '' }, error: openAiError,
     'GET /openai/v1/models': () => openAiModels(['gpt-6-2026-01-01', 'gpt-6-mini-2026-01-01']),
     'GET /openai/deployments': () => json(200, { object: 'list', data: [{ id: 'our-gpt-6', model: 'gpt-6', status: 'succeeded', object: 'deployment' }] }),
     'POST /openai/v1/chat/completions': ({ body }) => completion(body.model),
@@ -96,17 +98,24 @@ async function readBody(request) {
   return text === '' ? undefined : JSON.parse(text);
 }
 
+function keyIn(headers, accepts) {
+  for (const [name, scheme] of Object.entries(accepts)) {
+    const given = headers[name] ?? '';
+    if (given.startsWith(scheme) && given.length >= scheme.length + 8) return given.slice(scheme.length);
+  }
+  return undefined;
+}
+
 function answer(request, url, body) {
   const [prefix, provider] = Object.entries(PROVIDERS).find(([path]) => url.pathname.startsWith(`${path}/`)) ?? [];
   if (provider === undefined) return json(404, { error: { message: 'no such provider' } });
-  const given = request.headers[provider.header] ?? '';
-  if (!given.startsWith(provider.scheme) || given.length < provider.scheme.length + 8) {
-    return provider.error(401, `Put your key into the header ${provider.header}.`, 'invalid_request_error');
+  const key = keyIn(request.headers, provider.accepts);
+  if (key === undefined) {
+    return provider.error(401, `Put your key into the header ${Object.keys(provider.accepts)[0]}.`, 'invalid_request_error');
   }
-  for (const [name, value] of Object.entries(provider.also ?? {})) {
-    if (request.headers[name] !== value) return provider.error(400, `${name}: header is required`, 'invalid_request_error');
+  for (const [name, values] of Object.entries(provider.also ?? {})) {
+    if (!values.includes(request.headers[name])) return provider.error(400, `${name}: header is required`, 'invalid_request_error');
   }
-  const key = given.slice(provider.scheme.length);
   const [word] = Object.keys(WORDS).filter((each) => key.includes(each));
   if (word) return WORDS[word](key, provider.error);
   const handler = provider[`${request.method} ${url.pathname.slice(prefix.length)}`];

@@ -44,7 +44,7 @@ async function as(client, userId, work) {
   return result;
 }
 
-const token = (call) => call("(SELECT token FROM tarx_keys.create_platform_key('sample', now() + interval '7 days'))");
+const token = (call) => call("(SELECT token FROM tarx_keys.create_platform_key('sample'))");
 
 export async function seed(providerUrl) {
   const client = new pg.Client({ user: 'postgres' });

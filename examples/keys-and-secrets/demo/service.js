@@ -28,6 +28,7 @@ export async function startService(env = {}) {
 }
 
 async function stop(child) {
+  if (child.exitCode !== null) return;
   const ended = new Promise((resolve) => { child.once('exit', resolve); });
   child.kill('SIGTERM');
   await ended;

@@ -82,7 +82,7 @@ function guard(app, sessions) {
   });
   app.addHook('preHandler', async (request) => {
     if (request.is404) return;
-    if (request.method === 'POST' && request.body === undefined) throw new Refused(415, 'A form was expected.');
+    if (request.method === 'POST' && !request.body) throw new Refused(415, 'A form was expected.');
     if (OPEN.has(request.routeOptions.url)) return;
     request.session = sessions.of(request);
     if (request.session === undefined) throw new SignedOut();
@@ -113,7 +113,7 @@ function answerErrors(app, sessions) {
   });
 }
 
-export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {} }) {
+export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {}, modelsTimeLimitMs = 10_000 }) {
   const app = Fastify({
     trustProxy,
     bodyLimit: 32 * 1024,
@@ -139,6 +139,6 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
   guard(app, sessions);
   answerErrors(app, sessions);
   await serveAssets(app);
-  routes(app, { db, sessions });
+  routes(app, { db, sessions, modelsTimeLimitMs });
   return app;
 }

@@ -3,7 +3,6 @@
 
 import { redact } from './redact.js';
 
-const TIME_LIMIT_MS = 10_000;
 const SIZE_LIMIT = 4 * 1024 * 1024;
 const MOST_PAGES = 20;
 
@@ -21,9 +20,9 @@ async function readLimited(response, limit) {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+// The value of each header, without the short word before it that is a scheme
 function secretsOf(headers) {
-  // the value of each header, with and without a scheme before it
-  return Object.values(headers).flatMap((value) => [value, value.slice(value.indexOf(' ') + 1)]);
+  return Object.values(headers).map((value) => value.replace(/^[A-Za-z]{1,7} /, ''));
 }
 
 function parse(text) {
@@ -51,7 +50,7 @@ async function get({ method, url, headers }, signal) {
   } catch (error) {
     if (error instanceof ProviderError) throw error;
     throw new ProviderError(signal.aborted
-      ? `The provider did not answer within ${TIME_LIMIT_MS / 1000} seconds.`
+      ? 'The provider did not answer in time.'
       : 'The provider could not be reached.');
   }
   if (response.status >= 300 && response.status < 400) {
@@ -91,8 +90,8 @@ async function listAll(request, signal) {
 
 // Of several requests, the first that is answered counts: deployments before
 // models, where a provider lists both.
-export async function listModels(requests) {
-  const signal = AbortSignal.timeout(TIME_LIMIT_MS);
+export async function listModels(requests, timeLimitMs) {
+  const signal = AbortSignal.timeout(timeLimitMs);
   let problem;
   for (const request of requests) {
     try {

@@ -57,7 +57,7 @@ async function readAgents(client, view, keyId = null) {
     [view.project.id, keyId]);
 }
 
-export function routes(app, { db, sessions }) {
+export function routes(app, { db, sessions, modelsTimeLimitMs }) {
   // A transaction as the person of the session, with what the pages need of both
   function act(request, work) {
     const { session } = request;
@@ -91,6 +91,7 @@ export function routes(app, { db, sessions }) {
       const error = await attempt(client, async () => { result = await work(client, view); });
       if (error === null) return { location: home(view, rest) };
       const { status, fields } = explain(error);
+      view.problem = fields.form;
       view.forms[form] = { values, fields };
       return { status, text: await again(client, view) };
     });
@@ -206,7 +207,7 @@ export function routes(app, { db, sessions }) {
 
   async function modelsOf(projectId, keyId) {
     try {
-      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId)) };
+      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId), modelsTimeLimitMs) };
     } catch (error) {
       if (error instanceof ProviderError) return { status: 502, problem: error.message };
       const { status, fields } = explain(error);
@@ -254,7 +255,7 @@ export function routes(app, { db, sessions }) {
       form: 'delete',
       done: () => ({ notice: `Deleted ${name}.` }),
       work: (client, view) => client.query('SELECT tarx_keys.delete_secret($1, $2)', [view.project.id, name]),
-      again: async (client, view) => views.deleteSecretPage(view, name, view.forms.delete),
+      again: async (client, view) => views.deleteSecretPage(view, name),
     });
   });
 

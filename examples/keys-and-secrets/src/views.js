@@ -88,8 +88,8 @@ const select = (name, options, attributes = '') => (id, value, more) =>
   html`<select id="${id}" name="${name}" ${raw(attributes)}${more}>${options.map((option) =>
     html`<option value="${option.value}"${option.value === value && html` selected`}${option.data ?? ''}>${option.label}</option>`)}</select>`;
 
-function formProblem(form) {
-  return form.fields?.form && html`<p class="problem" role="alert">${form.fields.form}</p>`;
+function alert(text) {
+  return text && html`<p class="problem" role="alert">${text}</p>`;
 }
 
 // What app.js needs to seal; the time is the server's, which is what boxes expire by
@@ -140,6 +140,7 @@ ${tab(view, current, 'Keys & Secrets', '')}
 ${tab(view, current, 'Agents', '/agents')}
 </ul></nav>
 ${view.notice && html`<p class="notice" role="status">${view.notice}</p>`}
+${alert(view.problem)}
 ${view.project && projectSwitcher(view, settings(view, current === 'Agents' ? '/agents' : ''))}
 ${view.project && html`<p class="role">${view.isAdmin
     ? 'You are an admin of this project.'
@@ -175,7 +176,6 @@ function addKeyForm(view) {
   return html`<details${form.fields && html` open`}><summary>Add key</summary>
 <form method="post" action="${inProject(view, '/llm-keys')}" ${sealAttributes(view, 'llm-key')}>
 ${hidden(view)}<input type="hidden" name="sealed">
-${formProblem(form)}
 ${field(form, 'provider', 'Provider', select('provider', providerOptions(view), 'data-provider'))}
 ${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
 ${field(form, 'value', 'Key', secretInput, 'Sealed in your browser; only the database opens it.')}
@@ -226,7 +226,6 @@ function setSecretForm(view) {
   return html`<details${form.fields && html` open`}><summary>Set secret</summary>
 <form method="post" action="${inProject(view, '/secrets')}" ${sealAttributes(view, 'secret')}>
 ${hidden(view)}<input type="hidden" name="sealed">
-${formProblem(form)}
 ${field(form, 'name', 'Name', text('name', 'required maxlength="128" pattern="[A-Za-z_][A-Za-z0-9_]*" list="secret-names"'), 'Letters, digits and _. The name of a secret that there is gives it a new version.')}
 <datalist id="secret-names">${view.secrets.map(({ name }) => html`<option value="${name}"></option>`)}</datalist>
 ${field(form, 'value', 'Value', secretArea, 'Sealed in your browser; only the database opens it.')}
@@ -237,10 +236,8 @@ ${button('Set secret')}<p class="status" role="status"></p>
 
 function secrets(view) {
   const columns = ['Name', 'Version', 'Updated', 'Last used', ...(view.isAdmin ? ['Actions'] : [])];
-  const form = view.forms.restore;
   return html`<section aria-labelledby="secrets"><h2 id="secrets">Project secrets</h2>
 <p>Named values for workflows and agents, as <code>\${secrets.NAME}</code>.</p>
-${form && formProblem(form)}
 ${view.secrets.length > 0
     ? table('Project secrets', columns, view.secrets.map((secret) => secretRow(view, secret)))
     : html`<p class="empty">This project has no secrets yet.</p>`}
@@ -283,7 +280,6 @@ function createPlatformKeyForm(view) {
   return html`<details${form.fields && html` open`}><summary>Create platform key</summary>
 <form method="post" action="${settings(view, '/platform-keys')}">
 ${hidden(view)}${view.project && html`<input type="hidden" name="project" value="${view.project.id}">`}
-${formProblem(form)}
 ${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
 ${field(form, 'expires', 'Valid for', select('days', LIFETIMES))}
 <div class="field check"><input type="checkbox" id="read-only" name="read_only" value="1"><label for="read-only">Lists only</label></div>
@@ -300,11 +296,9 @@ function createdToken(token) {
 }
 
 function platformKeys(view) {
-  const form = view.forms.revoke;
   return html`<section aria-labelledby="platform-keys"><h2 id="platform-keys">Platform API keys</h2>
 <p>Your own, to sign in here and to call the platform from programs. Nobody else sees them.</p>
 ${createdToken(view.createdToken)}
-${form && formProblem(form)}
 ${view.platformKeys.length > 0
     ? table('Platform API keys', ['Name', 'Key', 'For', 'Created', 'Last used', 'State', 'Actions'], view.platformKeys.map((key) => platformKeyRow(view, key)))
     : html`<p class="empty">You have no platform keys.</p>`}
@@ -327,7 +321,6 @@ export function deleteKeyPage(view, key, form = {}) {
   return frame(view, 'Keys & Secrets', html`<section aria-labelledby="delete"><h2 id="delete">Delete “${key.name}”?</h2>
 <p>The ${key.provider_label} key <code>${key.masked_key}</code> is gone for good.</p>
 <form method="post" action="${inProject(view, `/llm-keys/${key.id}/delete`)}">${hidden(view)}
-${formProblem(form)}
 ${view.agents.length > 0
     ? html`<p class="warning">${view.agents.length === 1 ? 'This agent uses it and will stop working' : 'These agents use it and will stop working'}, unless you point ${view.agents.length === 1 ? 'it' : 'them'} to another key:</p>
 <ul>${view.agents.map(({ name }) => html`<li>${name}</li>`)}</ul>
@@ -337,11 +330,10 @@ ${button('Delete key', 'danger')} <a href="${inProject(view)}">Cancel</a>
 </form></section>`);
 }
 
-export function deleteSecretPage(view, name, form = {}) {
+export function deleteSecretPage(view, name) {
   return frame(view, 'Keys & Secrets', html`<section aria-labelledby="delete"><h2 id="delete">Delete “${name}”?</h2>
 <p>All its versions go, for good. What refers to <code>\${secrets.${name}}</code> fails.</p>
 <form method="post" action="${inProject(view, `/secrets/${name}/delete`)}">${hidden(view)}
-${formProblem(form)}
 ${button('Delete secret', 'danger')} <a href="${inProject(view)}">Cancel</a>
 </form></section>`);
 }
@@ -365,7 +357,6 @@ function agentCard(view, agent) {
   const form = { id: `agent-${agent.id}`, values: { key: agent.user_api_key_id ?? '' }, ...view.forms[agent.id] };
   return html`<li class="card"><h3>${agent.name}</h3>
 <form method="post" action="${inProject(view, `/agents/${agent.id}`)}">${hidden(view)}
-${formProblem(form)}
 ${field(form, 'key', 'Key', select('key', keyOptions(view, agent.user_api_key_id), 'required'))}
 ${button(html`Save<span class="away"> ${agent.name}</span>`)}
 </form>
@@ -382,7 +373,6 @@ ${view.agents.length > 0
     : html`<p class="empty">This project has no agents yet.</p>`}
 <details${form.fields && html` open`}><summary>Create agent</summary>
 <form method="post" action="${inProject(view, '/agents')}">${hidden(view)}
-${formProblem(form)}
 ${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
 ${field(form, 'key', 'Key', select('key', keyOptions(view, null)))}
 ${button('Create agent')}
@@ -392,7 +382,7 @@ ${button('Create agent')}
 
 export function modelsPage(view, key, { models, problem: told }) {
   return frame(view, 'Agents', html`<section aria-labelledby="models"><h2 id="models">Models of “${key.name}”</h2>
-${told ? html`<p class="problem" role="alert">${told}</p>` : html`<ul class="list">${models.map((id) => html`<li><code>${id}</code></li>`)}</ul>`}
+${told ? alert(told) : html`<ul class="list">${models.map((id) => html`<li><code>${id}</code></li>`)}</ul>`}
 <p><a href="${inProject(view, '/agents')}">Back to the agents</a></p></section>`);
 }
 
@@ -402,7 +392,7 @@ export function signInPage(fields = {}) {
   const form = { id: 'sign-in', fields };
   return layout('Sign in', html`<main id="main" class="narrow"><h1>Sign in</h1>
 <form method="post" action="/sign-in">
-${formProblem(form)}
+${alert(fields.form)}
 ${field(form, 'token', 'Platform API key', (id, value, more) =>
     html`<input id="${id}" name="token" type="password" required autocomplete="off" spellcheck="false" maxlength="200"${more}>`, 'It begins with sk-tarx-.')}
 ${button('Sign in')}

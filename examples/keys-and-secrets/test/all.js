@@ -1,0 +1,11 @@
+// All tests of the example, on one database: node --test test/all.js
+
+import { after } from 'node:test';
+import { end } from './harness.js';
+
+await import('./redact.test.js');
+await import('./service.test.js');
+await import('./providers.test.js');
+if (process.env.TARX_KEYS_CHROMIUM !== '') await import('./browser.test.js');
+await import('./logs.test.js');
+after(end);

@@ -1,0 +1,353 @@
+// The pages in a browser: what an admin and a member do, that values stay where
+// they belong, and that everybody can use it.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { addKey, as, asRunner, ids, KEYS, newValue, PROJECTS, resolve, serverLog, service, settings, signedIn, tokens } from './harness.js';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
+const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM ?? '/usr/bin/chromium' });
+after(() => browser.close());
+
+// A page of somebody who is signed in, and all that goes over the wire
+async function open(user, { rest = '', ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 800 }, ...options });
+  const page = await context.newPage();
+  const wire = [];
+  page.setDefaultTimeout(10_000);
+  page.on('pageerror', (error) => { throw error; });
+  page.on('request', (request) => wire.push(`${request.url()} ${JSON.stringify(request.headers())} ${request.postData() ?? ''}`));
+  page.on('response', (response) => {
+    if (response.request().isNavigationRequest() || response.request().resourceType() === 'fetch') {
+      response.text().then((text) => wire.push(text), () => {});
+    }
+  });
+  await page.goto(service.address);
+  await page.getByLabel('Platform API key').fill(tokens[user]);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL(/\/settings/);
+  await page.goto(service.address + settings(user, rest));
+  wire.length = 0;
+  return { page, context, wire };
+}
+
+// Everything that is in a page and its storage
+async function contents(page, context) {
+  const inside = await page.evaluate(() => JSON.stringify([
+    document.documentElement.outerHTML,
+    [...document.querySelectorAll('input, textarea, select')].map((control) => control.value),
+    { ...localStorage }, { ...sessionStorage }, document.cookie, location.href, history.state,
+  ]));
+  return inside + JSON.stringify(await context.cookies());
+}
+
+const form = (page, purpose) => page.locator(`form[data-seal="${purpose}"]`);
+const row = (page, table, name) => page.getByRole('table', { name: table }).getByRole('row').filter({ hasText: name });
+
+async function shot(page, name, locator) {
+  const directory = process.env.TARX_KEYS_SCREENSHOTS;
+  if (!directory) return;
+  mkdirSync(directory, { recursive: true });
+  await (locator ?? page).screenshot({ path: `${directory}/${name}.png`, animations: 'disabled' });
+}
+
+async function fillKey(page, { provider, name, value, baseUrl }) {
+  if (!await form(page, 'llm-key').isVisible()) await page.getByText('Add key', { exact: true }).first().click();
+  const add = form(page, 'llm-key');
+  await add.getByLabel('Provider').selectOption(provider);
+  await add.getByLabel('Name').fill(name);
+  await add.getByLabel('Key', { exact: true }).fill(value);
+  if (baseUrl !== undefined) await add.getByLabel('Base URL').fill(baseUrl);
+  return add.getByRole('button', { name: 'Add key' });
+}
+
+test('an admin adds a key: sealed here, masked there, and nowhere in clear', async () => {
+  const { page, context, wire } = await open('alice');
+  const value = newValue('sk-ant-api03-');
+  await shot(page, 'llm-keys', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project LLM keys' }) }));
+  const submit = await fillKey(page, { provider: 'anthropic', name: 'By browser', value });
+  assert.equal(await form(page, 'llm-key').getByLabel('Key', { exact: true }).getAttribute('type'), 'password');
+  await shot(page, 'add-key', form(page, 'llm-key'));
+  // what the page has while the request is under way
+  let during;
+  await page.route('**/settings/llm-keys?*', async (route) => {
+    during = route.request().postData();
+    await route.continue();
+  });
+  await submit.click();
+  await page.getByText('Added “By browser”.').waitFor();
+  assert.match(during, /(^|&)sealed=[A-Za-z0-9%]{100,}/);
+  const cells = row(page, 'Project LLM keys', 'By browser');
+  assert.match(await cells.textContent(), new RegExp(`Anthropic.*sk-ant-api03-.*…${value.slice(-4)}.*alice.*never`, 's'));
+  const part = value.slice(16, 40);
+  for (const seen of [...wire, during, await contents(page, context), service.log, serverLog()]) assert.ok(!seen.includes(part));
+  assert.ok(wire.length > 2);
+  const [{ id }] = await as('alice', "SELECT id FROM tarx_keys.llm_keys WHERE name = 'By browser'");
+  assert.equal((await resolve(id)).key_value, value);
+  await context.close();
+});
+
+test('the field is empty as soon as the form is sent', async () => {
+  const { page, context } = await open('alice');
+  const value = newValue();
+  const submit = await fillKey(page, { provider: 'openai', name: 'Held back', value });
+  // libsodium is loaded when it is needed: while it is not there, nothing is sealed yet
+  let release;
+  const held = new Promise((resolve_) => { release = resolve_; });
+  await page.route('**/assets/libsodium.mjs', async (route) => { await held; await route.continue(); });
+  await submit.click();
+  await page.getByText('Sealing…').waitFor();
+  assert.equal(await page.locator('[data-value]').first().inputValue(), '');
+  assert.ok(await submit.isDisabled());
+  assert.ok(!(await contents(page, context)).includes(value));
+  release();
+  await page.getByText('Added “Held back”.').waitFor();
+  await context.close();
+});
+
+test('a base URL is asked for where it is needed, and what is wrong stands there', async () => {
+  const { page, context } = await open('alice');
+  const value = newValue();
+  let submit = await fillKey(page, { provider: 'openai_compatible', name: 'Elsewhere', value, baseUrl: 'https://user@llm.example/v1' });
+  await submit.click();
+  const input = form(page, 'llm-key').getByLabel('Base URL');
+  await page.locator('[aria-invalid]').waitFor();
+  assert.equal(await input.getAttribute('aria-invalid'), 'true');
+  const problem = await page.locator(`#${(await input.getAttribute('aria-describedby')).split(' ').at(-1)}`).textContent();
+  assert.match(problem, /Base URL/);
+  assert.equal(await form(page, 'llm-key').getByLabel('Name').inputValue(), 'Elsewhere');
+  assert.equal(await form(page, 'llm-key').getByLabel('Key', { exact: true }).inputValue(), '');
+  await shot(page, 'problem-at-the-field', form(page, 'llm-key'));
+  submit = await fillKey(page, { provider: 'openai_compatible', name: 'Elsewhere', value, baseUrl: 'https://llm.example/v1' });
+  await submit.click();
+  await page.getByText('Added “Elsewhere”.').waitFor();
+  await page.getByText('Add key', { exact: true }).first().click();
+  await form(page, 'llm-key').getByLabel('Provider').selectOption('openai');
+  assert.ok(!await form(page, 'llm-key').getByLabel('Base URL').isVisible());
+  await context.close();
+});
+
+test('a key is deleted after a question that names its agents, which move on', async () => {
+  const { page, context } = await open('alice');
+  const id = await addKey('openai', 'Retiring', newValue());
+  const [{ agent }] = await as('alice', 'SELECT tarx_keys.create_agent($1, $2, $3) AS agent', [PROJECTS.support, 'Night bot', id]);
+  await page.reload();
+  await row(page, 'Project LLM keys', 'Retiring').getByRole('link', { name: 'Delete' }).click();
+  await page.getByRole('heading', { name: 'Delete “Retiring”?' }).waitFor();
+  assert.match(await page.getByRole('main').textContent(), /will stop working.*Night bot/s);
+  await page.getByLabel('Agents go on with').selectOption({ label: 'GPT (OpenAI)' });
+  await shot(page, 'delete-key', page.locator('section'));
+  await page.getByRole('button', { name: 'Delete key' }).click();
+  await page.getByText('Deleted the key; its agents go on with another one.').waitFor();
+  assert.equal(await row(page, 'Project LLM keys', 'Retiring').count(), 0);
+  const [resolved] = await asRunner('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
+  assert.equal(resolved.name, 'GPT');
+  await context.close();
+});
+
+test('a member sees the list and no controls', async () => {
+  const { page, context } = await open('bob');
+  assert.ok(await row(page, 'Project LLM keys', 'Claude').isVisible());
+  assert.ok(await row(page, 'Project secrets', 'SHOP_TOKEN').isVisible());
+  for (const name of ['Add key', 'Set secret', 'Restore', 'Delete key']) assert.equal(await page.getByText(name, { exact: true }).count(), 0, name);
+  assert.equal(await page.locator('[data-seal]').count(), 0);
+  await context.close();
+});
+
+test('a secret is set, set again, restored and deleted', async () => {
+  const { page, context, wire } = await open('alice');
+  const values = [newValue('first-'), `${newValue('second-')}\nwith a line`];
+  await shot(page, 'secrets', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project secrets' }) }));
+  for (const value of values) {
+    await page.getByText('Set secret', { exact: true }).first().click();
+    const set = form(page, 'secret');
+    await set.getByLabel('Name').fill('CRM_TOKEN');
+    await set.getByLabel('Value').fill(value);
+    await set.getByRole('button', { name: 'Set secret' }).click();
+    await page.getByText('Set CRM_TOKEN.').waitFor();
+  }
+  const current = async () => (await asRunner("SELECT tarx_keys.resolve_secret($1, 'CRM_TOKEN') AS value", [PROJECTS.support]))[0].value;
+  assert.equal(await current(), values[1]);
+  await row(page, 'Project secrets', 'CRM_TOKEN').getByRole('button', { name: 'Restore' }).click();
+  await page.getByText('Restored version 1 of CRM_TOKEN.').waitFor();
+  assert.equal(await current(), values[0]);
+  for (const seen of [...wire, await contents(page, context), service.log, serverLog()]) {
+    for (const value of values) assert.ok(!seen.includes(value.slice(8, 40)));
+  }
+  await row(page, 'Project secrets', 'CRM_TOKEN').getByRole('link', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Delete secret' }).click();
+  await page.getByText('Deleted CRM_TOKEN.').waitFor();
+  await assert.rejects(current(), { code: 'TK011' });
+  await context.close();
+});
+
+test('a platform key is shown once, copied, and revoked', async () => {
+  const { page, context } = await open('alice', { permissions: ['clipboard-read', 'clipboard-write'] });
+  await page.getByText('Create platform key', { exact: true }).first().click();
+  const create = page.locator('form').filter({ has: page.getByLabel('Lists only') });
+  await create.getByLabel('Name').fill('For a script');
+  await create.getByRole('button').click();
+  const input = page.getByLabel('Your new platform key. It is not shown again.');
+  const token = await input.inputValue();
+  assert.match(token, /^sk-tarx-[0-9A-Za-z]{49}$/);
+  await page.getByRole('button', { name: 'Copy' }).click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), token);
+  // the screenshot is of a key that is revoked a moment later
+  await shot(page, 'platform-keys', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Platform API keys' }) }));
+  await page.reload();
+  assert.ok(!(await contents(page, context)).includes(token));
+  await row(page, 'Platform API keys', 'For a script').getByRole('button', { name: 'Revoke' }).click();
+  await page.getByText('Revoked the platform key.').waitFor();
+  assert.match(await row(page, 'Platform API keys', 'For a script').textContent(), /revoked 20/);
+  assert.ok(!service.log.includes(token) && !serverLog().includes(token));
+  await context.close();
+});
+
+test('an agent’s models come from its key, live, and so does what goes wrong', async () => {
+  const { page, context, wire } = await open('bob', { rest: '/agents' });
+  const card = (name) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) });
+  await card('Answer bot').getByText('claude-opus-5').waitFor();
+  await card('Answer bot').getByLabel('Key').selectOption({ label: 'Gemini (Google AI)' });
+  await card('Answer bot').getByText('gemini-4-pro').waitFor();
+  assert.equal(await card('Answer bot').getByText('claude-opus-5').count(), 0);
+  await card('Night shift').getByText(/The provider answered 401: .*\[redacted\]/).waitFor();
+  await shot(page, 'agents', page.locator('.cards'));
+  await card('Answer bot').getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved the agent.').waitFor();
+  assert.equal(await card('Answer bot').getByLabel('Key').inputValue(), ids.google_ai);
+  for (const seen of [...wire, await contents(page, context)]) assert.doesNotMatch(seen, /not-a-real|notareal(?!keyX?.{0,2}…)/);
+  await context.close();
+});
+
+test('an agent is created and deleted', async () => {
+  const { page, context } = await open('bob', { rest: '/agents' });
+  await page.getByText('Create agent', { exact: true }).first().click();
+  const create = page.locator('details form');
+  await create.getByLabel('Name').fill('Passing');
+  await create.getByLabel('Key').selectOption({ label: 'Mistral (Mistral)' });
+  await create.getByRole('button').click();
+  await page.getByText('Created “Passing”.').waitFor();
+  await page.getByRole('button', { name: 'Delete agent Passing' }).click();
+  await page.getByText('Deleted the agent.').waitFor();
+  assert.equal(await page.getByRole('heading', { name: 'Passing' }).count(), 0);
+  await context.close();
+});
+
+test('the project is switched', async () => {
+  const { page, context } = await open('alice');
+  await page.getByLabel('Project', { exact: true }).selectOption('Tool research');
+  await row(page, 'Project LLM keys', 'Lab').waitFor();
+  assert.match(await page.getByRole('main').textContent(), /You are a member of this project/);
+  assert.equal(await row(page, 'Project LLM keys', 'Claude').count(), 0);
+  await context.close();
+});
+
+test('empty projects, and no project, say so', async () => {
+  const [{ id }] = await as('dora', "SELECT tarx_keys.create_project('New') AS id");
+  const [{ token }] = await as('dora', "SELECT token FROM tarx_keys.create_platform_key('x')");
+  const [{ token: loner }] = await as('erik', "SELECT token FROM tarx_keys.create_platform_key('x')");
+  Object.assign(tokens, { dora: token, erik: loner });
+  const dora = await signedIn('dora');
+  const keys = await dora.get(settings('dora', '', id));
+  assert.match(keys.text, /no LLM keys yet/);
+  assert.match(keys.text, /no secrets yet/);
+  assert.match((await dora.get(settings('dora', '/agents', id))).text, /no agents yet/);
+  const erik = await signedIn('erik');
+  assert.match((await erik.get('/erik/settings')).text, /in no project yet/);
+  assert.match((await erik.get('/erik/settings/agents')).text, /in no project yet/);
+});
+
+test('without scripts the page still lists, deletes and switches', async () => {
+  const { page, context } = await open('alice', { javaScriptEnabled: false });
+  await page.getByRole('button', { name: 'Switch' }).waitFor();
+  await page.goto(service.address + settings('alice', '/agents'));
+  await page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Triage bot' }) })
+    .getByRole('link', { name: 'Show the models of this key' }).click();
+  await page.getByText('claude-haiku-5').waitFor();
+  await context.close();
+});
+
+test('the keyboard gets everywhere, visibly', async () => {
+  const { page, context } = await open('alice');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to content');
+  const seen = new Set();
+  for (let i = 0; i < 60; i++) {
+    const [name, outline] = await page.evaluate(() => {
+      const style = getComputedStyle(document.activeElement);
+      return [document.activeElement.textContent.trim().slice(0, 20), `${style.outlineStyle} ${style.outlineWidth}`];
+    });
+    assert.equal(outline, 'solid 3px', name);
+    seen.add(name);
+    if (name === 'Add key') break;
+    await page.keyboard.press('Tab');
+  }
+  for (const name of ['Sign out', 'Keys & Secrets', 'Agents', 'Add key']) assert.ok(seen.has(name), name);
+  await page.keyboard.press('Enter');
+  await form(page, 'llm-key').waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'llm-key-provider');
+  await context.close();
+});
+
+// Serious accessibility problems on a page, with everything open
+async function problemsOf(page) {
+  await page.evaluate(() => document.querySelectorAll('details').forEach((details) => { details.open = true; }));
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => axe.run());
+  return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`no serious accessibility problem, and nothing too wide for 320 px: ${colorScheme}`, async () => {
+    const { page, context } = await open('alice', { colorScheme });
+    const paths = [settings('alice'), settings('alice', '/agents'), settings('alice', `/llm-keys/${ids.anthropic}/delete`),
+      settings('alice', '/secrets/SHOP_TOKEN/delete'), settings('alice', `/llm-keys/${ids.anthropic}/models`), '/nowhere'];
+    for (const path of paths) {
+      for (const width of [1100, 320]) {
+        await page.setViewportSize({ width, height: 800 });
+        await page.goto(service.address + path);
+        assert.deepEqual(await problemsOf(page), [], `${path} at ${width}`);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${path} at ${width}`);
+      }
+    }
+    if (colorScheme === 'dark') {
+      await page.goto(service.address + settings('alice'));
+      await page.setViewportSize({ width: 320, height: 800 });
+      await shot(page, 'narrow-and-dark');
+    }
+    await context.clearCookies();
+    await page.goto(service.address);
+    assert.deepEqual(await problemsOf(page), []);
+    await shot(page, `sign-in-${colorScheme}`);
+    await context.close();
+  });
+}
+
+test('nothing but our own scripts runs, and they are small', async () => {
+  const { page, context } = await open('alice');
+  const refused = page.waitForEvent('console', (message) => /Content Security Policy/.test(message.text()));
+  await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'document.title = "taken"';
+    document.body.append(script);
+  });
+  await refused;
+  assert.notEqual(await page.title(), 'taken');
+  const own = ['../public/app.js', '../../sealed/sealing.js'].map((path) => statSync(new URL(path, import.meta.url)).size);
+  assert.ok(own.reduce((sum, size) => sum + size) < 100_000);
+  await context.close();
+});
+
+test('the sample keys are nowhere on the pages', async () => {
+  const alice = await signedIn('alice');
+  for (const path of [settings('alice'), settings('alice', '/agents')]) {
+    const { text } = await alice.get(path);
+    for (const [, value] of Object.values(KEYS)) assert.ok(!text.includes(value));
+  }
+});

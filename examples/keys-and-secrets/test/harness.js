@@ -1,0 +1,115 @@
+// What the tests share: the seeded database, the stand-in, the service, and
+// people who use it over HTTP.
+
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import pg from 'pg';
+import { KEYS, PROJECTS, seed } from '../demo/seed.js';
+import { startProvider } from '../demo/provider.js';
+import { startService } from '../demo/service.js';
+
+export { KEYS, PROJECTS };
+
+// what a developer's shell may set for the SDKs
+for (const name of Object.keys(process.env)) {
+  if (/^(ANTHROPIC|OPENAI|AZURE|GOOGLE|GEMINI|MISTRAL|HF|HUGGINGFACE)_/.test(name)) delete process.env[name];
+}
+
+export const provider = await startProvider();
+export const { ids, tokens } = await seed(provider.url);
+
+const RELAXED = { POOL_SIZE: '2', SIGN_INS_PER_MINUTE: '1000', REQUESTS_PER_MINUTE: '100000', MODELS_TIME_LIMIT_MS: '1500' };
+const services = [];
+
+export async function start(env) {
+  const started = await startService({ ...RELAXED, ...env });
+  services.push(started);
+  return started;
+}
+
+export const service = await start();
+
+const root = new pg.Pool({ user: 'postgres', max: 1 });
+const runner = new pg.Pool({ user: 'app_models', max: 2 });
+
+export async function end() {
+  await Promise.all([...services.map((each) => each.stop()), root.end(), runner.end()]);
+  provider.close();
+}
+
+export const serverLog = () => readFileSync(process.env.TARX_KEYS_SERVER_LOG, 'utf8');
+
+// A value that is nowhere else
+export const newValue = (prefix = 'sk-proj-') => `${prefix}${randomBytes(24).toString('hex')}`;
+
+// Something in SQL as a user, without the page
+export async function as(userId, sql, values) {
+  const client = await root.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query('SET LOCAL tarx_keys.require_login = off');
+    await client.query('SELECT tarx_keys.act_as($1)', [userId]);
+    const { rows } = await client.query(sql, values);
+    await client.query('COMMIT');
+    return rows;
+  } finally {
+    client.release();
+  }
+}
+
+export async function addKey(providerSlug, name, value, path = null) {
+  const [{ id }] = await as('alice', 'SELECT tarx_keys.add_llm_key($1, $2, $3, $4, $5) AS id',
+    [PROJECTS.support, providerSlug, name, value, path && provider.url + path]);
+  return id;
+}
+
+// What an agent runner asks
+export async function asRunner(sql, values) {
+  const { rows } = await runner.query(sql, values);
+  return rows;
+}
+
+export const resolve = async (keyId, projectId = PROJECTS.support) =>
+  (await asRunner('SELECT * FROM tarx_keys.resolve_key($1, $2)', [projectId, keyId]))[0];
+
+// A person with a browser that runs no scripts
+export class Person {
+  constructor(address = service.address) {
+    this.address = address;
+    this.headers = { 'sec-fetch-site': 'same-origin' };
+  }
+
+  async request(path, options = {}) {
+    const response = await fetch(this.address + path, {
+      redirect: 'manual', ...options, headers: { ...this.headers, ...options.headers },
+    });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+
+  get(path, headers) {
+    return this.request(path, { headers });
+  }
+
+  post(path, form, headers = {}) {
+    return this.request(path, { method: 'POST', headers, body: new URLSearchParams({ csrf: this.csrf ?? '', ...form }) });
+  }
+
+  async signIn(token) {
+    const response = await this.post('/sign-in', { token });
+    this.home = response.headers.get('location');
+    this.headers.cookie = response.headers.get('set-cookie')?.split(';')[0];
+    if (response.status === 303) {
+      const page = await this.get(this.home);
+      [, this.csrf] = /name="csrf" value="([^"]+)"/.exec(page.text);
+    }
+    return response;
+  }
+}
+
+export async function signedIn(name, address) {
+  const person = new Person(address);
+  await person.signIn(tokens[name]);
+  return person;
+}
+
+export const settings = (user, rest = '', project = PROJECTS.support) => `/${user}/settings${rest}?project=${project}`;

@@ -1,0 +1,15 @@
+// Last: what all of the tests have left behind in logs
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { KEYS, serverLog, service, tokens } from './harness.js';
+
+test('the service’s log has requests, and neither values nor platform keys', () => {
+  assert.match(service.log, /"url":"\/alice\/settings\/llm-keys/);
+  for (const value of [...Object.values(KEYS).map(([, key]) => key), ...Object.values(tokens)]) assert.ok(!service.log.includes(value));
+  assert.doesNotMatch(service.log, /sk-tarx-|sk-proj-|not-?a-?real|csrf|session=/);
+});
+
+test('the database’s log has none either', () => {
+  assert.doesNotMatch(serverLog(), /sk-tarx-|sk-proj-|not-?a-?real/);
+});

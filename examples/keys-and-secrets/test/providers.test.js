@@ -1,0 +1,163 @@
+// Providers: their own SDKs take what the database gives to a runner, and the
+// page lists the models of each; what fails is told without the key.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import { GoogleGenAI } from '@google/genai';
+import { InferenceClient } from '@huggingface/inference';
+import { Mistral } from '@mistralai/mistralai';
+import OpenAI, { AzureOpenAI } from 'openai';
+import { addKey, asRunner, ids, KEYS, newValue, PROJECTS, provider, resolve, settings, signedIn } from './harness.js';
+
+const ping = [{ role: 'user', content: 'ping' }];
+const textOf = (completion) => completion.choices[0].message.content;
+
+// How each SDK is made of a resolved key, and a call with it
+const CALLS = {
+  openai: async ({ key_value: apiKey, base_url: baseURL }) => {
+    const client = new OpenAI({ apiKey, baseURL, maxRetries: 0 });
+    return textOf(await client.chat.completions.create({ model: 'gpt-6', messages: ping }));
+  },
+  openai_compatible: async ({ key_value: apiKey, base_url: baseURL }) => {
+    const client = new OpenAI({ apiKey, baseURL, maxRetries: 0 });
+    return textOf(await client.chat.completions.create({ model: 'llama-5-8b-instant', messages: ping }));
+  },
+  azure_ai_foundry: async ({ key_value: apiKey, base_url: endpoint }) => {
+    const client = new AzureOpenAI({ apiKey, endpoint, deployment: 'our-gpt-6', apiVersion: '2024-10-21', maxRetries: 0 });
+    return textOf(await client.chat.completions.create({ model: 'our-gpt-6', messages: ping }));
+  },
+  anthropic: async ({ key_value: apiKey, base_url: baseURL }) => {
+    const client = new Anthropic({ apiKey, baseURL, maxRetries: 0 });
+    return (await client.messages.create({ model: 'claude-haiku-5', max_tokens: 10, messages: ping })).content[0].text;
+  },
+  google_ai: async ({ key_value: apiKey, base_url: baseUrl }) => {
+    const client = new GoogleGenAI({ apiKey, httpOptions: { baseUrl } });
+    return (await client.models.generateContent({ model: 'gemini-4-flash', contents: 'ping' })).text;
+  },
+  mistral: async ({ key_value: apiKey, base_url: url }) => {
+    // this SDK adds the /v1 itself
+    const client = new Mistral({ apiKey, serverURL: url.replace(/\/v1$/, '') });
+    return textOf(await client.chat.complete({ model: 'mistral-large-latest', messages: ping }));
+  },
+  huggingface: async ({ key_value: accessToken, base_url: endpointUrl }) => {
+    const client = new InferenceClient(accessToken, { endpointUrl });
+    return textOf(await client.chatCompletion({ model: 'Qwen/Qwen4-32B', messages: ping }));
+  },
+};
+
+// What the stand-in must have got
+const ARRIVES = {
+  openai: ['POST', '/openai/v1/chat/completions', 'authorization', 'Bearer '],
+  openai_compatible: ['POST', '/compatible/v1/chat/completions', 'authorization', 'Bearer '],
+  azure_ai_foundry: ['POST', '/azure/openai/deployments/our-gpt-6/chat/completions', 'api-key', ''],
+  anthropic: ['POST', '/anthropic/v1/messages', 'authorization', 'Bearer '],
+  google_ai: ['POST', '/google/v1beta/models/gemini-4-flash:generateContent', 'x-goog-api-key', ''],
+  mistral: ['POST', '/mistral/v1/chat/completions', 'authorization', 'Bearer '],
+  huggingface: ['POST', '/huggingface/v1/chat/completions', 'authorization', 'Bearer '],
+};
+
+for (const [slug, call] of Object.entries(CALLS)) {
+  test(`${slug}: the official SDK works with a resolved key`, async () => {
+    const [method, path, header, scheme] = ARRIVES[slug];
+    provider.requests.length = 0;
+    assert.equal(await call(await resolve(ids[slug])), 'pong');
+    assert.equal(provider.requests.length, 1);
+    const [request] = provider.requests;
+    assert.equal(`${request.method} ${request.path}`, `${method} ${path}`);
+    assert.equal(request.headers[header], scheme + KEYS[slug][1]);
+  });
+}
+
+// What is behind chat_request_base() of each, for clients without an SDK
+const PATHS = {
+  openai: ['/chat/completions', { model: 'gpt-6', messages: ping }],
+  openai_compatible: ['/chat/completions', { model: 'llama-5-8b-instant', messages: ping }],
+  azure_ai_foundry: ['/chat/completions', { model: 'our-gpt-6', messages: ping }],
+  mistral: ['/chat/completions', { model: 'mistral-large-latest', messages: ping }],
+  huggingface: ['/chat/completions', { model: 'Qwen/Qwen4-32B', messages: ping }],
+  anthropic: ['/v1/messages', { model: 'claude-haiku-5', max_tokens: 10, messages: ping }],
+  google_ai: ['/v1beta/models/gemini-4-flash:generateContent', { contents: [{ parts: [{ text: 'ping' }] }] }],
+};
+
+for (const [slug, [path, body]] of Object.entries(PATHS)) {
+  test(`${slug}: chat_request_base() is all that a call needs`, async () => {
+    const [{ base_url: base, headers }] = await asRunner('SELECT * FROM tarx_keys.chat_request_base($1, $2)', [PROJECTS.support, ids[slug]]);
+    const response = await fetch(base + path, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    assert.equal(response.status, 200);
+    assert.match(await response.text(), /pong/);
+  });
+}
+
+const MODELS = {
+  openai: ['gpt-6', 'gpt-6-mini', 'o5'],
+  openai_compatible: ['llama-5-8b-instant'],
+  azure_ai_foundry: ['our-gpt-6'],
+  // on two pages each
+  anthropic: ['claude-haiku-5', 'claude-opus-5', 'claude-sonnet-5'],
+  google_ai: ['gemini-4-flash', 'gemini-4-pro', 'gemma-5'],
+  mistral: ['codestral-latest', 'mistral-large-latest'],
+  huggingface: ['Qwen/Qwen4-32B', 'meta-llama/Llama-5-70B-Instruct'],
+};
+
+const HEADERS = { anthropic: 'x-api-key', google_ai: 'x-goog-api-key', azure_ai_foundry: 'api-key' };
+
+const listed = async (user, keyId) => JSON.parse((await user.get(settings('bob', `/llm-keys/${keyId}/models`), { accept: 'application/json' })).text);
+
+for (const [slug, models] of Object.entries(MODELS)) {
+  test(`${slug}: the page lists the models of a key, for members too`, async () => {
+    provider.requests.length = 0;
+    assert.deepEqual(await listed(await signedIn('bob'), ids[slug]), { status: 200, models });
+    // the headers are the catalogue's, on each page
+    const header = HEADERS[slug] ?? 'authorization';
+    const value = (HEADERS[slug] ? '' : 'Bearer ') + KEYS[slug][1];
+    for (const request of provider.requests) {
+      assert.equal(request.headers[header], value);
+      assert.equal(request.headers['anthropic-version'], slug === 'anthropic' ? '2023-06-01' : undefined);
+    }
+  });
+}
+
+test('azure_ai_foundry: where deployments are not listed, models are', async () => {
+  const requests = await asRunner('SELECT * FROM tarx_keys.models_request($1, $2)', [PROJECTS.support, ids.azure_ai_foundry]);
+  assert.deepEqual(requests.map(({ url }) => url.replace(provider.url, '')),
+    ['/azure/openai/deployments?api-version=2022-12-01', '/azure/openai/v1/models']);
+  const { listModels } = await import('../src/models.js');
+  requests[0].url = `${provider.url}/azure/openai/none`;
+  assert.deepEqual(await listModels(requests, 1500), ['gpt-6-2026-01-01', 'gpt-6-mini-2026-01-01']);
+});
+
+const FAILURES = {
+  refused: /^The provider answered 401: Incorrect API key provided: \[redacted\]\. You can find yours/,
+  partly: /^The provider answered 401: Incorrect API key provided: \[redacted\]…\[redacted\]$/,
+  limited: /^The provider answered 429: Rate limit reached for \[redacted\]$/,
+  broken: /^The provider answered 500\.$/,
+  moved: /^The provider answered 302, a redirect, which is not followed\.$/,
+  endless: /^The provider’s answer is too long\.$/,
+  unlike: /^The provider’s answer has no list of models\.$/,
+  silent: /^The provider did not answer in time\.$/,
+};
+
+for (const [word, message] of Object.entries(FAILURES)) {
+  test(`a provider that fails (${word}) is told of, without the key`, async () => {
+    const value = newValue(`sk-proj-${word}-`);
+    const answer = await listed(await signedIn('bob'), await addKey('openai', `Fails: ${word}`, value));
+    assert.equal(answer.status, 502);
+    assert.match(answer.problem, message);
+    for (let i = 0; i + 8 <= value.length; i++) assert.ok(!answer.problem.toLowerCase().includes(value.slice(i, i + 8)));
+  });
+}
+
+test('a provider that is not there is told of', async () => {
+  const { listModels } = await import('../src/models.js');
+  await assert.rejects(listModels([{ method: 'GET', url: 'http://127.0.0.1:9/models', headers: { authorization: 'Bearer x' } }], 1500),
+    { message: 'The provider could not be reached.' });
+});
+
+test('listing models counts as a use of the key', async () => {
+  const id = await addKey('mistral', 'Counted', newValue(''));
+  const bob = await signedIn('bob');
+  await listed(bob, id);
+  const { text } = await bob.get(settings('bob'));
+  assert.match(text, /<strong>Counted<\/strong>.*?data-label="Last used"><time/);
+});

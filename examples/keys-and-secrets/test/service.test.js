@@ -1,0 +1,276 @@
+// The service over HTTP: who may what, what it answers, what it refuses before
+// the database has to.
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { createRequire } from 'node:module';
+import { sealLlmKey, sealSecret } from '../../sealed/sealing.js';
+import { addKey, as, asRunner, ids, KEYS, newValue, Person, PROJECTS, resolve, service, settings, signedIn, start, tokens } from './harness.js';
+
+const sodium = createRequire(new URL('../package.json', import.meta.url))('libsodium-wrappers');
+const [{ public_key: publicKey }] = await as('alice', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
+const base64 = (bytes) => Buffer.from(bytes).toString('base64');
+
+const boxFor = async (fields) => base64(await sealLlmKey(sodium, publicKey, { projectId: PROJECTS.support, ...fields }));
+
+// The text of the problem at a field
+function problemAt(page, form, name) {
+  return new RegExp(`id="${form}-${name}-problem">([^<]*)<`).exec(page.text)?.[1];
+}
+
+test('every answer has the headers of a page that nobody frames', async () => {
+  const alice = await signedIn('alice');
+  for (const path of ['/', alice.home, '/nowhere', '/assets/app.js']) {
+    const { headers } = await alice.get(path);
+    const policy = headers.get('content-security-policy');
+    assert.match(policy, /default-src 'none'/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.doesNotMatch(policy, /unsafe-inline|'unsafe-eval'/);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.equal(headers.get('referrer-policy'), 'same-origin');
+  }
+  assert.equal((await alice.get(alice.home)).headers.get('cache-control'), 'no-store');
+});
+
+test('the cookie has a session, not the key, and is out of reach for scripts', async () => {
+  const person = new Person();
+  const response = await person.signIn(tokens.alice);
+  const cookie = response.headers.get('set-cookie');
+  assert.match(cookie, /^session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/);
+  const https = await start({ INSECURE_COOKIE: '' });
+  const secure = await new Person(https.address).signIn(tokens.alice);
+  assert.match(secure.headers.get('set-cookie'), /^__Host-session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/);
+  assert.match(secure.headers.get('strict-transport-security'), /max-age/);
+});
+
+test('a wrong key does not sign in', async () => {
+  for (const token of ['', 'sk-tarx-wrong', `${tokens.alice.slice(0, -1)}_`]) {
+    const response = await new Person().signIn(token);
+    assert.equal(response.status, 401);
+    assert.match(problemAt(response, 'sign-in', 'token'), /wrong, expired or revoked/);
+    assert.equal(response.headers.get('set-cookie'), null);
+  }
+});
+
+test('without a session there is only the sign-in page', async () => {
+  const nobody = new Person();
+  assert.equal((await nobody.get(settings('alice'))).headers.get('location'), '/');
+  assert.equal((await nobody.post(settings('alice', '/llm-keys'), {})).status, 401);
+  nobody.headers.cookie = `session=${'A'.repeat(43)}`;
+  assert.equal((await nobody.get(settings('alice'))).headers.get('location'), '/');
+});
+
+test('signing out ends the session', async () => {
+  const alice = await signedIn('alice');
+  assert.equal((await alice.post('/sign-out', {})).status, 303);
+  assert.equal((await alice.get(settings('alice'))).headers.get('location'), '/');
+});
+
+test('a page of somebody else, or of a project that one is not in, is not there', async () => {
+  const bob = await signedIn('bob');
+  for (const path of [settings('alice'), settings('bob', '', PROJECTS.research), settings('bob', '', 'x'),
+    settings('bob', '/agents', PROJECTS.research), settings('bob', `/llm-keys/${ids.openai}/models`, PROJECTS.research),
+    settings('bob', `/llm-keys/${PROJECTS.support}/models`), settings('bob', '/llm-keys/x/delete'), settings('bob', '/secrets/NONE/delete')]) {
+    assert.equal((await bob.get(path)).status, 404, path);
+  }
+});
+
+test('a member sees the list, masked, without controls', async () => {
+  const { text } = await (await signedIn('bob')).get(settings('bob'));
+  for (const [name, value] of Object.values(KEYS)) {
+    assert.ok(text.includes(`<strong>${name}</strong>`), name);
+    assert.ok(!text.includes(value), name);
+  }
+  assert.match(text, /sk-ant-api03-not…4LpB/);
+  assert.match(text, /data-label="Added by">alice</);
+  assert.match(text, /data-label="Agents">2</);
+  assert.doesNotMatch(text, /Add key|Set secret|\/delete|\/restore/);
+});
+
+test('what the page hides from members, the service refuses', async () => {
+  const bob = await signedIn('bob');
+  const value = newValue();
+  const fields = { provider: 'openai', name: 'By Bob' };
+  const secret = base64(await sealSecret(sodium, publicKey, { projectId: PROJECTS.support, name: 'BY_BOB', value }));
+  const calls = {
+    '/llm-keys': { ...fields, sealed: await boxFor({ ...fields, value }) },
+    [`/llm-keys/${ids.mistral}/delete`]: {},
+    '/secrets': { name: 'BY_BOB', sealed: secret },
+    '/secrets/restore': { name: 'SHOP_TOKEN', version: '1' },
+    '/secrets/SHOP_TOKEN/delete': {},
+  };
+  for (const [path, form] of Object.entries(calls)) {
+    const response = await bob.post(settings('bob', path), form);
+    assert.equal(response.status, 403, path);
+    assert.match(response.text, /Must be admin of project/, path);
+  }
+  const keys = await as('alice', 'SELECT name FROM tarx_keys.llm_keys WHERE project_id = $1', [PROJECTS.support]);
+  assert.ok(keys.some(({ name }) => name === 'Mistral') && keys.every(({ name }) => name !== 'By Bob'));
+});
+
+test('a deletion that is refused repoints no agent', async () => {
+  const bob = await signedIn('bob');
+  const response = await bob.post(settings('bob', `/llm-keys/${ids.anthropic}/delete`), { to: ids.mistral });
+  assert.equal(response.status, 403);
+  const [{ agent_count: count }] = await as('alice', 'SELECT agent_count FROM tarx_keys.llm_keys WHERE id = $1', [ids.anthropic]);
+  assert.equal(count, '2');
+});
+
+test('a form of another site, or of another session, does nothing', async () => {
+  const alice = await signedIn('alice');
+  const path = settings('alice', '/agents');
+  const form = { name: 'Forged' };
+  const other = await signedIn('alice');
+  assert.equal((await alice.post(path, form, { 'sec-fetch-site': 'cross-site' })).status, 403);
+  assert.equal((await alice.post(path, form, { 'sec-fetch-site': 'same-site' })).status, 403);
+  assert.equal((await alice.post(path, { ...form, csrf: '' })).status, 403);
+  assert.equal((await alice.post(path, { ...form, csrf: other.csrf })).status, 403);
+  delete alice.headers['sec-fetch-site'];
+  assert.equal((await alice.post(path, form)).status, 403);
+  assert.equal((await alice.post(path, form, { origin: 'https://evil.example' })).status, 403);
+  assert.equal((await alice.post(path, form, { origin: 'null' })).status, 403);
+  assert.equal((await new Person().post('/sign-in', { token: tokens.alice }, { 'sec-fetch-site': 'cross-site' })).status, 403);
+  const agents = await as('alice', "SELECT FROM tarx_keys.agents WHERE name = 'Forged'");
+  assert.equal(agents.length, 0);
+  assert.equal((await alice.post(path, { name: 'Own' }, { origin: service.address })).status, 303);
+});
+
+test('requests have a size and a form', async () => {
+  const alice = await signedIn('alice');
+  assert.equal((await alice.post(settings('alice', '/llm-keys'), { name: 'x'.repeat(40_000) })).status, 413);
+  assert.equal((await alice.post(settings('alice', '/secrets'), { name: 'x'.repeat(200_000) })).status, 413);
+  const json = await alice.request(settings('alice', '/agents'), { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } });
+  assert.equal(json.status, 415);
+  assert.equal((await alice.request(settings('alice', '/agents'), { method: 'POST' })).status, 415);
+});
+
+test('sign-ins and requests have a rate', async () => {
+  const strict = await start({ SIGN_INS_PER_MINUTE: '2', REQUESTS_PER_MINUTE: '5' });
+  const nobody = new Person(strict.address);
+  const states = [];
+  for (let i = 0; i < 3; i++) states.push((await nobody.post('/sign-in', { token: 'x' })).status);
+  assert.deepEqual(states, [401, 401, 429]);
+  const pages = [];
+  for (let i = 0; i < 6; i++) pages.push((await nobody.get('/')).status);
+  assert.equal(pages.at(-1), 429);
+});
+
+test('the server’s messages stand at the field that they are about', async () => {
+  const alice = await signedIn('alice');
+  const value = newValue();
+  const add = async (fields, sealed) => alice.post(settings('alice', '/llm-keys'),
+    { ...fields, base_url: fields.baseUrl ?? '', sealed: sealed ?? await boxFor({ value, ...fields }) });
+  const cases = [
+    [{ provider: 'openai', name: 'GPT' }, 409, 'name', /exists already/],
+    [{ provider: 'openai', name: '' }, 422, 'name', /Name is empty/],
+    [{ provider: 'none', name: 'New' }, 422, 'provider', /Unknown provider/],
+    [{ provider: 'openai_compatible', name: 'New' }, 422, 'base_url', /needs a base URL/],
+    [{ provider: 'openai_compatible', name: 'New', baseUrl: 'https://u:p@llm.example' }, 422, 'base_url', /Base URL/],
+    [{ provider: 'openai', name: 'New', value: 'abc' }, 422, 'value', /too short/],
+    [{ provider: 'openai', name: 'New', value: 'sk-proj-…abcd' }, 422, 'value', /is a mask/],
+    [{ provider: 'openai', name: 'New', expiresAt: 1 }, 422, 'value', /does not open/],
+  ];
+  for (const [fields, status, field, message] of cases) {
+    const response = await add(fields);
+    assert.equal(response.status, status, field);
+    assert.match(problemAt(response, 'llm-key', field) ?? '', message);
+    assert.match(response.text, new RegExp(`id="llm-key-${field}"[^>]*aria-invalid="true"`));
+    assert.ok(!response.text.includes(value));
+  }
+  // a box for something else, and none
+  const taken = await add({ provider: 'openai', name: 'New' }, await boxFor({ provider: 'mistral', name: 'New', value }));
+  assert.match(problemAt(taken, 'llm-key', 'value'), /does not open/);
+  assert.match(problemAt(await add({ provider: 'openai', name: 'New' }, ''), 'llm-key', 'value'), /does not open/);
+});
+
+test('what people write is text, not markup', async () => {
+  const alice = await signedIn('alice');
+  const name = '<img src=x onerror=alert(1)>"\'&';
+  await alice.post(settings('alice', '/agents'), { name });
+  const { text } = await alice.get(settings('alice', '/agents'));
+  assert.ok(text.includes('&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;'));
+  assert.ok(!text.includes('<img'));
+  const bad = await alice.post(settings('alice', '/llm-keys'), { provider: 'openai', name: '"><script>', sealed: '' });
+  assert.ok(!bad.text.includes('"><script>'));
+});
+
+test('a key is added sealed, and deleted with its agents repointed in one step', async () => {
+  const alice = await signedIn('alice');
+  const fields = { provider: 'openai', name: 'Sealed' };
+  const value = newValue();
+  assert.equal((await alice.post(settings('alice', '/llm-keys'), { ...fields, sealed: await boxFor({ ...fields, value }) })).status, 303);
+  const [{ id }] = await as('alice', "SELECT id FROM tarx_keys.llm_keys WHERE name = 'Sealed'");
+  assert.equal((await resolve(id)).key_value, value);
+  const [{ agent }] = await as('alice', 'SELECT tarx_keys.create_agent($1, $2, $3) AS agent', [PROJECTS.support, 'Moves on', id]);
+  const ask = await alice.get(settings('alice', `/llm-keys/${id}/delete`));
+  assert.match(ask.text, /will stop working/);
+  assert.match(ask.text, /<li>Moves on<\/li>/);
+  assert.doesNotMatch(ask.text, /<li>Answer bot<\/li>/);
+  assert.equal((await alice.post(settings('alice', `/llm-keys/${id}/delete`), { to: ids.mistral })).status, 303);
+  const [row] = await asRunner('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
+  assert.equal(row.name, 'Mistral');
+  await assert.rejects(resolve(id), { code: 'TK002' });
+});
+
+test('a platform key that is revoked, or may only list, does what it may', async () => {
+  const [{ id, token }] = await as('alice', "SELECT id, token FROM tarx_keys.create_platform_key('reads', read_only => true)");
+  const reader = new Person();
+  await reader.signIn(token);
+  assert.equal((await reader.get(settings('alice'))).status, 200);
+  const refused = await reader.post(settings('alice', '/agents'), { name: 'No' });
+  assert.equal(refused.status, 403);
+  assert.match(refused.text, /may only list/);
+  const alice = await signedIn('alice');
+  assert.equal((await alice.post(settings('alice', `/platform-keys/${id}/revoke`), {})).status, 303);
+  assert.equal((await reader.get(settings('alice'))).headers.get('location'), '/');
+  assert.equal((await alice.post(settings('alice', `/platform-keys/${id}/revoke`), {})).status, 404);
+});
+
+test('a new platform key is on one page only', async () => {
+  const alice = await signedIn('alice');
+  const response = await alice.post(settings('alice', '/platform-keys'), { name: 'Once', days: '30', narrow: '1', project: PROJECTS.support });
+  assert.equal(response.status, 303);
+  const [token] = /sk-tarx-[0-9A-Za-z]{49}/.exec((await alice.get(response.headers.get('location'))).text);
+  assert.doesNotMatch((await alice.get(settings('alice'))).text, /sk-tarx-[0-9A-Za-z]{49}/);
+  const narrow = new Person();
+  await narrow.signIn(token);
+  assert.equal((await narrow.get(settings('alice', '', PROJECTS.research))).status, 404);
+});
+
+test('two people in two projects through two connections: nothing crosses', async () => {
+  const [alice, carol] = await Promise.all([signedIn('alice'), signedIn('carol')]);
+  const path = { alice: settings('alice'), carol: settings('carol', '', PROJECTS.research) };
+  const both = Array.from({ length: 30 }, () => [alice.get(path.alice), carol.get(path.carol), alice.get(settings('alice', '/agents')),
+    carol.get(settings('carol', '', PROJECTS.support)), carol.post(settings('carol', '/agents', PROJECTS.research), { name: '' })]);
+  for (const requests of both) {
+    const [ofAlice, ofCarol, agents, foreign, refused] = await Promise.all(requests);
+    assert.match(ofAlice.text, /<strong>alice<\/strong>/);
+    assert.match(ofAlice.text, /<strong>Claude<\/strong>/);
+    assert.doesNotMatch(ofAlice.text, /<strong>Lab<\/strong>/);
+    assert.match(ofCarol.text, /<strong>carol<\/strong>/);
+    assert.match(ofCarol.text, /<strong>Lab<\/strong>/);
+    assert.doesNotMatch(ofCarol.text, /Claude|Support bots|SHOP_TOKEN/);
+    assert.match(agents.text, /Answer bot/);
+    assert.equal(foreign.status, 404);
+    assert.equal(refused.status, 422);
+  }
+});
+
+test('a database that fails is a logged error without its words', async () => {
+  const broken = await start({ PGHOST: '/nonexistent' });
+  const response = await new Person(broken.address).signIn(tokens.alice);
+  assert.equal(response.status, 500);
+  for (let i = 0; i < 50 && !broken.log.includes('request failed'); i++) await new Promise((resolve) => { setTimeout(resolve, 50); });
+  assert.match(broken.log, /"msg":"request failed"/);
+  assert.match(broken.log, /"code":"ENOENT"/);
+  assert.ok(!broken.log.includes(tokens.alice));
+});
+
+test('agents of a deleted key say so', async () => {
+  const alice = await signedIn('alice');
+  const id = await addKey('openai', 'Short-lived', newValue());
+  await as('alice', 'SELECT tarx_keys.create_agent($1, $2, $3)', [PROJECTS.support, 'Left behind', id]);
+  await alice.post(settings('alice', `/llm-keys/${id}/delete`), { to: '' });
+  assert.match((await alice.get(settings('alice', '/agents'))).text, /A deleted key: choose another/);
+  assert.equal((await alice.get(settings('alice', `/llm-keys/${id}/models`))).status, 404);
+});
