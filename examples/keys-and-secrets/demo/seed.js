@@ -26,6 +26,11 @@ async function install(client, providerUrl) {
   await client.query('CREATE EXTENSION tarx_keys');
   await client.query('CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login');
   await client.query('CREATE ROLE app_models LOGIN IN ROLE tarx_keys_agent');
+  // statements that are logged have placeholders, and the values of those are not logged
+  for (const login of ['app_web', 'app_models']) {
+    await client.query(`ALTER ROLE ${login} SET log_parameter_max_length = 0`);
+    await client.query(`ALTER ROLE ${login} SET log_parameter_max_length_on_error = 0`);
+  }
   // the owner of the catalogue may edit it; keys are bound to what it says when they are added
   await client.query('SET ROLE tarx_keys_owner');
   for (const [slug, path] of Object.entries(PATHS)) {
@@ -62,16 +67,17 @@ export async function seed(providerUrl) {
     for (const [name, key] of [['Answer bot', 'anthropic'], ['Triage bot', 'anthropic'], ['Translator', 'openai'], ['Night shift', 'refused']]) {
       await call('tarx_keys.create_agent($1, $2, $3)', [support, name, ids[key]]);
     }
-    await call("tarx_keys.set_secret($1, 'SHOP_TOKEN', 'not-a-real-token-1', 'Reads orders of the shop')", [support]);
-    await call("tarx_keys.set_secret($1, 'SHOP_TOKEN', 'not-a-real-token-2')", [support]);
-    await call("tarx_keys.set_secret($1, 'MAIL_PASSWORD', 'not-a-real-password')", [support]);
+    const set = (...secret) => call('tarx_keys.set_secret($1, $2, $3, $4)', [support, ...secret]);
+    await set('SHOP_TOKEN', 'not-a-real-token-1', 'Reads orders of the shop');
+    await set('SHOP_TOKEN', 'not-a-real-token-2', null);
+    await set('MAIL_PASSWORD', 'not-a-real-password', null);
     return token(call);
   });
   const member = await as(client, 'bob', token);
   const other = await as(client, 'carol', async (call) => {
     await call("tarx_keys.create_project('Tool research', $1)", [research]);
     await call("tarx_keys.add_member($1, 'alice')", [research]);
-    await call("tarx_keys.add_llm_key($1, 'mistral', 'Lab', 'notarealkeyLab5Rt8Wq2Zx6Kv4Np')", [research]);
+    await call("tarx_keys.add_llm_key($1, 'mistral', 'Lab', $2)", [research, 'notarealkeyLab5Rt8Wq2Zx6Kv4Np']);
     return token(call);
   });
   await client.end();

@@ -4,8 +4,8 @@ import { after } from 'node:test';
 import { end } from './harness.js';
 
 await import('./redact.test.js');
+if (process.env.TARX_KEYS_CHROMIUM) await import('./browser.test.js');
 await import('./service.test.js');
 await import('./providers.test.js');
-if (process.env.TARX_KEYS_CHROMIUM !== '') await import('./browser.test.js');
 await import('./logs.test.js');
 after(end);

@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 import { addKey, as, asRunner, ids, KEYS, newValue, PROJECTS, resolve, serverLog, service, settings, signedIn, tokens } from './harness.js';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
-const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM ?? '/usr/bin/chromium' });
+const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM });
 after(() => browser.close());
 
 // A page of somebody who is signed in, and all that goes over the wire
@@ -161,13 +161,15 @@ test('a secret is set, set again, restored and deleted', async () => {
   const { page, context, wire } = await open('alice');
   const values = [newValue('first-'), `${newValue('second-')}\nwith a line`];
   await shot(page, 'secrets', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project secrets' }) }));
-  for (const value of values) {
+  const version = row(page, 'Project secrets', 'CRM_TOKEN').getByRole('cell').nth(1);
+  for (const [i, value] of values.entries()) {
     await page.getByText('Set secret', { exact: true }).first().click();
     const set = form(page, 'secret');
     await set.getByLabel('Name').fill('CRM_TOKEN');
     await set.getByLabel('Value').fill(value);
     await set.getByRole('button', { name: 'Set secret' }).click();
     await page.getByText('Set CRM_TOKEN.').waitFor();
+    await version.filter({ hasText: String(i + 1) }).waitFor();
   }
   const current = async () => (await asRunner("SELECT tarx_keys.resolve_secret($1, 'CRM_TOKEN') AS value", [PROJECTS.support]))[0].value;
   assert.equal(await current(), values[1]);
@@ -219,7 +221,7 @@ test('an agent’s models come from its key, live, and so does what goes wrong',
   await card('Answer bot').getByRole('button', { name: 'Save' }).click();
   await page.getByText('Saved the agent.').waitFor();
   assert.equal(await card('Answer bot').getByLabel('Key').inputValue(), ids.google_ai);
-  for (const seen of [...wire, await contents(page, context)]) assert.doesNotMatch(seen, /not-a-real|notareal(?!keyX?.{0,2}…)/);
+  for (const seen of [...wire, await contents(page, context)]) assert.doesNotMatch(seen, /not-a-real|notareal/);
   await context.close();
 });
 
