@@ -120,7 +120,7 @@ COMMENT ON FUNCTION tarx_keys.repoint_agents IS
 CREATE FUNCTION tarx_keys.resolve_agent_key(
     project_id uuid, agent_id uuid,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_agent_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key IS

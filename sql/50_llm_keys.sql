@@ -111,7 +111,7 @@ COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
 CREATE FUNCTION tarx_keys.resolve_key(
     project_id uuid, key_id uuid,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
@@ -120,7 +120,7 @@ COMMENT ON FUNCTION tarx_keys.resolve_key IS
 CREATE FUNCTION tarx_keys.resolve_key_sealed(
     project_id uuid, key_id uuid, recipient_public_key bytea,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_key_sealed FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
@@ -129,7 +129,7 @@ COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
 CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
     project_id uuid, agent_id uuid, recipient_public_key bytea,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key_sealed';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_agent_key_sealed FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS

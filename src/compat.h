@@ -51,4 +51,11 @@
 	ShmemInitHash((name), (size), (size), (info), (flags))
 #endif
 
+/* says since 18 whether a deferrable one counts */
+#if PG_VERSION_NUM >= 180000
+#define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex((relation), false)
+#else
+#define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex(relation)
+#endif
+
 #endif							/* TARX_KEYS_COMPAT_H */

@@ -250,6 +250,15 @@ tarx_keys_require_manager(void)
 				 errhint("Log in with a platform key that was not created read-only.")));
 }
 
+/* Denied if another project is active. */
+void
+tarx_keys_check_project(const pg_uuid_t *project_id)
+{
+	if (has_active_project() &&
+		memcmp(DatumGetUUIDP(active_project_datum()), project_id, UUID_LEN) != 0)
+		tarx_keys_deny_project(project_id);
+}
+
 /*
  * Make the project the active one until the calling SQL function returns;
  * denied if another one is active.
@@ -257,10 +266,9 @@ tarx_keys_require_manager(void)
 void
 tarx_keys_enter_project(const pg_uuid_t *project_id)
 {
+	tarx_keys_check_project(project_id);
 	if (!has_active_project())
 		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_SAVE);
-	else if (memcmp(DatumGetUUIDP(active_project_datum()), project_id, UUID_LEN) != 0)
-		tarx_keys_deny_project(project_id);
 }
 
 static MemberRole

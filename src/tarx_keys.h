@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "storage/lwlock.h"
 #include "utils/portal.h"
+#include "utils/relcache.h"
 #include "utils/snapshot.h"
 #include "utils/uuid.h"
 
@@ -166,6 +167,37 @@ extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
+/* lookup.c: rows by primary key (project_id, id) */
+#define TARX_KEYS_TABLE_MAX_COLUMNS	9
+
+typedef struct TarxKeysColumn
+{
+	const char *name;
+	Oid			type;
+} TarxKeysColumn;
+
+typedef struct TarxKeysTable
+{
+	const char *name;
+	TarxKeysQuery query;		/* its columns by $1 and $2, for SPI */
+	int			ncolumns;
+	TarxKeysColumn columns[TARX_KEYS_TABLE_MAX_COLUMNS];	/* the primary key's first */
+
+	/* what lookup.c knows of it */
+	struct TarxKeysTable *next;
+	bool		is_watched;
+	bool		is_known;
+	Oid			relid;
+	Oid			indexid;		/* InvalidOid if SPI has to do it */
+	AttrNumber	attnums[TARX_KEYS_TABLE_MAX_COLUMNS];
+} TarxKeysTable;
+
+extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
+extern void tarx_keys_table_close(Relation relation);
+extern bool tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,
+								 const pg_uuid_t *project_id, const pg_uuid_t *id,
+								 Datum *values, bool *nulls);
+
 /* identity.c: who acts, and in which project */
 typedef struct TarxKeysIdentity
 {
@@ -179,6 +211,7 @@ typedef struct TarxKeysIdentity
 
 extern void tarx_keys_identity_init(void);
 extern void tarx_keys_enter_maintenance_mode(void);
+extern void tarx_keys_check_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
 extern char *tarx_keys_acting_user(void);
