@@ -658,12 +658,15 @@ walk_row(Walk *walk, HeapTuple row, TupleDesc desc)
 	return true;
 }
 
+/* Take the next rows, in a memory context that is reset after them. */
 static bool
-walk_rows(Walk *walk, Portal cursor)
+walk_rows(Walk *walk, Portal cursor, MemoryContext batch)
 {
 	bool		more = true;
 
 	SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
+	/* not before: each call of SPI leaves us in its own context */
+	MemoryContextSwitchTo(batch);
 	if (SPI_processed == 0)
 		more = false;
 	for (uint64 i = 0; more && i < SPI_processed; i++)
@@ -682,12 +685,12 @@ walk_chain(Walk *walk, Snapshot snapshot)
 	Portal		cursor = tarx_keys_query_open(&rows_query, values, snapshot);
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit rows",
 												ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(batch);
+	MemoryContext old = CurrentMemoryContext;
 
 	walk->seq = ends->first_seq - LANES;
 	memcpy(walk->stamp, ends->first_stamp, TARX_KEYS_MAC_BYTES);
 	walk->verdict = (Verdict) {true, 0, NULL};
-	while (walk_rows(walk, cursor))
+	while (walk_rows(walk, cursor, batch))
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(batch);
@@ -849,16 +852,13 @@ purge_lane(const TarxKeysChain *chain, int32 lane, TimestampTz before, Snapshot 
 	return count;
 }
 
-/* Purge the chains in SPI_tuptable. */
+/* Purge the chains in SPI_tuptable, each in an SPI connection that frees all it took. */
 static uint64
 purge_lanes(TimestampTz before, Snapshot snapshot)
 {
 	SPITupleTable *table = SPI_tuptable;
 	uint64		rows = SPI_processed;
 	uint64		count = 0;
-	MemoryContext lane_context = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit lane",
-													   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(lane_context);
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -869,11 +869,10 @@ purge_lanes(TimestampTz before, Snapshot snapshot)
 		heap_deform_tuple(table->vals[i], table->tupdesc, values, nulls);
 		chain.id = *DatumGetUUIDP(values[0]);
 		chain.personal = DatumGetBool(values[1]);
+		tarx_keys_queries_begin();
 		count += purge_lane(&chain, DatumGetInt32(values[2]), before, snapshot);
-		MemoryContextReset(lane_context);
+		tarx_keys_queries_end();
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(lane_context);
 	SPI_freetuptable(table);
 	return count;
 }

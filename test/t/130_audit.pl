@@ -71,5 +71,35 @@ ask_ok(
 	SELECT tarx_keys.create_agent('$PROJECT', 'goes on')}, 'copy');
 is($node->safe_psql('copy', $verify), 't||', 'and goes on there');
 
+# Long logs take no more memory than short ones, nor do many of them; not even
+# where each text is converted to UTF-8. Counted is the most that the backend
+# ever mapped, in kB, beyond what a call for a short log needs.
+
+$node->safe_psql('postgres',
+	"CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'");
+$node->safe_psql('latin', 'CREATE EXTENSION tarx_keys');
+ask_ok(
+	$node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_project('Long', '$PROJECT');
+	SELECT count(tarx_keys.create_project('one of many')) FROM generate_series(1, 2000);
+	SELECT count(tarx_keys.create_agent('$PROJECT', 'one of many')) FROM generate_series(1, 20000)}, 'latin');
+foreach my $case (
+	[ "tarx_keys.verify_audit('$PROJECT')", 'verify_audit' ],
+	[ "tarx_keys.purge_audit('infinity')", 'purge_audit' ])
+{
+	my ($call, $name) = @$case;
+	my $peak = q{SELECT substring(pg_read_file('/proc/self/status') FROM 'VmPeak:\s*(\d+)')};
+	my ($first, undef, $last) = split /\n/, $node->safe_psql('latin', qq{
+		SELECT FROM tarx_keys.verify_audit((SELECT id FROM tarx_keys.projects WHERE id <> '$PROJECT' LIMIT 1)) WHERE NOT ok;
+		SELECT FROM tarx_keys.purge_audit('-infinity') n WHERE n > 0;
+		$peak;
+		BEGIN;
+		SELECT count(*) FROM $call;
+		$peak;
+		ROLLBACK});
+	cmp_ok($last - $first, '<', 8192, "$name needs little memory");
+}
+
 $node->stop;
 done_testing();
