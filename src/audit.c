@@ -109,7 +109,7 @@ static TarxKeysQuery update_ends_query = {
 static TarxKeysQuery insert_query = {
 	"INSERT INTO tarx_keys.audit_log"
 	" (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
 	13, {UUIDOID, BOOLOID, INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID}, NULL
 };
 
@@ -547,7 +547,9 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	values[12] = PointerGetDatum(stamp_bytea(ends->last_stamp));
 	for (int i = 0; i < 13; i++)
 		flags[i] = nulls[i] ? 'n' : ' ';
-	(void) tarx_keys_query_run(&insert_query, values, flags, false);
+	/* a row that is there already nobody has written with us */
+	if (tarx_keys_query_run(&insert_query, values, flags, false) != 1)
+		fail_chain(&ends->chain);
 }
 
 /*
@@ -891,6 +893,7 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		(void) tarx_keys_arg_text(fcinfo, 0, "before");
+	PreventCommandIfReadOnly("DELETE");
 	tarx_keys_enter_maintenance_mode();
 	LockRelationOid(audit_ends_oid(), ShareRowExclusiveLock);
 	tarx_keys_queries_begin();

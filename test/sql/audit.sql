@@ -173,6 +173,17 @@ SELECT tarx_keys.create_agent(:'A', 'x');
 \set VERBOSITY default
 ROLLBACK;
 
+-- or before a row that somebody planted
+BEGIN;
+INSERT INTO tarx_keys.audit_log SELECT l.project_id, l.personal, e.last_seq + 4, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp
+  FROM tarx_keys.audit_log l, tarx_keys.audit_ends e WHERE l.project_id = :'A' AND l.seq = 1 AND e.project_id = :'A' AND e.lane = 0;
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+\set VERBOSITY terse
+SELECT tarx_keys.create_agent(:'A', 'x');
+\set VERBOSITY default
+ROLLBACK;
+
 -- or that are gone, with all the rest
 BEGIN;
 DELETE FROM tarx_keys.audit_log;
@@ -211,6 +222,7 @@ ROLLBACK;
 
 -- a purge keeps what does not verify, and goes on with the rest
 SELECT tarx_keys.purge_audit(NULL);
+BEGIN READ ONLY; SELECT tarx_keys.purge_audit('-infinity'); ROLLBACK;
 \set VERBOSITY terse
 BEGIN;
 UPDATE tarx_keys.audit_log SET user_id = 'bob' WHERE project_id = :'A' AND seq = 9;
