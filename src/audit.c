@@ -29,12 +29,14 @@
 
 #include <sodium.h>
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -56,6 +58,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_purge_audit);
 /* More writers of one project at the same time than that wait for each other. */
 #define LANES			4
 #define ROWS_AT_ONCE	1000
+
+/* More than any name that our functions accept has, and little enough to be bound. */
+#define NAME_MAX_BYTES	1024
 
 /*
  * Where a lane's chain begins and ends.  Row first_seq follows the stamp
@@ -215,12 +220,14 @@ bind_bool(TarxKeysBinding *binding, bool value)
 	tarx_keys_binding_add(binding, &byte, 1);
 }
 
-/* A text Datum as UTF-8; false if it cannot be that. */
+/* A text Datum as UTF-8; false if it cannot be that, or is too long to look at. */
 static bool
 bind_text(TarxKeysBinding *binding, Datum value, bool isnull)
 {
 	TarxKeysText utf8 = {NULL, 0, NULL};
 
+	if (!isnull && toast_raw_datum_size(value) > VARHDRSZ + TARX_KEYS_BINDING_MAX)
+		return false;
 	if (!isnull && !tarx_keys_to_utf8(DatumGetTextPP(value), &utf8))
 		return false;
 	tarx_keys_binding_add(binding, utf8.data, utf8.len);
@@ -518,6 +525,18 @@ client_address(void)
 		DirectFunctionCall1(network_host, address);
 }
 
+/*
+ * A name as far as it can be bound.  Somebody who can write the tables can make
+ * it longer, but must not thereby keep a key or a member from being removed.
+ */
+static Datum
+clipped_name(text *name)
+{
+	int			len = pg_mbcliplen(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), NAME_MAX_BYTES);
+
+	return PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(name), len));
+}
+
 static void
 append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *object_name)
 {
@@ -537,7 +556,7 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	values[8] = CStringGetTextDatum(action);
 	values[9] = UUIDPGetDatum(object_id);
 	nulls[9] = object_id == NULL;
-	values[10] = PointerGetDatum(object_name);
+	values[10] = object_name == NULL ? (Datum) 0 : clipped_name(object_name);
 	nulls[10] = object_name == NULL;
 	values[11] = CStringGetTextDatum("done");
 	if (!bind_row(&binding, &ends->chain, ends->last_stamp, &values[2], &nulls[2]))

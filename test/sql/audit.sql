@@ -195,6 +195,21 @@ SELECT tarx_keys.create_agent(:'A', 'x');
 \set VERBOSITY default
 ROLLBACK;
 
+-- a name that somebody made too long keeps nothing from being removed
+BEGIN;
+UPDATE tarx_keys.platform_api_keys SET name = repeat('x', 9000) WHERE revoked_at IS NULL;
+SELECT id AS pk FROM tarx_keys.platform_api_keys WHERE revoked_at IS NULL AND user_id = 'alice' LIMIT 1 \gset
+INSERT INTO tarx_keys.project_members VALUES (:'A', repeat('x', 9000), 'member');
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.revoke_platform_key(:'pk');
+SELECT tarx_keys.remove_member(:'A', repeat('x', 9000));
+RESET ROLE;
+SELECT action, length(object_name) FROM tarx_keys.audit_log WHERE length(object_name) > 100;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SELECT * FROM tarx_keys.verify_personal_audit('alice');
+ROLLBACK;
+
 -- A user's own chains as well
 BEGIN;
 DELETE FROM tarx_keys.audit_log WHERE personal;
