@@ -15,8 +15,9 @@
  * So rows can be missing neither in the middle nor at an end, no lane can be
  * missing as a whole, and a new master key changes only audit_ends.
  *
- * Threat: somebody who can write the tables, but has no master key.  Who can
- * also put back an older state of both tables is not found out.
+ * Threat: somebody who can write the tables, but has no master key.  Not found
+ * out is who puts back an older state of a chain, its rows and its ends, or
+ * removes a whole log together with what tells that there was one.
  *
  * Locking: a writer holds its lane from when it enters the project, before it
  * changes anything, to the end of its transaction; only then are the lane's
