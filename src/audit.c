@@ -143,12 +143,16 @@ static TarxKeysQuery other_platform_key_query = {
 	2, {TEXTOID, UUIDOID}, NULL
 };
 
-/* Whose first row says that it is old enough; whether that is true is seen then. */
+/*
+ * Whose first row says that it is old enough; whether that is true is seen
+ * then.  Also those that lack the first row, to warn of them.
+ */
 static TarxKeysQuery old_chains_query = {
 	"SELECT e.project_id, e.personal, e.lane FROM tarx_keys.audit_ends e"
-	" JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
+	" LEFT JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
 	" AND a.personal OPERATOR(pg_catalog.=) e.personal AND a.seq OPERATOR(pg_catalog.=) e.first_seq"
-	" WHERE a.at OPERATOR(pg_catalog.<) $1",
+	" WHERE a.at OPERATOR(pg_catalog.<) $1"
+	" OR a.seq IS NULL AND e.first_seq OPERATOR(pg_catalog.<=) e.last_seq",
 	1, {TIMESTAMPTZOID}, NULL
 };
 

@@ -247,6 +247,11 @@ SELECT * FROM tarx_keys.verify_audit(:'A');
 SELECT * FROM tarx_keys.verify_audit(:'B');
 ROLLBACK;
 BEGIN;
+DELETE FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 1;
+SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
+ROLLBACK;
+BEGIN;
 UPDATE tarx_keys.audit_log SET at = '-infinity' WHERE project_id = :'A' AND seq = 9;
 SELECT at AS half FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 5 \gset
 SELECT tarx_keys.purge_audit(:'half'::timestamptz + interval '1 microsecond') > 0;
