@@ -15,8 +15,9 @@
  * So rows can be missing neither in the middle nor at an end, no lane can be
  * missing as a whole, and a new master key changes only audit_ends.
  *
- * Threat: somebody who can write the tables, but has no master key.  Who can
- * also put back an older state of both tables is not found out.
+ * Threat: somebody who can write the tables, but has no master key.  Not found
+ * out is who puts back an older state of a chain, its rows and its ends, or
+ * removes a whole log together with what tells that there was one.
  *
  * Locking: a writer holds its lane from when it enters the project, before it
  * changes anything, to the end of its transaction; only then are the lane's
@@ -29,12 +30,14 @@
 
 #include <sodium.h>
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -56,6 +59,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_purge_audit);
 /* More writers of one project at the same time than that wait for each other. */
 #define LANES			4
 #define ROWS_AT_ONCE	1000
+
+/* More than any name that our functions accept has, and little enough to be bound. */
+#define NAME_MAX_BYTES	1024
 
 /*
  * Where a lane's chain begins and ends.  Row first_seq follows the stamp
@@ -109,7 +115,7 @@ static TarxKeysQuery update_ends_query = {
 static TarxKeysQuery insert_query = {
 	"INSERT INTO tarx_keys.audit_log"
 	" (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
 	13, {UUIDOID, BOOLOID, INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID}, NULL
 };
 
@@ -137,12 +143,16 @@ static TarxKeysQuery other_platform_key_query = {
 	2, {TEXTOID, UUIDOID}, NULL
 };
 
-/* Whose first row says that it is old enough; whether that is true is seen then. */
+/*
+ * Whose first row says that it is old enough; whether that is true is seen
+ * then.  Also those that lack the first row, to warn of them.
+ */
 static TarxKeysQuery old_chains_query = {
 	"SELECT e.project_id, e.personal, e.lane FROM tarx_keys.audit_ends e"
-	" JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
+	" LEFT JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
 	" AND a.personal OPERATOR(pg_catalog.=) e.personal AND a.seq OPERATOR(pg_catalog.=) e.first_seq"
-	" WHERE a.at OPERATOR(pg_catalog.<) $1",
+	" WHERE a.at OPERATOR(pg_catalog.<) $1"
+	" OR a.seq IS NULL AND e.first_seq OPERATOR(pg_catalog.<=) e.last_seq",
 	1, {TIMESTAMPTZOID}, NULL
 };
 
@@ -215,12 +225,14 @@ bind_bool(TarxKeysBinding *binding, bool value)
 	tarx_keys_binding_add(binding, &byte, 1);
 }
 
-/* A text Datum as UTF-8; false if it cannot be that. */
+/* A text Datum as UTF-8; false if it cannot be that, or is too long to look at. */
 static bool
 bind_text(TarxKeysBinding *binding, Datum value, bool isnull)
 {
 	TarxKeysText utf8 = {NULL, 0, NULL};
 
+	if (!isnull && toast_raw_datum_size(value) > VARHDRSZ + TARX_KEYS_BINDING_MAX)
+		return false;
 	if (!isnull && !tarx_keys_to_utf8(DatumGetTextPP(value), &utf8))
 		return false;
 	tarx_keys_binding_add(binding, utf8.data, utf8.len);
@@ -518,6 +530,18 @@ client_address(void)
 		DirectFunctionCall1(network_host, address);
 }
 
+/*
+ * A name as far as it can be bound.  Somebody who can write the tables can make
+ * it longer, but must not thereby keep a key or a member from being removed.
+ */
+static Datum
+clipped_name(text *name)
+{
+	int			len = pg_mbcliplen(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), NAME_MAX_BYTES);
+
+	return PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(name), len));
+}
+
 static void
 append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *object_name)
 {
@@ -537,7 +561,7 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	values[8] = CStringGetTextDatum(action);
 	values[9] = UUIDPGetDatum(object_id);
 	nulls[9] = object_id == NULL;
-	values[10] = PointerGetDatum(object_name);
+	values[10] = object_name == NULL ? (Datum) 0 : clipped_name(object_name);
 	nulls[10] = object_name == NULL;
 	values[11] = CStringGetTextDatum("done");
 	if (!bind_row(&binding, &ends->chain, ends->last_stamp, &values[2], &nulls[2]))
@@ -547,7 +571,9 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	values[12] = PointerGetDatum(stamp_bytea(ends->last_stamp));
 	for (int i = 0; i < 13; i++)
 		flags[i] = nulls[i] ? 'n' : ' ';
-	(void) tarx_keys_query_run(&insert_query, values, flags, false);
+	/* a row that is there already nobody has written with us */
+	if (tarx_keys_query_run(&insert_query, values, flags, false) != 1)
+		fail_chain(&ends->chain);
 }
 
 /*
@@ -658,12 +684,15 @@ walk_row(Walk *walk, HeapTuple row, TupleDesc desc)
 	return true;
 }
 
+/* Take the next rows, in a memory context that is reset after them. */
 static bool
-walk_rows(Walk *walk, Portal cursor)
+walk_rows(Walk *walk, Portal cursor, MemoryContext batch)
 {
 	bool		more = true;
 
 	SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
+	/* not before: each call of SPI leaves us in its own context */
+	MemoryContextSwitchTo(batch);
 	if (SPI_processed == 0)
 		more = false;
 	for (uint64 i = 0; more && i < SPI_processed; i++)
@@ -682,12 +711,12 @@ walk_chain(Walk *walk, Snapshot snapshot)
 	Portal		cursor = tarx_keys_query_open(&rows_query, values, snapshot);
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit rows",
 												ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(batch);
+	MemoryContext old = CurrentMemoryContext;
 
 	walk->seq = ends->first_seq - LANES;
 	memcpy(walk->stamp, ends->first_stamp, TARX_KEYS_MAC_BYTES);
 	walk->verdict = (Verdict) {true, 0, NULL};
-	while (walk_rows(walk, cursor))
+	while (walk_rows(walk, cursor, batch))
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(batch);
@@ -849,16 +878,13 @@ purge_lane(const TarxKeysChain *chain, int32 lane, TimestampTz before, Snapshot 
 	return count;
 }
 
-/* Purge the chains in SPI_tuptable. */
+/* Purge the chains in SPI_tuptable, each in an SPI connection that frees all it took. */
 static uint64
 purge_lanes(TimestampTz before, Snapshot snapshot)
 {
 	SPITupleTable *table = SPI_tuptable;
 	uint64		rows = SPI_processed;
 	uint64		count = 0;
-	MemoryContext lane_context = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit lane",
-													   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(lane_context);
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -869,11 +895,10 @@ purge_lanes(TimestampTz before, Snapshot snapshot)
 		heap_deform_tuple(table->vals[i], table->tupdesc, values, nulls);
 		chain.id = *DatumGetUUIDP(values[0]);
 		chain.personal = DatumGetBool(values[1]);
+		tarx_keys_queries_begin();
 		count += purge_lane(&chain, DatumGetInt32(values[2]), before, snapshot);
-		MemoryContextReset(lane_context);
+		tarx_keys_queries_end();
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(lane_context);
 	SPI_freetuptable(table);
 	return count;
 }
@@ -892,6 +917,7 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		(void) tarx_keys_arg_text(fcinfo, 0, "before");
+	PreventCommandIfReadOnly("DELETE");
 	tarx_keys_enter_maintenance_mode();
 	LockRelationOid(audit_ends_oid(), ShareRowExclusiveLock);
 	tarx_keys_queries_begin();

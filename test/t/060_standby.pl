@@ -107,6 +107,9 @@ foreach my $case (
 state_is($standby, 'service', q{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.create_project('x')}, '25006', 'create_project is refused');
+state_is($standby, undef, "SELECT tarx_keys.purge_audit('-infinity')", '25006',
+	'purge_audit is refused');
+is(ask_ok($standby, undef, "SELECT tarx_keys.verify_audit('$PROJECT')"), '(t,,)', 'verify_audit');
 
 # A deletion, replayed; also for a transaction that has begun before
 
