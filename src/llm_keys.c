@@ -408,6 +408,7 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 	TarxKeysText value;
 
+	tarx_keys_redaction_mark("add_llm_key");
 	tarx_keys_enter_as_admin(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
 	tarx_keys_queries_begin();
@@ -579,6 +580,7 @@ tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
 	ResolveCall call = {.by_agent = false};
 
+	tarx_keys_redaction_mark("resolve_key");
 	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	call.id = *tarx_keys_arg_uuid(fcinfo, 1, "key_id");
 	resolve_and_note(&call);
@@ -591,6 +593,7 @@ tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
 	ResolveCall call = {.by_agent = true};
 
+	tarx_keys_redaction_mark("resolve_agent_key");
 	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	call.id = *tarx_keys_arg_uuid(fcinfo, 1, "agent_id");
 	resolve_and_note(&call);

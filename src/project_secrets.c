@@ -521,6 +521,7 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 	text	   *description = NULL;
 	TarxKeysText value;
 
+	tarx_keys_redaction_mark("set_secret");
 	secret.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	tarx_keys_enter_as_admin(secret.project_id);
 	secret.name = name_argument(fcinfo, 1);
@@ -777,13 +778,14 @@ Datum
 tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	text	   *name = name_argument(fcinfo, 1);
 	TextList	names = {NULL, 0, 0};
+	const pg_uuid_t *project_id;
 	Resolved	found;
 	text	   *result;
 
-	texts_add(&names, span_of(name));
+	tarx_keys_redaction_mark("resolve_secret");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	texts_add(&names, span_of(name_argument(fcinfo, 1)));
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
@@ -868,13 +870,16 @@ put_rows(Tuplestorestate *store, TupleDesc desc, const Resolved *found)
 Datum
 tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	bool		all = PG_ARGISNULL(1);
 	TextList	names = {NULL, 0, 0};
-	/* work_mem does not count here: a store that exceeds it goes to a file */
-	Tuplestorestate *store = begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets);
+	const pg_uuid_t *project_id;
+	Tuplestorestate *store;
 	Resolved	found;
 
+	tarx_keys_redaction_mark("resolve_secrets");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	/* work_mem does not count here: a store that exceeds it goes to a file */
+	store = begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets);
 	if (!all)
 		names = names_argument(fcinfo, 1);
 	tarx_keys_enter_project(project_id);
@@ -942,12 +947,16 @@ Datum
 tarx_keys_render_template(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	TarxKeysSpan template = template_argument(fcinfo, 1);
-	TextList	names = template_names(template);
+	const pg_uuid_t *project_id;
+	TarxKeysSpan template;
+	TextList	names;
 	Resolved	found;
 	text	   *result;
 
+	tarx_keys_redaction_mark("render_template");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	template = template_argument(fcinfo, 1);
+	names = template_names(template);
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
