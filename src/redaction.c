@@ -7,7 +7,9 @@
  * understood, or if it never is.  Its plan calls one.  Or one of them runs,
  * which is how a wrapper is noticed whose caller names none of them.  The last
  * two mark the client's statement; redaction_log.c and redaction_statement.c
- * act upon it.
+ * act upon it.  A redacted text names the function, with its schema, so that it
+ * goes on to be known as one that may carry a value: EXECUTE has the values of a
+ * statement that was redacted when it was prepared.
  *
  * A mark holds until the client's next message, which is longer than the
  * transaction: the line with a statement's duration is written after that.
@@ -57,7 +59,7 @@ tarx_keys_redaction_mark(const char *name)
 	marked_statement = GetCurrentStatementStartTimestamp();
 	marked_name = name;
 	marked_transaction = true;
-	snprintf(text, sizeof(text), "/* redacted by tarx_keys: %s */", name);
+	snprintf(text, sizeof(text), TARX_KEYS_REDACTED_QUERY, "statement", name);
 	pgstat_report_activity(STATE_RUNNING, text);
 }
 

@@ -66,7 +66,7 @@ message_is_safe(const ErrorData *edata)
 	return strchr(format, '%') == NULL || is_own(edata) || is_about_locks(edata) ||
 		edata->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
 		starts_with(format, "tarx_keys: ") || starts_with(format, "tarx_keys:%") ||
-		starts_with(format, "temporary file: ");
+		starts_with(format, "temporary file: ") || starts_with(format, "%s (PID %d) ");
 }
 
 /* What the client gets as the detail of a deadlock has no statements. */
@@ -111,7 +111,7 @@ name_of(const ErrorData *edata)
 		name = name_in_message(edata);
 	if (name == NULL && tarx_keys_redaction_in_transaction() &&
 		strstr(format_of(edata), "plan:") != NULL)
-		name = "tarx_keys";
+		name = "*";
 	return name;
 }
 
@@ -144,7 +144,7 @@ redacted_message(const ErrorData *edata, const char *name)
 	int			len = safe_length(edata);
 	const char *format = len > 0 ? "" : format_of(edata);
 
-	return psprintf("%.*s%s <redacted by tarx_keys: %s>", len, edata->message, format, name);
+	return psprintf("%.*s%s <redacted: tarx_keys.%s>", len, edata->message, format, name);
 }
 
 static char *

@@ -46,7 +46,7 @@ static int	nfunctions = 0;
 static bool functions_are_valid = false;
 
 /* The text of a plan that calls one of them; known by its address */
-static const char redacted_plan[] = "/* redacted by tarx_keys */";
+static const char redacted_plan[] = "/* statement redacted: it calls tarx_keys.* */";
 
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart_hook = NULL;
@@ -213,7 +213,7 @@ run_plan(TARX_KEYS_RUN_PARAMS)
 	{
 		const char *name = sensitive_function_of_plan(desc->plannedstmt);
 
-		tarx_keys_redaction_mark(name != NULL ? name : "tarx_keys");
+		tarx_keys_redaction_mark(name != NULL ? name : "*");
 	}
 	if (prev_ExecutorRun_hook != NULL)
 		prev_ExecutorRun_hook(TARX_KEYS_RUN_ARGS);
@@ -275,7 +275,7 @@ sensitive_name_of_utility(const Node *statement, const char *text)
 static char *
 redacted_text(const Node *statement, const char *text, const char *name)
 {
-	char	   *redacted = psprintf("/* %s redacted by tarx_keys: %s */",
+	char	   *redacted = psprintf(TARX_KEYS_REDACTED_QUERY,
 									GetCommandTagName(CreateCommandTag(unconstify(Node *, statement))),
 									name);
 	size_t		len = strlen(redacted);

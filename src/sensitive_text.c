@@ -21,6 +21,8 @@
 
 #define SCHEMA	"tarx_keys"
 #define LOGIN	"login"
+/* what stands for a name that is not known */
+#define UNKNOWN	"*"
 
 const char *const tarx_keys_sensitive_functions[] = {
 	"add_llm_key",
@@ -169,7 +171,7 @@ ends_with_name(Word word, const char *name)
 		strncasecmp(word.start + word.len - len, name, len) == 0;
 }
 
-/* "login" is an ordinary word; only a call of it counts. */
+/* "login" is an ordinary word; without the schema only a call of it counts. */
 static bool
 is_call_of_login(Word word)
 {
@@ -199,21 +201,26 @@ sensitive_function(Word word)
 	return NULL;
 }
 
-/* Does something of the schema follow that is not known to be harmless? */
+/* Does something of the schema follow that is not known at all? */
 static bool
 is_unknown_in_schema(Word word)
 {
 	const char *at;
+	Word		next;
 
 	if (!ends_with_name(word, SCHEMA))
 		return false;
 	at = skip_blanks_and_quotes(word.start + word.len);
 	if (*at != '.')
 		return false;
-	return !is_harmless(word_at(skip_blanks_and_quotes(at + 1)));
+	next = word_at(skip_blanks_and_quotes(at + 1));
+	return !is_harmless(next) && sensitive_function(next) == NULL;
 }
 
-/* The name that makes a text sensitive, or NULL.  It is a constant. */
+/*
+ * The name that makes a text sensitive, a constant, or NULL.  With the schema in
+ * front of it, it makes any text sensitive that it is put into.
+ */
 const char *
 tarx_keys_sensitive_name(const char *text)
 {
@@ -231,7 +238,7 @@ tarx_keys_sensitive_name(const char *text)
 		if (name != NULL)
 			return name;
 		if (is_unknown_in_schema(word))
-			return SCHEMA;
+			return UNKNOWN;
 		at += word.len;
 	}
 	return NULL;

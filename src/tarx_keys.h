@@ -167,6 +167,10 @@ extern void tarx_keys_log_event(const char *event, const char *outcome,
 extern bool tarx_keys_is_refusal(int sqlerrcode);
 
 /* redaction.c: which statements may carry a value */
+
+/* what stands in the place of a text: for a kind of statement and a function's name */
+#define TARX_KEYS_REDACTED_QUERY	"/* %s redacted: it names tarx_keys.%s */"
+
 extern void tarx_keys_redaction_install(void);
 extern void tarx_keys_redaction_mark(const char *name);
 extern const char *tarx_keys_redaction_of_statement(void);
