@@ -24,7 +24,7 @@
 #include "sensitive_text.h"
 #include "tarx_keys.h"
 
-/* The marked statement's start, 0 if none was, and the name that marked it */
+/* The start of the statement marked last, 0 if none was, and the name that marked it */
 static TimestampTz marked_statement = 0;
 static const char *marked_name = NULL;
 
@@ -69,9 +69,12 @@ tarx_keys_redaction_of_statement(void)
 {
 	if (marked_statement != 0 && marked_statement == GetCurrentStatementStartTimestamp())
 		return marked_name;
-	if (debug_query_string != NULL)
-		return tarx_keys_sensitive_name(debug_query_string);
-	return NULL;
+	if (debug_query_string == NULL)
+		return NULL;
+	/* it may run what a marked statement has prepared */
+	if (marked_statement != 0 && tarx_keys_has_execute(debug_query_string))
+		return marked_name;
+	return tarx_keys_sensitive_name(debug_query_string);
 }
 
 /*

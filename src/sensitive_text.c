@@ -13,7 +13,6 @@
  */
 #include "sensitive_text.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -242,4 +241,19 @@ tarx_keys_sensitive_name(const char *text)
 		at += word.len;
 	}
 	return NULL;
+}
+
+/* Whether EXECUTE is in a text: what it runs is named only where it was prepared. */
+bool
+tarx_keys_has_execute(const char *text)
+{
+	for (const char *at = text; *at != '\0';)
+	{
+		Word		word = word_at(at);
+
+		if (ends_with_name(word, "execute"))
+			return true;
+		at += word.len > 0 ? word.len : 1;
+	}
+	return false;
 }

@@ -29,7 +29,7 @@ for my $n (0 .. $#orders)
 	my %channels = channels($node);
 
 	# not like(), which would show all of it
-	ok($channels{'log in stderr form'} =~ /Failed process was running: /,
+	ok($channels{'log in stderr form'} =~ /was terminated by signal 9/,
 		'the crash of a backend is in the log');
 	ok($channels{'log in stderr form'} =~ /AUDIT: /, 'pgaudit is at work')
 	  if $order =~ /pgaudit/;

@@ -1,6 +1,6 @@
-# With tarx_keys.redact_logs off the same search finds the same markers: it looks
-# in the right places. With it on, what wrappers carry is found exactly where
-# the README says.
+# With tarx_keys.redact_logs off the same search finds the markers: it looks in
+# the right places. With it on, what wrappers carry is found exactly where the
+# README says.
 
 use strict;
 use warnings FATAL => 'all';
@@ -14,14 +14,65 @@ use Test::More;
 use LeakScan;
 use TarxKeys;
 
-my @logs = map { "log in $_ form" } qw(stderr csv json);
+my @logs = map { "log in $_ form" } log_forms();
 
-my $node = leak_node('bare', [ @LIBRARIES, 'tarx_keys' ], 'off');
-plant($node);
-my %channels = channels($node);
-
-foreach my $channel (sort keys %channels)
+# Everything planted is in a log, whatever the form of the log
 {
-	note(sprintf('%s: %s', $channel, join('; ', found_in($channels{$channel}))));
+	my $node = leak_node('bare', [ @LIBRARIES, 'tarx_keys' ], 'off');
+	plant($node);
+	my %channels = channels($node);
+
+	is(join('; ', not_found_in($channels{$_})), '', "$_ has every marker") foreach @logs;
+	ok($channels{'log in stderr form'} =~ /Failed process was running: .*killed/
+		  || found_in(join "\n", $channels{'log in stderr form'} =~ /Failed process was running: .*/g),
+		'the marker of a killed backend is in the line about it');
+	ok(found_in(join "\n", $channels{'log in stderr form'} =~ /Process \d+: SELECT.*/g),
+		'the marker of another session is in the detail of a deadlock');
+	foreach my $case (
+		[ 'pg_stat_activity', 'terminated; waiting for a lock' ],
+		[ 'pg_prepared_statements', 'PREPARE; prepared and logged' ],
+		[ 'pg_backend_memory_contexts', 'PREPARE; prepared and logged' ],
+		[ 'pg_cursors', 'cursor' ])
+	{
+		my ($channel, $forms) = @$case;
+
+		is(join('; ', found_in($channels{$channel})), $forms, "$channel has markers");
+	}
+	foreach my $channel ('pg_stat_statements', 'pg_stat_statements, file of texts')
+	{
+		my %found = map { $_ => 1 } found_in($channels{$channel});
+
+		ok($found{$_}, "$channel has the marker of $_") foreach ('DO', 'COPY');
+	}
 }
+
+# The open ones
+{
+	my $node = leak_node('wrapped', [ @LIBRARIES, 'tarx_keys' ], 'on');
+	plant_wrapped($node);
+	my %channels = channels($node);
+	my $open = 'bound wrapper; wrapper; wrapper in CALL; wrapper that fails before';
+
+	foreach my $channel (sort keys %channels)
+	{
+		my $expected =
+			(grep { $_ eq $channel } @logs) ? $open
+		  : $channel =~ /^pg_stat_statements/ && $node->pg_version < 17 ? 'wrapper in CALL'
+		  : '';
+
+		is(join('; ', found_in($channels{$channel})), $expected, "wrappers in $channel");
+	}
+}
+
+# Without log_statement and pgaudit only what fails before it reaches us is open
+{
+	my $node = leak_node('quiet', [ (grep { $_ ne 'pgaudit' } @LIBRARIES), 'tarx_keys' ], 'on',
+		"log_statement = none\ndebug_print_parse = off\ndebug_print_rewritten = off\ndebug_print_plan = off\nlog_min_messages = warning\n");
+	plant_wrapped($node);
+	my %channels = channels($node);
+
+	is(join('; ', found_in($channels{$_})), 'wrapper that fails before', "wrappers in a quiet $_")
+	  foreach @logs;
+}
+
 done_testing();

@@ -26,7 +26,9 @@ our @EXPORT = qw(
   plant
   plant_wrapped
   channels
+  log_forms
   found_in
+  not_found_in
 );
 
 # The libraries that record statements, as far as they are installed. pgaudit is
@@ -53,7 +55,7 @@ sub library_exists
 # A cluster with these libraries in this order that records all it can
 sub leak_node
 {
-	my ($name, $libraries, $redact) = @_;
+	my ($name, $libraries, $redact, $conf) = @_;
 	my $node = new_node(
 		$name,
 		init => { allows_streaming => 'logical' },
@@ -98,7 +100,7 @@ pgaudit.log = 'all'
 pgaudit.log_parameter = on
 pgaudit.log_relation = on
 pgaudit.log_catalog = on
-});
+} . ($conf || ''));
 	$node->append_conf('postgresql.conf', "auto_explain.log_parameter_max_length = -1\n")
 	  if $node->pg_version >= 16;
 	%form_of = ();
@@ -628,6 +630,12 @@ sub plant_ends
 	return;
 }
 
+# The forms that a log has
+sub log_forms
+{
+	return qw(stderr csv json);
+}
+
 # Everything in the files of a directory that wanted() admits
 sub files
 {
@@ -686,13 +694,33 @@ sub plant_wrapped
 		CREATE FUNCTION app.store(v text) RETURNS integer LANGUAGE plpgsql AS $$
 		BEGIN
 			RETURN tarx_keys.set_secret('} . $PROJECT . q{', 'WRAPPED', v);
+		END $$;
+		CREATE PROCEDURE app.keep(v text) LANGUAGE plpgsql AS $$
+		DECLARE
+			version integer;
+		BEGIN
+			version := tarx_keys.set_secret('} . $PROJECT . q{', 'WRAPPED', v);
+		END $$;
+		CREATE FUNCTION app.fail(v text) RETURNS integer LANGUAGE plpgsql AS $$
+		BEGIN
+			RETURN v::integer;
+		END $$;
+		CREATE FUNCTION app.store_and_fail(v text) RETURNS integer LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM tarx_keys.set_secret('} . $PROJECT . q{', 'WRAPPED', v);
+			RAISE EXCEPTION 'stored %', v;
 		END $$;});
 	my $marker = marker('wrapper');
 	succeeds($node, 'service', 'wrapper', "BEGIN; $act SELECT app.store('$marker'); COMMIT;");
+	$marker = marker('wrapper in CALL');
+	succeeds($node, 'service', 'wrapper in CALL', "BEGIN; $act CALL app.keep('$marker'); COMMIT;");
+	$marker = marker('wrapper that fails before');
+	fails($node, 'service', 'wrapper that fails before', "SELECT app.fail('$marker');", qr/type integer: "$marker"/);
 	$marker = marker('bound wrapper');
 	drive($node, 'service', 'bound wrapper', 'extended',
 		"BEGIN;\nSELECT tarx_keys.act_as('alice');\nSELECT app.store(:value);\nCOMMIT;\n",
 		undef, value => $marker);
+	capture_statistics($node);
 	return;
 }
 
@@ -730,6 +758,14 @@ sub found_in
 	return sort map { $form_of{$_} }
 	  grep { index($text, $_) >= 0 || index($text, as_bytes($_)) >= 0 || index($text, unpack('H*', $_)) >= 0 }
 	  keys %form_of;
+}
+
+sub not_found_in
+{
+	my ($text) = @_;
+	my %found = map { $_ => 1 } found_in($text);
+
+	return grep { !$found{$_} } sort values %form_of;
 }
 
 sub number_of_markers
