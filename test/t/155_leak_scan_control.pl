@@ -23,11 +23,12 @@ my @logs = map { "log in $_ form" } log_forms();
 	my %channels = channels($node);
 
 	is(join('; ', not_found_in($channels{$_})), '', "$_ has every marker") foreach @logs;
-	ok($channels{'log in stderr form'} =~ /Failed process was running: .*killed/
-		  || found_in(join "\n", $channels{'log in stderr form'} =~ /Failed process was running: .*/g),
-		'the marker of a killed backend is in the line about it');
-	ok(found_in(join "\n", $channels{'log in stderr form'} =~ /Process \d+: SELECT.*/g),
-		'the marker of another session is in the detail of a deadlock');
+	my $crash = join "\n", $channels{'log in stderr form'} =~ /Failed process was running: .*/g;
+	is(join('; ', found_in($crash)), 'killed', 'the line about a killed backend has its marker');
+	my $deadlock = join "\n", $channels{'log in stderr form'} =~ /Process \d+: SELECT.*/g;
+	is( join('; ', found_in($deadlock)),
+		'deadlock that other notices; deadlock that service notices',
+		'the detail of a deadlock has the markers of both sessions');
 	foreach my $case (
 		[ 'pg_stat_activity', 'terminated; waiting for a lock' ],
 		[ 'pg_prepared_statements', 'PREPARE; prepared and logged' ],
@@ -38,7 +39,7 @@ my @logs = map { "log in $_ form" } log_forms();
 
 		is(join('; ', found_in($channels{$channel})), $forms, "$channel has markers");
 	}
-	foreach my $channel ('pg_stat_statements', 'pg_stat_statements, file of texts')
+	foreach my $channel ('pg_stat_statements', 'pg_stat_statements, its files')
 	{
 		my %found = map { $_ => 1 } found_in($channels{$channel});
 
@@ -64,15 +65,16 @@ my @logs = map { "log in $_ form" } log_forms();
 	}
 }
 
-# Without log_statement and pgaudit only what fails before it reaches us is open
+# Without log_statement and pgaudit, what is written before a wrapper reaches us
 {
 	my $node = leak_node('quiet', [ (grep { $_ ne 'pgaudit' } @LIBRARIES), 'tarx_keys' ], 'on',
 		"log_statement = none\ndebug_print_parse = off\ndebug_print_rewritten = off\ndebug_print_plan = off\nlog_min_messages = warning\n");
 	plant_wrapped($node);
 	my %channels = channels($node);
 
-	is(join('; ', found_in($channels{$_})), 'wrapper that fails before', "wrappers in a quiet $_")
-	  foreach @logs;
+	is( join('; ', found_in($channels{$_})),
+		'bound wrapper; wrapper that fails before',
+		"wrappers in a quiet $_") foreach @logs;
 }
 
 done_testing();

@@ -559,7 +559,7 @@ sub plant_bound
 			"${begin}SELECT tarx_keys.add_llm_key(:value, 'openai', 'x', :value);\n",
 			'type uuid: "mk');
 		$drive->('misspelt', 'service',
-			"${begin}SELECT tarx_keys.add_lmm_key(:project, 'openai', 'x', :value);\n",
+			"${begin}SELECT tarx_keys.add_lmm_key(:project, 'openai', 'MARKER', :value);\n",
 			'does not exist');
 		$drive->('statement timeout', 'service',
 			"${begin}SET LOCAL statement_timeout = 50;\nSELECT pg_sleep(60), tarx_keys.set_secret(:project, 'X', :value);\n",
@@ -646,7 +646,7 @@ sub files
 		{
 			no_chdir => 1,
 			wanted => sub {
-				return unless -f $_ && $wanted->($_);
+				return unless $wanted->($_) && -f $_;
 				$text .= slurp_file($_);
 			}
 		},
@@ -654,13 +654,18 @@ sub files
 	return $text;
 }
 
-# What there is to search now: what a restart throws away, first
+sub is_of_pg_stat_statements
+{
+	return $_[0] =~ /pgss_query_texts|pg_stat_statements\.stat/;
+}
+
+# What a crash throws away
 sub capture_statistics
 {
 	my ($node) = @_;
 
 	capture('pg_stat_statements', $node->safe_psql('postgres', 'SELECT s::text FROM pg_stat_statements s'));
-	capture('pg_stat_statements, file of texts', files($node->data_dir . '/pg_stat_tmp', sub { 1 }));
+	capture('pg_stat_statements, its files', files($node->data_dir, \&is_of_pg_stat_statements));
 	capture('logical decoding',
 		$node->safe_psql('postgres', q{SELECT data FROM pg_logical_slot_peek_changes('leaks', NULL, NULL)}));
 	return;
@@ -740,7 +745,8 @@ sub channels
 	$node->stop;
 	$channels{"log in $_->[0]"} = slurp_file("$data/log/server.$_->[1]")
 	  foreach ([ 'stderr form', 'log' ], [ 'csv form', 'csv' ], [ 'json form', 'json' ]);
-	$channels{'data directory (heap, TOAST, WAL)'} = files($data, sub { $_[0] !~ m{/log/} });
+	$channels{'data directory (heap, TOAST, WAL)'} = files($data, sub { $_[0] !~ m{/log/} && !is_of_pg_stat_statements(@_) });
+	$channels{'pg_stat_statements, its files'} .= files($data, \&is_of_pg_stat_statements);
 	return %channels;
 }
 
