@@ -46,8 +46,10 @@ can_build() {
 		printf '#include <sodium.h>\n' | gcc -E -o /dev/null - 2>/dev/null
 }
 
+# The leak scan wants all libraries that record statements.
 can_test() {
-	can_build && perl -MIPC::Run -MTest::More -e 1 2>/dev/null
+	can_build && [ -e "$("$PG_CONFIG" --pkglibdir)/pgaudit.so" ] &&
+		[ -e "$("$PG_CONFIG" --pkglibdir)/pg_stat_statements.so" ] && perl -MIPC::Run -MTest::More -e 1 2>/dev/null
 }
 
 apt_install() {
@@ -58,11 +60,11 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make and libipc-run-perl"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl and postgresql-NN-pgaudit"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
-	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl
+	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl "postgresql-$(newest_major)-pgaudit"
 	unset PG_CONFIG
 	"can_$1" || die "packages are still missing after apt-get"
 }

@@ -30,7 +30,8 @@ my @logs = map { "log in $_ form" } log_forms();
 		'deadlock that other notices; deadlock that service notices',
 		'the detail of a deadlock has the markers of both sessions');
 	foreach my $case (
-		[ 'pg_stat_activity', 'terminated; waiting for a lock' ],
+		[ 'pg_stat_activity', 'seen by another session by extended; seen by another session by prepared; '
+			  . 'terminated; waiting for a lock' ],
 		[ 'pg_prepared_statements', 'PREPARE; prepared and logged' ],
 		[ 'pg_backend_memory_contexts', 'PREPARE; prepared and logged' ],
 		[ 'pg_cursors', 'cursor' ])
@@ -52,7 +53,8 @@ my @logs = map { "log in $_ form" } log_forms();
 	my $node = leak_node('wrapped', [ @LIBRARIES, 'tarx_keys' ], 'on');
 	plant_wrapped($node);
 	my %channels = channels($node);
-	my $open = 'bound wrapper; wrapper; wrapper in CALL; wrapper that fails before';
+	my $open = 'bound wrapper; unusual spelling; wrapper; wrapper in CALL; '
+	  . 'wrapper that fails afterwards; wrapper that fails before';
 
 	foreach my $channel (sort keys %channels)
 	{

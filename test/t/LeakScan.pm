@@ -302,8 +302,6 @@ sub plant_plain
 	$value = marker('set_secret');
 	succeeds($node, 'service', 'set_secret',
 		"BEGIN; $act SELECT tarx_keys.set_secret('$PROJECT', 'PLAIN', '$value'); COMMIT;");
-	succeeds($node, 'service', 'unusual spelling',
-		"BEGIN; $act SELECT U&\"tarx_keys\".U&\"set\\005fsecret\"('$PROJECT', 'PLAIN', 'x'); COMMIT;");
 	my $template = marker('render_template');
 	is( succeeds(
 			$node, 'runner', 'render_template',
@@ -564,7 +562,31 @@ sub plant_bound
 		$drive->('statement timeout', 'service',
 			"${begin}SET LOCAL statement_timeout = 50;\nSELECT pg_sleep(60), tarx_keys.set_secret(:project, 'X', :value);\n",
 			'statement timeout');
+		plant_activity($node, $mode);
 	}
+	return;
+}
+
+# As another session sees a statement of the extended protocol while it runs
+sub plant_activity
+{
+	my ($node, $mode) = @_;
+	my $marker = marker("seen by another session by $mode");
+	my $file = write_private(PostgreSQL::Test::Utils::tempdir . '/sleep.sql',
+		'SELECT pg_sleep(600), ' . add($marker) . ";\n");
+	my ($out, $err);
+	my $run = IPC::Run::start(
+		[
+			'pgbench', '--no-vacuum', '-M', $mode, '-t', '1', '-f', $file, '-h', $node->host,
+			'-p', $node->port, '-U', 'service', 'postgres'
+		],
+		'>', \$out, '2>', \$err);
+	my $pid = wait_for($node, 'service', q{wait_event = 'PgSleep'});
+
+	capture_activity($node);
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	$run->finish;
+	like($err, qr/canceling statement due to user request/, "a statement by $mode is cancelled");
 	return;
 }
 
@@ -714,13 +736,30 @@ sub plant_wrapped
 		BEGIN
 			PERFORM tarx_keys.set_secret('} . $PROJECT . q{', 'WRAPPED', v);
 			RAISE EXCEPTION 'stored %', v;
-		END $$;});
+		END $$;
+		CREATE TABLE app.inbox (v text);
+		GRANT INSERT ON app.inbox TO service;
+		CREATE FUNCTION app.receive() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM app.store_and_fail(NEW.v);
+			RETURN NULL;
+		END $$;
+		CREATE TRIGGER receive BEFORE INSERT ON app.inbox FOR EACH ROW EXECUTE FUNCTION app.receive();});
 	my $marker = marker('wrapper');
 	succeeds($node, 'service', 'wrapper', "BEGIN; $act SELECT app.store('$marker'); COMMIT;");
 	$marker = marker('wrapper in CALL');
 	succeeds($node, 'service', 'wrapper in CALL', "BEGIN; $act CALL app.keep('$marker'); COMMIT;");
 	$marker = marker('wrapper that fails before');
 	fails($node, 'service', 'wrapper that fails before', "SELECT app.fail('$marker');", qr/type integer: "$marker"/);
+	$marker = marker('wrapper that fails afterwards');
+	fails($node, 'service', 'wrapper that fails afterwards',
+		"BEGIN; $act SELECT app.store_and_fail('$marker'); COMMIT;", qr/stored $marker/);
+	$marker = marker('unusual spelling');
+	succeeds($node, 'service', 'unusual spelling',
+		"BEGIN; $act SELECT U&\"tarx\\005fkeys\".U&\"set\\005fsecret\"('$PROJECT', 'PLAIN', '$marker'); COMMIT;");
+	$marker = marker('COPY with a trigger');
+	fails($node, 'service', 'COPY with a trigger',
+		"BEGIN; $act\nCOPY app.inbox FROM STDIN;\n$marker\n\\.\nCOMMIT;", qr/COPY inbox, line 1: "$marker"/);
 	$marker = marker('bound wrapper');
 	drive($node, 'service', 'bound wrapper', 'extended',
 		"BEGIN;\nSELECT tarx_keys.act_as('alice');\nSELECT app.store(:value);\nCOMMIT;\n",
