@@ -53,7 +53,7 @@ my @logs = map { "log in $_ form" } log_forms();
 	my $node = leak_node('wrapped', [ @LIBRARIES, 'tarx_keys' ], 'on');
 	plant_wrapped($node);
 	my %channels = channels($node);
-	my $open = 'bound wrapper; unusual spelling; wrapper; wrapper in CALL; '
+	my $open = 'COPY with a trigger; bound wrapper; unusual spelling; wrapper; wrapper in CALL; '
 	  . 'wrapper that fails afterwards; wrapper that fails before';
 
 	foreach my $channel (sort keys %channels)

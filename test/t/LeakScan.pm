@@ -306,7 +306,7 @@ sub plant_plain
 	is( succeeds(
 			$node, 'runner', 'render_template',
 			"SELECT tarx_keys.render_template('$PROJECT', '$template \${secrets.PLAIN}');"),
-		"$template x\n",
+		"$template $value\n",
 		'render_template renders');
 
 	# results that end in an error's message
