@@ -116,8 +116,9 @@ name_of(const ErrorData *edata)
 }
 
 /*
- * How much of a message may stay in front of its format: the duration, and the
- * fields of an audit line up to the command.
+ * How much of a message may stay instead of its format: the duration, and the
+ * fields of an audit line up to the command.  The format tells that it is one,
+ * the message could be anybody's; in another language it may look different.
  */
 static int
 safe_length(const ErrorData *edata)
@@ -125,13 +126,15 @@ safe_length(const ErrorData *edata)
 	const char *at = edata->message;
 	int			commas = 0;
 
-	if (starts_with(at, "duration: "))
+	if (at == NULL)
+		return 0;
+	if (starts_with(format_of(edata), "duration: ") && starts_with(at, "duration: "))
 	{
 		const char *end = strstr(at, " ms");
 
 		return end == NULL ? 0 : (int) (end - at) + 3;
 	}
-	if (!starts_with(at, "AUDIT: "))
+	if (!starts_with(format_of(edata), "AUDIT: "))
 		return 0;
 	for (; *at != '\0' && commas < 5; at++)
 		commas += *at == ',';

@@ -46,9 +46,6 @@ static SensitiveFunction functions[MAX_FUNCTIONS];
 static int	nfunctions = 0;
 static bool functions_are_valid = false;
 
-/* The text of a plan that calls one of them; known by its address */
-static const char redacted_plan[] = "/* statement redacted: it calls tarx_keys.* */";
-
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart_hook = NULL;
 static ExecutorRun_hook_type prev_ExecutorRun_hook = NULL;
@@ -176,30 +173,39 @@ mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE *jstate)
  * well, so it gets a copy, without the place in a text that is gone.
  */
 static void
-redact_plan(QueryDesc *desc)
+redact_plan(QueryDesc *desc, const char *name)
 {
-	PlannedStmt *copy = MemoryContextAlloc(GetMemoryChunkContext(desc), sizeof(PlannedStmt));
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(desc));
+	PlannedStmt *copy = palloc(sizeof(PlannedStmt));
 
 	*copy = *desc->plannedstmt;
 	copy->stmt_location = 0;
 	copy->stmt_len = 0;
 	desc->plannedstmt = copy;
-	desc->sourceText = redacted_plan;
+	desc->sourceText = psprintf(TARX_KEYS_REDACTED_QUERY, "statement", name);
+	MemoryContextSwitchTo(old);
+}
+
+/* Mark the statement that a plan is of, if it calls one of ours; the name of that. */
+static const char *
+mark_plan(const PlannedStmt *plan)
+{
+	const char *name = NULL;
+
+	if (plan->invalItems != NIL && tarx_keys_setting_redact_logs())
+		name = sensitive_function_of_plan(plan);
+	if (name != NULL)
+		tarx_keys_redaction_mark(name);
+	return name;
 }
 
 static void
 start_plan(QueryDesc *desc, int eflags)
 {
-	if (desc->plannedstmt->invalItems != NIL && tarx_keys_setting_redact_logs())
-	{
-		const char *name = sensitive_function_of_plan(desc->plannedstmt);
+	const char *name = mark_plan(desc->plannedstmt);
 
-		if (name != NULL)
-		{
-			tarx_keys_redaction_mark(name);
-			redact_plan(desc);
-		}
-	}
+	if (name != NULL)
+		redact_plan(desc, name);
 	if (prev_ExecutorStart_hook != NULL)
 		prev_ExecutorStart_hook(desc, eflags);
 	else
@@ -210,12 +216,7 @@ start_plan(QueryDesc *desc, int eflags)
 static void
 run_plan(TARX_KEYS_RUN_PARAMS)
 {
-	if (desc->sourceText == redacted_plan)
-	{
-		const char *name = sensitive_function_of_plan(desc->plannedstmt);
-
-		tarx_keys_redaction_mark(name != NULL ? name : "*");
-	}
+	(void) mark_plan(desc->plannedstmt);
 	if (prev_ExecutorRun_hook != NULL)
 		prev_ExecutorRun_hook(TARX_KEYS_RUN_ARGS);
 	else

@@ -14,6 +14,9 @@ use Test::More;
 use LeakScan;
 use TarxKeys;
 
+plan skip_all => 'pg_stat_statements is not installed'
+  unless grep { $_ eq 'pg_stat_statements' } @LIBRARIES;
+
 my @logs = map { "log in $_ form" } log_forms();
 
 # Everything planted is in a log, whatever the form of the log
