@@ -30,13 +30,13 @@ my @logs = map { "log in $_ form" } log_forms();
 	is(join('; ', found_in($crash)), 'killed', 'the line about a killed backend has its marker');
 	my $deadlock = join "\n", $channels{'log in stderr form'} =~ /Process \d+: SELECT.*/g;
 	is( join('; ', found_in($deadlock)),
-		'deadlock that other notices; deadlock that service notices',
+		'deadlock noticed by another session; deadlock noticed by the same session',
 		'the detail of a deadlock has the markers of both sessions');
 	foreach my $case (
 		[ 'pg_stat_activity', 'seen by another session by extended; seen by another session by prepared; '
 			  . 'terminated; waiting for a lock' ],
-		[ 'pg_prepared_statements', 'PREPARE; prepared and logged' ],
-		[ 'pg_backend_memory_contexts', 'PREPARE; prepared and logged' ],
+		[ 'pg_prepared_statements', 'PREPARE' ],
+		[ 'pg_backend_memory_contexts', 'PREPARE' ],
 		[ 'pg_cursors', 'cursor' ])
 	{
 		my ($channel, $forms) = @$case;
