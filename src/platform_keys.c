@@ -299,6 +299,7 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	text	   *token;
 	HeapTuple	tuple;
 
+	tarx_keys_redaction_mark("create_platform_key");
 	check_key_manager();
 	name = tarx_keys_arg_utf8(fcinfo, 0, "name");
 	tarx_keys_check_name(&name, "name");
@@ -525,6 +526,7 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 {
 	LoginCall	call = {.fcinfo = fcinfo};
 
+	tarx_keys_redaction_mark("login");
 	if (!tarx_keys_throttle_allows(GetSessionUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),

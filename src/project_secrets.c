@@ -560,9 +560,12 @@ enter_secret(FunctionCallInfo fcinfo)
 Datum
 tarx_keys_set_secret(PG_FUNCTION_ARGS)
 {
-	ProjectSecret secret = enter_secret(fcinfo);
-	TarxKeysText value = tarx_keys_arg_utf8(fcinfo, 2, "value");
+	ProjectSecret secret;
+	TarxKeysText value;
 
+	tarx_keys_redaction_mark("set_secret");
+	secret = enter_secret(fcinfo);
+	value = tarx_keys_arg_utf8(fcinfo, 2, "value");
 	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value"));
 }
 
@@ -816,13 +819,14 @@ Datum
 tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	text	   *name = name_argument(fcinfo, 1);
 	TextList	names = {NULL, 0, 0};
 	Resolved	found = {.recipient = NULL};
+	const pg_uuid_t *project_id;
 	text	   *result;
 
-	texts_add(&names, span_of(name));
+	tarx_keys_redaction_mark("resolve_secret");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	texts_add(&names, span_of(name_argument(fcinfo, 1)));
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
@@ -931,6 +935,7 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 Datum
 tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
+	tarx_keys_redaction_mark("resolve_secrets");
 	/* work_mem does not count here: a store that exceeds it goes to a file */
 	resolve_to_store(fcinfo, NULL, begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
 	return (Datum) 0;
@@ -1005,12 +1010,16 @@ Datum
 tarx_keys_render_template(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	TarxKeysSpan template = template_argument(fcinfo, 1);
-	TextList	names = template_names(template);
+	const pg_uuid_t *project_id;
+	TarxKeysSpan template;
+	TextList	names;
 	Resolved	found = {.recipient = NULL};
 	text	   *result;
 
+	tarx_keys_redaction_mark("render_template");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	template = template_argument(fcinfo, 1);
+	names = template_names(template);
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);

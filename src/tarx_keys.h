@@ -91,6 +91,7 @@ extern const char *tarx_keys_setting_key_file(void);
 extern const char *tarx_keys_setting_key_command(void);
 extern bool tarx_keys_setting_key_is_set(void);
 extern bool tarx_keys_setting_insecure_urls(void);
+extern bool tarx_keys_setting_redact_logs(void);
 extern bool tarx_keys_setting_require_login(void);
 extern int	tarx_keys_setting_secret_versions_kept(void);
 
@@ -231,6 +232,22 @@ extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate);
 extern bool tarx_keys_is_refusal(int sqlerrcode);
+
+/* redaction.c: which statements may carry a value */
+
+/* what stands in the place of a text: for a kind of statement and a function's name */
+#define TARX_KEYS_REDACTED_QUERY	"/* %s redacted: it names tarx_keys.%s */"
+
+extern void tarx_keys_redaction_install(void);
+extern void tarx_keys_redaction_mark(const char *name);
+extern const char *tarx_keys_redaction_of_statement(void);
+extern bool tarx_keys_redaction_in_transaction(void);
+
+/* redaction_log.c: the server log */
+extern void tarx_keys_redaction_log_install(void);
+
+/* redaction_statement.c: statements as others keep them */
+extern void tarx_keys_redaction_statement_install(void);
 
 /* shmem.c: our part of PostgreSQL's shared memory */
 extern void tarx_keys_shmem_init(void);

@@ -1,0 +1,270 @@
+/*
+ * sensitive_text.c
+ *	  Which texts may carry a value: statements that name our functions.
+ *
+ * A statement that fails before it is understood has nothing but its text to
+ * judge by, and so has a log line.  This is no parser: it looks for names
+ * anywhere, in strings, comments and bodies of functions too, and would rather
+ * take a harmless text for a sensitive one.  After the name of our schema
+ * every name is sensitive that is not known to be harmless, and so a misspelt
+ * one is.
+ *
+ * Runs in a log hook: allocates nothing, fails never.
+ */
+#include "sensitive_text.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
+
+#define SCHEMA	"tarx_keys"
+#define LOGIN	"login"
+/* what stands for a name that is not known */
+#define UNKNOWN	"*"
+
+const char *const tarx_keys_sensitive_functions[] = {
+	"add_llm_key",
+	"create_platform_key",
+	LOGIN,
+	"render_template",
+	"resolve_agent_key",
+	"resolve_key",
+	"resolve_secret",
+	"resolve_secrets",
+	"set_secret",
+	NULL
+};
+
+/* What may follow "tarx_keys." without making a text sensitive */
+static const char *const harmless[] = {
+	/* functions */
+	"act_as",
+	"acting_user_id",
+	"add_member",
+	"add_sealed_llm_key",
+	"audited_project_id",
+	"begin_audit",
+	"create_agent",
+	"create_project",
+	"current_project_id",
+	"current_user_id",
+	"delete_agent",
+	"delete_llm_key",
+	"delete_secret",
+	"display_mask",
+	"enter_as_admin",
+	"enter_as_member",
+	"enter_maintenance",
+	"enter_membership_change",
+	"enter_new_project",
+	"fail_agent",
+	"fail_key",
+	"fail_last_admin",
+	"flush_last_used",
+	"in_maintenance",
+	"keyring_fingerprints",
+	"keyring_status",
+	"known_usage",
+	"other_admin_exists",
+	"own_platform_key_usage",
+	"personal_chain",
+	"purge_audit",
+	"record_audit",
+	"remove_member",
+	"repoint_agents",
+	"require_argument",
+	"require_key",
+	"require_maintenance",
+	"require_name",
+	"require_user_id",
+	"resolve_agent_key_sealed",
+	"resolve_key_sealed",
+	"resolve_secrets_sealed",
+	"restore_secret",
+	"revoke_platform_key",
+	"sealing_public_key",
+	"set_agent_key",
+	"set_sealed_secret",
+	"template_references",
+	"usage_in_memory",
+	"usage_name_id",
+	"verify_audit",
+	"verify_personal_audit",
+	"visible_project_ids",
+	"visible_usage",
+	/* tables and views */
+	"agents",
+	"audit_ends",
+	"audit_log",
+	"key_usage",
+	"last_used",
+	"llm_key_tombstones",
+	"llm_keys",
+	"platform_api_keys",
+	"platform_keys",
+	"project_audit",
+	"project_llm_keys",
+	"project_members",
+	"project_secret_versions",
+	"project_secrets",
+	"projects",
+	"providers",
+	"secrets",
+	/* settings */
+	"active_project",
+	"acting_user",
+	"allow_insecure_base_urls",
+	"allowed_projects",
+	"identity_expires_at",
+	"log_resolves",
+	"login_failures_per_minute",
+	"maintenance",
+	"master_key",
+	"master_key_command",
+	"master_key_file",
+	"proven",
+	"read_only",
+	"redact_logs",
+	"require_login",
+	"secret_versions_kept",
+	"usage_entries",
+	"usage_flush_interval"
+};
+
+typedef struct Word
+{
+	const char *start;
+	size_t		len;
+} Word;
+
+/* ASCII only, whatever the locale says */
+static bool
+is_word_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '_' || c == '$' || (unsigned char) c >= 0x80;
+}
+
+static Word
+word_at(const char *at)
+{
+	Word		word = {at, 0};
+
+	while (is_word_char(at[word.len]))
+		word.len++;
+	return word;
+}
+
+static const char *
+skip_blanks_and_quotes(const char *at)
+{
+	return at + strspn(at, " \t\r\n\f\v\"\\");
+}
+
+static bool
+is_name(Word word, const char *name)
+{
+	return word.len == strlen(name) && strncasecmp(word.start, name, word.len) == 0;
+}
+
+/*
+ * A name may have something in front of it that belongs to an escape, like
+ * the n of \n, or to the name of a wrapper.
+ */
+static bool
+ends_with_name(Word word, const char *name)
+{
+	size_t		len = strlen(name);
+
+	return word.len >= len &&
+		strncasecmp(word.start + word.len - len, name, len) == 0;
+}
+
+/* "login" is an ordinary word; without the schema only a call of it counts. */
+static bool
+is_call_of_login(Word word)
+{
+	return is_name(word, LOGIN) &&
+		*skip_blanks_and_quotes(word.start + word.len) == '(';
+}
+
+static bool
+is_harmless(Word word)
+{
+	for (size_t i = 0; i < lengthof(harmless); i++)
+	{
+		if (is_name(word, harmless[i]))
+			return true;
+	}
+	return false;
+}
+
+static const char *
+sensitive_function(Word word)
+{
+	for (const char *const *name = tarx_keys_sensitive_functions; *name != NULL; name++)
+	{
+		if (strcmp(*name, LOGIN) == 0 ? is_call_of_login(word) : ends_with_name(word, *name))
+			return *name;
+	}
+	return NULL;
+}
+
+/* Does something of the schema follow that is not known at all? */
+static bool
+is_unknown_in_schema(Word word)
+{
+	const char *at;
+	Word		next;
+
+	if (!ends_with_name(word, SCHEMA))
+		return false;
+	at = skip_blanks_and_quotes(word.start + word.len);
+	if (*at != '.')
+		return false;
+	next = word_at(skip_blanks_and_quotes(at + 1));
+	return !is_harmless(next) && sensitive_function(next) == NULL;
+}
+
+/*
+ * The name that makes a text sensitive, a constant, or NULL.  With the schema in
+ * front of it, it makes any text sensitive that it is put into.
+ */
+const char *
+tarx_keys_sensitive_name(const char *text)
+{
+	for (const char *at = text; *at != '\0';)
+	{
+		Word		word = word_at(at);
+		const char *name;
+
+		if (word.len == 0)
+		{
+			at++;
+			continue;
+		}
+		name = sensitive_function(word);
+		if (name != NULL)
+			return name;
+		if (is_unknown_in_schema(word))
+			return UNKNOWN;
+		at += word.len;
+	}
+	return NULL;
+}
+
+/* Whether EXECUTE is in a text: what it runs is named only where it was prepared. */
+bool
+tarx_keys_has_execute(const char *text)
+{
+	for (const char *at = text; *at != '\0';)
+	{
+		Word		word = word_at(at);
+
+		if (ends_with_name(word, "execute"))
+			return true;
+		at += word.len > 0 ? word.len : 1;
+	}
+	return false;
+}
