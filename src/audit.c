@@ -289,21 +289,37 @@ audit_ends_oid(void)
 	return get_relname_relid("audit_ends", get_namespace_oid("tarx_keys", false));
 }
 
-static bool
-lock_lane(const TarxKeysChain *chain, int32 lane, bool wait)
+static LOCKTAG
+lane_tag(const TarxKeysChain *chain, int32 lane)
 {
 	LOCKTAG		tag;
 	uint32		hash = hash_bytes(chain->id.data, UUID_LEN) + chain->personal;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, audit_ends_oid(), hash, lane);
+	return tag;
+}
+
+static bool
+has_lane(const TarxKeysChain *chain, int32 lane)
+{
+	LOCKTAG		tag = lane_tag(chain, lane);
+
+	return tarx_keys_lock_held(&tag, ExclusiveLock);
+}
+
+static bool
+lock_lane(const TarxKeysChain *chain, int32 lane, bool wait)
+{
+	LOCKTAG		tag = lane_tag(chain, lane);
+
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 /*
  * Lock a lane of the chain that nobody else writes to, or wait for one; returns
- * which.  If we have one already it does not wait.  To be called before the
- * transaction changes anything of the chain's project: who waited for a lane
- * with a row locked could be waited for.
+ * which.  Once we have one it is that.  To be called before the transaction
+ * changes anything of the chain's project: who waited for a lane with a row
+ * locked could be waited for.
  */
 int32
 tarx_keys_audit_lock_lane(const TarxKeysChain *chain)
@@ -312,6 +328,11 @@ tarx_keys_audit_lock_lane(const TarxKeysChain *chain)
 
 	PreventCommandIfReadOnly("INSERT");
 	LockRelationOid(audit_ends_oid(), RowExclusiveLock);
+	for (lane = 0; lane < LANES; lane++)
+	{
+		if (has_lane(chain, lane))
+			return lane;
+	}
 	for (lane = 0; lane < LANES; lane++)
 	{
 		if (lock_lane(chain, lane, false))
@@ -484,6 +505,16 @@ chain_exists(const TarxKeysChain *chain)
 	return tarx_keys_query_run_latest(&chain_exists_query, values) > 0;
 }
 
+/* What leaves no row in the log itself leaves a line in the server's. */
+static void
+log_operation(const char *operation)
+{
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("tarx_keys: role \"%s\" %s",
+					GetUserNameFromId(GetSessionUserId(), false), operation),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
 /*
  * begin_audit(project_id uuid): for create_project(), and for a DBA who has
  * removed what no longer opens.
@@ -495,7 +526,10 @@ tarx_keys_begin_audit(PG_FUNCTION_ARGS)
 
 	tarx_keys_queries_begin();
 	if (!chain_exists(&chain))
+	{
 		begin_chains(&chain);
+		log_operation(psprintf("begins the audit log of project %s", tarx_keys_uuid_text(&chain.id)));
+	}
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }
@@ -936,5 +970,7 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 	SPI_cursor_close(cursor);
 	UnregisterSnapshot(snapshot);
 	tarx_keys_queries_end();
+	log_operation(psprintf("purges " UINT64_FORMAT " rows of the audit log, from before %s",
+						   count, timestamptz_to_str(DatumGetTimestampTz(values[0]))));
 	PG_RETURN_INT64((int64) count);
 }

@@ -51,6 +51,13 @@
 	ShmemInitHash((name), (size), (size), (info), (flags))
 #endif
 
+/* whether a stronger lock counts is a question since 17 */
+#if PG_VERSION_NUM >= 170000
+#define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode), false)
+#else
+#define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode))
+#endif
+
 /* says since 18 whether a deferrable one counts */
 #if PG_VERSION_NUM >= 180000
 #define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex((relation), false)

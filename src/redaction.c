@@ -47,16 +47,21 @@ void
 tarx_keys_redaction_mark(const char *name)
 {
 	static bool registered = false;
-	char		text[128];
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+	static char text[128];
 
 	if (!tarx_keys_setting_redact_logs())
+		return;
+	/* done already, by an earlier call of many in the statement */
+	if (statement == marked_statement && name == marked_name && MyBEEntry != NULL &&
+		strcmp(MyBEEntry->st_activity_raw, text) == 0)
 		return;
 	if (!registered)
 	{
 		RegisterXactCallback(forget_transaction, NULL);
 		registered = true;
 	}
-	marked_statement = GetCurrentStatementStartTimestamp();
+	marked_statement = statement;
 	marked_name = name;
 	marked_transaction = true;
 	snprintf(text, sizeof(text), TARX_KEYS_REDACTED_QUERY, "statement", name);
