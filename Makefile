@@ -16,7 +16,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" tarx_keys.co
 # Files without postgres.h come first: they build, and are tested, on their own.
 PURE_OBJS = src/baseurl.o src/crypto.o src/envelope.o src/keyring.o src/mask.o \
 	src/template.o src/text_rules.o src/token.o
-OBJS = $(PURE_OBJS) src/audit.o src/errors.o src/event_log.o src/identity.o src/keyring_page.o \
+OBJS = $(PURE_OBJS) src/audit.o src/doctor.o src/errors.o src/event_log.o src/identity.o src/keyring_page.o \
 	src/keyring_source.o src/keyring_status.o src/keyring_worker.o \
 	src/llm_keys.o src/login_throttle.o src/platform_keys.o \
 	src/project_secrets.o src/queries.o src/sealing.o src/secret.o \
