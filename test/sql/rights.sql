@@ -43,7 +43,7 @@ SELECT c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptio
 SELECT attrelid::regclass::text, attname, a.grantee::regrole, a.privilege_type
   FROM pg_attribute, aclexplode(attacl) a
  WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
- ORDER BY 1, attnum;
+ ORDER BY 1, attnum, a.grantee::regrole::text;
 SELECT polrelid::regclass::text, polname, polcmd, polpermissive, polroles::regrole[],
        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)
   FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
