@@ -38,6 +38,7 @@ COMMENT ON FUNCTION tarx_keys.doctor_preload IS 'Internal. A check of doctor(): 
 CREATE FUNCTION tarx_keys.doctor_known_holes(version integer, today date) RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
+    -- as of PostgreSQL's releases of May 2026, the holes that a server like ours may have
     WITH fixed (holes, minors) AS (VALUES
         ('CVE-2024-10976', ARRAY[150009, 160005, 170001, 180000]),
         ('CVE-2025-1094', ARRAY[150011, 160007, 170003, 180000]),
@@ -61,14 +62,14 @@ AS $$
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.doctor_known_holes FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.doctor_known_holes IS
-'Internal. For a check of doctor(): what is known against a server version, as server_version_num, at a date. Release it anew when PostgreSQL fixes holes.';
+'Internal. For a check of doctor(): what is known against a server version, as server_version_num, at a date.';
 
 CREATE FUNCTION tarx_keys.doctor_version() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH found AS (
         SELECT * FROM tarx_keys.doctor_known_holes(current_setting('server_version_num')::integer, current_date))
-    SELECT * FROM found
+    SELECT k.severity, format('%s; libsodium is %s', k.finding, f.libsodium), k.advice FROM found k, tarx_keys.doctor_facts() f
     UNION ALL
     SELECT 'ok', format('PostgreSQL %s and libsodium %s have no holes that this version of tarx_keys knows of',
                         split_part(current_setting('server_version'), ' ', 1), f.libsodium), NULL
@@ -498,14 +499,14 @@ AS $$
         ('warning', 'log_min_duration_sample', '^-1', '-1', 'the log has a sample of statements, with their values'),
         ('warning', 'log_transaction_sample_rate', '^0(\.0+)?$', '0', 'the log has a sample of statements, with their values'),
         ('warning', 'log_parameter_max_length_on_error', '^0', '0', 'the log has bound values of statements that fail'),
-        ('warning', 'debug_print_raw_parse', '^off$', 'off', 'the log has parse trees, with values'),
-        ('warning', 'debug_print_parse', '^off$', 'off', 'the log has parse trees, with values'),
-        ('warning', 'debug_print_rewritten', '^off$', 'off', 'the log has parse trees, with values'),
-        ('warning', 'debug_print_plan', '^off$', 'off', 'the log has plans, with values'),
+        ('warning', 'debug_print_raw_parse', '^(of|f|n|0)', 'off', 'the log has parse trees, with values'),
+        ('warning', 'debug_print_parse', '^(of|f|n|0)', 'off', 'the log has parse trees, with values'),
+        ('warning', 'debug_print_rewritten', '^(of|f|n|0)', 'off', 'the log has parse trees, with values'),
+        ('warning', 'debug_print_plan', '^(of|f|n|0)', 'off', 'the log has plans, with values'),
         ('warning', 'auto_explain.log_min_duration', '^-1', '-1', 'the log has plans and statements, with their values'),
         ('warning', 'pgaudit.log', '^(none|ddl|role|,|\s)*$', '''ddl, role''', 'the log has statements, with their values'),
-        ('warning', 'pgaudit.log_parameter', '^off$', 'off', 'the log has bound values'),
-        ('info', 'pg_stat_statements.track_utility', '^off$', 'off', 'pg_stat_statements keeps the values that stand in utility statements'),
+        ('warning', 'pgaudit.log_parameter', '^(of|f|n|0)', 'off', 'the log has bound values'),
+        ('info', 'pg_stat_statements.track_utility', '^(of|f|n|0)', 'off', 'pg_stat_statements keeps the values that stand in utility statements'),
         ('info', 'log_min_error_statement', '^(fatal|panic)$', 'fatal', 'the log has statements that fail, with the values that stand in them')),
     shown AS (
         SELECT r.*, s.value, s.scope, s.change, s.takes_effect
@@ -532,7 +533,7 @@ AS $$
           ('warning', 'tarx_keys.login_failures_per_minute', '^0$', '60', 'tokens can be guessed without a limit'),
           ('info', 'tarx_keys.secret_versions_kept', '^1$', '5', 'no older version of a secret can be restored'),
           ('info', 'tarx_keys.log_resolves', '^off$', 'refused', 'refused calls leave no line in the log'),
-          ('info', 'tarx_keys.allow_insecure_base_urls', '^(on|true|yes|1)$', 'off', 'keys can be added that go out in clear or to private hosts'))
+          ('info', 'tarx_keys.allow_insecure_base_urls', '^(on|t|y|1)', 'off', 'keys can be added that go out in clear or to private hosts'))
            AS r (severity, name, remarkable, better, means)
       JOIN tarx_keys.doctor_effective_settings() s ON s.name = r.name AND s.value ~* r.remarkable
      ORDER BY s.name, s.scope
