@@ -162,7 +162,7 @@ DELETE FROM tarx_keys.project_llm_keys;
 SELECT check_name, severity, replace(finding, :'key', 'KEY'), replace(advice, :'key', 'KEY') FROM findings;
 ROLLBACK TO before;
 -- a retired and a missing master key
-SELECT fingerprint AS retired FROM tarx_keys.keyring_status() WHERE NOT is_active \gset
+SELECT (tarx_keys.keyring_fingerprints())[2] AS retired \gset
 UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING decode(:'retired', 'hex') FROM 2);
 SELECT * FROM findings WHERE check_name = 'master_keys';
 UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING '\x0102030405060708' FROM 2);
