@@ -22,6 +22,8 @@ CREATE POLICY members_read ON tarx_keys.agents FOR SELECT TO tarx_keys_backend, 
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.agents TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
+CREATE POLICY owner_in_maintenance ON tarx_keys.agents FOR SELECT TO tarx_keys_owner
+    USING (tarx_keys.in_maintenance());
 COMMENT ON TABLE tarx_keys.agents IS 'Agents of projects. Readable are those of one''s own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.agents.user_api_key_id IS 'The LLM key the agent resolves, of the same project; it may have been deleted since';
 

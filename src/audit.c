@@ -528,7 +528,9 @@ tarx_keys_begin_audit(PG_FUNCTION_ARGS)
 	if (!chain_exists(&chain))
 	{
 		begin_chains(&chain);
-		log_operation(psprintf("begins the audit log of project %s", tarx_keys_uuid_text(&chain.id)));
+		/* create_project() has its own row */
+		if (tarx_keys_acting_user_or_null() == NULL)
+			log_operation(psprintf("begins the audit log of project %s", tarx_keys_uuid_text(&chain.id)));
 	}
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();

@@ -123,6 +123,7 @@ extern void tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
 
 /* keyring_source.c: where the keyring comes from */
 extern void tarx_keys_keyring_load(void);
+extern TarxKeysKeyringProblem tarx_keys_key_file_problem(const char *path);
 
 /* keyring_worker.c: reloads it */
 extern void tarx_keys_worker_register(void);

@@ -86,6 +86,10 @@ like(
 	keyring($standby),
 	qr/^$fingerprint\|f\|1$/m,
 	'keyring_status');
+is( $standby->safe_psql(
+		'postgres',
+		q{SELECT check_name, finding FROM tarx_keys.doctor() WHERE finding ~ 'could not be checked'}),
+	'', 'doctor');
 
 # What nobody does there
 

@@ -64,7 +64,7 @@ ask_ok(
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.delete_llm_key('$PROJECT', '$key{deleted}')}, 'app');
 
-# All rows, rights and owners of the extension, one a line
+# All rows, rights and owners of the extension, and what doctor() says of them, one a line
 sub everything
 {
 	my ($cluster, $db) = @_;
@@ -91,7 +91,10 @@ sub everything
 		SELECT 'column', attrelid::regclass, attname,
 				a.grantor::regrole, a.grantee::regrole, a.privilege_type
 			FROM pg_attribute JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) a
-			WHERE relnamespace = 'tarx_keys'::regnamespace;});
+			WHERE relnamespace = 'tarx_keys'::regnamespace;
+		SELECT 'doctor', check_name, severity, finding FROM tarx_keys.doctor()
+			WHERE check_name IN ('ownership', 'grants', 'public_rights', 'row_security', 'policies',
+				'triggers', 'agents');});
 }
 
 sub list
