@@ -24,17 +24,6 @@ COMMENT ON FUNCTION tarx_keys.doctor_open_directories IS
 
 -- Server
 
-CREATE FUNCTION tarx_keys.doctor_preload() RETURNS TABLE (severity text, finding text, advice text)
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$
-    SELECT 'info', 'tarx_keys stands before pg_stat_statements in shared_preload_libraries, which therefore sees statements first',
-           'List tarx_keys last in shared_preload_libraries and restart the server.'
-      FROM tarx_keys.doctor_facts() f, regexp_split_to_array(replace(f.preload_libraries, '"', ''), '\s*,\s*') l
-     WHERE array_position(l, 'tarx_keys') < array_position(l, 'pg_stat_statements')
-$$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_preload FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_preload IS 'Internal. A check of doctor(): the order of the preloaded libraries.';
-
 CREATE FUNCTION tarx_keys.doctor_known_holes(version integer, today date) RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -548,8 +537,9 @@ DECLARE
     fine text;
 BEGIN
     PERFORM tarx_keys.enter_maintenance();
+    -- or we would not have come here
+    RETURN QUERY SELECT 'preload', 'ok', 'tarx_keys is preloaded', NULL;
     FOR check_name, fine IN VALUES
-        ('preload', 'tarx_keys is preloaded'),
         ('version', NULL),
         ('workers', 'max_worker_processes has room for the workers'),
         ('tls', 'the server uses TLS, or listens on this host only'),

@@ -72,7 +72,6 @@ static const char *const harmless[] = {
 	"doctor_ownership",
 	"doctor_policies",
 	"doctor_powerful_roles",
-	"doctor_preload",
 	"doctor_present_policies",
 	"doctor_public_rights",
 	"doctor_row_security",

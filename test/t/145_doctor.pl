@@ -125,6 +125,8 @@ $node->append_conf('postgresql.conf', "log_min_duration_statement = 10s\n");
 $node->reload;
 $node->poll_query_until('postgres', q{SELECT current_setting('log_min_duration_statement') = '10s'})
   or die 'the reload did not arrive';
+finds('log_settings', qr/^info\|log_min_duration_statement = 10000: /m, 'statements in the log, redacted');
+restart_with("tarx_keys.redact_logs = off\n");
 finds('log_settings', qr/^warning\|log_min_duration_statement = 10000: /m, 'statements in the log');
 finds('log_settings', qr/^warning\|log_parameter_max_length = -1: /m, 'values in the log');
 restart_with(
@@ -135,7 +137,6 @@ auto_explain.log_min_duration = 1min
 max_worker_processes = 3
 # the second is for documentation: nobody has it, and the server starts without
 listen_addresses = '127.0.0.1, 192.0.2.1'});
-finds('preload', qr/^info\|tarx_keys stands before pg_stat_statements/, 'before pg_stat_statements');
 finds('log_settings', qr/^warning\|auto_explain.log_min_duration = 60000: /m, 'auto_explain');
 finds('log_settings', qr/^info\|pg_stat_statements.track_utility = on: /m, 'pg_stat_statements');
 finds('workers', qr/^warning\|max_worker_processes = 3 /, 'no room');
