@@ -12,14 +12,11 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
-#include "access/transam.h"
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "commands/prepare.h"
 #include "executor/executor.h"
-#include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "tcop/cmdtag.h"
 #include "tcop/utility.h"
@@ -36,7 +33,6 @@
 
 typedef struct SensitiveFunction
 {
-	Oid			oid;
 	uint32		hash;			/* of its row in pg_proc, as plans have it */
 	const char *name;
 } SensitiveFunction;
@@ -73,7 +69,6 @@ find_functions_of_name(Oid namespace, const char *name)
 
 		if (proc->pronamespace != namespace)
 			continue;
-		functions[nfunctions].oid = proc->oid;
 		functions[nfunctions].hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(proc->oid));
 		functions[nfunctions].name = name;
 		nfunctions++;
@@ -107,31 +102,8 @@ find_functions(void)
 }
 
 /*
- * Calls in a query tree and in a plan
+ * Plans
  */
-
-/* context: where the name of the function goes that was found */
-static bool
-calls_sensitive_function(Node *node, void *context)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, calls_sensitive_function, context, 0);
-	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid >= FirstNormalObjectId)
-	{
-		find_functions();
-		for (int i = 0; i < nfunctions; i++)
-		{
-			if (functions[i].oid == ((FuncExpr *) node)->funcid)
-			{
-				*(const char **) context = functions[i].name;
-				return true;
-			}
-		}
-	}
-	return expression_tree_walker(node, calls_sensitive_function, context);
-}
 
 /* The name of the function of ours that a plan calls, or NULL */
 static const char *
@@ -153,19 +125,6 @@ sensitive_function_of_plan(const PlannedStmt *plan)
 		}
 	}
 	return NULL;
-}
-
-/* A statement has been understood: mark it before it is planned. */
-static void
-mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE *jstate)
-{
-	const char *name = NULL;
-
-	if (query->commandType != CMD_UTILITY && tarx_keys_setting_redact_logs() &&
-		calls_sensitive_function((Node *) query, &name))
-		tarx_keys_redaction_mark(name);
-	if (prev_post_parse_analyze_hook != NULL)
-		prev_post_parse_analyze_hook(pstate, query, jstate);
 }
 
 /*
@@ -224,8 +183,26 @@ run_plan(TARX_KEYS_RUN_PARAMS)
 }
 
 /*
- * Utility statements
+ * Texts
  */
+
+/*
+ * A statement has been understood, and may stay prepared for long without
+ * being run: others are not to see it meanwhile.
+ */
+static void
+mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE *jstate)
+{
+	const char *name = NULL;
+
+	if (query->commandType != CMD_UTILITY && pstate->p_sourcetext != NULL &&
+		tarx_keys_setting_redact_logs())
+		name = tarx_keys_sensitive_name(pstate->p_sourcetext);
+	if (name != NULL)
+		tarx_keys_redaction_mark(name);
+	if (prev_post_parse_analyze_hook != NULL)
+		prev_post_parse_analyze_hook(pstate, query, jstate);
+}
 
 /* The EXECUTE in a utility statement, or NULL: it may be explained, or fill a table. */
 static const ExecuteStmt *

@@ -22,6 +22,8 @@
 #define LOGIN	"login"
 /* what stands for a name that is not known */
 #define UNKNOWN	"*"
+/* no name is shorter than LOGIN, and all others have a "_" */
+#define SHORTEST	(sizeof(LOGIN) - 1)
 
 const char *const tarx_keys_sensitive_functions[] = {
 	"add_llm_key",
@@ -166,20 +168,22 @@ typedef struct Word
 	size_t		len;
 } Word;
 
-/* ASCII only, whatever the locale says */
-static bool
-is_word_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		c == '_' || c == '$' || (unsigned char) c >= 0x80;
-}
+/* What names are made of, whatever the locale says; a table, for every statement is read */
+static const bool is_word_char[256] = {
+	['a' ... 'z'] = true,
+	['A' ... 'Z'] = true,
+	['0' ... '9'] = true,
+	['_'] = true,
+	['$'] = true,
+	[0x80 ... 0xff] = true
+};
 
 static Word
 word_at(const char *at)
 {
 	Word		word = {at, 0};
 
-	while (is_word_char(at[word.len]))
+	while (is_word_char[(unsigned char) at[word.len]])
 		word.len++;
 	return word;
 }
@@ -228,6 +232,13 @@ is_harmless(Word word)
 	return false;
 }
 
+static bool
+can_be_name(Word word)
+{
+	return word.len == SHORTEST ||
+		(word.len > SHORTEST && memchr(word.start, '_', word.len) != NULL);
+}
+
 static const char *
 sensitive_function(Word word)
 {
@@ -267,9 +278,9 @@ tarx_keys_sensitive_name(const char *text)
 		Word		word = word_at(at);
 		const char *name;
 
-		if (word.len == 0)
+		if (!can_be_name(word))
 		{
-			at++;
+			at += word.len > 0 ? word.len : 1;
 			continue;
 		}
 		name = sensitive_function(word);
