@@ -141,17 +141,6 @@ foreach my $table (qw(project_secrets project_secret_versions platform_api_keys 
 	ok((grep { /^tarx_keys.$table\|/ } @rows_before), "$table has rows to lose");
 }
 
-sub differences
-{
-	my ($before, $now) = @_;
-	my %before = map { $_ => 1 } @$before;
-	my %now = map { $_ => 1 } @$now;
-
-	return join("\n",
-		(map { "lost: $_" } grep { !$now{$_} } sort keys %before),
-		(map { "new: $_" } grep { !$before{$_} } sort keys %now));
-}
-
 sub same_as_before
 {
 	my ($cluster, $db) = @_;

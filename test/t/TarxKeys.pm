@@ -37,6 +37,7 @@ our @EXPORT = qw(
   add_key
   resolve_sql
   keyring
+  differences
 );
 
 # The project of the story; its admin is alice, bob is a member.
@@ -230,6 +231,18 @@ sub keyring
 	my ($node, $db) = @_;
 	return $node->safe_psql(defined $db ? $db : 'postgres',
 		'SELECT * FROM tarx_keys.keyring_status()');
+}
+
+# What two lists of lines do not have in common, one a line
+sub differences
+{
+	my ($before, $now) = @_;
+	my %before = map { $_ => 1 } @$before;
+	my %now = map { $_ => 1 } @$now;
+
+	return join("\n",
+		(map { "lost: $_" } grep { !$now{$_} } sort keys %before),
+		(map { "new: $_" } grep { !$before{$_} } sort keys %now));
 }
 
 1;
