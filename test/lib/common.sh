@@ -47,7 +47,8 @@ can_build() {
 }
 
 can_test() {
-	can_build && perl -MIPC::Run -MTest::More -e 1 2>/dev/null
+	can_build && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
 apt_install() {
@@ -58,11 +59,12 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make and libipc-run-perl"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl and pgbouncer"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
 	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl
+	[ "$1" != test ] || apt_install pgbouncer
 	unset PG_CONFIG
 	"can_$1" || die "packages are still missing after apt-get"
 }
