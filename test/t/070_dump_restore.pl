@@ -84,42 +84,6 @@ ask_ok(
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.delete_llm_key('$PROJECT', '$key{deleted}')}, 'app');
 
-# All rows of the extension, one a line, whatever tables it has
-sub rows
-{
-	my ($cluster, $db) = @_;
-	local $ENV{PGCLIENTENCODING} = 'UTF8';
-	my @tables = split /\n/, $cluster->safe_psql(
-		$db, q{SELECT c.oid::regclass FROM pg_class c
-			WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind = 'r'});
-
-	return split /\n/, $cluster->safe_psql($db,
-		join "\n", map { "SELECT '$_', * FROM $_;" } @tables);
-}
-
-# All rights and owners
-sub rights
-{
-	my ($cluster, $db) = @_;
-
-	return split /\n/, $cluster->safe_psql(
-		$db, q{
-		SELECT 'schema', nspowner::regrole, a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_namespace, aclexplode(nspacl) a WHERE nspname = 'tarx_keys';
-		SELECT 'function', p.oid::regprocedure, proowner::regrole,
-				a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_proc p LEFT JOIN aclexplode(proacl) a ON true
-			WHERE pronamespace = 'tarx_keys'::regnamespace;
-		SELECT 'relation', c.oid::regclass, relowner::regrole, relrowsecurity, relforcerowsecurity,
-				a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_class c LEFT JOIN aclexplode(relacl) a ON true
-			WHERE relnamespace = 'tarx_keys'::regnamespace;
-		SELECT 'column', attrelid::regclass, attname,
-				a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_attribute JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) a
-			WHERE relnamespace = 'tarx_keys'::regnamespace;});
-}
-
 sub list
 {
 	my ($cluster, $db) = @_;
@@ -134,8 +98,8 @@ sub list
 	return $out;
 }
 
-my @rows_before = rows($node, 'app');
-my @rights_before = rights($node, 'app');
+my @rows_before = rows_of($node, 'app');
+my @rights_before = rights_of($node, 'app');
 foreach my $table (qw(project_secrets project_secret_versions platform_api_keys audit_log audit_ends))
 {
 	ok((grep { /^tarx_keys.$table\|/ } @rows_before), "$table has rows to lose");
@@ -146,8 +110,8 @@ sub same_as_before
 	my ($cluster, $db) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-	is(differences(\@rows_before, [ rows($cluster, $db) ]), '', "$db: all rows are there");
-	is(differences(\@rights_before, [ rights($cluster, $db) ]),
+	is(differences(\@rows_before, [ rows_of($cluster, $db) ]), '', "$db: all rows are there");
+	is(differences(\@rights_before, [ rights_of($cluster, $db) ]),
 		'', "$db: all owners and rights are there");
 	return;
 }
@@ -314,8 +278,8 @@ $node->safe_psql('data', 'CREATE EXTENSION tarx_keys');
 $node->command_ok(
 	[ 'pg_restore', '--exit-on-error', '--data-only', '-d', $node->connstr('data'), "$dir/keeper.custom" ],
 	'data: the rows restore');
-is(differences(\@rows_before, [ rows($node, 'data') ]), '', 'data: all rows are there');
-isnt(differences(\@rights_before, [ rights($node, 'data') ]), '', 'data: rights are not');
+is(differences(\@rows_before, [ rows_of($node, 'data') ]), '', 'data: all rows are there');
+isnt(differences(\@rights_before, [ rights_of($node, 'data') ]), '', 'data: rights are not');
 resolves($node, 'data');
 
 # Single tables that have lost all, while the others stay
