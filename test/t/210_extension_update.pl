@@ -196,6 +196,16 @@ sub update
 	my $session = $node->background_psql($db, on_error_stop => 0, extra_params => [ '-U', 'runner' ]);
 	is($session->query(resolve_sql($key)), $value, "$test: a key of $from resolves before");
 
+	# A dump does not say of which version it is.
+	$node->safe_psql('postgres', qq{CREATE DATABASE "$db restored"});
+	$node->safe_psql("$db restored", "CREATE EXTENSION tarx_keys VERSION '$to'");
+	$node->command_ok([ 'pg_dump', '-f', "$dir/dump.sql", '-d', $node->connstr($db) ],
+		"$test: a dump of $from");
+	is($node->psql("$db restored", slurp_file("$dir/dump.sql"), on_error_stop => 1),
+		0, "$test: restores into $to");
+	is(ask_ok($node, 'runner', resolve_sql($key), "$db restored"), $value,
+		"$test: where its key resolves");
+
 	$node->safe_psql($db, "ALTER EXTENSION tarx_keys UPDATE TO '$to'");
 	is($session->query(resolve_sql($key)), $value, "$test: and after the update, in the same session");
 	$session->quit;
