@@ -21,6 +21,10 @@ OBJS = $(SOURCES:.c=.o)
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 
+# Scripts of released versions change no more; updates lead from one to the next.
+FROZEN = sql/released/$(EXTENSION)--$(EXTVERSION).sql
+DATA = $(filter-out $(FROZEN),$(wildcard sql/released/*.sql)) $(wildcard sql/updates/*.sql)
+
 # The server's headers count as system headers, so that -Wextra is about us.
 override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 override PG_CFLAGS += -std=gnu11 -Wall -Wextra
@@ -57,7 +61,15 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
+	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \
+		echo 'version $(EXTVERSION) is released: raise default_version in tarx_keys.control' >&2; exit 1; fi
 	cat $(SQL_PARTS) > $@
+
+# With a release: keep its script, which every later version is updated from.
+.PHONY: freeze
+freeze: sql/$(EXTENSION)--$(EXTVERSION).sql
+	mkdir -p $(dir $(FROZEN))
+	cp $< $(FROZEN)
 
 # Every test in throwaway clusters, without installing anything; not as root.
 .PHONY: check-local unit

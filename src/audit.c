@@ -954,6 +954,7 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		(void) tarx_keys_arg_text(fcinfo, 0, "before");
+	/* a standby refuses the lock as well, but with another error */
 	PreventCommandIfReadOnly("DELETE");
 	tarx_keys_enter_maintenance_mode();
 	LockRelationOid(audit_ends_oid(), ShareRowExclusiveLock);

@@ -58,7 +58,8 @@ has_recorders() {
 }
 
 can_test() {
-	can_build && has_recorders && has_node && perl -MIPC::Run -MTest::More -e 1 2>/dev/null
+	can_build && has_recorders && has_node && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
 apt_install() {
@@ -69,12 +70,13 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, nodejs and npm"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs and npm"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
 	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl \
 		"postgresql-$(newest_major)-pgaudit"
+	[ "$1" != test ] || apt_install pgbouncer
 	[ "$1" != test ] || has_node || apt_install nodejs npm
 	unset PG_CONFIG
 	"can_$1" || die "packages are still missing after apt-get"
