@@ -19,9 +19,9 @@ PURE_OBJS = src/baseurl.o src/crypto.o src/envelope.o src/keyring.o src/mask.o \
 OBJS = $(PURE_OBJS) src/audit.o src/errors.o src/event_log.o src/identity.o src/keyring_page.o \
 	src/keyring_source.o src/keyring_status.o src/keyring_worker.o \
 	src/llm_keys.o src/login_throttle.o src/platform_keys.o \
-	src/project_secrets.o src/queries.o src/sealing.o src/secret.o \
+	src/project_secrets.o src/queries.o src/rotation.o src/sealing.o src/secret.o \
 	src/settings.o src/shmem.o src/tarx_keys.o src/text.o src/usage.o \
-	src/usage_worker.o
+	src/usage_worker.o src/verification.o
 
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql

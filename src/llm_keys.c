@@ -118,15 +118,21 @@ column(int n, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
 }
 
-/* A text column as UTF-8; data == NULL for NULL.  False if it cannot be UTF-8. */
+/* A text field as UTF-8; data == NULL for NULL.  False if it cannot be UTF-8. */
+static bool
+text_field(const NullableDatum *field, TarxKeysText *result)
+{
+	*result = (TarxKeysText) {NULL, 0, NULL};
+	return field->isnull || tarx_keys_to_utf8(DatumGetTextPP(field->value), result);
+}
+
 static bool
 text_column(int n, TarxKeysText *result)
 {
-	bool		isnull;
-	Datum		value = column(n, &isnull);
+	NullableDatum field;
 
-	*result = (TarxKeysText) {NULL, 0, NULL};
-	return isnull || tarx_keys_to_utf8(DatumGetTextPP(value), result);
+	field.value = column(n, &field.isnull);
+	return text_field(&field, result);
 }
 
 static TarxKeysSpan *
@@ -166,6 +172,26 @@ bind_fields(TarxKeysBinding *binding, const LlmKey *key)
 	tarx_keys_binding_add(binding, key->destination.data, key->destination.len);
 	tarx_keys_binding_add(binding, key->masked_key.data, key->masked_key.len);
 	tarx_keys_binding_add(binding, key->added_by.data, key->added_by.len);
+}
+
+/* The fields are those of LlmKey, in that order. */
+bool
+tarx_keys_bind_llm_key(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	LlmKey		key;
+
+	if (fields[0].isnull || fields[1].isnull ||
+		!text_field(&fields[2], &key.provider) ||
+		!text_field(&fields[3], &key.name) ||
+		!text_field(&fields[4], &key.base_url) ||
+		!text_field(&fields[5], &key.destination) ||
+		!text_field(&fields[6], &key.masked_key) ||
+		!text_field(&fields[7], &key.added_by))
+		return false;
+	key.project_id = *DatumGetUUIDP(fields[0].value);
+	key.id = *DatumGetUUIDP(fields[1].value);
+	bind_fields(binding, &key);
+	return true;
 }
 
 static bytea *
