@@ -115,7 +115,7 @@ COMMENT ON FUNCTION tarx_keys.resolve_key IS
 CREATE FUNCTION tarx_keys.llm_key_state(
     ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
     destination text, masked_key text, added_by text) RETURNS integer
-LANGUAGE c STABLE PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_llm_key_state';
 REVOKE ALL ON FUNCTION tarx_keys.llm_key_state FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.llm_key_state IS

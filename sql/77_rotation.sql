@@ -4,14 +4,14 @@
 CREATE FUNCTION tarx_keys.reseal_llm_key(
     ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
     destination text, masked_key text, added_by text) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_reseal_llm_key';
 REVOKE ALL ON FUNCTION tarx_keys.reseal_llm_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.reseal_llm_key IS
 'Internal. A row''s ciphertext under the active master key; NULL if it does not open.';
 
 CREATE FUNCTION tarx_keys.reseal_secret(ciphertext bytea, project_id uuid, name text, version integer) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_reseal_secret';
 REVOKE ALL ON FUNCTION tarx_keys.reseal_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.reseal_secret IS
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION tarx_keys.reseal_secret IS
 CREATE FUNCTION tarx_keys.restamp_platform_key(
     stamp bytea, id uuid, user_id text, token_hash bytea, expires_at timestamptz, project_ids uuid[],
     read_only boolean) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_restamp_platform_key';
 REVOKE ALL ON FUNCTION tarx_keys.restamp_platform_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.restamp_platform_key IS
@@ -29,7 +29,7 @@ COMMENT ON FUNCTION tarx_keys.restamp_platform_key IS
 CREATE FUNCTION tarx_keys.reseal_audit_ends(
     sealed_key bytea, project_id uuid, personal boolean, lane integer, first_seq bigint, first_stamp bytea,
     last_seq bigint, last_stamp bytea) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_reseal_audit_ends';
 REVOKE ALL ON FUNCTION tarx_keys.reseal_audit_ends FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.reseal_audit_ends IS
@@ -117,7 +117,9 @@ REVOKE ALL ON FUNCTION tarx_keys.rotate_rows FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.rotate_rows IS
 'Internal. Seals the next rows of a table with the active master key; returns the last key that it came to, NULL at the end, and how many rows it looked at and sealed.';
 
--- How far it is
+-- How far it is.  The order of the tables is that of the rotation: a secret that
+-- is set meanwhile leaves what project_secrets had in project_secret_versions,
+-- which therefore comes later.
 
 CREATE FUNCTION tarx_keys.count_rotated()
 RETURNS TABLE (table_name text, total bigint, done bigint, remaining bigint, active_fingerprint text)
@@ -178,7 +180,7 @@ BEGIN
     END IF;
     RAISE NOTICE 'rotation: table %, % of % rows (% %%), % rows per second',
         report_rotation.table_name, report_rotation.resealed, report_rotation.total,
-        floor(least(100.0, 100.0 * report_rotation.resealed / greatest(report_rotation.total, 1))),
+        coalesce(least(100, 100 * report_rotation.resealed / nullif(report_rotation.total, 0)), 100),
         round(report_rotation.resealed / seconds);
     RETURN clock_timestamp();
 END
@@ -193,8 +195,8 @@ BEGIN
     PERFORM tarx_keys.require_argument('kept', warn_of_kept_rows.kept);
     IF warn_of_kept_rows.kept > 0 THEN
         RAISE WARNING USING
-            MESSAGE = format('%s rows of table %s were left as they are, because they do not open',
-                             warn_of_kept_rows.kept, warn_of_kept_rows.table_name),
+            MESSAGE = format('rows of table %s that do not open were left as they are: %s',
+                             warn_of_kept_rows.table_name, warn_of_kept_rows.kept),
             HINT = CASE warn_of_kept_rows.table_name WHEN 'audit_ends'
                    THEN 'Call tarx_keys.verify_audit() and tarx_keys.verify_personal_audit() to find them.'
                    ELSE 'tarx_keys.verify_keys() tells which rows were tampered with, or lack their master key in the keyring.' END;

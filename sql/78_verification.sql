@@ -1,7 +1,7 @@
 -- Whether what is stored opens, without opening it to anybody.
 
 CREATE FUNCTION tarx_keys.secret_state(ciphertext bytea, project_id uuid, name text, version integer) RETURNS integer
-LANGUAGE c STABLE PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_secret_state';
 REVOKE ALL ON FUNCTION tarx_keys.secret_state FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.secret_state IS
@@ -10,7 +10,7 @@ COMMENT ON FUNCTION tarx_keys.secret_state IS
 CREATE FUNCTION tarx_keys.platform_key_state(
     stamp bytea, id uuid, user_id text, token_hash bytea, expires_at timestamptz, project_ids uuid[],
     read_only boolean) RETURNS integer
-LANGUAGE c STABLE PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_platform_key_state';
 REVOKE ALL ON FUNCTION tarx_keys.platform_key_state FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.platform_key_state IS

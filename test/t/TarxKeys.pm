@@ -229,7 +229,7 @@ sub keyring
 {
 	my ($node, $db) = @_;
 	return $node->safe_psql(defined $db ? $db : 'postgres',
-		'SELECT * FROM tarx_keys.keyring_status()');
+		'SELECT fingerprint, is_active, llm_keys FROM tarx_keys.keyring_status()');
 }
 
 1;
