@@ -102,7 +102,7 @@ BEGIN
             UPDATE tarx_keys.%I t SET %I = r.sealed FROM resealed r
              WHERE (%s) = (%s) AND r.sealed IS NOT NULL
             RETURNING 1)
-        SELECT (SELECT %s FROM batch ORDER BY %s LIMIT 1), (SELECT count(*) FROM batch), (SELECT count(*) FROM changed)
+        SELECT (SELECT %s FROM (SELECT * FROM batch ORDER BY %s LIMIT 1) l), (SELECT count(*) FROM batch), (SELECT count(*) FROM changed)
         $$, rotate_rows.table_name,
             t.key, CASE WHEN rotate_rows.waiting THEN '=' ELSE '>' END, t.position, t.sealed,
             t.key, CASE WHEN rotate_rows.waiting THEN '' ELSE 'SKIP LOCKED' END,
