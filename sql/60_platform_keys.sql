@@ -31,6 +31,8 @@ CREATE POLICY owner_of_user ON tarx_keys.platform_api_keys TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.platform_api_keys FOR SELECT TO tarx_keys_owner
     USING (tarx_keys.in_maintenance());
+CREATE POLICY owner_in_rotation ON tarx_keys.platform_api_keys FOR UPDATE TO tarx_keys_owner
+    USING (tarx_keys.in_rotation());
 COMMENT ON TABLE tarx_keys.platform_api_keys IS 'Personal platform API keys, as hashes. Use the view platform_keys to list one''s own.';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.token_hash IS 'BLAKE2b-256 of the token; NULL once revoked';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.project_ids IS 'The projects it is narrowed to; NULL for all of the user''s';

@@ -395,6 +395,31 @@ typedef enum EndsState
 } EndsState;
 
 /*
+ * The fields are project_id, personal, lane, first_seq, first_stamp, last_seq
+ * and last_stamp.
+ */
+bool
+tarx_keys_bind_audit_ends(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	Ends		ends;
+
+	for (int i = 0; i < 7; i++)
+	{
+		if (fields[i].isnull)
+			return false;
+	}
+	ends.chain = (TarxKeysChain) {*DatumGetUUIDP(fields[0].value), DatumGetBool(fields[1].value)};
+	ends.lane = DatumGetInt32(fields[2].value);
+	ends.first_seq = DatumGetInt64(fields[3].value);
+	ends.last_seq = DatumGetInt64(fields[5].value);
+	if (!copy_stamp(ends.first_stamp, fields[4].value) ||
+		!copy_stamp(ends.last_stamp, fields[6].value))
+		return false;
+	bind_ends(binding, &ends);
+	return true;
+}
+
+/*
  * The ends of a lane in this snapshot.  The key is a registered secret in the
  * current memory context.  TK005 without a keyring.
  */

@@ -144,6 +144,12 @@ text_value(Datum value, bool isnull, TarxKeysText *result)
 	return isnull || tarx_keys_to_utf8(DatumGetTextPP(value), result);
 }
 
+static bool
+text_field(const NullableDatum *field, TarxKeysText *result)
+{
+	return text_value(field->value, field->isnull, result);
+}
+
 static TarxKeysSpan *
 text_array_column(int n, size_t *count)
 {
@@ -181,6 +187,26 @@ bind_fields(TarxKeysBinding *binding, const LlmKey *key)
 	tarx_keys_binding_add(binding, key->destination.data, key->destination.len);
 	tarx_keys_binding_add(binding, key->masked_key.data, key->masked_key.len);
 	tarx_keys_binding_add(binding, key->added_by.data, key->added_by.len);
+}
+
+/* The fields are those of LlmKey, in that order. */
+bool
+tarx_keys_bind_llm_key(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	LlmKey		key;
+
+	if (fields[0].isnull || fields[1].isnull ||
+		!text_field(&fields[2], &key.provider) ||
+		!text_field(&fields[3], &key.name) ||
+		!text_field(&fields[4], &key.base_url) ||
+		!text_field(&fields[5], &key.destination) ||
+		!text_field(&fields[6], &key.masked_key) ||
+		!text_field(&fields[7], &key.added_by))
+		return false;
+	key.project_id = *DatumGetUUIDP(fields[0].value);
+	key.id = *DatumGetUUIDP(fields[1].value);
+	bind_fields(binding, &key);
+	return true;
 }
 
 static bytea *

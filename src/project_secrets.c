@@ -383,6 +383,21 @@ bind_fields(TarxKeysBinding *binding, const ProjectSecret *secret)
 	tarx_keys_binding_add(binding, bytes, sizeof(bytes));
 }
 
+/* The fields are project_id, name and version. */
+bool
+tarx_keys_bind_secret(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	ProjectSecret secret;
+
+	if (fields[0].isnull || fields[1].isnull || fields[2].isnull)
+		return false;
+	secret.project_id = DatumGetUUIDP(fields[0].value);
+	secret.name = DatumGetTextPP(fields[1].value);
+	secret.version = DatumGetInt32(fields[2].value);
+	bind_fields(binding, &secret);
+	return true;
+}
+
 static bytea *
 seal(const ProjectSecret *secret, const TarxKeysText *value)
 {

@@ -52,13 +52,23 @@ extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *
 extern void tarx_keys_check_description(const TarxKeysText *description, const char *what);
 
 /* sealing.c: values in and out of envelopes */
+typedef enum TarxKeysRowState	/* SQL has these as numbers; the worst is the greatest */
+{
+	TARX_KEYS_ROW_OK,
+	TARX_KEYS_ROW_WITHOUT_MASTER_KEY,
+	TARX_KEYS_ROW_TAMPERED
+} TarxKeysRowState;
+
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
+extern TarxKeysRowState tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope,
+										   TarxKeysText *value);
 extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,
 								TarxKeysText *value);
 extern bool tarx_keys_master_key_is_missing(bytea *envelope);
 extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value);
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
+extern TarxKeysRowState tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp);
 extern bool tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp);
 
 extern void tarx_keys_active_public_key(uint8 *public_key);
@@ -70,6 +80,18 @@ extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
 extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
 extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
 									TarxKeysSecret **copy);
+
+/*
+ * What the rows of the tables are bound to: binds a row whose fields are the
+ * arguments of a function, in the order that the SQL file gives them.  False
+ * if nothing can have been sealed with such fields.
+ */
+typedef bool (*TarxKeysBindRow) (TarxKeysBinding *binding, const NullableDatum *fields);
+
+extern bool tarx_keys_bind_llm_key(TarxKeysBinding *binding, const NullableDatum *fields);
+extern bool tarx_keys_bind_secret(TarxKeysBinding *binding, const NullableDatum *fields);
+extern bool tarx_keys_bind_platform_key(TarxKeysBinding *binding, const NullableDatum *fields);
+extern bool tarx_keys_bind_audit_ends(TarxKeysBinding *binding, const NullableDatum *fields);
 
 /* errors.c: the errors that more than one place reports, in one wording */
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
@@ -119,7 +141,6 @@ extern bool tarx_keys_page_has_keyring(void);
 extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
 extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
 extern bool tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
-extern void tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
 
 /* keyring_source.c: where the keyring comes from */
 extern void tarx_keys_keyring_load(void);

@@ -136,7 +136,15 @@ is( $standby->safe_psql(
 		q{SELECT check_name, finding FROM tarx_keys.doctor() WHERE finding ~ 'could not be checked'}),
 	'', 'doctor');
 
+is( $standby->safe_psql('postgres', 'SELECT kind, name, status FROM tarx_keys.verify_keys()'),
+	'llm_key|first|ok',
+	'verify_keys');
+
 # What nobody does there
+
+my ($status, $out, $err) = $standby->psql('postgres', 'CALL tarx_keys.rotate_master_key()',
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+is(state_of($err), '25006', 'rotate_master_key is refused');
 
 foreach my $case (
 	[ 'add_llm_key', "'openai', 'x', '$value'" ],

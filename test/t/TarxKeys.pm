@@ -233,7 +233,7 @@ sub keyring
 {
 	my ($node, $db) = @_;
 	return $node->safe_psql(defined $db ? $db : 'postgres',
-		'SELECT * FROM tarx_keys.keyring_status()');
+		'SELECT fingerprint, is_active, llm_keys FROM tarx_keys.keyring_status()');
 }
 
 # All rows of the extension, one a line, whatever tables it has
