@@ -97,8 +97,9 @@ find_functions(void)
 	namespace = get_namespace_oid("tarx_keys", true);
 	if (!OidIsValid(namespace))
 		return;
-	for (const char *const *name = tarx_keys_sensitive_functions; *name != NULL; name++)
-		find_functions_of_name(namespace, *name);
+	for (const TarxKeysSensitiveFunction *function = tarx_keys_sensitive_functions;
+		 function->name != NULL; function++)
+		find_functions_of_name(namespace, function->name);
 }
 
 /*

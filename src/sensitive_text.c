@@ -25,17 +25,19 @@
 /* no name is shorter than LOGIN, and all others have a "_" */
 #define SHORTEST	(sizeof(LOGIN) - 1)
 
-const char *const tarx_keys_sensitive_functions[] = {
-	"add_llm_key",
-	"create_platform_key",
-	LOGIN,
-	"render_template",
-	"resolve_agent_key",
-	"resolve_key",
-	"resolve_secret",
-	"resolve_secrets",
-	"set_secret",
-	NULL
+#define FUNCTION(name)	{name, sizeof(name) - 1}
+
+const TarxKeysSensitiveFunction tarx_keys_sensitive_functions[] = {
+	FUNCTION("add_llm_key"),
+	FUNCTION("create_platform_key"),
+	FUNCTION(LOGIN),
+	FUNCTION("render_template"),
+	FUNCTION("resolve_agent_key"),
+	FUNCTION("resolve_key"),
+	FUNCTION("resolve_secret"),
+	FUNCTION("resolve_secrets"),
+	FUNCTION("set_secret"),
+	{NULL, 0}
 };
 
 /* What may follow "tarx_keys." without making a text sensitive */
@@ -226,10 +228,8 @@ is_name(Word word, const char *name)
  * the n of \n, or to the name of a wrapper.
  */
 static bool
-ends_with_name(Word word, const char *name)
+ends_with_name(Word word, const char *name, size_t len)
 {
-	size_t		len = strlen(name);
-
 	return word.len >= len &&
 		strncasecmp(word.start + word.len - len, name, len) == 0;
 }
@@ -256,17 +256,21 @@ is_harmless(Word word)
 static bool
 can_be_name(Word word)
 {
-	return word.len == SHORTEST ||
-		(word.len > SHORTEST && memchr(word.start, '_', word.len) != NULL);
+	return word.len > SHORTEST ? memchr(word.start, '_', word.len) != NULL :
+		word.len == SHORTEST && is_name(word, LOGIN);
 }
 
 static const char *
 sensitive_function(Word word)
 {
-	for (const char *const *name = tarx_keys_sensitive_functions; *name != NULL; name++)
+	const TarxKeysSensitiveFunction *function;
+
+	if (is_call_of_login(word))
+		return LOGIN;
+	for (function = tarx_keys_sensitive_functions; function->name != NULL; function++)
 	{
-		if (strcmp(*name, LOGIN) == 0 ? is_call_of_login(word) : ends_with_name(word, *name))
-			return *name;
+		if (function->len > SHORTEST && ends_with_name(word, function->name, function->len))
+			return function->name;
 	}
 	return NULL;
 }
@@ -278,7 +282,7 @@ is_unknown_in_schema(Word word)
 	const char *at;
 	Word		next;
 
-	if (!ends_with_name(word, SCHEMA))
+	if (!ends_with_name(word, SCHEMA, sizeof(SCHEMA) - 1))
 		return false;
 	at = skip_blanks_and_quotes(word.start + word.len);
 	if (*at != '.')
@@ -322,7 +326,7 @@ tarx_keys_has_execute(const char *text)
 	{
 		Word		word = word_at(at);
 
-		if (ends_with_name(word, "execute"))
+		if (ends_with_name(word, "execute", strlen("execute")))
 			return true;
 		at += word.len > 0 ? word.len : 1;
 	}

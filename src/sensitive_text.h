@@ -10,8 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The functions whose arguments or results are values; ends with NULL */
-extern const char *const tarx_keys_sensitive_functions[];
+typedef struct TarxKeysSensitiveFunction
+{
+	const char *name;
+	size_t		len;
+} TarxKeysSensitiveFunction;
+
+/* The functions whose arguments or results are values; ends with a name of NULL */
+extern const TarxKeysSensitiveFunction tarx_keys_sensitive_functions[];
 
 extern const char *tarx_keys_sensitive_name(const char *text);
 extern bool tarx_keys_has_execute(const char *text);
