@@ -380,6 +380,16 @@ like(
 write_private($file, hex_key('another') . "\n$hex");
 reload_keyring($other);
 resolves($other, 'moved');
+$other->safe_psql('moved', 'CALL tarx_keys.rotate_master_key()');
+write_private($file, hex_key('another'));
+reload_keyring($other);
+is(ask_ok($other, 'runner', resolve_sql($key{first}), 'moved'), $value,
+	'moved: a key that was rotated to the cluster\'s own master key resolves');
+is(ask_ok($other, undef, "SELECT count(*) FROM tarx_keys.verify_keys() WHERE status <> 'ok'", 'moved'),
+	0, 'moved: and all others');
+verifies($other, 'moved');
+write_private($file, hex_key('another') . "\n$hex");
+reload_keyring($other);
 
 # In parallel, with the right one from the start. pg_restore does not know that the
 # rows of one table of an extension refer to those of another, so that their checks

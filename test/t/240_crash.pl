@@ -1,6 +1,7 @@
-# Clients add, set and delete while backends or the postmaster are killed, and while
-# statements are cancelled or time out: what was acknowledged is there, what was
-# not is there as a whole or not at all, and everything verifies.
+# Clients add, set and delete, and the master key is rotated, while backends or the
+# postmaster are killed, and while statements are cancelled or time out: what was
+# acknowledged is there, what was not is there as a whole or not at all, and
+# everything verifies.
 
 use strict;
 use warnings FATAL => 'all';
@@ -22,9 +23,11 @@ my $seed = $ENV{TARX_KEYS_TEST_SEED} || int(rand(1_000_000));
 srand($seed);
 note("seed $seed");
 
+my @keys = (hex_key('crash'));
+my $keyring = write_private("$dir/keys", "@keys");
 my $node = new_node(
 	'crash',
-	keyring => { master_key_file => write_private("$dir/keys", hex_key('crash')) },
+	keyring => { master_key_file => $keyring },
 	conf => "restart_after_crash = on\n");
 $node->start;
 install($node);
@@ -146,6 +149,7 @@ my $halves = qq{
 		WHERE r.key_value <> 'sk-value-' || k.name;
 	SELECT 'secret', s.name FROM tarx_keys.project_secrets s
 		WHERE tarx_keys.resolve_secret(s.project_id, s.name) NOT LIKE replace(s.name, '_SECRET', '-%');
+	SELECT 'row', v FROM tarx_keys.verify_keys() v WHERE v.status <> 'ok';
 	SELECT 'audit', v FROM tarx_keys.verify_audit('$PROJECT') v WHERE NOT v.ok;
 	SELECT 'personal audit', v FROM tarx_keys.verify_personal_audit('alice') v WHERE NOT v.ok;};
 
@@ -174,6 +178,23 @@ sub all_is_well
 	return;
 }
 
+# Rotation to a new master key, in small batches so that it takes a while
+
+sub start_rotation
+{
+	my ($name) = @_;
+
+	unshift @keys, hex_key($name);
+	write_private($keyring, join "\n", @keys);
+	reload_keyring($node);
+	return IPC::Run::start(
+		[
+			'psql', '-XAtq', '-c', 'CALL tarx_keys.rotate_master_key(20)',
+			'-h', $node->host, '-p', $node->port, 'postgres'
+		],
+		'<', \undef, '>', "$dir/$name.log", '2>', "$dir/$name.errors");
+}
+
 # Kill a backend or the postmaster at a random moment; the server recovers.
 
 sub postmaster_is_up
@@ -185,7 +206,7 @@ sub kill_backend
 {
 	my $offset = log_size($node);
 	my @pids = split /\n/, $node->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE usename = 'service' AND backend_type = 'client backend'");
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()");
 
 	kill 'KILL', $pids[ rand @pids ];
 	$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
@@ -215,8 +236,10 @@ foreach my $round (1 .. $rounds)
 		$node->poll_query_until('postgres',
 			"SELECT count(*) = $clients FROM pg_stat_activity WHERE usename = 'service'")
 		  or die 'the clients did not start';
+		my $rotation = start_rotation("$what$round");
 		usleep(50_000 + rand(400_000));
 		ok($kill->(), "$what $round: the server is back");
+		$rotation->finish;
 		$acknowledged += finish_clients(@running);
 		all_is_well("$what $round");
 	}
@@ -251,6 +274,14 @@ my @late = map { "$_.errors" } @logs;
 cmp_ok(finish_clients(@running), '>', 0, 'with a timeout, some calls were acknowledged');
 like(join('', map { slurp_file($_) } @late), qr/due to statement timeout/, 'some were too late');
 all_is_well('timeout');
+
+# What was rotated by half is rotated to its end, and the old keys can go.
+$node->safe_psql('postgres', 'CALL tarx_keys.rotate_master_key()');
+write_private($keyring, $keys[0]);
+reload_keyring($node);
+is($node->safe_psql('postgres', 'SELECT count(*) FROM tarx_keys.keyring_status()'),
+	1, 'everything hangs on the newest master key');
+all_is_well('rotated');
 
 # A server that has been through all this takes everything up again.
 my @tokens = grep { defined } map { $_->{token} } values %added;
