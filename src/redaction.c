@@ -52,9 +52,9 @@ tarx_keys_redaction_mark(const char *name)
 
 	if (!tarx_keys_setting_redact_logs())
 		return;
-	/* done already, by an earlier call of many in the statement */
-	if (statement == marked_statement && name == marked_name && MyBEEntry != NULL &&
-		strcmp(MyBEEntry->st_activity_raw, text) == 0)
+	/* done already: when the plan started, or by an earlier call in the statement */
+	if (marked_transaction && statement == marked_statement && strcmp(name, marked_name) == 0 &&
+		MyBEEntry != NULL && strcmp(MyBEEntry->st_activity_raw, text) == 0)
 		return;
 	if (!registered)
 	{
