@@ -829,7 +829,7 @@ delete_rows(Ends *ends, const Walk *walk)
 static uint64
 purge_lane(const TarxKeysChain *chain, int32 lane, TimestampTz before, Snapshot snapshot)
 {
-	Ends		ends;
+	Ends		ends = {0};
 	Walk		walk = {.ends = &ends, .only_old = true, .before = before};
 	EndsState	state = read_ends(chain, lane, snapshot, &ends);
 	uint64		count = 0;

@@ -102,7 +102,7 @@ read_command(const char *command, char *text, size_t *len)
 	FILE	   *pipe;
 	int			status;
 
-	fflush(NULL);
+	(void) fflush(NULL);
 	pqsignal(SIGPIPE, PG_SIG_DFL); /* for the command, not for us */
 	pipe = popen(command, "r");
 	pqsignal(SIGPIPE, PG_SIG_IGN);

@@ -631,7 +631,6 @@ tarx_keys_fail_key(PG_FUNCTION_ARGS)
 	tarx_keys_queries_begin();
 	tarx_keys_query_lock(&tombstone_query);
 	fail_key(project_id, key_id, tarx_keys_latest_snapshot());
-	PG_RETURN_VOID();
 }
 
 /* fail_agent(agent_id uuid): TK003 */
@@ -639,7 +638,6 @@ Datum
 tarx_keys_fail_agent_sql(PG_FUNCTION_ARGS)
 {
 	tarx_keys_fail_agent(tarx_keys_arg_uuid(fcinfo, 0, "agent_id"));
-	PG_RETURN_VOID();
 }
 
 /* Can the client show U+2026 and U+2022? */
