@@ -66,7 +66,7 @@ typedef struct Ends
 	TarxKeysChain chain;
 	int32		lane;			/* from 0 */
 	int64		first_seq;
-	uint8		first_stamp[TARX_KEYS_MAC_BYTES];	/* zeros at the beginning of all */
+	uint8		first_stamp[TARX_KEYS_MAC_BYTES];	/* zeros at first */
 	int64		last_seq;
 	uint8		last_stamp[TARX_KEYS_MAC_BYTES];
 	bytea	   *sealed_key;
@@ -606,8 +606,8 @@ typedef struct Walk
 {
 	const Ends *ends;
 	int64		seq;			/* of the last good row */
-	uint8		stamp[TARX_KEYS_MAC_BYTES];	/* its stamp */
-	bool		only_old;		/* stop at the first row that is not older than before */
+	uint8		stamp[TARX_KEYS_MAC_BYTES]; /* its stamp */
+	bool		only_old;		/* stop at a row that is not older */
 	TimestampTz before;
 	bool		stopped;
 	Verdict		verdict;

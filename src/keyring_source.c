@@ -103,7 +103,7 @@ read_command(const char *command, char *text, size_t *len)
 	int			status;
 
 	(void) fflush(NULL);
-	pqsignal(SIGPIPE, PG_SIG_DFL); /* for the command, not for us */
+	pqsignal(SIGPIPE, PG_SIG_DFL);	/* for the command, not for us */
 	pipe = popen(command, "r");
 	pqsignal(SIGPIPE, PG_SIG_IGN);
 	if (pipe == NULL)
