@@ -4,6 +4,7 @@
 #   sudo make quickstart     plays the whole story in a throwaway cluster
 #   sudo make check          runs every test in throwaway clusters
 #   sudo make matrix         the same on every supported PostgreSQL version
+#   sudo make lint           compilers, analysers, layout, exported symbols
 
 PG_CONFIG ?= pg_config
 
@@ -49,12 +50,12 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = check matrix quickstart
+SCRIPT_GOALS = check lint matrix quickstart
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
 $(SCRIPT_GOALS):
-	test/$@
+	test/$@$(if $(wildcard test/$@/run),/run)
 
 else
 
