@@ -4,6 +4,8 @@
 #   sudo make quickstart     plays the whole story in a throwaway cluster
 #   sudo make check          runs every test in throwaway clusters
 #   sudo make matrix         the same on every supported PostgreSQL version
+#   sudo make lint           compilers, analysers, layout, exported symbols
+#   sudo make fuzz           what reads bytes that others may have written
 
 PG_CONFIG ?= pg_config
 
@@ -48,12 +50,12 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = check matrix quickstart
+SCRIPT_GOALS = check coverage fuzz lint matrix quickstart sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
 $(SCRIPT_GOALS):
-	test/$@
+	test/$@$(if $(wildcard test/$@/run),/run)
 
 else
 
@@ -76,12 +78,19 @@ freeze: sql/$(EXTENSION)--$(EXTVERSION).sql
 check-local: all unit
 	PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/check-local
 
-UNIT = $(patsubst test/unit/test_%.c,test/unit/bin/%,$(wildcard test/unit/test_*.c))
+UNIT = $(patsubst test/unit/test_%.c,test/unit/bin/%,$(wildcard test/unit/test_*.c)) \
+	$(patsubst test/fuzz/%.c,test/unit/bin/%,$(wildcard test/fuzz/fuzz_*.c))
 
 unit: $(UNIT)
 
 test/unit/bin/%: test/unit/test_%.c test/unit/tap.h $(PURE_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium
+
+# What the fuzz targets have been given, as unit tests
+test/unit/bin/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(wildcard test/fuzz/*.h) test/unit/tap.h $(PURE_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Isrc -Itest/unit -Itest/fuzz -DCORPUS='"test/fuzz/corpus/$*"' -o $@ \
+		$< test/fuzz/replay.c $(PURE_OBJS) -lsodium
 
 endif

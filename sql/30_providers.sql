@@ -9,10 +9,10 @@ CREATE TABLE tarx_keys.providers (
     default_base_url text COLLATE "C",
     base_url_required boolean NOT NULL DEFAULT false,
     base_url_host_suffixes text[],
-    auth_header text NOT NULL DEFAULT 'Authorization',
-    auth_scheme text,
+    auth_header text COLLATE "C" NOT NULL DEFAULT 'Authorization',
+    auth_scheme text COLLATE "C",
     extra_headers jsonb NOT NULL DEFAULT '{}',
-    models_path text NOT NULL,
+    models_path text COLLATE "C" NOT NULL,
     key_prefixes text[] NOT NULL DEFAULT '{}',
     is_builtin boolean NOT NULL DEFAULT false,
     -- a key either brings its own base URL or gets the provider's

@@ -73,7 +73,7 @@ typedef struct Ends
 	TarxKeysChain chain;
 	int32		lane;			/* from 0 */
 	int64		first_seq;
-	uint8		first_stamp[TARX_KEYS_MAC_BYTES];	/* zeros at the beginning of all */
+	uint8		first_stamp[TARX_KEYS_MAC_BYTES];	/* zeros at first */
 	int64		last_seq;
 	uint8		last_stamp[TARX_KEYS_MAC_BYTES];
 	bytea	   *sealed_key;
@@ -694,8 +694,8 @@ typedef struct Walk
 {
 	const Ends *ends;
 	int64		seq;			/* of the last good row */
-	uint8		stamp[TARX_KEYS_MAC_BYTES];	/* its stamp */
-	bool		only_old;		/* stop at the first row that is not older than before */
+	uint8		stamp[TARX_KEYS_MAC_BYTES]; /* its stamp */
+	bool		only_old;		/* stop at a row that is not older */
 	TimestampTz before;
 	bool		stopped;
 	Verdict		verdict;
@@ -920,7 +920,7 @@ delete_rows(Ends *ends, const Walk *walk)
 static uint64
 purge_lane(const TarxKeysChain *chain, int32 lane, TimestampTz before, Snapshot snapshot)
 {
-	Ends		ends;
+	Ends		ends = {0};
 	Walk		walk = {.ends = &ends, .only_old = true, .before = before};
 	EndsState	state = read_ends(chain, lane, snapshot, &ends);
 	uint64		count = 0;

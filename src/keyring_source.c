@@ -115,8 +115,8 @@ read_command(const char *command, char *text, size_t *len)
 	FILE	   *pipe;
 	int			status;
 
-	fflush(NULL);
-	pqsignal(SIGPIPE, PG_SIG_DFL); /* for the command, not for us */
+	(void) fflush(NULL);
+	pqsignal(SIGPIPE, PG_SIG_DFL);	/* for the command, not for us */
 	pipe = popen(command, "r");
 	pqsignal(SIGPIPE, PG_SIG_IGN);
 	if (pipe == NULL)

@@ -777,7 +777,6 @@ Datum
 tarx_keys_fail_agent_sql(PG_FUNCTION_ARGS)
 {
 	tarx_keys_fail_agent(tarx_keys_arg_uuid(fcinfo, 0, "agent_id"));
-	PG_RETURN_VOID();
 }
 
 /* Can the client show U+2026 and U+2022? */

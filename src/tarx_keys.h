@@ -241,7 +241,7 @@ extern char *tarx_keys_acting_user(void);
 extern void tarx_keys_require_manager(void);
 extern bool tarx_keys_identity_is_narrowed(void);
 extern bool tarx_keys_identity_is_proven(void);
-extern bool tarx_keys_identity_expires(TimestampTz *expires_at);
+extern bool tarx_keys_identity_expires(TimestampTz *when);
 extern void tarx_keys_warn_without_transaction(const char *function);
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern const char *tarx_keys_acting_user_or_null(void);

@@ -1,6 +1,8 @@
+# shellcheck shell=bash
 # Shared by the scripts in test/: packages, a copy that is not root's, staging.
 # Source it; it expects bash with set -euo pipefail.
 
+# shellcheck disable=SC2034 # used by those that source it
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 say() {
@@ -82,6 +84,19 @@ install_packages() {
 	"can_$1" || die "packages are still missing after apt-get"
 }
 
+# install_programs PROGRAM=PACKAGE...: install the packages whose program is missing.
+install_programs() {
+	local pair missing=()
+	for pair; do
+		command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	is_root || die "packages are missing; run this once with sudo, or install ${missing[*]}"
+	command -v apt-get >/dev/null || die "packages are missing: ${missing[*]}; there is no apt-get to install them with"
+	apt-get update >/dev/null
+	apt_install "${missing[@]}"
+}
+
 # PostgreSQL refuses to run as root: run a command in a copy of the checkout as
 # the user postgres, and remove the copy. As anybody else, run it right here.
 as_postgres_in_copy() {
@@ -92,6 +107,7 @@ as_postgres_in_copy() {
 	fi
 	copy=$(mktemp -d /tmp/tarx_keys.XXXXXX)
 	# the trap is for interrupts; a test's servers stop with their own scripts
+	# shellcheck disable=SC2064 # the copy of this call
 	trap "rm -rf '$copy'" EXIT
 	mkdir "$copy/src"
 	tar -C "$checkout" --exclude=./.git --exclude=./tmp_check --exclude=./stage \
