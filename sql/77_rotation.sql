@@ -140,7 +140,7 @@ REVOKE ALL ON FUNCTION tarx_keys.count_rotated FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.count_rotated IS
 'For the DBA: what the view rotation_progress shows. Error: TK005, with what is wrong with the keyring.';
 
-CREATE VIEW tarx_keys.rotation_progress WITH (security_invoker = true) AS
+CREATE VIEW tarx_keys.rotation_progress WITH (security_invoker = true, security_barrier = true) AS
 SELECT p.table_name, p.total, p.done, p.remaining, p.active_fingerprint
   FROM tarx_keys.count_rotated() p;
 REVOKE ALL ON tarx_keys.rotation_progress FROM PUBLIC;
