@@ -136,6 +136,7 @@ static const char *const harmless[] = {
 	"template_references",
 	"usage_in_memory",
 	"usage_name_id",
+	"usage_of",
 	"verify_audit",
 	"verify_keys",
 	"verify_personal_audit",
