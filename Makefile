@@ -4,6 +4,7 @@
 #   sudo make quickstart     plays the whole story in a throwaway cluster
 #   sudo make check          runs every test in throwaway clusters
 #   sudo make matrix         the same on every supported PostgreSQL version
+#   sudo make bench          measures how fast it is; takes ten minutes
 
 PG_CONFIG ?= pg_config
 
@@ -44,12 +45,15 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = check matrix quickstart
+SCRIPT_GOALS = bench check matrix quickstart
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
-$(SCRIPT_GOALS):
+$(filter-out bench,$(SCRIPT_GOALS)):
 	test/$@
+
+bench:
+	test/bench/run
 
 else
 
