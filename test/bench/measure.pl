@@ -263,14 +263,15 @@ sub ranges
 
 sub load_task
 {
-	my ($file, $range) = @_;
-	return [ '-v', "master_key=$master_keys[0]", '-v', "first=$range->[0]", '-v', "last=$range->[1]", '-f', "$here/$file" ];
+	my ($file, $range, $copies) = @_;
+	return [ '-v', "copies=$copies", '-v', "master_key=$master_keys[0]", '-v', "first=$range->[0]", '-v', "last=$range->[1]", '-f', "$here/$file" ];
 }
 
-# A database with so many keys, in projects of 10, and some projects to spare
+# A database with so many keys, in projects of 10, and some projects to spare.
+# Only projects from "changed" on have an audit log that can be written.
 sub load_database
 {
-	my ($db, $keys) = @_;
+	my ($db, $keys, $changed) = @_;
 	my $projects = $keys / 10 + $SPARE;
 
 	$cluster->ask('postgres', 'postgres', "CREATE DATABASE $db");
@@ -278,11 +279,11 @@ sub load_database
 	$cluster->script($db, 'postgres', "$here/indexes.sql");
 	$cluster->ask($db, 'postgres', 'CALL bench.drop_indexes()');
 	$cluster->in_parallel($sessions, $db,
-		(map { load_task('load_projects.sql', $_) } ranges($projects)),
-		(map { load_task('load_keys.sql', $_) } ranges($keys)));
+		(map { load_task('load_projects.sql', $_, $changed) } ranges($projects)),
+		(map { load_task('load_keys.sql', $_, $changed) } ranges($keys)));
 	$cluster->in_parallel($sessions, $db,
 		map { [ '-c', $_ ] } split /\n/, $cluster->ask($db, 'postgres', 'SELECT bench.index_command(d) FROM bench.dropped_indexes d ORDER BY relation'));
-	$cluster->ask($db, 'postgres', "SELECT count(tarx_keys.begin_audit(bench.uuid_of(0, n))) FROM generate_series($keys / 10, $projects - 1) n");
+	$cluster->ask($db, 'postgres', "SELECT count(tarx_keys.begin_audit(bench.uuid_of(0, n))) FROM generate_series($changed, $projects - 1) n");
 	$cluster->ask($db, 'postgres', $_) foreach 'VACUUM ANALYZE', picks_sql($keys),
 	  q{SELECT sum(pg_prewarm(c.oid)) FROM pg_class c WHERE c.relkind IN ('r', 'i')
 	    AND c.relnamespace IN ('bench'::regnamespace, 'tarx_keys'::regnamespace)};
@@ -323,9 +324,6 @@ sub load_extras
 	my $vault = 'it is not installed';
 
 	$cluster->ask('main', 'postgres', qq{
-		SELECT count(tarx_keys.begin_audit(bench.uuid_of(0, n)))
-		  FROM (SELECT n FROM generate_series(0, $calls / 10 - 1) n
-		        WHERE (SELECT count(*) FROM tarx_keys.audit_ends e WHERE e.project_id = bench.uuid_of(0, n)) = 0) s;
 		INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, created_by)
 		SELECT bench.uuid_of(0, n / 10), bench.uuid_of(2, n), 'Agent ' || n, bench.uuid_of(1, n), 'user-' || n / 10
 		  FROM generate_series(0, $calls - 1) n;
@@ -719,10 +717,10 @@ my $buffers = start_cluster();
 write_scripts();
 foreach my $size (@sizes)
 {
-	load_database("keys_$size", $size);
+	load_database("keys_$size", $size, $size / 10);
 	progress("$size keys are loaded");
 }
-load_database('main', $calls);
+load_database('main', $calls, 0);
 my $no_vault = load_extras();
 my $loaded = time - $began;
 progress('all is loaded');
