@@ -46,21 +46,18 @@ sub row
 
 	if ($bar =~ /^([<>])= ([0-9.]+)$/)
 	{
-		my $ok = $1 eq '>' ? $ratio >= $2 : $ratio <= $2;
+		my ($sign, $limit) = ($1, $2);
+		my $ok = $sign eq '>' ? $ratio >= $limit : $ratio <= $limit;
+
 		$verdict = $ok ? 'ok' : 'missed';
 		$self->{ $ok ? 'held' : 'missed' }++;
-		$bar = ($1 eq '>' ? 'at least ' : 'at most ') . figure_of_bar($2);
+		$bar = $limit == 0 ? 'no growth' : ($sign eq '>' ? 'at least ' : 'at most ') . ($limit >= 1000 ? figure($limit) : $limit);
+		$ratio = undef if $limit == 0 || $limit >= 1000;	# no ratio
 	}
 	my $row = [ $what, defined $ratio ? figure($ratio) : '', $bar, $verdict, @figures ];
 	push @{ $self->{sections}[-1]{rows} }, $row;
 	print STDERR '    ', join(' | ', @$row), "\n";
 	return;
-}
-
-sub figure_of_bar
-{
-	my ($bar) = @_;
-	return $bar >= 1000 ? figure($bar) : $bar;
 }
 
 sub note

@@ -5,21 +5,19 @@ CREATE TABLE bench.dropped_indexes (relation regclass, name name, constraint_nam
 
 CREATE PROCEDURE bench.drop_indexes() LANGUAGE plpgsql AS $$
 DECLARE
-    this record;
+    this bench.dropped_indexes;
 BEGIN
     INSERT INTO bench.dropped_indexes
-        SELECT i.indrelid::regclass AS relation, c.relname AS name, k.conname AS constraint_name,
-               coalesce(pg_get_constraintdef(k.oid), pg_get_indexdef(i.indexrelid)) AS definition
+        SELECT i.indrelid::regclass, c.relname, k.conname,
+               coalesce(pg_get_constraintdef(k.oid), pg_get_indexdef(i.indexrelid))
           FROM pg_index i
           JOIN pg_class c ON c.oid = i.indexrelid
           LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u')
          WHERE i.indrelid IN ('tarx_keys.project_llm_keys'::regclass, 'tarx_keys.project_members'::regclass,
                               'tarx_keys.audit_ends'::regclass, 'bench.plain_keys'::regclass);
-    FOR this IN SELECT * FROM bench.dropped_indexes WHERE constraint_name IS NOT NULL LOOP
-        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', this.relation, this.constraint_name);
-    END LOOP;
-    FOR this IN SELECT * FROM bench.dropped_indexes WHERE constraint_name IS NULL LOOP
-        EXECUTE format('DROP INDEX tarx_keys.%I', this.name);
+    FOR this IN SELECT * FROM bench.dropped_indexes LOOP
+        EXECUTE CASE WHEN this.constraint_name IS NULL THEN format('DROP INDEX tarx_keys.%I', this.name)
+                     ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', this.relation, this.constraint_name) END;
     END LOOP;
 END
 $$;

@@ -110,18 +110,19 @@ DECLARE
     pick record;
     value text;
     before record;
+    now record;
     round integer := 0;
 BEGIN
-    WHILE round < calls + 1000 LOOP
+    WHILE round < calls + 10000 LOOP
         FOR pick IN SELECT p.project_id, p.id FROM bench.picks p LIMIT 1000 LOOP
             SELECT r.key_value INTO value FROM tarx_keys.resolve_key(pick.project_id, pick.id) r;
         END LOOP;
         round := round + 1000;
-        IF round = 1000 THEN
-            PERFORM * FROM bench.memory();
-            SELECT * INTO before FROM bench.memory();
+        SELECT * INTO now FROM bench.memory();
+        IF round = 10000 THEN
+            before := now;
         END IF;
     END LOOP;
-    RETURN QUERY SELECT m.contexts - before.contexts, m.rss_kb - before.rss_kb FROM bench.memory() m;
+    RETURN QUERY SELECT now.contexts - before.contexts, now.rss_kb - before.rss_kb;
 END
 $$;
