@@ -284,11 +284,27 @@ sub load_database
 	progress("$db: rows are loaded");
 	$cluster->in_parallel($sessions, $db, map { [ '-c', $_ ] } split /\n/, $cluster->ask($db, 'postgres', index_commands_sql($db)));
 	progress("$db: indexes are made");
-	$cluster->ask($db, 'postgres', "SELECT count(tarx_keys.begin_audit(bench.uuid_of(0, n))) FROM generate_series($changed, $projects - 1) n");
+	begin_audits($db, $changed, $projects - 1);
 	$cluster->ask($db, 'postgres', $_) foreach 'ANALYZE', picks_sql($keys),
 	  q{SELECT sum(pg_prewarm(i.indexrelid)), sum(pg_prewarm(r)) FROM unnest(ARRAY['tarx_keys.project_llm_keys'::regclass, 'bench.plain_keys']) r
 	    JOIN pg_index i ON i.indrelid = r AND i.indisprimary};
 	check_loaded($db, $keys);
+	return;
+}
+
+# In several sessions: one that began when there were few keeps looking them up
+# as one does among few.
+sub begin_audits
+{
+	my ($db, $first, $last) = @_;
+	my @tasks;
+
+	for (my $n = $first; $n <= $last; $n += 250)
+	{
+		my $end = $n + 249 < $last ? $n + 249 : $last;
+		push @tasks, [ '-c', "SELECT count(tarx_keys.begin_audit(bench.uuid_of(0, n))) FROM generate_series($n, $end) n" ];
+	}
+	$cluster->in_parallel($sessions, $db, @tasks);
 	return;
 }
 

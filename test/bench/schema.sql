@@ -109,8 +109,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
     pick record;
     value text;
-    before record;
-    now record;
+    first bigint[];
+    now bigint[];
     round integer := 0;
 BEGIN
     WHILE round < calls + 10000 LOOP
@@ -118,11 +118,11 @@ BEGIN
             SELECT r.key_value INTO value FROM tarx_keys.resolve_key(pick.project_id, pick.id) r;
         END LOOP;
         round := round + 1000;
-        SELECT * INTO now FROM bench.memory();
+        now := (SELECT ARRAY[m.contexts, m.rss_kb] FROM bench.memory() m);
         IF round = 10000 THEN
-            before := now;
+            first := now;
         END IF;
     END LOOP;
-    RETURN QUERY SELECT now.contexts - before.contexts, now.rss_kb - before.rss_kb;
+    RETURN QUERY SELECT now[1] - first[1], now[2] - first[2];
 END
 $$;
