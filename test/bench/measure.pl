@@ -227,12 +227,20 @@ sub secret_projects
 # Loading
 #
 
+# Supabase Vault, unless it is an old one that needs pgsodium as well
+sub has_vault
+{
+	my $control = "$ENV{BENCH_SHARE}/extension/supabase_vault.control";
+
+	return -e $control && Cluster::slurp($control) !~ /^requires\s*=/m;
+}
+
 sub start_cluster
 {
 	my $memory = `grep MemTotal /proc/meminfo` =~ /(\d+)/ ? $1 / 1024 : 4096;
 	my $needed = $most * 0.0008 + 128;
 	my $buffers = $needed < $memory * 0.35 ? $needed : $memory * 0.35;
-	my $vault = -e "$ENV{BENCH_SHARE}/extension/supabase_vault.control";
+	my $vault = has_vault();
 	my $preload = $vault ? 'tarx_keys,supabase_vault' : 'tarx_keys';
 
 	write_keyring();
@@ -347,7 +355,7 @@ sub check_loaded
 sub load_extras
 {
 	my $projects = secret_projects();
-	my $vault = 'it is not installed';
+	my $vault = 'supabase_vault, without pgsodium, is not installed';
 
 	$cluster->ask('main', 'postgres', qq{
 		INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, created_by)
@@ -381,7 +389,7 @@ sub load_extras
 		SELECT t.project_id, t.id, t.provider, t.name, t.destination, c.sealed
 		  FROM (SELECT *, row_number() OVER () % 100 AS n FROM bench.plain_keys) t
 		  JOIN (SELECT n, pgp_sym_encrypt(bench.key_value(n), 'a passphrase') AS sealed FROM generate_series(0, 99) n OFFSET 0) c USING (n);});
-	$vault = load_vault() if -e "$ENV{BENCH_SHARE}/extension/supabase_vault.control";
+	$vault = load_vault() if has_vault();
 	$cluster->ask('main', 'postgres', 'VACUUM ANALYZE');
 	return $vault;
 }
@@ -389,17 +397,18 @@ sub load_extras
 # As many secrets in Vault as there are keys; '' or why not
 sub load_vault
 {
-	return 'its version needs another extension'
-	  if Cluster::slurp("$ENV{BENCH_SHARE}/extension/supabase_vault.control") =~ /^requires\s*=/m;
-	$cluster->ask('main', 'postgres', qq{
-		CREATE EXTENSION supabase_vault CASCADE;
-		GRANT USAGE ON SCHEMA vault TO bench_runner;
-		GRANT SELECT ON vault.decrypted_secrets TO bench_runner;
-		GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vault TO bench_runner;
-		INSERT INTO bench.vault_keys (id) SELECT vault.create_secret(bench.key_value(n), 'key ' || n) FROM generate_series(1, $calls) n;
-		VACUUM FULL vault.secrets;
-		UPDATE bench.picks p SET vault_id = v.id FROM bench.vault_keys v WHERE v.n = (p.n::bigint * 7919) % $calls + 1;
-		VACUUM ANALYZE bench.picks;});
+	eval {
+		$cluster->ask('main', 'postgres', $_) foreach
+		  'CREATE EXTENSION supabase_vault',
+		  'GRANT USAGE ON SCHEMA vault TO bench_runner',
+		  'GRANT SELECT ON vault.decrypted_secrets TO bench_runner',
+		  'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vault TO bench_runner',
+		  "INSERT INTO bench.vault_keys (id) SELECT vault.create_secret(bench.key_value(n), 'key ' || n) FROM generate_series(1, $calls) n",
+		  'VACUUM FULL vault.secrets',
+		  "UPDATE bench.picks p SET vault_id = v.id FROM bench.vault_keys v WHERE v.n = p.n::bigint * 7919 % $calls + 1",
+		  'VACUUM FULL bench.picks';
+		1;
+	} or return $@ =~ /(ERROR:.*)/ ? $1 : $@;
 	return '';
 }
 
@@ -603,7 +612,8 @@ sub measure_changes
 # Make a new master key the active one.
 sub rotate_keyring
 {
-	push @master_keys, random_hex();
+	# the first one is that of the other databases, the last one has just been replaced
+	@master_keys = ($master_keys[0], (@master_keys > 1 ? $master_keys[-1] : ()), random_hex());
 	write_keyring();
 	my $before = active_key();
 
