@@ -2,6 +2,7 @@
 package Report;
 
 use strict;
+use utf8;
 use warnings FATAL => 'all';
 
 use POSIX qw(floor);

@@ -31,6 +31,7 @@ my @sizes = ((grep { $_ < $most } 1000, 100_000, 1_000_000), $most);
 my $SPARE = 500;    # projects without keys, for what adds some
 my @master_keys = (random_hex());
 my $began = time;
+my ($load) = Cluster::slurp('/proc/loadavg') =~ /^(\S+)/;
 my $report = Report->new;
 my $cluster;
 
@@ -429,7 +430,7 @@ sub measure_round_trips
 		foreach my $other (grep { $_ ne 'resolve' } qw(plain vault pgcrypto one))
 		{
 			next if !$tps{$other};
-			$report->row("$lookups{$other}{label}, $clients client" . ($clients > 1 ? 's' : ''),
+			$report->row("round trip, $clients client" . ($clients > 1 ? 's' : '') . ": resolve_key by $lookups{$other}{label}",
 				ratio($tps{resolve}, $tps{$other}), $bar{$other}, fig($tps{resolve}) . '/s', fig($tps{$other}) . '/s');
 		}
 		$report->plot("trip $clients", map { [ $lookups{$_}{label}, Report::median(@{ $tps{$_} }), $_ eq 'resolve' ? 'b' : 'a' ] }
@@ -518,11 +519,11 @@ sub measure_inside
 
 		foreach my $other (grep { $us{$_} } qw(plain vault pgcrypto one))
 		{
-			$report->row("$lookups{$other}{label}, $form", ratio($us{resolve}, $us{$other}), $bar{$other},
+			$report->row("inside, $form: resolve_key by $lookups{$other}{label}", ratio($us{resolve}, $us{$other}), $bar{$other},
 				fig($us{resolve}) . ' µs', fig($us{$other}) . ' µs');
 		}
 		next if !$us{field};
-		$report->row("plaintext SELECT, as an expression, (resolve_key(…)).key_value", ratio($us{field}, $us{plain}), '', fig($us{field}) . ' µs', fig($us{plain}) . ' µs');
+		$report->row('inside, as an expression, (resolve_key(…)).key_value: by plaintext SELECT', ratio($us{field}, $us{plain}), '', fig($us{field}) . ' µs', fig($us{plain}) . ' µs');
 		$report->plot('inside', map { [ $lookups{$_}{label}, Report::median(@{ $us{$_} }), $_ eq 'resolve' ? 'b' : 'a' ] }
 			  grep { $us{$_} } qw(plain resolve vault pgcrypto));
 	}
@@ -555,12 +556,12 @@ sub measure_growth
 {
 	my $largest = $sizes[-1];
 	my @series = (
-		[ 'resolve_key, round trip, any key', '<= 1.3', 'b', 'µs', sub { 1e6 / tps('resolve', db => $_[0]) } ],
-		[ 'resolve_key inside the server, any key', '<= 1.3', 'b', 'µs', sub { inside($_[0], sub { inner_select('resolve', 'picks', $_[0]) }, $calls, $calls) } ],
-		[ 'resolve_key inside the server, 1,000 keys in use', '<= 1.3', undef, 'µs', sub { inside($_[0], sub { inner_select('resolve', 'hot_picks', $_[0]) }, $calls, $calls) } ],
-		[ 'plaintext SELECT inside the server, any key', '', 'a', 'µs', sub { inside($_[0], sub { inner_select('plain', 'picks', $_[0]) }, $calls, $calls) } ],
-		[ 'list of a 10-key project', '<= 1.3', 'd', 'µs', sub { 1e6 / tps('list', db => $_[0]) } ],
-		[ 'add_llm_key', '', 'c', 'µs', sub { 1e6 / tps('add', db => $_[0]) } ]);
+		[ 'growth, resolve_key, round trip, any key', '<= 1.3', 'b', 'µs', sub { 1e6 / tps('resolve', db => $_[0]) } ],
+		[ 'growth, resolve_key inside the server, any key', '<= 1.3', 'b', 'µs', sub { inside($_[0], sub { inner_select('resolve', 'picks', $_[0]) }, $calls, $calls) } ],
+		[ 'growth, resolve_key inside the server, 1,000 keys in use', '<= 1.3', undef, 'µs', sub { inside($_[0], sub { inner_select('resolve', 'hot_picks', $_[0]) }, $calls, $calls) } ],
+		[ 'growth, plaintext SELECT inside the server, any key', '', 'a', 'µs', sub { inside($_[0], sub { inner_select('plain', 'picks', $_[0]) }, $calls, $calls) } ],
+		[ 'growth, list of a 10-key project', '<= 1.3', 'd', 'µs', sub { 1e6 / tps('list', db => $_[0]) } ],
+		[ 'growth, add_llm_key', '', 'c', 'µs', sub { 1e6 / tps('add', db => $_[0]) } ]);
 	my @columns = map { Report::figure($_) . ' keys' } @sizes;
 
 	$report->section("Growth: cost with $columns[-1] in the table by that with $columns[0]", @columns);
@@ -572,7 +573,7 @@ sub measure_growth
 
 		$report->row($what, ratio($cost{$largest}, $cost{ $sizes[0] }), $bar, map { fig($cost{$_}) . " $unit" } @sizes);
 		next if !$class || $what =~ /round trip/;
-		$what =~ s/ inside the server, any key| of a 10-key project//g;
+		$what =~ s/^growth, | inside the server, any key| of a 10-key project//g;
 		$report->plot('growth', [ $what, $class, map { [ $_, ratio($cost{$_}, $cost{ $sizes[0] }) ] } @sizes ]);
 	}
 	return;
@@ -697,10 +698,10 @@ sub measure_memory
 	my @memory = map { [ (split /\|/)[ 1, 2 ] ] } grep { /^memory/ } split /\n/, $cluster->script('main', 'bench_runner', $statements);
 
 	$report->section('Memory of a session after 100,000 calls of resolve_key, in bytes', 'Memory contexts', 'Private memory of the process');
-	$report->row('in one statement', $contexts, '<= 0', "$contexts bytes", "$rss kB");
+	$report->row('memory, calls in one statement', $contexts, '<= 0', "$contexts bytes", "$rss kB");
 	$contexts = $memory[2][0] - $memory[1][0];
 	$rss = $memory[2][1] - $memory[1][1];
-	$report->row('in 100,000 statements', $contexts, '<= 0', "$contexts bytes", "$rss kB");
+	$report->row('memory, calls in 100,000 statements', $contexts, '<= 0', "$contexts bytes", "$rss kB");
 	return;
 }
 
@@ -784,8 +785,8 @@ $cluster->stop;
 measure_library();
 progress('done');
 
-my $heading = sprintf("%s, %s, %s. Tables of up to %s keys, shared buffers of %s; medians of %d rounds; %d minutes, of which loading took %.1f.\n",
-	strftime('%Y-%m-%d', gmtime), machine(), $versions, Report::figure($most), $buffers, $rounds, (time - $began) / 60 + 0.5, $loaded / 60);
+my $heading = sprintf("%s, %s, %s. Tables of up to %s keys, shared buffers of %s; medians of %d rounds; %d minutes, of which loading took %.1f; the load average before was %s.\n",
+	strftime('%Y-%m-%d', gmtime), machine(), $versions, Report::figure($most), $buffers, $rounds, (time - $began) / 60 + 0.5, $loaded / 60, $load);
 my $text = $report->text($heading);
 binmode STDOUT, ':encoding(UTF-8)';
 print $text;
