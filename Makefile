@@ -6,6 +6,7 @@
 #   sudo make matrix         the same on every supported PostgreSQL version
 #   sudo make lint           compilers, analysers, layout, exported symbols
 #   sudo make fuzz           what reads bytes that others may have written
+#   sudo make bench          measures how fast it is; takes ten minutes
 
 PG_CONFIG ?= pg_config
 
@@ -50,7 +51,7 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = check coverage fuzz lint matrix quickstart sanitize
+SCRIPT_GOALS = bench check coverage fuzz lint matrix quickstart sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
