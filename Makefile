@@ -47,11 +47,11 @@ TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
-	regression.diffs regression.out test/unit/bin
+	regression.diffs regression.out test/unit/bin deb
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = check coverage fuzz lint matrix quickstart sanitize
+SCRIPT_GOALS = check coverage deb fuzz lint matrix quickstart sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
