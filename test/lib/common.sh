@@ -110,7 +110,7 @@ as_postgres_in_copy() {
 	# shellcheck disable=SC2064 # the copy of this call
 	trap "rm -rf '$copy'" EXIT
 	mkdir "$copy/src"
-	tar -C "$checkout" --exclude=./.git --exclude=./tmp_check --exclude=./stage \
+	tar -C "$checkout" --exclude=./.git --exclude=./tmp_check --exclude=./stage --exclude=./deb \
 		--exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/unit/bin -cf - . |
 		tar -C "$copy/src" -xf -
 	chown -R postgres: "$copy"
@@ -120,13 +120,18 @@ as_postgres_in_copy() {
 	return $status
 }
 
-# stage DIR: install below DIR and write DIR/server.conf, the settings that make
-# a server find the extension there. Debian's packages before 18 have
-# extension_destdir for that, 18 and later extension_control_path.
+# stage DIR: install below DIR, for a server that has DIR/server.conf
 stage() {
+	"${MAKE:-make}" -s PG_CONFIG="$PG_CONFIG" with_llvm=no install DESTDIR="$1" >/dev/null
+	write_server_conf "$1"
+}
+
+# Write DIR/server.conf, the settings that make a server find the extension below
+# DIR. Debian's packages before 18 have extension_destdir for that, 18 and later
+# extension_control_path.
+write_server_conf() {
 	local dir=$1 major
 	major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-	"${MAKE:-make}" -s PG_CONFIG="$PG_CONFIG" with_llvm=no install DESTDIR="$dir" >/dev/null
 	{
 		if [ "$major" -ge 18 ]; then
 			say "extension_control_path = '$dir$("$PG_CONFIG" --sharedir):\$system'"
