@@ -127,10 +127,11 @@ Datum
 tarx_keys_doctor_open_directories(PG_FUNCTION_ARGS)
 {
 	ArrayBuildState *found = initArrayResult(TEXTOID, CurrentMemoryContext, false);
-	char		real[PATH_MAX];
 
 	if (key_file() != NULL && is_absolute_path(key_file()))
 	{
+		char		real[PATH_MAX];
+
 		find_open_directories(pstrdup(key_file()), &found);
 		if (realpath(key_file(), real) != NULL)
 			find_open_directories(real, &found);

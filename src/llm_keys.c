@@ -60,7 +60,8 @@ typedef struct ResolveCall
 	const pg_uuid_t *project_id;
 	pg_uuid_t	id;				/* the agent's, and the key's once it is known */
 	bool		by_agent;
-	const uint8 *recipient;		/* the public key to seal to; NULL for a value in clear */
+	const uint8 *recipient;		/* the public key to seal to; NULL for a value
+								 * in clear */
 	Datum		row;			/* the result */
 } ResolveCall;
 
@@ -101,11 +102,11 @@ static TarxKeysQuery insert_query = {
 static TarxKeysTable keys_table = {
 	.name = "project_llm_keys",
 	.query = {"SELECT t.project_id, t.id, t.provider, t.name, t.base_url, t.destination,"
-		" t.masked_key, t.added_by, t.ciphertext FROM tarx_keys.project_llm_keys t" BY_PRIMARY_KEY},
+	" t.masked_key, t.added_by, t.ciphertext FROM tarx_keys.project_llm_keys t" BY_PRIMARY_KEY},
 	.ncolumns = 9,
 	.columns = {{"project_id", UUIDOID}, {"id", UUIDOID}, {"provider", TEXTOID},
-		{"name", TEXTOID}, {"base_url", TEXTOID}, {"destination", TEXTOID},
-		{"masked_key", TEXTOID}, {"added_by", TEXTOID}, {"ciphertext", BYTEAOID}}
+	{"name", TEXTOID}, {"base_url", TEXTOID}, {"destination", TEXTOID},
+	{"masked_key", TEXTOID}, {"added_by", TEXTOID}, {"ciphertext", BYTEAOID}}
 };
 
 static TarxKeysTable tombstones_table = {
@@ -229,7 +230,7 @@ open_envelope(const LlmKey *key, bytea *envelope, bool as_utf8)
 	TarxKeysText value;
 
 	bind_fields(&binding, key);
-	if (!(as_utf8 ? tarx_keys_open_utf8 : tarx_keys_open) (&binding, envelope, &value))
+	if (!tarx_keys_open(&binding, envelope, as_utf8, &value))
 		tarx_keys_fail_integrity(&key->id);
 	return value;
 }
@@ -769,7 +770,6 @@ tarx_keys_fail_key(PG_FUNCTION_ARGS)
 	if (is_deleted(&tables, project_id, key_id, tarx_keys_latest_snapshot()))
 		tarx_keys_fail_key_deleted(key_id);
 	tarx_keys_fail_key_not_found(key_id);
-	PG_RETURN_VOID();
 }
 
 /* fail_agent(agent_id uuid): TK003 */

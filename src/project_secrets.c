@@ -251,7 +251,10 @@ append_name(StringInfo out, TarxKeysSpan name)
 static void
 append_excerpt(StringInfo out, TarxKeysSpan reference)
 {
-	/* all that the excerpt can need, in any encoding, with one character to spare */
+	/*
+	 * all that the excerpt can need, in any encoding, with one character to
+	 * spare
+	 */
 	int			len = (int) Min(reference.len, 4 * (TARX_KEYS_EXCERPT_CHARS + 1));
 	int			whole = pg_mbcliplen(reference.data, (int) reference.len, len);
 	char		excerpt[TARX_KEYS_EXCERPT_MAX];
@@ -680,10 +683,12 @@ tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 /* Secrets that were found, in the order of their names */
 typedef struct Resolved
 {
-	const uint8 *recipient;		/* the public key to seal to; NULL for values in clear */
+	const uint8 *recipient;		/* the public key to seal to; NULL for values
+								 * in clear */
 	uint64		count;
 	text	  **names;
-	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in the database's encoding */
+	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in
+								 * the database's encoding */
 } Resolved;
 
 static Datum
@@ -734,7 +739,7 @@ open_row(const pg_uuid_t *project_id, uint64 row, bool as_utf8, text **name)
 	TarxKeysText value;
 
 	bind_fields(&binding, &secret);
-	if (!(as_utf8 ? tarx_keys_open_utf8 : tarx_keys_open) (&binding, envelope, &value))
+	if (!tarx_keys_open(&binding, envelope, as_utf8, &value))
 		tarx_keys_fail_secret_integrity(text_to_cstring(secret.name));
 	if ((Pointer) envelope != DatumGetPointer(stored))
 		pfree(envelope);

@@ -52,7 +52,11 @@ tarx_keys_redaction_mark(const char *name)
 
 	if (!tarx_keys_setting_redact_logs())
 		return;
-	/* done already: when the plan started, or by an earlier call in the statement */
+
+	/*
+	 * done already: when the plan started, or by an earlier call in the
+	 * statement
+	 */
 	if (marked_transaction && statement == marked_statement && strcmp(name, marked_name) == 0 &&
 		MyBEEntry != NULL && strcmp(MyBEEntry->st_activity_raw, text) == 0)
 		return;

@@ -192,7 +192,7 @@ run_plan(TARX_KEYS_RUN_PARAMS)
  * being run: others are not to see it meanwhile.
  */
 static void
-mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE *jstate)
+mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
 {
 	const char *name = NULL;
 
@@ -209,21 +209,24 @@ mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE *jstate)
 static const ExecuteStmt *
 execute_in(const Node *statement)
 {
-	if (statement == NULL)
-		return NULL;
-	switch (nodeTag(statement))
+	while (statement != NULL && !IsA(statement, ExecuteStmt))
 	{
-		case T_ExecuteStmt:
-			return (const ExecuteStmt *) statement;
-		case T_ExplainStmt:
-			return execute_in(((const ExplainStmt *) statement)->query);
-		case T_CreateTableAsStmt:
-			return execute_in(((const CreateTableAsStmt *) statement)->query);
-		case T_Query:
-			return execute_in(((const Query *) statement)->utilityStmt);
-		default:
-			return NULL;
+		switch (nodeTag(statement))
+		{
+			case T_ExplainStmt:
+				statement = ((const ExplainStmt *) statement)->query;
+				break;
+			case T_CreateTableAsStmt:
+				statement = ((const CreateTableAsStmt *) statement)->query;
+				break;
+			case T_Query:
+				statement = ((const Query *) statement)->utilityStmt;
+				break;
+			default:
+				return NULL;
+		}
 	}
+	return (const ExecuteStmt *) statement;
 }
 
 /* The name that makes a utility statement sensitive, or NULL */

@@ -104,13 +104,14 @@ tarx_keys_master_key_is_missing(bytea *envelope)
 	return false;
 }
 
-/* The same with the value in the database's encoding */
+/* The same with the value in the database's encoding, unless as_utf8 */
 bool
-tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8, TarxKeysText *value)
 {
 	if (!tarx_keys_open_utf8(binding, envelope, value))
 		return false;
-	*value = tarx_keys_secret_from_utf8(*value);
+	if (!as_utf8)
+		*value = tarx_keys_secret_from_utf8(*value);
 	return true;
 }
 

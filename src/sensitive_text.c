@@ -190,22 +190,22 @@ typedef struct Word
 	size_t		len;
 } Word;
 
-/* What names are made of, whatever the locale says */
-static const bool is_word_char[256] = {
-	['a' ... 'z'] = true,
-	['A' ... 'Z'] = true,
-	['0' ... '9'] = true,
-	['_'] = true,
-	['$'] = true,
-	[0x80 ... 0xff] = true
-};
+/* Is it what names are made of?  Whatever the locale says. */
+static inline bool
+is_word_char(unsigned char c)
+{
+	unsigned char lower = c | 0x20;
+
+	return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+		c == '_' || c == '$' || c >= 0x80;
+}
 
 static Word
 word_at(const char *at)
 {
 	Word		word = {at, 0};
 
-	while (is_word_char[(unsigned char) at[word.len]])
+	while (is_word_char((unsigned char) at[word.len]))
 		word.len++;
 	return word;
 }
@@ -246,7 +246,7 @@ ends_with_name(Word word, const char *name, size_t len)
 static Word
 word_around(const char *text, const char *at)
 {
-	while (at > text && is_word_char[(unsigned char) at[-1]])
+	while (at > text && is_word_char((unsigned char) at[-1]))
 		at--;
 	return word_at(at);
 }
@@ -257,7 +257,7 @@ is_call_of_login(const char *text, const char *at)
 {
 	while (at > text && is_blank_or_quote(at[-1]))
 		at--;
-	return at > text && is_word_char[(unsigned char) at[-1]] &&
+	return at > text && is_word_char((unsigned char) at[-1]) &&
 		is_name(word_around(text, at - 1), LOGIN);
 }
 
@@ -299,6 +299,9 @@ is_unknown_in_schema(Word word)
 	if (*at != '.')
 		return false;
 	next = word_at(skip_blanks_and_quotes(at + 1));
+	/* a place for a name, as format() has it, is no name yet */
+	if (*next.start == '%')
+		return false;
 	if (is_name(next, LOGIN) && *skip_blanks_and_quotes(next.start + next.len) == '(')
 		return false;
 	return !is_harmless(next) && sensitive_function(next) == NULL;

@@ -32,7 +32,8 @@ typedef struct TarxKeysText
 {
 	char	   *data;			/* not NUL-terminated; NULL for SQL NULL */
 	size_t		len;
-	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of ours */
+	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of
+								 * ours */
 } TarxKeysText;
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
@@ -52,7 +53,8 @@ extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *
 extern void tarx_keys_check_description(const TarxKeysText *description, const char *what);
 
 /* sealing.c: values in and out of envelopes */
-typedef enum TarxKeysRowState	/* SQL has these as numbers; the worst is the greatest */
+typedef enum TarxKeysRowState	/* SQL has these as numbers; the worst is the
+								 * greatest */
 {
 	TARX_KEYS_ROW_OK,
 	TARX_KEYS_ROW_WITHOUT_MASTER_KEY,
@@ -65,7 +67,8 @@ extern TarxKeysRowState tarx_keys_try_open(const TarxKeysBinding *binding, bytea
 extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,
 								TarxKeysText *value);
 extern bool tarx_keys_master_key_is_missing(bytea *envelope);
-extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value);
+extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8,
+						   TarxKeysText *value);
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
 extern TarxKeysRowState tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp);
@@ -204,7 +207,8 @@ typedef struct TarxKeysTable
 	const char *name;
 	TarxKeysQuery query;		/* its columns by $1 and $2, for SPI */
 	int			ncolumns;
-	TarxKeysColumn columns[TARX_KEYS_TABLE_MAX_COLUMNS];	/* the primary key's first */
+	TarxKeysColumn columns[TARX_KEYS_TABLE_MAX_COLUMNS];	/* the primary key's
+															 * first */
 
 	/* what lookup.c knows of it */
 	struct TarxKeysTable *next;
@@ -226,7 +230,8 @@ typedef struct TarxKeysIdentity
 {
 	const char *user_id;
 	const pg_uuid_t *project_id;	/* the active project, or NULL */
-	bool		proven;			/* by a platform key, not asserted by a backend */
+	bool		proven;			/* by a platform key, not asserted by a
+								 * backend */
 	bool		read_only;		/* may only list */
 	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
 	const char *expires_at;		/* a TimestampTz as a number, or '' for never */

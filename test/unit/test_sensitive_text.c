@@ -67,6 +67,8 @@ static const TextCase cases[] = {
 	{"SELECT tarx_keys.add_lmm_key('a')", "*"},
 	{"SELECT tarx_keys . \"add_lmm_key\"('a')", "*"},
 	{"SELECT tarx_keys.", "*"},
+	{"SELECT format('SELECT 1 FROM tarx_keys.%I', 'agents')", NULL},
+	{"SELECT format('SELECT tarx_keys.%s', 'add_llm_key(1)')", "add_llm_key"},
 	{"SELECT other_tarx_keys.x", "*"},
 	{"CREATE EXTENSION tarx_keys", NULL},
 	{"tarx_keys: event=resolve outcome=allowed", NULL},
