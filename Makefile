@@ -5,6 +5,9 @@
 #   sudo make example        a settings page with sample projects, in a throwaway cluster
 #   sudo make check          runs every test in throwaway clusters
 #   sudo make matrix         the same on every supported PostgreSQL version
+#   sudo make lint           compilers, analysers, layout, exported symbols
+#   sudo make fuzz           what reads bytes that others may have written
+#   sudo make bench          measures how fast it is; takes ten minutes
 
 PG_CONFIG ?= pg_config
 
@@ -21,6 +24,10 @@ OBJS = $(SOURCES:.c=.o)
 
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+
+# Scripts of released versions change no more; updates lead from one to the next.
+FROZEN = sql/released/$(EXTENSION)--$(EXTVERSION).sql
+DATA = $(filter-out $(FROZEN),$(wildcard sql/released/*.sql)) $(wildcard sql/updates/*.sql)
 
 # The server's headers count as system headers, so that -Wextra is about us.
 override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
@@ -46,12 +53,12 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = check example matrix quickstart
+SCRIPT_GOALS = bench check coverage example fuzz lint matrix quickstart sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
 $(SCRIPT_GOALS):
-	test/$@
+	test/$@$(if $(wildcard test/$@/run),/run)
 
 else
 
@@ -59,19 +66,34 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
+	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \
+		echo 'version $(EXTVERSION) is released: raise default_version in tarx_keys.control' >&2; exit 1; fi
 	cat $(SQL_PARTS) > $@
+
+# With a release: keep its script, which every later version is updated from.
+.PHONY: freeze
+freeze: sql/$(EXTENSION)--$(EXTVERSION).sql
+	mkdir -p $(dir $(FROZEN))
+	cp $< $(FROZEN)
 
 # Every test in throwaway clusters, without installing anything; not as root.
 .PHONY: check-local unit
 check-local: all unit
 	PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/check-local
 
-UNIT = $(patsubst test/unit/test_%.c,test/unit/bin/%,$(wildcard test/unit/test_*.c))
+UNIT = $(patsubst test/unit/test_%.c,test/unit/bin/%,$(wildcard test/unit/test_*.c)) \
+	$(patsubst test/fuzz/%.c,test/unit/bin/%,$(wildcard test/fuzz/fuzz_*.c))
 
 unit: $(UNIT)
 
 test/unit/bin/%: test/unit/test_%.c test/unit/tap.h $(PURE_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium
+
+# What the fuzz targets have been given, as unit tests
+test/unit/bin/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(wildcard test/fuzz/*.h) test/unit/tap.h $(PURE_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Isrc -Itest/unit -Itest/fuzz -DCORPUS='"test/fuzz/corpus/$*"' -o $@ \
+		$< test/fuzz/replay.c $(PURE_OBJS) -lsodium
 
 endif

@@ -73,6 +73,20 @@ REVOKE ALL ON FUNCTION tarx_keys.in_maintenance FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.in_maintenance IS
 'Internal. Whether a function that has called enter_maintenance() is running.';
 
+CREATE FUNCTION tarx_keys.enter_rotation() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_rotation';
+REVOKE ALL ON FUNCTION tarx_keys.enter_rotation FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.enter_rotation IS
+'Internal. Lets the calling function read the rows of all projects, and change those that are sealed.';
+
+CREATE FUNCTION tarx_keys.in_rotation() RETURNS boolean
+LANGUAGE c STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'tarx_keys_in_rotation';
+REVOKE ALL ON FUNCTION tarx_keys.in_rotation FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.in_rotation IS
+'Internal. Whether a function that has called enter_rotation() is running.';
+
 CREATE FUNCTION tarx_keys.other_admin_exists(project_id uuid, user_id text) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';

@@ -15,19 +15,19 @@ CREATE TABLE tarx_keys.providers (
     default_base_url text COLLATE "C",
     base_url_required boolean NOT NULL DEFAULT false,
     base_url_host_suffixes text[],
-    auth_header text NOT NULL DEFAULT 'Authorization' CHECK (
+    auth_header text COLLATE "C" NOT NULL DEFAULT 'Authorization' CHECK (
         auth_header ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]+$'
         AND auth_header !~* '^(host|forwarded|x-forwarded-.*|connection|upgrade|content-length|transfer-encoding|proxy-.*)$'),
-    auth_scheme text CHECK (auth_scheme ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]+$'),
+    auth_scheme text COLLATE "C" CHECK (auth_scheme ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]+$'),
     extra_headers jsonb NOT NULL DEFAULT '{}' CHECK (
         pg_catalog.jsonb_typeof(extra_headers) = 'object'
         AND NOT pg_catalog.jsonb_path_exists(extra_headers,
             '$.keyvalue() ? (@.value.type() != "string" || !(@.value like_regex "^[ -~]*$")
                 || !(@.key like_regex "^[-!#$%&''*+.^_`|~0-9A-Za-z]+$")
                 || @.key like_regex "^(host|forwarded|x-forwarded-.*|connection|upgrade|content-length|transfer-encoding|proxy-.*)$" flag "i")')),
-    models_path text NOT NULL CHECK (models_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
-    deployments_path text CHECK (deployments_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
-    chat_base_path text NOT NULL DEFAULT ''
+    models_path text COLLATE "C" NOT NULL CHECK (models_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
+    deployments_path text COLLATE "C" CHECK (deployments_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
+    chat_base_path text COLLATE "C" NOT NULL DEFAULT ''
         CHECK (chat_base_path ~ '^(?!.*/(\.|%2[eE]){1,2}(/|$))(/(?!/)[!"$->@-\[\]-~]*)?$'),
     key_prefixes text[] NOT NULL DEFAULT '{}',
     is_builtin boolean NOT NULL DEFAULT false,
@@ -70,6 +70,8 @@ COMMENT ON FUNCTION tarx_keys.keep_own_provider IS
 'Internal. Makes an edited row of providers the owner''s, and a row of the owner''s replace the built-in one.';
 CREATE TRIGGER keep_own_provider BEFORE INSERT OR UPDATE ON tarx_keys.providers
     FOR EACH ROW EXECUTE FUNCTION tarx_keys.keep_own_provider();
+-- A parallel restore runs with session_replication_role = replica.
+ALTER TABLE tarx_keys.providers ENABLE ALWAYS TRIGGER keep_own_provider;
 
 INSERT INTO tarx_keys.providers
     (slug, label, default_base_url, base_url_required, base_url_host_suffixes,

@@ -22,6 +22,8 @@ CREATE POLICY members_read ON tarx_keys.agents FOR SELECT TO tarx_keys_backend, 
     USING (project_id = ANY (tarx_keys.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.agents TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
+CREATE POLICY owner_in_maintenance ON tarx_keys.agents FOR SELECT TO tarx_keys_owner
+    USING (tarx_keys.in_maintenance());
 COMMENT ON TABLE tarx_keys.agents IS 'Agents of projects. Readable are those of one''s own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.agents.user_api_key_id IS 'The LLM key the agent resolves, of the same project; it may have been deleted since';
 
@@ -120,7 +122,7 @@ COMMENT ON FUNCTION tarx_keys.repoint_agents IS
 CREATE FUNCTION tarx_keys.resolve_agent_key(
     project_id uuid, agent_id uuid,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_agent_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key IS

@@ -31,26 +31,45 @@ LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_in_memory';
 REVOKE ALL ON FUNCTION tarx_keys.usage_in_memory FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.usage_in_memory IS
-'Internal. What is counted of one kind in these projects.';
+'For the DBA: what is counted of one kind in these projects, also of what has been deleted since. Reads all that is counted.';
 
+CREATE FUNCTION tarx_keys.usage_of(
+    kind text, project_id uuid, id uuid, OUT uses bigint, OUT refused bigint, OUT last_used_at timestamptz)
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_usage_of';
+REVOKE ALL ON FUNCTION tarx_keys.usage_of FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.usage_of IS 'Internal. What is counted of one object.';
+
+-- By the objects that there are, because to look for all that is counted takes
+-- longer the more others use theirs.
 CREATE FUNCTION tarx_keys.known_usage(kind text, project_ids uuid[])
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM tarx_keys.require_argument('kind', known_usage.kind);
+    IF known_usage.kind NOT IN ('llm_key', 'secret') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'unknown kind of usage',
+            HINT = 'A kind is llm_key or secret.';
+    END IF;
     PERFORM tarx_keys.enter_maintenance();
     RETURN QUERY
-        SELECT coalesce(m.project_id, l.project_id), coalesce(m.id, l.id),
-               coalesce(m.uses, 0), coalesce(m.refused, 0), greatest(m.last_used_at, l.last_used_at)
-          FROM tarx_keys.usage_in_memory(known_usage.kind, known_usage.project_ids) m
-          FULL JOIN (SELECT t.project_id, t.id, t.last_used_at FROM tarx_keys.last_used t
-                      WHERE t.project_id = ANY (known_usage.project_ids) AND t.kind = known_usage.kind) l
-            ON l.project_id = m.project_id AND l.id = m.id;
+        SELECT o.project_id, o.id, m.uses, m.refused, greatest(m.last_used_at, l.last_used_at)
+          FROM (SELECT k.project_id, k.id FROM tarx_keys.project_llm_keys k
+                 WHERE known_usage.kind = 'llm_key' AND k.project_id = ANY (known_usage.project_ids)
+                UNION ALL
+                SELECT s.project_id, tarx_keys.usage_name_id(s.name) FROM tarx_keys.project_secrets s
+                 WHERE known_usage.kind = 'secret' AND s.project_id = ANY (known_usage.project_ids)) o
+         CROSS JOIN LATERAL tarx_keys.usage_of(known_usage.kind, o.project_id, o.id) m
+          LEFT JOIN tarx_keys.last_used l
+            ON l.project_id = o.project_id AND l.kind = known_usage.kind AND l.id = o.id;
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.known_usage FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.known_usage IS
-'Internal. What memory and the table know of one kind in these projects. For functions that have decided who may know.';
+'For the DBA, and for functions that have decided who may know: what memory and the table know of the objects of one kind (llm_key, secret) in these projects.';
 
 CREATE FUNCTION tarx_keys.visible_usage(kind text)
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)

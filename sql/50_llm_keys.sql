@@ -27,6 +27,8 @@ CREATE POLICY owner_in_project ON tarx_keys.project_llm_keys TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_owner
     USING (tarx_keys.in_maintenance());
+CREATE POLICY owner_in_rotation ON tarx_keys.project_llm_keys FOR UPDATE TO tarx_keys_owner
+    USING (tarx_keys.in_rotation());
 COMMENT ON TABLE tarx_keys.project_llm_keys IS 'LLM keys of projects, sealed. Use the view llm_keys to list them.';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.destination IS 'The base URL that the key is bound to and resolves with';
@@ -111,7 +113,7 @@ COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
 CREATE FUNCTION tarx_keys.resolve_key(
     project_id uuid, key_id uuid,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
@@ -120,7 +122,7 @@ COMMENT ON FUNCTION tarx_keys.resolve_key IS
 CREATE FUNCTION tarx_keys.resolve_key_sealed(
     project_id uuid, key_id uuid, recipient_public_key bytea,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_key_sealed FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
@@ -129,11 +131,40 @@ COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
 CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
     project_id uuid, agent_id uuid, recipient_public_key bytea,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key_sealed';
 REVOKE ALL ON FUNCTION tarx_keys.resolve_agent_key_sealed FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
 'For agent runners: resolve_key_sealed() by the key that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
+
+CREATE FUNCTION tarx_keys.llm_key_state(
+    ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
+    destination text, masked_key text, added_by text) RETURNS integer
+LANGUAGE c STABLE PARALLEL SAFE COST 100
+AS 'MODULE_PATHNAME', 'tarx_keys_llm_key_state';
+REVOKE ALL ON FUNCTION tarx_keys.llm_key_state FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.llm_key_state IS
+'Internal. Whether a row is what was sealed: 0 if so, 1 if its master key is missing, 2 if not.';
+
+CREATE FUNCTION tarx_keys.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    visible uuid[] := tarx_keys.visible_project_ids();
+BEGIN
+    PERFORM tarx_keys.enter_maintenance();
+    RETURN QUERY
+        SELECT k.project_id, k.id,
+               CASE tarx_keys.llm_key_state(k.ciphertext, k.project_id, k.id, k.provider, k.name,
+                                            k.base_url, k.destination, k.masked_key, k.added_by)
+                    WHEN 0 THEN 'ok' ELSE 'needs_reentry' END
+          FROM tarx_keys.project_llm_keys k
+         WHERE k.project_id = ANY (visible);
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.visible_llm_key_status FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.visible_llm_key_status IS
+'Which LLM keys of the acting user''s projects, or of the active one, can be opened. Used by a view. Error: TK007 without an acting user.';
 
 -- The list. security_invoker: row security applies to the caller, whose rights
 -- on the columns \dp shows.
@@ -149,16 +180,19 @@ SELECT k.id,
        k.created_at,
        (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
          WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count,
-       u.last_used_at
+       u.last_used_at,
+       s.status
   FROM tarx_keys.project_llm_keys k
   LEFT JOIN tarx_keys.providers p ON p.slug = k.provider
-  LEFT JOIN tarx_keys.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id;
+  LEFT JOIN tarx_keys.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
+  LEFT JOIN tarx_keys.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
 REVOKE ALL ON tarx_keys.llm_keys FROM PUBLIC;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
 COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
 COMMENT ON COLUMN tarx_keys.llm_keys.agent_count IS 'How many agents refer to the key';
 COMMENT ON COLUMN tarx_keys.llm_keys.last_used_at IS 'When the key last resolved';
+COMMENT ON COLUMN tarx_keys.llm_keys.status IS 'ok, or needs_reentry if the stored key cannot be opened';
 
 CREATE VIEW tarx_keys.key_usage WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.project_id,

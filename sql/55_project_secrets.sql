@@ -23,6 +23,8 @@ CREATE POLICY owner_in_project ON tarx_keys.project_secrets TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_secrets FOR SELECT TO tarx_keys_owner
     USING (tarx_keys.in_maintenance());
+CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_keys_owner
+    USING (tarx_keys.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
 COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name and version';
@@ -46,6 +48,8 @@ CREATE POLICY owner_in_project ON tarx_keys.project_secret_versions TO tarx_keys
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_secret_versions FOR SELECT TO tarx_keys_owner
     USING (tarx_keys.in_maintenance());
+CREATE POLICY owner_in_rotation ON tarx_keys.project_secret_versions FOR UPDATE TO tarx_keys_owner
+    USING (tarx_keys.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secret_versions IS 'Older versions of secrets that are kept, sealed';
 COMMENT ON COLUMN tarx_keys.project_secret_versions.updated_by IS 'The user that wrote this version';
 COMMENT ON COLUMN tarx_keys.project_secret_versions.ciphertext IS 'As in project_secrets, bound to this version';

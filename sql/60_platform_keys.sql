@@ -31,6 +31,8 @@ CREATE POLICY owner_of_user ON tarx_keys.platform_api_keys TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.platform_api_keys FOR SELECT TO tarx_keys_owner
     USING (tarx_keys.in_maintenance());
+CREATE POLICY owner_in_rotation ON tarx_keys.platform_api_keys FOR UPDATE TO tarx_keys_owner
+    USING (tarx_keys.in_rotation());
 COMMENT ON TABLE tarx_keys.platform_api_keys IS 'Personal platform API keys, as hashes. Use the view platform_keys to list one''s own.';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.token_hash IS 'BLAKE2b-256 of the token; NULL once revoked';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.project_ids IS 'The projects it is narrowed to; NULL for all of the user''s';
@@ -60,11 +62,21 @@ COMMENT ON FUNCTION tarx_keys.login IS
 'Makes the user of a platform key the acting user, proven, until the transaction or savepoint ends, and project_id, if given, the active project; returns the user and the role in that project. Errors: TK010 whatever is wrong with the token, 42501 if the user is no member of the project or the key is not for it.';
 
 CREATE FUNCTION tarx_keys.own_platform_key_usage() RETURNS TABLE (id uuid, last_used_at timestamptz)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT u.id, u.last_used_at
-      FROM tarx_keys.known_usage('platform_key', ARRAY['00000000-0000-0000-0000-000000000000'::uuid]) u
-      JOIN tarx_keys.platform_api_keys k ON k.id = u.id AND k.user_id = tarx_keys.acting_user_id()
+DECLARE
+    no_project CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    acting_user text := tarx_keys.acting_user_id();
+BEGIN
+    PERFORM tarx_keys.enter_maintenance();
+    RETURN QUERY
+        SELECT k.id, greatest(m.last_used_at, l.last_used_at)
+          FROM tarx_keys.platform_api_keys k
+         CROSS JOIN LATERAL tarx_keys.usage_of('platform_key', no_project, k.id) m
+          LEFT JOIN tarx_keys.last_used l
+            ON l.project_id = no_project AND l.kind = 'platform_key' AND l.id = k.id
+         WHERE k.user_id = acting_user;
+END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.own_platform_key_usage FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.own_platform_key_usage IS

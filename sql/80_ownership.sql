@@ -8,7 +8,7 @@ DECLARE
     grantee text;
 BEGIN
     FOR object IN
-        SELECT 'FUNCTION' AS kind, p.oid::regprocedure::text AS name, p.proacl AS acl, p.proowner AS owner
+        SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, p.proacl AS acl, p.proowner AS owner
           FROM pg_proc p WHERE p.pronamespace = 'tarx_keys'::regnamespace
         UNION ALL
         SELECT 'TABLE', c.oid::regclass::text, c.relacl, c.relowner

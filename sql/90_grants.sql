@@ -35,6 +35,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.template_references,
     tarx_keys.display_mask,
     tarx_keys.visible_usage,
+    tarx_keys.visible_llm_key_status,
     tarx_keys.usage_name_id,
     tarx_keys.own_platform_key_usage
 TO tarx_keys_backend, tarx_keys_login;

@@ -15,8 +15,9 @@
  * So rows can be missing neither in the middle nor at an end, no lane can be
  * missing as a whole, and a new master key changes only audit_ends.
  *
- * Threat: somebody who can write the tables, but has no master key.  Who can
- * also put back an older state of both tables is not found out.
+ * Threat: somebody who can write the tables, but has no master key.  Not found
+ * out is who puts back an older state of a chain, its rows and its ends, or
+ * removes a whole log together with what tells that there was one.
  *
  * Locking: a writer holds its lane from when it enters the project, before it
  * changes anything, to the end of its transaction; only then are the lane's
@@ -29,14 +30,17 @@
 
 #include <sodium.h>
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -57,6 +61,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_purge_audit);
 #define LANES			4
 #define ROWS_AT_ONCE	1000
 
+/* More than any name that our functions accept has, and little enough to be bound. */
+#define NAME_MAX_BYTES	1024
+
 /*
  * Where a lane's chain begins and ends.  Row first_seq follows the stamp
  * first_stamp; in an empty chain last_seq is first_seq - LANES.
@@ -66,7 +73,7 @@ typedef struct Ends
 	TarxKeysChain chain;
 	int32		lane;			/* from 0 */
 	int64		first_seq;
-	uint8		first_stamp[TARX_KEYS_MAC_BYTES];	/* zeros at the beginning of all */
+	uint8		first_stamp[TARX_KEYS_MAC_BYTES];	/* zeros at first */
 	int64		last_seq;
 	uint8		last_stamp[TARX_KEYS_MAC_BYTES];
 	bytea	   *sealed_key;
@@ -109,7 +116,7 @@ static TarxKeysQuery update_ends_query = {
 static TarxKeysQuery insert_query = {
 	"INSERT INTO tarx_keys.audit_log"
 	" (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
 	13, {UUIDOID, BOOLOID, INT8OID, TIMESTAMPTZOID, TEXTOID, BOOLOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BYTEAOID}, NULL
 };
 
@@ -137,12 +144,16 @@ static TarxKeysQuery other_platform_key_query = {
 	2, {TEXTOID, UUIDOID}, NULL
 };
 
-/* Whose first row says that it is old enough; whether that is true is seen then. */
+/*
+ * Whose first row says that it is old enough; whether that is true is seen
+ * then.  Also those that lack the first row, to warn of them.
+ */
 static TarxKeysQuery old_chains_query = {
 	"SELECT e.project_id, e.personal, e.lane FROM tarx_keys.audit_ends e"
-	" JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
+	" LEFT JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
 	" AND a.personal OPERATOR(pg_catalog.=) e.personal AND a.seq OPERATOR(pg_catalog.=) e.first_seq"
-	" WHERE a.at OPERATOR(pg_catalog.<) $1",
+	" WHERE a.at OPERATOR(pg_catalog.<) $1"
+	" OR a.seq IS NULL AND e.first_seq OPERATOR(pg_catalog.<=) e.last_seq",
 	1, {TIMESTAMPTZOID}, NULL
 };
 
@@ -215,12 +226,14 @@ bind_bool(TarxKeysBinding *binding, bool value)
 	tarx_keys_binding_add(binding, &byte, 1);
 }
 
-/* A text Datum as UTF-8; false if it cannot be that. */
+/* A text Datum as UTF-8; false if it cannot be that, or is too long to look at. */
 static bool
 bind_text(TarxKeysBinding *binding, Datum value, bool isnull)
 {
 	TarxKeysText utf8 = {NULL, 0, NULL};
 
+	if (!isnull && toast_raw_datum_size(value) > VARHDRSZ + TARX_KEYS_BINDING_MAX)
+		return false;
 	if (!isnull && !tarx_keys_to_utf8(DatumGetTextPP(value), &utf8))
 		return false;
 	tarx_keys_binding_add(binding, utf8.data, utf8.len);
@@ -276,21 +289,37 @@ audit_ends_oid(void)
 	return get_relname_relid("audit_ends", get_namespace_oid("tarx_keys", false));
 }
 
-static bool
-lock_lane(const TarxKeysChain *chain, int32 lane, bool wait)
+static LOCKTAG
+lane_tag(const TarxKeysChain *chain, int32 lane)
 {
 	LOCKTAG		tag;
 	uint32		hash = hash_bytes(chain->id.data, UUID_LEN) + chain->personal;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, audit_ends_oid(), hash, lane);
+	return tag;
+}
+
+static bool
+has_lane(const TarxKeysChain *chain, int32 lane)
+{
+	LOCKTAG		tag = lane_tag(chain, lane);
+
+	return tarx_keys_lock_held(&tag, ExclusiveLock);
+}
+
+static bool
+lock_lane(const TarxKeysChain *chain, int32 lane, bool wait)
+{
+	LOCKTAG		tag = lane_tag(chain, lane);
+
 	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 /*
  * Lock a lane of the chain that nobody else writes to, or wait for one; returns
- * which.  If we have one already it does not wait.  To be called before the
- * transaction changes anything of the chain's project: who waited for a lane
- * with a row locked could be waited for.
+ * which.  Once we have one it is that.  To be called before the transaction
+ * changes anything of the chain's project: who waited for a lane with a row
+ * locked could be waited for.
  */
 int32
 tarx_keys_audit_lock_lane(const TarxKeysChain *chain)
@@ -299,6 +328,11 @@ tarx_keys_audit_lock_lane(const TarxKeysChain *chain)
 
 	PreventCommandIfReadOnly("INSERT");
 	LockRelationOid(audit_ends_oid(), RowExclusiveLock);
+	for (lane = 0; lane < LANES; lane++)
+	{
+		if (has_lane(chain, lane))
+			return lane;
+	}
 	for (lane = 0; lane < LANES; lane++)
 	{
 		if (lock_lane(chain, lane, false))
@@ -359,6 +393,31 @@ typedef enum EndsState
 	ENDS_CHANGED,
 	ENDS_WITHOUT_MASTER_KEY
 } EndsState;
+
+/*
+ * The fields are project_id, personal, lane, first_seq, first_stamp, last_seq
+ * and last_stamp.
+ */
+bool
+tarx_keys_bind_audit_ends(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	Ends		ends;
+
+	for (int i = 0; i < 7; i++)
+	{
+		if (fields[i].isnull)
+			return false;
+	}
+	ends.chain = (TarxKeysChain) {*DatumGetUUIDP(fields[0].value), DatumGetBool(fields[1].value)};
+	ends.lane = DatumGetInt32(fields[2].value);
+	ends.first_seq = DatumGetInt64(fields[3].value);
+	ends.last_seq = DatumGetInt64(fields[5].value);
+	if (!copy_stamp(ends.first_stamp, fields[4].value) ||
+		!copy_stamp(ends.last_stamp, fields[6].value))
+		return false;
+	bind_ends(binding, &ends);
+	return true;
+}
 
 /*
  * The ends of a lane in this snapshot.  The key is a registered secret in the
@@ -471,6 +530,16 @@ chain_exists(const TarxKeysChain *chain)
 	return tarx_keys_query_run_latest(&chain_exists_query, values) > 0;
 }
 
+/* What leaves no row in the log itself leaves a line in the server's. */
+static void
+log_operation(const char *operation)
+{
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("tarx_keys: role \"%s\" %s",
+					GetUserNameFromId(GetSessionUserId(), false), operation),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
 /*
  * begin_audit(project_id uuid): for create_project(), and for a DBA who has
  * removed what no longer opens.
@@ -482,7 +551,12 @@ tarx_keys_begin_audit(PG_FUNCTION_ARGS)
 
 	tarx_keys_queries_begin();
 	if (!chain_exists(&chain))
+	{
 		begin_chains(&chain);
+		/* create_project() has its own row */
+		if (tarx_keys_acting_user_or_null() == NULL)
+			log_operation(psprintf("begins the audit log of project %s", tarx_keys_uuid_text(&chain.id)));
+	}
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }
@@ -518,6 +592,18 @@ client_address(void)
 		DirectFunctionCall1(network_host, address);
 }
 
+/*
+ * A name as far as it can be bound.  Somebody who can write the tables can make
+ * it longer, but must not thereby keep a key or a member from being removed.
+ */
+static Datum
+clipped_name(text *name)
+{
+	int			len = pg_mbcliplen(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), NAME_MAX_BYTES);
+
+	return PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(name), len));
+}
+
 static void
 append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *object_name)
 {
@@ -537,7 +623,7 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	values[8] = CStringGetTextDatum(action);
 	values[9] = UUIDPGetDatum(object_id);
 	nulls[9] = object_id == NULL;
-	values[10] = PointerGetDatum(object_name);
+	values[10] = object_name == NULL ? (Datum) 0 : clipped_name(object_name);
 	nulls[10] = object_name == NULL;
 	values[11] = CStringGetTextDatum("done");
 	if (!bind_row(&binding, &ends->chain, ends->last_stamp, &values[2], &nulls[2]))
@@ -547,7 +633,9 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	values[12] = PointerGetDatum(stamp_bytea(ends->last_stamp));
 	for (int i = 0; i < 13; i++)
 		flags[i] = nulls[i] ? 'n' : ' ';
-	(void) tarx_keys_query_run(&insert_query, values, flags, false);
+	/* a row that is there already nobody has written with us */
+	if (tarx_keys_query_run(&insert_query, values, flags, false) != 1)
+		fail_chain(&ends->chain);
 }
 
 /*
@@ -606,8 +694,8 @@ typedef struct Walk
 {
 	const Ends *ends;
 	int64		seq;			/* of the last good row */
-	uint8		stamp[TARX_KEYS_MAC_BYTES];	/* its stamp */
-	bool		only_old;		/* stop at the first row that is not older than before */
+	uint8		stamp[TARX_KEYS_MAC_BYTES]; /* its stamp */
+	bool		only_old;		/* stop at a row that is not older */
 	TimestampTz before;
 	bool		stopped;
 	Verdict		verdict;
@@ -658,12 +746,15 @@ walk_row(Walk *walk, HeapTuple row, TupleDesc desc)
 	return true;
 }
 
+/* Take the next rows, in a memory context that is reset after them. */
 static bool
-walk_rows(Walk *walk, Portal cursor)
+walk_rows(Walk *walk, Portal cursor, MemoryContext batch)
 {
 	bool		more = true;
 
 	SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
+	/* not before: each call of SPI leaves us in its own context */
+	MemoryContextSwitchTo(batch);
 	if (SPI_processed == 0)
 		more = false;
 	for (uint64 i = 0; more && i < SPI_processed; i++)
@@ -682,12 +773,12 @@ walk_chain(Walk *walk, Snapshot snapshot)
 	Portal		cursor = tarx_keys_query_open(&rows_query, values, snapshot);
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit rows",
 												ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(batch);
+	MemoryContext old = CurrentMemoryContext;
 
 	walk->seq = ends->first_seq - LANES;
 	memcpy(walk->stamp, ends->first_stamp, TARX_KEYS_MAC_BYTES);
 	walk->verdict = (Verdict) {true, 0, NULL};
-	while (walk_rows(walk, cursor))
+	while (walk_rows(walk, cursor, batch))
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(batch);
@@ -829,7 +920,7 @@ delete_rows(Ends *ends, const Walk *walk)
 static uint64
 purge_lane(const TarxKeysChain *chain, int32 lane, TimestampTz before, Snapshot snapshot)
 {
-	Ends		ends;
+	Ends		ends = {0};
 	Walk		walk = {.ends = &ends, .only_old = true, .before = before};
 	EndsState	state = read_ends(chain, lane, snapshot, &ends);
 	uint64		count = 0;
@@ -849,16 +940,13 @@ purge_lane(const TarxKeysChain *chain, int32 lane, TimestampTz before, Snapshot 
 	return count;
 }
 
-/* Purge the chains in SPI_tuptable. */
+/* Purge the chains in SPI_tuptable, each in an SPI connection that frees all it took. */
 static uint64
 purge_lanes(TimestampTz before, Snapshot snapshot)
 {
 	SPITupleTable *table = SPI_tuptable;
 	uint64		rows = SPI_processed;
 	uint64		count = 0;
-	MemoryContext lane_context = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit lane",
-													   ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(lane_context);
 
 	for (uint64 i = 0; i < rows; i++)
 	{
@@ -869,11 +957,10 @@ purge_lanes(TimestampTz before, Snapshot snapshot)
 		heap_deform_tuple(table->vals[i], table->tupdesc, values, nulls);
 		chain.id = *DatumGetUUIDP(values[0]);
 		chain.personal = DatumGetBool(values[1]);
+		tarx_keys_queries_begin();
 		count += purge_lane(&chain, DatumGetInt32(values[2]), before, snapshot);
-		MemoryContextReset(lane_context);
+		tarx_keys_queries_end();
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(lane_context);
 	SPI_freetuptable(table);
 	return count;
 }
@@ -892,6 +979,8 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		(void) tarx_keys_arg_text(fcinfo, 0, "before");
+	/* a standby refuses the lock as well, but with another error */
+	PreventCommandIfReadOnly("DELETE");
 	tarx_keys_enter_maintenance_mode();
 	LockRelationOid(audit_ends_oid(), ShareRowExclusiveLock);
 	tarx_keys_queries_begin();
@@ -909,5 +998,7 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 	SPI_cursor_close(cursor);
 	UnregisterSnapshot(snapshot);
 	tarx_keys_queries_end();
+	log_operation(psprintf("purges " UINT64_FORMAT " rows of the audit log, from before %s",
+						   count, timestamptz_to_str(DatumGetTimestampTz(values[0]))));
 	PG_RETURN_INT64((int64) count);
 }

@@ -149,7 +149,9 @@ is_digit(char c)
 static char
 to_lower(char c)
 {
-	return (c >= 'A' && c <= 'Z') ? (char) (c - 'A' + 'a') : c;
+	if (c >= 'A' && c <= 'Z')
+		return (char) (c - 'A' + 'a');
+	return c;
 }
 
 static bool

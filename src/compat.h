@@ -51,4 +51,36 @@
 	ShmemInitHash((name), (size), (size), (info), (flags))
 #endif
 
+/* whether a stronger lock counts is a question since 17 */
+#if PG_VERSION_NUM >= 170000
+#define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode), false)
+#else
+#define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode))
+#endif
+
+/* says since 18 whether a deferrable one counts */
+#if PG_VERSION_NUM >= 180000
+#define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex((relation), false)
+#else
+#define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex(relation)
+#endif
+
+/* ExecutorRun() says no longer, from 18 on, whether it is the only time */
+#if PG_VERSION_NUM >= 180000
+#define TARX_KEYS_RUN_PARAMS	QueryDesc *desc, ScanDirection direction, uint64 count
+#define TARX_KEYS_RUN_ARGS		desc, direction, count
+#else
+#define TARX_KEYS_RUN_PARAMS	QueryDesc *desc, ScanDirection direction, uint64 count, bool once
+#define TARX_KEYS_RUN_ARGS		desc, direction, count, once
+#endif
+
+/* from 19 on what is not to be changed is const, and caches have a type */
+#if PG_VERSION_NUM >= 190000
+#define TARX_KEYS_JUMBLE_STATE	const JumbleState
+#define TARX_KEYS_CACHE_ID		SysCacheIdentifier
+#else
+#define TARX_KEYS_JUMBLE_STATE	JumbleState
+#define TARX_KEYS_CACHE_ID		int
+#endif
+
 #endif							/* TARX_KEYS_COMPAT_H */

@@ -146,9 +146,10 @@ bool
 tarx_keys_box_open(uint8_t *plain, const uint8_t *box, size_t len,
 				   const uint8_t *public_key, const uint8_t *secret_key)
 {
-	bool		ok = len >= TARX_KEYS_BOX_OVERHEAD &&
-		crypto_box_seal_open(plain, box, len, public_key, secret_key) == 0;
+	bool		ok;
 
+	ok = len >= TARX_KEYS_BOX_OVERHEAD &&
+		crypto_box_seal_open(plain, box, len, public_key, secret_key) == 0;
 	sodium_stackzero(STACK_BYTES);
 	return ok;
 }

@@ -96,7 +96,7 @@ client_address(char *buffer, size_t size)
 	if (address.addr.ss_family == AF_UNIX)
 		return "[local]";
 	if ((address.addr.ss_family != AF_INET && address.addr.ss_family != AF_INET6) ||
-		pg_getnameinfo_all(&address.addr, address.salen, buffer, (int) size, NULL, 0,
+		pg_getnameinfo_all(&address.addr, (int) address.salen, buffer, (int) size, NULL, 0,
 						   NI_NUMERICHOST) != 0)
 		return NULL;
 	return buffer;

@@ -38,6 +38,8 @@ PG_FUNCTION_INFO_V1(tarx_keys_enter_as_admin_sql);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_new_project);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_maintenance);
 PG_FUNCTION_INFO_V1(tarx_keys_in_maintenance);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_rotation);
+PG_FUNCTION_INFO_V1(tarx_keys_in_rotation);
 PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
 PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
 PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
@@ -49,6 +51,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 #define PROVEN			"tarx_keys.proven"
 #define READ_ONLY		"tarx_keys.read_only"
 #define MAINTENANCE		"tarx_keys.maintenance"
+#define ROTATION		"tarx_keys.rotation"
 
 typedef enum MemberRole
 {
@@ -71,6 +74,7 @@ static char *expires_at = NULL;
 static bool proven = false;
 static bool read_only = false;
 static bool maintenance = false;
+static bool rotation = false;
 
 /* Advances whenever one of the settings may have changed. */
 static uint64 identity_count = 0;
@@ -143,6 +147,9 @@ tarx_keys_identity_init(void)
 	define_internal_bool(MAINTENANCE,
 						 "Whether a function of the extension looks at all projects.",
 						 &maintenance);
+	define_internal_bool(ROTATION,
+						 "Whether a function of the extension seals rows of all projects again.",
+						 &rotation);
 	MarkGUCPrefixReserved("tarx_keys");
 }
 
@@ -250,6 +257,15 @@ tarx_keys_require_manager(void)
 				 errhint("Log in with a platform key that was not created read-only.")));
 }
 
+/* Denied if another project is active. */
+void
+tarx_keys_check_project(const pg_uuid_t *project_id)
+{
+	if (has_active_project() &&
+		memcmp(DatumGetUUIDP(active_project_datum()), project_id, UUID_LEN) != 0)
+		tarx_keys_deny_project(project_id);
+}
+
 /*
  * Make the project the active one until the calling SQL function returns;
  * denied if another one is active.
@@ -257,10 +273,9 @@ tarx_keys_require_manager(void)
 void
 tarx_keys_enter_project(const pg_uuid_t *project_id)
 {
+	tarx_keys_check_project(project_id);
 	if (!has_active_project())
 		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_SAVE);
-	else if (memcmp(DatumGetUUIDP(active_project_datum()), project_id, UUID_LEN) != 0)
-		tarx_keys_deny_project(project_id);
 }
 
 static MemberRole
@@ -357,6 +372,21 @@ Datum
 tarx_keys_in_maintenance(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(maintenance);
+}
+
+/* Let the calling SQL function read and change the rows of all projects until it returns. */
+Datum
+tarx_keys_enter_rotation(PG_FUNCTION_ARGS)
+{
+	tarx_keys_enter_maintenance_mode();
+	set_internal(ROTATION, "on", GUC_ACTION_SAVE);
+	PG_RETURN_VOID();
+}
+
+Datum
+tarx_keys_in_rotation(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(rotation);
 }
 
 /*

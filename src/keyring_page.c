@@ -207,12 +207,15 @@ tarx_keys_page_active_key(TarxKeysMasterKey *key)
 	} while (!still_current(generation));
 }
 
-static bool
-copy_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
+/* Copy the key with this fingerprint; false if there is none.  As above. */
+bool
+tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
 {
 	uint32		generation;
 	bool		found;
 
+	if (current_generation_or_zero() == 0)
+		return false;
 	do
 	{
 		const TarxKeysMasterKey *match;
@@ -229,21 +232,4 @@ copy_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
 	if (!found)
 		sodium_memzero(key, sizeof(*key));
 	return found;
-}
-
-/* Copy the key with this fingerprint; false if there is none.  As above. */
-bool
-tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
-{
-	if (current_generation_or_zero() == 0)
-		return false;
-	return copy_key(fingerprint, key);
-}
-
-/* The same, but TK005 or TK006 if there is none */
-void
-tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
-{
-	if (!copy_key(fingerprint, key))
-		tarx_keys_fail_master_key_missing(fingerprint);
 }

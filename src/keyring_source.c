@@ -39,6 +39,19 @@ check_file(const struct stat *st)
 	return TARX_KEYS_KEYRING_OK;
 }
 
+/* What is wrong with the file by now, by its name; it is not opened. */
+TarxKeysKeyringProblem
+tarx_keys_key_file_problem(const char *path)
+{
+	struct stat st;
+
+	if (!is_absolute_path(path))
+		return TARX_KEYS_KEYRING_PATH_RELATIVE;
+	if (stat(path, &st) != 0)
+		return TARX_KEYS_KEYRING_FILE_UNREADABLE;
+	return check_file(&st);
+}
+
 /* Read to the end of fd; room for one byte more tells a text that is too long. */
 static TarxKeysKeyringProblem
 read_text(int fd, char *text, size_t *len)
@@ -102,8 +115,8 @@ read_command(const char *command, char *text, size_t *len)
 	FILE	   *pipe;
 	int			status;
 
-	fflush(NULL);
-	pqsignal(SIGPIPE, PG_SIG_DFL); /* for the command, not for us */
+	(void) fflush(NULL);
+	pqsignal(SIGPIPE, PG_SIG_DFL);	/* for the command, not for us */
 	pipe = popen(command, "r");
 	pqsignal(SIGPIPE, PG_SIG_IGN);
 	if (pipe == NULL)

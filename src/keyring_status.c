@@ -1,6 +1,6 @@
 /*
  * keyring_status.c
- *	  Tells SQL which master keys there are, by fingerprint.
+ *	  Tells SQL which master keys there are and rows name, by fingerprint.
  */
 #include "postgres.h"
 #include "compat.h"
@@ -12,8 +12,9 @@
 #include "tarx_keys.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_keyring_fingerprints);
+PG_FUNCTION_INFO_V1(tarx_keys_fingerprint_of);
 
-/* keyring_fingerprints() returns text[]: see sql/60_keyring.sql */
+/* keyring_fingerprints() returns text[]: see sql/70_keyring.sql */
 Datum
 tarx_keys_keyring_fingerprints(PG_FUNCTION_ARGS)
 {
@@ -37,4 +38,23 @@ tarx_keys_keyring_fingerprints(PG_FUNCTION_ARGS)
 		texts[i] = CStringGetTextDatum(hex);
 	}
 	PG_RETURN_ARRAYTYPE_P(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * fingerprint_of(sealed bytea) returns text: where an envelope or a stamp names
+ * its master key, whatever stands there
+ */
+Datum
+tarx_keys_fingerprint_of(PG_FUNCTION_ARGS)
+{
+	bytea	   *found;
+	uint8		fingerprint[TARX_KEYS_FINGERPRINT_BYTES] = {0};
+	char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	found = PG_GETARG_BYTEA_P_SLICE(0, 1, TARX_KEYS_FINGERPRINT_BYTES);
+	memcpy(fingerprint, VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found));
+	tarx_keys_fingerprint_hex(fingerprint, hex);
+	PG_RETURN_TEXT_P(cstring_to_text(hex));
 }

@@ -72,7 +72,7 @@ tarx_keys_worker_main(Datum arg pg_attribute_unused())
 	BackgroundWorkerUnblockSignals();
 	tarx_keys_page_keep_writable();
 
-	/* a reload that came while there was no worker, after a crash, is made up for */
+	/* make up for a reload while there was no worker, after a crash */
 	if (PgReloadTime > tarx_keys_page_loaded_at())
 		reload();
 

@@ -60,8 +60,10 @@ typedef struct ResolveCall
 	const pg_uuid_t *project_id;
 	pg_uuid_t	id;				/* the agent's, and the key's once it is known */
 	bool		by_agent;
-	const uint8 *recipient;		/* the public key to seal to; NULL for a value in clear */
-	TarxKeysKeyUse use;			/* makes something else of the key; NULL for a row */
+	const uint8 *recipient;		/* the public key to seal to; NULL for a value
+								 * in clear */
+	TarxKeysKeyUse use;			/* makes something else of the key; NULL for a
+								 * row */
 	void	   *use_arg;
 	Datum		row;			/* the result */
 } ResolveCall;
@@ -96,27 +98,40 @@ static TarxKeysQuery insert_query = {
 	9, {UUIDOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID}, NULL
 };
 
-/* A tombstone outweighs a row: that row came back from somewhere. */
-static TarxKeysQuery key_query = {
-	"SELECT k.provider, k.name, k.base_url, k.destination, k.masked_key, k.added_by, k.ciphertext"
-	" FROM tarx_keys.project_llm_keys k"
-	" WHERE k.project_id OPERATOR(pg_catalog.=) $1 AND k.id OPERATOR(pg_catalog.=) $2"
-	" AND NOT EXISTS (SELECT FROM tarx_keys.llm_key_tombstones t"
-	" WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.id OPERATOR(pg_catalog.=) $2)",
+#define BY_PRIMARY_KEY \
+	" WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.id OPERATOR(pg_catalog.=) $2", \
 	2, {UUIDOID, UUIDOID}, NULL
+
+static TarxKeysTable keys_table = {
+	.name = "project_llm_keys",
+	.query = {"SELECT t.project_id, t.id, t.provider, t.name, t.base_url, t.destination,"
+	" t.masked_key, t.added_by, t.ciphertext FROM tarx_keys.project_llm_keys t" BY_PRIMARY_KEY},
+	.ncolumns = 9,
+	.columns = {{"project_id", UUIDOID}, {"id", UUIDOID}, {"provider", TEXTOID},
+	{"name", TEXTOID}, {"base_url", TEXTOID}, {"destination", TEXTOID},
+	{"masked_key", TEXTOID}, {"added_by", TEXTOID}, {"ciphertext", BYTEAOID}}
 };
 
-static TarxKeysQuery tombstone_query = {
-	"SELECT 1 FROM tarx_keys.llm_key_tombstones t"
-	" WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.id OPERATOR(pg_catalog.=) $2",
-	2, {UUIDOID, UUIDOID}, NULL
+static TarxKeysTable tombstones_table = {
+	.name = "llm_key_tombstones",
+	.query = {"SELECT t.project_id, t.id FROM tarx_keys.llm_key_tombstones t" BY_PRIMARY_KEY},
+	.ncolumns = 2,
+	.columns = {{"project_id", UUIDOID}, {"id", UUIDOID}}
 };
 
-static TarxKeysQuery agent_query = {
-	"SELECT a.user_api_key_id FROM tarx_keys.agents a"
-	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.id OPERATOR(pg_catalog.=) $2",
-	2, {UUIDOID, UUIDOID}, NULL
+static TarxKeysTable agents_table = {
+	.name = "agents",
+	.query = {"SELECT t.project_id, t.id, t.user_api_key_id FROM tarx_keys.agents t" BY_PRIMARY_KEY},
+	.ncolumns = 3,
+	.columns = {{"project_id", UUIDOID}, {"id", UUIDOID}, {"user_api_key_id", UUIDOID}}
 };
+
+/* The tables that an LLM key is looked up in, open */
+typedef struct KeyTables
+{
+	Relation	keys;
+	Relation	tombstones;
+} KeyTables;
 
 /* Column n (from 1) of the only row in SPI_tuptable */
 static Datum
@@ -125,15 +140,18 @@ column(int n, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
 }
 
-/* A text column as UTF-8; data == NULL for NULL.  False if it cannot be UTF-8. */
+/* A text Datum as UTF-8; data == NULL for NULL.  False if it cannot be UTF-8. */
 static bool
-text_column(int n, TarxKeysText *result)
+text_value(Datum value, bool isnull, TarxKeysText *result)
 {
-	bool		isnull;
-	Datum		value = column(n, &isnull);
-
 	*result = (TarxKeysText) {NULL, 0, NULL};
 	return isnull || tarx_keys_to_utf8(DatumGetTextPP(value), result);
+}
+
+static bool
+text_field(const NullableDatum *field, TarxKeysText *result)
+{
+	return text_value(field->value, field->isnull, result);
 }
 
 static TarxKeysSpan *
@@ -175,6 +193,26 @@ bind_fields(TarxKeysBinding *binding, const LlmKey *key)
 	tarx_keys_binding_add(binding, key->added_by.data, key->added_by.len);
 }
 
+/* The fields are those of LlmKey, in that order. */
+bool
+tarx_keys_bind_llm_key(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	LlmKey		key;
+
+	if (fields[0].isnull || fields[1].isnull ||
+		!text_field(&fields[2], &key.provider) ||
+		!text_field(&fields[3], &key.name) ||
+		!text_field(&fields[4], &key.base_url) ||
+		!text_field(&fields[5], &key.destination) ||
+		!text_field(&fields[6], &key.masked_key) ||
+		!text_field(&fields[7], &key.added_by))
+		return false;
+	key.project_id = *DatumGetUUIDP(fields[0].value);
+	key.id = *DatumGetUUIDP(fields[1].value);
+	bind_fields(binding, &key);
+	return true;
+}
+
 static bytea *
 seal(const LlmKey *key, const TarxKeysText *value)
 {
@@ -195,45 +233,67 @@ open_envelope(const LlmKey *key, bytea *envelope, bool as_utf8)
 	TarxKeysText value;
 
 	bind_fields(&binding, key);
-	if (!(as_utf8 ? tarx_keys_open_utf8 : tarx_keys_open) (&binding, envelope, &value))
+	if (!tarx_keys_open(&binding, envelope, as_utf8, &value))
 		tarx_keys_fail_integrity(&key->id);
 	return value;
 }
 
-/* TK002 if the key has been deleted, else TK001.  In an SPI connection. */
-pg_noreturn static void
-fail_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, Snapshot snapshot)
+static KeyTables
+open_tables(const pg_uuid_t *project_id)
 {
-	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(key_id)};
+	KeyTables	tables;
 
-	if (tarx_keys_query_run_at(&tombstone_query, values, snapshot) > 0)
-		tarx_keys_fail_key_deleted(key_id);
-	tarx_keys_fail_key_not_found(key_id);
+	tables.keys = tarx_keys_table_open(&keys_table, project_id);
+	tables.tombstones = tarx_keys_table_open(&tombstones_table, project_id);
+	return tables;
 }
 
-/* Fetch the row of a key that the snapshot has; its envelope is the result. */
-static bytea *
-fetch_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, Snapshot snapshot,
-		  LlmKey *key)
+static void
+close_tables(const KeyTables *tables)
 {
-	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(key_id)};
-	Datum		envelope;
-	bool		isnull;
+	tarx_keys_table_close(tables->keys);
+	tarx_keys_table_close(tables->tombstones);
+}
 
-	if (tarx_keys_query_run_at(&key_query, values, snapshot) == 0)
-		fail_key(project_id, key_id, snapshot);
+static bool
+is_deleted(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t *key_id,
+		   Snapshot snapshot)
+{
+	Datum		values[TARX_KEYS_TABLE_MAX_COLUMNS];
+	bool		nulls[TARX_KEYS_TABLE_MAX_COLUMNS];
+
+	return tarx_keys_table_find(&tombstones_table, tables->tombstones, snapshot, project_id,
+								key_id, values, nulls);
+}
+
+/*
+ * Fetch the row of a key that the snapshot has; its envelope is the result.
+ * TK001 or TK002 if there is none.  A tombstone outweighs a row: that row came
+ * back from somewhere.
+ */
+static bytea *
+fetch_key(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t *key_id,
+		  Snapshot snapshot, LlmKey *key)
+{
+	Datum		values[TARX_KEYS_TABLE_MAX_COLUMNS];
+	bool		nulls[TARX_KEYS_TABLE_MAX_COLUMNS];
+
+	if (is_deleted(tables, project_id, key_id, snapshot))
+		tarx_keys_fail_key_deleted(key_id);
+	if (!tarx_keys_table_find(&keys_table, tables->keys, snapshot, project_id, key_id, values,
+							  nulls))
+		tarx_keys_fail_key_not_found(key_id);
 	key->project_id = *project_id;
 	key->id = *key_id;
-	envelope = column(7, &isnull);
-	if (isnull ||
-		!text_column(1, &key->provider) ||
-		!text_column(2, &key->name) ||
-		!text_column(3, &key->base_url) ||
-		!text_column(4, &key->destination) ||
-		!text_column(5, &key->masked_key) ||
-		!text_column(6, &key->added_by))
+	if (nulls[8] ||
+		!text_value(values[2], nulls[2], &key->provider) ||
+		!text_value(values[3], nulls[3], &key->name) ||
+		!text_value(values[4], nulls[4], &key->base_url) ||
+		!text_value(values[5], nulls[5], &key->destination) ||
+		!text_value(values[6], nulls[6], &key->masked_key) ||
+		!text_value(values[7], nulls[7], &key->added_by))
 		tarx_keys_fail_integrity(key_id);
-	return DatumGetByteaPP(envelope);
+	return DatumGetByteaPP(values[8]);
 }
 
 /*
@@ -258,11 +318,13 @@ fetch_provider(text *slug)
 {
 	Datum		values[1] = {PointerGetDatum(slug)};
 	Provider	provider;
+	Datum		value;
 	bool		isnull;
 
 	if (tarx_keys_query_run(&provider_query, values, NULL, true) == 0)
 		fail_unknown_provider();
-	(void) text_column(1, &provider.default_base_url);
+	value = column(1, &isnull);
+	(void) text_value(value, isnull, &provider.default_base_url);
 	provider.base_url_required = DatumGetBool(column(2, &isnull));
 	provider.host_suffixes = text_array_column(3, &provider.nhost_suffixes);
 	provider.key_prefixes = text_array_column(4, &provider.nkey_prefixes);
@@ -428,6 +490,7 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 {
 	TarxKeysText value;
 
+	tarx_keys_redaction_mark("add_llm_key");
 	tarx_keys_enter_as_admin(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
 	PG_RETURN_UUID_P(add_key(fcinfo, &value, "key_value"));
@@ -524,59 +587,75 @@ use_opened(const ResolveCall *call, const LlmKey *key, const TarxKeysText *value
 {
 	TarxKeysOpenKey opened = {key->provider, key->destination, *value};
 
+	tarx_keys_queries_begin();
 	call->use(&opened, call->use_arg);
+	tarx_keys_queries_end();
 	tarx_keys_secret_wipe(value->secret);
 }
 
-/*
- * The key id that an agent refers to; TK003 if there is none.  Copied, because
- * the row goes with the next query.
- */
+/* The key id that an agent refers to; TK003 if there is none */
 static pg_uuid_t
-agent_key_id(const pg_uuid_t *project_id, const pg_uuid_t *agent_id, Snapshot snapshot)
+agent_key_id(Relation agents, const pg_uuid_t *project_id, const pg_uuid_t *agent_id,
+			 Snapshot snapshot)
 {
-	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(agent_id)};
-	Datum		key_id;
-	bool		isnull;
+	Datum		values[TARX_KEYS_TABLE_MAX_COLUMNS];
+	bool		nulls[TARX_KEYS_TABLE_MAX_COLUMNS];
 
-	if (tarx_keys_query_run_at(&agent_query, values, snapshot) == 0)
+	if (!tarx_keys_table_find(&agents_table, agents, snapshot, project_id, agent_id, values,
+							  nulls) ||
+		nulls[2])
 		tarx_keys_fail_agent(agent_id);
-	key_id = column(1, &isnull);
-	if (isnull)
-		tarx_keys_fail_agent(agent_id);
-	return *DatumGetUUIDP(key_id);
+	return *DatumGetUUIDP(values[2]);
 }
 
 /*
- * Resolve a key, or an agent's key, of a project.  One snapshot for all
- * look-ups: with two, a rotation that commits in between would leave an agent
- * without a key that has had one all the time.
+ * Fetch the key of a call, or of its agent.  One snapshot for all look-ups,
+ * taken when all tables are locked: with two, a rotation that commits in
+ * between would leave an agent without a key that has had one all the time.
+ */
+static bytea *
+fetch_called(ResolveCall *call, LlmKey *key)
+{
+	Relation	agents = call->by_agent ? tarx_keys_table_open(&agents_table, call->project_id) : NULL;
+	KeyTables	tables = open_tables(call->project_id);
+	Snapshot	snapshot = tarx_keys_latest_snapshot();
+	bytea	   *envelope;
+
+	if (call->by_agent)
+	{
+		call->id = agent_key_id(agents, call->project_id, &call->id, snapshot);
+		tarx_keys_table_close(agents);
+	}
+	envelope = fetch_key(&tables, call->project_id, &call->id, snapshot, key);
+	UnregisterSnapshot(snapshot);
+	close_tables(&tables);
+	return envelope;
+}
+
+/*
+ * Resolve a key, or an agent's key, of a project.  In memory of its own, so
+ * that what is left of it does not pile up with the caller.
  */
 static void
 resolve(ResolveCall *call)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Snapshot	snapshot;
+	MemoryContext work = AllocSetContextCreate(context, "tarx_keys resolve",
+											   ALLOCSET_SMALL_SIZES);
 	LlmKey		key;
 	bytea	   *envelope;
 	TarxKeysText value;
 
-	tarx_keys_enter_project(call->project_id);
-	tarx_keys_queries_begin();
-	if (call->by_agent)
-		tarx_keys_query_lock(&agent_query);
-	tarx_keys_query_lock(&key_query);	/* of tombstones, too */
-	snapshot = tarx_keys_latest_snapshot();
-	if (call->by_agent)
-		call->id = agent_key_id(call->project_id, &call->id, snapshot);
-	envelope = fetch_key(call->project_id, &call->id, snapshot, &key);
-	UnregisterSnapshot(snapshot);
+	MemoryContextSwitchTo(work);
+	tarx_keys_check_project(call->project_id);
+	envelope = fetch_called(call, &key);
 	value = open_envelope(&key, envelope, call->recipient != NULL);
 	if (call->use != NULL)
 		use_opened(call, &key, &value);
 	else
 		call->row = HeapTupleGetDatum(form_resolved(call, &key, &value, context));
-	tarx_keys_queries_end();
+	MemoryContextSwitchTo(context);
+	MemoryContextDelete(work);
 }
 
 /*
@@ -651,6 +730,7 @@ resolve_call(FunctionCallInfo fcinfo, bool by_agent, bool sealed)
 Datum
 tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
+	tarx_keys_redaction_mark("resolve_key");
 	PG_RETURN_DATUM(resolve_call(fcinfo, false, false));
 }
 
@@ -658,6 +738,7 @@ tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
+	tarx_keys_redaction_mark("resolve_agent_key");
 	PG_RETURN_DATUM(resolve_call(fcinfo, true, false));
 }
 
@@ -700,15 +781,13 @@ tarx_keys_require_key(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
-	Snapshot	snapshot;
+	KeyTables	tables = open_tables(project_id);
+	Snapshot	snapshot = tarx_keys_latest_snapshot();
 	LlmKey		key;
 
-	tarx_keys_queries_begin();
-	tarx_keys_query_lock(&key_query);
-	snapshot = tarx_keys_latest_snapshot();
-	(void) fetch_key(project_id, key_id, snapshot, &key);
+	(void) fetch_key(&tables, project_id, key_id, snapshot, &key);
 	UnregisterSnapshot(snapshot);
-	tarx_keys_queries_end();
+	close_tables(&tables);
 	PG_RETURN_VOID();
 }
 
@@ -718,11 +797,11 @@ tarx_keys_fail_key(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+	KeyTables	tables = open_tables(project_id);
 
-	tarx_keys_queries_begin();
-	tarx_keys_query_lock(&tombstone_query);
-	fail_key(project_id, key_id, tarx_keys_latest_snapshot());
-	PG_RETURN_VOID();
+	if (is_deleted(&tables, project_id, key_id, tarx_keys_latest_snapshot()))
+		tarx_keys_fail_key_deleted(key_id);
+	tarx_keys_fail_key_not_found(key_id);
 }
 
 /* fail_agent(agent_id uuid): TK003 */
@@ -730,7 +809,6 @@ Datum
 tarx_keys_fail_agent_sql(PG_FUNCTION_ARGS)
 {
 	tarx_keys_fail_agent(tarx_keys_arg_uuid(fcinfo, 0, "agent_id"));
-	PG_RETURN_VOID();
 }
 
 /* Can the client show U+2026 and U+2022? */

@@ -120,6 +120,31 @@ bind_fields(TarxKeysBinding *binding, const PlatformKey *key)
 	tarx_keys_binding_add(binding, &flags, 1);
 }
 
+/* The fields are id, user_id, token_hash, expires_at, project_ids and read_only. */
+bool
+tarx_keys_bind_platform_key(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	PlatformKey key;
+	bytea	   *hash;
+
+	if (fields[0].isnull || fields[1].isnull || fields[2].isnull || fields[5].isnull)
+		return false;
+	hash = DatumGetByteaPP(fields[2].value);
+	if (VARSIZE_ANY_EXHDR(hash) != TARX_KEYS_HASH_BYTES ||
+		!tarx_keys_to_utf8(DatumGetTextPP(fields[1].value), &key.user_id))
+		return false;
+	memcpy(key.hash, VARDATA_ANY(hash), TARX_KEYS_HASH_BYTES);
+	key.id = *DatumGetUUIDP(fields[0].value);
+	key.expires = !fields[3].isnull;
+	key.expires_at = fields[3].isnull ? 0 : DatumGetTimestampTz(fields[3].value);
+	key.project_ids = fields[4].isnull ? NULL : DatumGetArrayTypeP(fields[4].value);
+	key.read_only = DatumGetBool(fields[5].value);
+	if (!is_list_of_projects(key.project_ids))
+		return false;
+	bind_fields(binding, &key);
+	return true;
+}
+
 /* Column n (from 1) of the key's row */
 static Datum
 key_column(int n, bool *isnull)
@@ -299,6 +324,7 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	text	   *token;
 	HeapTuple	tuple;
 
+	tarx_keys_redaction_mark("create_platform_key");
 	check_key_manager();
 	name = tarx_keys_arg_utf8(fcinfo, 0, "name");
 	tarx_keys_check_name(&name, "name");
@@ -525,6 +551,7 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 {
 	LoginCall	call = {.fcinfo = fcinfo};
 
+	tarx_keys_redaction_mark("login");
 	if (!tarx_keys_throttle_allows(GetSessionUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),

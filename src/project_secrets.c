@@ -251,7 +251,10 @@ append_name(StringInfo out, TarxKeysSpan name)
 static void
 append_excerpt(StringInfo out, TarxKeysSpan reference)
 {
-	/* all that the excerpt can need, in any encoding, with one character to spare */
+	/*
+	 * all that the excerpt can need, in any encoding, with one character to
+	 * spare
+	 */
 	int			len = (int) Min(reference.len, 4 * (TARX_KEYS_EXCERPT_CHARS + 1));
 	int			whole = pg_mbcliplen(reference.data, (int) reference.len, len);
 	char		excerpt[TARX_KEYS_EXCERPT_MAX];
@@ -381,6 +384,21 @@ bind_fields(TarxKeysBinding *binding, const ProjectSecret *secret)
 	tarx_keys_binding_init(binding, TARX_KEYS_PURPOSE_SECRET, secret->project_id->data);
 	tarx_keys_binding_add(binding, name.data, name.len);
 	tarx_keys_binding_add(binding, bytes, sizeof(bytes));
+}
+
+/* The fields are project_id, name and version. */
+bool
+tarx_keys_bind_secret(TarxKeysBinding *binding, const NullableDatum *fields)
+{
+	ProjectSecret secret;
+
+	if (fields[0].isnull || fields[1].isnull || fields[2].isnull)
+		return false;
+	secret.project_id = DatumGetUUIDP(fields[0].value);
+	secret.name = DatumGetTextPP(fields[1].value);
+	secret.version = DatumGetInt32(fields[2].value);
+	bind_fields(binding, &secret);
+	return true;
 }
 
 static bytea *
@@ -560,9 +578,12 @@ enter_secret(FunctionCallInfo fcinfo)
 Datum
 tarx_keys_set_secret(PG_FUNCTION_ARGS)
 {
-	ProjectSecret secret = enter_secret(fcinfo);
-	TarxKeysText value = tarx_keys_arg_utf8(fcinfo, 2, "value");
+	ProjectSecret secret;
+	TarxKeysText value;
 
+	tarx_keys_redaction_mark("set_secret");
+	secret = enter_secret(fcinfo);
+	value = tarx_keys_arg_utf8(fcinfo, 2, "value");
 	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value"));
 }
 
@@ -662,10 +683,12 @@ tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 /* Secrets that were found, in the order of their names */
 typedef struct Resolved
 {
-	const uint8 *recipient;		/* the public key to seal to; NULL for values in clear */
+	const uint8 *recipient;		/* the public key to seal to; NULL for values
+								 * in clear */
 	uint64		count;
 	text	  **names;
-	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in the database's encoding */
+	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in
+								 * the database's encoding */
 } Resolved;
 
 static Datum
@@ -716,7 +739,7 @@ open_row(const pg_uuid_t *project_id, uint64 row, bool as_utf8, text **name)
 	TarxKeysText value;
 
 	bind_fields(&binding, &secret);
-	if (!(as_utf8 ? tarx_keys_open_utf8 : tarx_keys_open) (&binding, envelope, &value))
+	if (!tarx_keys_open(&binding, envelope, as_utf8, &value))
 		tarx_keys_fail_secret_integrity(text_to_cstring(secret.name));
 	if ((Pointer) envelope != DatumGetPointer(stored))
 		pfree(envelope);
@@ -816,13 +839,14 @@ Datum
 tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	text	   *name = name_argument(fcinfo, 1);
 	TextList	names = {NULL, 0, 0};
 	Resolved	found = {.recipient = NULL};
+	const pg_uuid_t *project_id;
 	text	   *result;
 
-	texts_add(&names, span_of(name));
+	tarx_keys_redaction_mark("resolve_secret");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	texts_add(&names, span_of(name_argument(fcinfo, 1)));
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
@@ -907,6 +931,7 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 Datum
 tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
+	tarx_keys_redaction_mark("resolve_secrets");
 	/* work_mem does not count here: a store that exceeds it goes to a file */
 	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
 	return (Datum) 0;
@@ -981,12 +1006,16 @@ Datum
 tarx_keys_render_template(PG_FUNCTION_ARGS)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	TarxKeysSpan template = template_argument(fcinfo, 1);
-	TextList	names = template_names(template);
+	const pg_uuid_t *project_id;
+	TarxKeysSpan template;
+	TextList	names;
 	Resolved	found = {.recipient = NULL};
 	text	   *result;
 
+	tarx_keys_redaction_mark("render_template");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	template = template_argument(fcinfo, 1);
+	names = template_names(template);
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);

@@ -31,7 +31,7 @@ typedef struct Headers
 {
 	Datum		json;
 	TarxKeysSecret *secret;
-} Headers;
+}			Headers;
 
 /* What chat_request_base() is to return, and where */
 typedef struct ChatBase
@@ -39,7 +39,7 @@ typedef struct ChatBase
 	TupleDesc	desc;
 	MemoryContext context;
 	HeapTuple	row;
-} ChatBase;
+}			ChatBase;
 
 /* Columns of the only row of provider_query */
 enum
@@ -77,7 +77,7 @@ text_column(int n)
 
 /* Have the provider's row of an opened key in SPI_tuptable. */
 static void
-fetch_provider(const TarxKeysOpenKey *key)
+fetch_provider(const TarxKeysOpenKey * key)
 {
 	Datum		values[2];
 
@@ -92,7 +92,7 @@ fetch_provider(const TarxKeysOpenKey *key)
 
 /* The headers with the key in the place that was left for it */
 static Headers
-make_headers(const TarxKeysOpenKey *key)
+make_headers(const TarxKeysOpenKey * key)
 {
 	char	   *auth_header = text_column(AUTH_HEADER);
 	bool		isnull;
@@ -111,7 +111,7 @@ make_headers(const TarxKeysOpenKey *key)
 
 /* A path below the key's base URL, whose own slashes at its end go */
 static Datum
-url_below(const TarxKeysOpenKey *key, const char *path)
+url_below(const TarxKeysOpenKey * key, const char *path)
 {
 	StringInfoData url;
 	size_t		len = key->destination.len;
@@ -140,7 +140,7 @@ describe_requests(void)
 }
 
 static void
-put_request(ReturnSetInfo *info, Datum url, const Headers *headers)
+put_request(ReturnSetInfo *info, Datum url, const Headers * headers)
 {
 	Datum		values[3] = {CStringGetTextDatum("GET"), url, headers->json};
 	bool		nulls[3] = {false};
@@ -150,7 +150,7 @@ put_request(ReturnSetInfo *info, Datum url, const Headers *headers)
 
 /* What calls name comes first. */
 static void
-put_requests(const TarxKeysOpenKey *key, void *arg)
+put_requests(const TarxKeysOpenKey * key, void *arg)
 {
 	char	   *deployments_path;
 	Headers		headers;
@@ -171,6 +171,7 @@ put_requests(const TarxKeysOpenKey *key, void *arg)
 Datum
 tarx_keys_models_request(PG_FUNCTION_ARGS)
 {
+	tarx_keys_redaction_mark("models_request");
 	/* two rows at most, so that none goes to a file */
 	(void) tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_requests);
 	tarx_keys_use_key(fcinfo, put_requests, fcinfo->resultinfo);
@@ -182,7 +183,7 @@ tarx_keys_models_request(PG_FUNCTION_ARGS)
  */
 
 static void
-form_chat_base(const TarxKeysOpenKey *key, void *arg)
+form_chat_base(const TarxKeysOpenKey * key, void *arg)
 {
 	ChatBase   *base = arg;
 	bool		nulls[2] = {false};
@@ -209,6 +210,7 @@ tarx_keys_chat_request_base(PG_FUNCTION_ARGS)
 {
 	ChatBase	base = {.context = CurrentMemoryContext};
 
+	tarx_keys_redaction_mark("chat_request_base");
 	if (get_call_result_type(fcinfo, NULL, &base.desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	base.desc = BlessTupleDesc(base.desc);

@@ -64,7 +64,11 @@ tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n, const TarxKeysBinding *head
 	size_t		value_at;
 
 	tarx_keys_require_arg(fcinfo, n, "sealed");
-	/* no value is longer than a secret, and nothing is copied before that is known */
+
+	/*
+	 * no value is longer than a secret, and nothing is copied before that is
+	 * known
+	 */
 	if (toast_raw_datum_size(PG_GETARG_DATUM(n)) - VARHDRSZ >
 		tarx_keys_sealed_box_len(header, TARX_KEYS_SECRET_MAX_BYTES) ||
 		!tarx_keys_open_box(PG_GETARG_BYTEA_PP(n), &payload) ||

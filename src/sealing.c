@@ -34,13 +34,12 @@ tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value)
 }
 
 /*
- * Open an envelope: the value, as it was sealed in UTF-8, as a registered
- * secret that the caller wipes.  False if the envelope, or anything it is
- * bound to, is not what was sealed.  TK005 or TK006 if the master key is
- * missing.
+ * Open an envelope, for those to whom it is no error if that fails: the value,
+ * as it was sealed in UTF-8, as a registered secret that the caller wipes; its
+ * secret is NULL if there is none to wipe.
  */
-bool
-tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+TarxKeysRowState
+tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
 {
 	TarxKeysMasterKey master;
 	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
@@ -48,15 +47,40 @@ tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope, TarxKeysTex
 	const uint8 *fingerprint = tarx_keys_envelope_fingerprint(bytes, len);
 	bool		ok;
 
+	*value = (TarxKeysText) {NULL, 0, NULL};
 	if (fingerprint == NULL)
-		return false;
+		return TARX_KEYS_ROW_TAMPERED;
 	value->len = tarx_keys_envelope_plain_len(len);
 	value->data = palloc(value->len + 1);
 	value->secret = tarx_keys_secret_register(value->data, value->len);
-	tarx_keys_page_key(fingerprint, &master);
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return TARX_KEYS_ROW_WITHOUT_MASTER_KEY;
 	ok = tarx_keys_envelope_open((uint8 *) value->data, &master, binding, bytes, len);
 	sodium_memzero(&master, sizeof(master));
-	return ok;
+	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
+}
+
+pg_noreturn static void
+fail_without_master_key(bytea *envelope)
+{
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
+	tarx_keys_fail_master_key_missing(tarx_keys_envelope_fingerprint((const uint8 *) VARDATA_ANY(envelope),
+																	 VARSIZE_ANY_EXHDR(envelope)));
+}
+
+/*
+ * The same, but TK005 or TK006 if the master key is missing.  False if the
+ * envelope, or anything it is bound to, is not what was sealed.
+ */
+bool
+tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+{
+	TarxKeysRowState state = tarx_keys_try_open(binding, envelope, value);
+
+	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
+		fail_without_master_key(envelope);
+	return state == TARX_KEYS_ROW_OK;
 }
 
 /*
@@ -80,13 +104,14 @@ tarx_keys_master_key_is_missing(bytea *envelope)
 	return false;
 }
 
-/* The same with the value in the database's encoding */
+/* The same with the value in the database's encoding, unless as_utf8 */
 bool
-tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8, TarxKeysText *value)
 {
 	if (!tarx_keys_open_utf8(binding, envelope, value))
 		return false;
-	*value = tarx_keys_secret_from_utf8(*value);
+	if (!as_utf8)
+		*value = tarx_keys_secret_from_utf8(*value);
 	return true;
 }
 
@@ -107,12 +132,9 @@ tarx_keys_stamp(const TarxKeysBinding *binding)
 	return stamp;
 }
 
-/*
- * Is this the stamp of these fields?  Also false if the master key is missing,
- * which only the server log tells: a stamp can name any.
- */
-bool
-tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
+/* Is this the stamp of these fields? */
+TarxKeysRowState
+tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp)
 {
 	TarxKeysMasterKey master;
 	const uint8 *bytes = (const uint8 *) VARDATA_ANY(stamp);
@@ -121,20 +143,31 @@ tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
 	bool		ok;
 
 	if (fingerprint == NULL)
-		return false;
+		return TARX_KEYS_ROW_TAMPERED;
 	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return TARX_KEYS_ROW_WITHOUT_MASTER_KEY;
+	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
+	sodium_memzero(&master, sizeof(master));
+	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
+}
+
+/* The same for login(), which does not tell why: only the server log does. */
+bool
+tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
+{
+	TarxKeysRowState state = tarx_keys_check_stamp(binding, stamp);
+
+	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
 	{
 		char		hex[TARX_KEYS_FINGERPRINT_HEX];
 
-		tarx_keys_fingerprint_hex(fingerprint, hex);
+		tarx_keys_fingerprint_hex(tarx_keys_stamp_fingerprint((const uint8 *) VARDATA_ANY(stamp),
+															  VARSIZE_ANY_EXHDR(stamp)), hex);
 		ereport(LOG_SERVER_ONLY,
 				(errmsg("tarx_keys: a stamp cannot be checked, because the master key with fingerprint %s is not in the keyring", hex),
 				 errhidestmt(true)));
-		return false;
 	}
-	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
-	sodium_memzero(&master, sizeof(master));
-	return ok;
+	return state == TARX_KEYS_ROW_OK;
 }
 
 /* The public key of the active master key.  TK005 without a keyring. */

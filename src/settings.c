@@ -37,6 +37,7 @@ static const struct config_enum_entry log_resolves_options[] = {
 static bool allow_insecure_base_urls = false;
 static int	log_resolves = TARX_KEYS_LOG_REFUSED;
 static int	login_failures_per_minute = 60;
+static bool redact_logs = true;
 static bool require_login = false;
 static char *master_key = NULL;
 static char *master_key_command = NULL;
@@ -219,6 +220,22 @@ define_master_key_file(void)
 							   NULL);
 }
 
+/* tarx_keys.redact_logs keeps values out of logs and statistics. */
+static void
+define_redact_logs(void)
+{
+	DefineCustomBoolVariable("tarx_keys.redact_logs",
+							 "Keeps statements that may carry a key or secret out of logs and statistics.",
+							 NULL,
+							 &redact_logs,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+}
+
 /* tarx_keys.require_login refuses act_as(): only login() makes an identity. */
 static void
 define_require_login(void)
@@ -301,6 +318,7 @@ tarx_keys_settings_init(void)
 	define_master_key();
 	define_master_key_command();
 	define_master_key_file();
+	define_redact_logs();
 	define_require_login();
 	define_secret_versions_kept();
 	define_usage_entries();
@@ -329,6 +347,12 @@ bool
 tarx_keys_setting_insecure_urls(void)
 {
 	return allow_insecure_base_urls;
+}
+
+bool
+tarx_keys_setting_redact_logs(void)
+{
+	return redact_logs;
 }
 
 bool

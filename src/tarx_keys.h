@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "storage/lwlock.h"
 #include "utils/portal.h"
+#include "utils/relcache.h"
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
@@ -32,7 +33,8 @@ typedef struct TarxKeysText
 {
 	char	   *data;			/* not NUL-terminated; NULL for SQL NULL */
 	size_t		len;
-	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of ours */
+	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of
+								 * ours */
 } TarxKeysText;
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
@@ -52,13 +54,25 @@ extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *
 extern void tarx_keys_check_description(const TarxKeysText *description, const char *what);
 
 /* sealing.c: values in and out of envelopes */
+typedef enum TarxKeysRowState	/* SQL has these as numbers; the worst is the
+								 * greatest */
+{
+	TARX_KEYS_ROW_OK,
+	TARX_KEYS_ROW_WITHOUT_MASTER_KEY,
+	TARX_KEYS_ROW_TAMPERED
+} TarxKeysRowState;
+
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
+extern TarxKeysRowState tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope,
+										   TarxKeysText *value);
 extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,
 								TarxKeysText *value);
 extern bool tarx_keys_master_key_is_missing(bytea *envelope);
-extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value);
+extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8,
+						   TarxKeysText *value);
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
+extern TarxKeysRowState tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp);
 extern bool tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp);
 
 extern void tarx_keys_active_public_key(uint8 *public_key);
@@ -70,6 +84,18 @@ extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
 extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
 extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
 									TarxKeysSecret **copy);
+
+/*
+ * What the rows of the tables are bound to: binds a row whose fields are the
+ * arguments of a function, in the order that the SQL file gives them.  False
+ * if nothing can have been sealed with such fields.
+ */
+typedef bool (*TarxKeysBindRow) (TarxKeysBinding *binding, const NullableDatum *fields);
+
+extern bool tarx_keys_bind_llm_key(TarxKeysBinding *binding, const NullableDatum *fields);
+extern bool tarx_keys_bind_secret(TarxKeysBinding *binding, const NullableDatum *fields);
+extern bool tarx_keys_bind_platform_key(TarxKeysBinding *binding, const NullableDatum *fields);
+extern bool tarx_keys_bind_audit_ends(TarxKeysBinding *binding, const NullableDatum *fields);
 
 /* errors.c: the errors that more than one place reports, in one wording */
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
@@ -91,6 +117,7 @@ extern const char *tarx_keys_setting_key_file(void);
 extern const char *tarx_keys_setting_key_command(void);
 extern bool tarx_keys_setting_key_is_set(void);
 extern bool tarx_keys_setting_insecure_urls(void);
+extern bool tarx_keys_setting_redact_logs(void);
 extern bool tarx_keys_setting_require_login(void);
 extern int	tarx_keys_setting_secret_versions_kept(void);
 
@@ -118,10 +145,10 @@ extern bool tarx_keys_page_has_keyring(void);
 extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
 extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
 extern bool tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
-extern void tarx_keys_page_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
 
 /* keyring_source.c: where the keyring comes from */
 extern void tarx_keys_keyring_load(void);
+extern TarxKeysKeyringProblem tarx_keys_key_file_problem(const char *path);
 
 /* keyring_worker.c: reloads it */
 extern void tarx_keys_worker_register(void);
@@ -171,12 +198,45 @@ extern Snapshot tarx_keys_latest_snapshot(void);
 extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
 											 TupleDesc (*describe) (void));
 
+/* lookup.c: rows by primary key (project_id, id) */
+#define TARX_KEYS_TABLE_MAX_COLUMNS	9
+
+typedef struct TarxKeysColumn
+{
+	const char *name;
+	Oid			type;
+} TarxKeysColumn;
+
+typedef struct TarxKeysTable
+{
+	const char *name;
+	TarxKeysQuery query;		/* its columns by $1 and $2, for SPI */
+	int			ncolumns;
+	TarxKeysColumn columns[TARX_KEYS_TABLE_MAX_COLUMNS];	/* the primary key's
+															 * first */
+
+	/* what lookup.c knows of it */
+	struct TarxKeysTable *next;
+	bool		is_watched;
+	bool		is_known;
+	Oid			relid;
+	Oid			indexid;		/* InvalidOid if SPI has to do it */
+	AttrNumber	attnums[TARX_KEYS_TABLE_MAX_COLUMNS];
+} TarxKeysTable;
+
+extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
+extern void tarx_keys_table_close(Relation relation);
+extern bool tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,
+								 const pg_uuid_t *project_id, const pg_uuid_t *id,
+								 Datum *values, bool *nulls);
+
 /* identity.c: who acts, and in which project */
 typedef struct TarxKeysIdentity
 {
 	const char *user_id;
 	const pg_uuid_t *project_id;	/* the active project, or NULL */
-	bool		proven;			/* by a platform key, not asserted by a backend */
+	bool		proven;			/* by a platform key, not asserted by a
+								 * backend */
 	bool		read_only;		/* may only list */
 	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
 	const char *expires_at;		/* a TimestampTz as a number, or '' for never */
@@ -184,13 +244,14 @@ typedef struct TarxKeysIdentity
 
 extern void tarx_keys_identity_init(void);
 extern void tarx_keys_enter_maintenance_mode(void);
+extern void tarx_keys_check_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
 extern char *tarx_keys_acting_user(void);
 extern void tarx_keys_require_manager(void);
 extern bool tarx_keys_identity_is_narrowed(void);
 extern bool tarx_keys_identity_is_proven(void);
-extern bool tarx_keys_identity_expires(TimestampTz *expires_at);
+extern bool tarx_keys_identity_expires(TimestampTz *when);
 extern void tarx_keys_warn_without_transaction(const char *function);
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern const char *tarx_keys_acting_user_or_null(void);
@@ -200,10 +261,11 @@ typedef struct TarxKeysOpenKey
 {
 	TarxKeysText provider;
 	TarxKeysText destination;
-	TarxKeysText value;			/* in the database's encoding; wiped behind the call */
-} TarxKeysOpenKey;
+	TarxKeysText value;			/* in the database's encoding; wiped behind
+								 * the call */
+}			TarxKeysOpenKey;
 
-typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey *key, void *arg);
+typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey * key, void *arg);
 extern void tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg);
 
 /* event_log.c: lines in the server log */
@@ -214,6 +276,22 @@ extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate);
 extern bool tarx_keys_is_refusal(int sqlerrcode);
+
+/* redaction.c: which statements may carry a value */
+
+/* what stands in the place of a text: for a kind of statement and a function's name */
+#define TARX_KEYS_REDACTED_QUERY	"/* %s redacted: it names tarx_keys.%s */"
+
+extern void tarx_keys_redaction_install(void);
+extern void tarx_keys_redaction_mark(const char *name);
+extern const char *tarx_keys_redaction_of_statement(void);
+extern bool tarx_keys_redaction_in_transaction(void);
+
+/* redaction_log.c: the server log */
+extern void tarx_keys_redaction_log_install(void);
+
+/* redaction_statement.c: statements as others keep them */
+extern void tarx_keys_redaction_statement_install(void);
 
 /* shmem.c: our part of PostgreSQL's shared memory */
 extern void tarx_keys_shmem_init(void);

@@ -20,6 +20,7 @@
 
 #include <sodium.h>
 
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -36,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_usage_in_memory);
 PG_FUNCTION_INFO_V1(tarx_keys_usage_name_id_sql);
+PG_FUNCTION_INFO_V1(tarx_keys_usage_of);
 
 /* what part of a full table is emptied at once, so that it is rarely searched */
 #define EVICTED_PART	20
@@ -412,19 +414,28 @@ arg_sorted_uuids(FunctionCallInfo fcinfo, int n, size_t *count)
 	return uuids;
 }
 
+/* uses, refused and last_used_at of an entry, or of none */
+static void
+form_counts(UsageEntry *entry, Datum *values, bool *nulls)
+{
+	TimestampTz last = entry == NULL ? 0 : (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
+
+	values[0] = Int64GetDatum(entry == NULL ? 0 : (int64) pg_atomic_read_u64(&entry->uses));
+	values[1] = Int64GetDatum(entry == NULL ? 0 : (int64) pg_atomic_read_u64(&entry->refused));
+	values[2] = TimestampTzGetDatum(last);
+	nulls[0] = nulls[1] = false;
+	nulls[2] = last == 0;
+}
+
 static void
 put_row(ReturnSetInfo *rsinfo, UsageEntry *entry)
 {
-	TimestampTz last = (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
 	values[0] = UUIDPGetDatum(&entry->key.project_id);
 	values[1] = UUIDPGetDatum(&entry->key.id);
-	values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&entry->uses));
-	values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&entry->refused));
-	values[4] = TimestampTzGetDatum(last);
-	nulls[4] = last == 0;
+	form_counts(entry, &values[2], &nulls[2]);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -450,6 +461,25 @@ tarx_keys_usage_in_memory(PG_FUNCTION_ARGS)
 	}
 	LWLockRelease(lock);
 	return (Datum) 0;
+}
+
+/* usage_of(kind text, project_id uuid, id uuid) returns a row: see sql/45_usage.sql */
+Datum
+tarx_keys_usage_of(PG_FUNCTION_ARGS)
+{
+	UsageKey	key = make_key(kind_of_name(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "kind"))),
+							   tarx_keys_arg_uuid(fcinfo, 1, "project_id"),
+							   tarx_keys_arg_uuid(fcinfo, 2, "id"));
+	Datum		values[3];
+	bool		nulls[3];
+	TupleDesc	desc;
+
+	LWLockAcquire(lock, LW_SHARED);
+	form_counts(find(&key), values, nulls);
+	LWLockRelease(lock);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /* usage_name_id(name text) returns uuid: see sql/45_usage.sql */

@@ -264,7 +264,7 @@ tarx_keys_usage_flush_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 
-	/* whatever is set for the database: bookkeeping neither waits nor is waited for */
+	/* whatever is set for the database: neither wait nor be waited for */
 	override("default_transaction_isolation", "read committed");
 	override("default_transaction_read_only", "off");
 	override("lock_timeout", "3s");

@@ -1,6 +1,8 @@
+# shellcheck shell=bash
 # Shared by the scripts in test/: packages, a copy that is not root's, staging.
 # Source it; it expects bash with set -euo pipefail.
 
+# shellcheck disable=SC2034 # used by those that source it
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 say() {
@@ -51,6 +53,12 @@ has_node() {
 	command -v node >/dev/null && command -v npm >/dev/null
 }
 
+# The leak scan wants all libraries that record statements.
+has_recorders() {
+	[ -e "$("$PG_CONFIG" --pkglibdir)/pgaudit.so" ] &&
+		[ -e "$("$PG_CONFIG" --pkglibdir)/pg_stat_statements.so" ]
+}
+
 # What the browser tests of examples/keys-and-secrets need as well
 has_chromium() {
 	command -v chromium >/dev/null
@@ -72,7 +80,8 @@ npm_packages() {
 }
 
 can_test() {
-	can_build && has_node && perl -MIPC::Run -MTest::More -e 1 2>/dev/null
+	can_build && has_recorders && has_node && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
 apt_install() {
@@ -83,15 +92,30 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, nodejs and npm"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs and npm"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
-	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl
+	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl \
+		"postgresql-$(newest_major)-pgaudit"
+	case $1 in test | browse) apt_install pgbouncer ;; esac
 	[ "$1" = build ] || has_node || apt_install nodejs npm
 	[ "$1" != browse ] || has_chromium || apt_install chromium
 	unset PG_CONFIG
 	"can_$1" || die "packages are still missing after apt-get"
+}
+
+# install_programs PROGRAM=PACKAGE...: install the packages whose program is missing.
+install_programs() {
+	local pair missing=()
+	for pair; do
+		command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	is_root || die "packages are missing; run this once with sudo, or install ${missing[*]}"
+	command -v apt-get >/dev/null || die "packages are missing: ${missing[*]}; there is no apt-get to install them with"
+	apt-get update >/dev/null
+	apt_install "${missing[@]}"
 }
 
 # PostgreSQL refuses to run as root: run a command in a copy of the checkout as
@@ -104,9 +128,10 @@ as_postgres_in_copy() {
 	fi
 	copy=$(mktemp -d /tmp/tarx_keys.XXXXXX)
 	# the trap is for interrupts; a test's servers stop with their own scripts
+	# shellcheck disable=SC2064 # the copy of this call
 	trap "rm -rf '$copy'" EXIT
 	mkdir "$copy/src"
-	tar -C "$checkout" --exclude=./.git --exclude=./tmp_check --exclude=./stage \
+	tar -C "$checkout" --exclude=./.git --exclude=./tmp_check --exclude=./stage --exclude=./deb \
 		--exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/unit/bin -cf - . |
 		tar -C "$copy/src" -xf -
 	chown -R postgres: "$copy"
@@ -116,13 +141,18 @@ as_postgres_in_copy() {
 	return $status
 }
 
-# stage DIR: install below DIR and write DIR/server.conf, the settings that make
-# a server find the extension there. Debian's packages before 18 have
-# extension_destdir for that, 18 and later extension_control_path.
+# stage DIR: install below DIR, for a server that has DIR/server.conf
 stage() {
+	"${MAKE:-make}" -s PG_CONFIG="$PG_CONFIG" with_llvm=no install DESTDIR="$1" >/dev/null
+	write_server_conf "$1"
+}
+
+# Write DIR/server.conf, the settings that make a server find the extension below
+# DIR. Debian's packages before 18 have extension_destdir for that, 18 and later
+# extension_control_path.
+write_server_conf() {
 	local dir=$1 major
 	major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-	"${MAKE:-make}" -s PG_CONFIG="$PG_CONFIG" with_llvm=no install DESTDIR="$dir" >/dev/null
 	{
 		if [ "$major" -ge 18 ]; then
 			say "extension_control_path = '$dir$("$PG_CONFIG" --sharedir):\$system'"

@@ -173,6 +173,17 @@ SELECT tarx_keys.create_agent(:'A', 'x');
 \set VERBOSITY default
 ROLLBACK;
 
+-- or before a row that somebody planted
+BEGIN;
+INSERT INTO tarx_keys.audit_log SELECT l.project_id, l.personal, e.last_seq + 4, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp
+  FROM tarx_keys.audit_log l, tarx_keys.audit_ends e WHERE l.project_id = :'A' AND l.seq = 1 AND e.project_id = :'A' AND e.lane = 0;
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+\set VERBOSITY terse
+SELECT tarx_keys.create_agent(:'A', 'x');
+\set VERBOSITY default
+ROLLBACK;
+
 -- or that are gone, with all the rest
 BEGIN;
 DELETE FROM tarx_keys.audit_log;
@@ -182,6 +193,21 @@ SELECT tarx_keys.act_as('alice', :'A');
 \set VERBOSITY terse
 SELECT tarx_keys.create_agent(:'A', 'x');
 \set VERBOSITY default
+ROLLBACK;
+
+-- a name that somebody made too long keeps nothing from being removed
+BEGIN;
+UPDATE tarx_keys.platform_api_keys SET name = repeat('x', 9000) WHERE revoked_at IS NULL;
+SELECT id AS pk FROM tarx_keys.platform_api_keys WHERE revoked_at IS NULL AND user_id = 'alice' LIMIT 1 \gset
+INSERT INTO tarx_keys.project_members VALUES (:'A', repeat('x', 9000), 'member');
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.revoke_platform_key(:'pk');
+SELECT tarx_keys.remove_member(:'A', repeat('x', 9000));
+RESET ROLE;
+SELECT action, length(object_name) FROM tarx_keys.audit_log WHERE length(object_name) > 100;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SELECT * FROM tarx_keys.verify_personal_audit('alice');
 ROLLBACK;
 
 -- A user's own chains as well
@@ -211,6 +237,7 @@ ROLLBACK;
 
 -- a purge keeps what does not verify, and goes on with the rest
 SELECT tarx_keys.purge_audit(NULL);
+BEGIN READ ONLY; SELECT tarx_keys.purge_audit('-infinity'); ROLLBACK;
 \set VERBOSITY terse
 BEGIN;
 UPDATE tarx_keys.audit_log SET user_id = 'bob' WHERE project_id = :'A' AND seq = 9;
@@ -218,6 +245,11 @@ SELECT tarx_keys.purge_audit('infinity') > 0;
 SELECT project_id = :'A' AS of_a, personal, min(seq), count(*) > 5 AS several FROM tarx_keys.audit_log GROUP BY 1, 2;
 SELECT * FROM tarx_keys.verify_audit(:'A');
 SELECT * FROM tarx_keys.verify_audit(:'B');
+ROLLBACK;
+BEGIN;
+DELETE FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 1;
+SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
 ROLLBACK;
 BEGIN;
 UPDATE tarx_keys.audit_log SET at = '-infinity' WHERE project_id = :'A' AND seq = 9;

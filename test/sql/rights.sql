@@ -49,32 +49,6 @@ SELECT polrelid::regclass::text, polname, polcmd, polpermissive, polroles::regro
   FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
  ORDER BY 1, 2;
 
--- what is not the owner's, has no comment, or belongs to the schema but not to the extension
-SELECT 'not owned', p.oid::regprocedure FROM pg_proc p
- WHERE p.pronamespace = 'tarx_keys'::regnamespace AND p.proowner <> 'tarx_keys_owner'::regrole;
-SELECT 'not owned', c.oid::regclass FROM pg_class c
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relowner <> 'tarx_keys_owner'::regrole;
-SELECT 'no comment', p.oid::regprocedure FROM pg_proc p
- WHERE p.pronamespace = 'tarx_keys'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
-SELECT 'no comment', c.oid::regclass FROM pg_class c
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL;
-SELECT 'not a member', c.oid::regclass FROM pg_class c
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'v')
-   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
--- every table of the extension is dumped with its rows
-SELECT 'not dumped', c.oid::regclass FROM pg_class c, pg_extension e
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind = 'r' AND e.extname = 'tarx_keys'
-   AND c.oid <> ALL (e.extconfig);
--- what would stand in the way of distributing the tables
-SELECT 'key without project first', i.indexrelid::regclass
-  FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
- WHERE i.indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
-   AND i.indisunique AND i.indrelid NOT IN ('tarx_keys.projects'::regclass, 'tarx_keys.providers'::regclass, 'tarx_keys.platform_api_keys'::regclass)
-   AND a.attname <> 'project_id';
-SELECT 'sequence', c.oid::regclass FROM pg_class c WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind = 'S';
-SELECT 'trigger', t.tgrelid::regclass, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND NOT t.tgisinternal;
-
 DROP EXTENSION tarx_keys;
 
 -- Default privileges give nobody anything, and take nothing away, whoever they

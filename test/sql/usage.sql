@@ -111,7 +111,6 @@ SELECT tarx_keys.act_as('carol', :'B');
 SELECT project_id, id = :'other', uses, refused FROM tarx_keys.visible_usage('llm_key') WHERE id IN (:'other', :'used');
 SELECT count(*) FROM tarx_keys.visible_usage('llm_key') WHERE project_id <> :'B';
 SELECT count(*) FROM tarx_keys.visible_usage('secret') WHERE project_id <> :'B';
-SELECT count(*) FROM tarx_keys.visible_usage('platform_key');
 SAVEPOINT s;
 SELECT count(*) FROM tarx_keys.visible_usage('x');
 ROLLBACK TO s;

@@ -59,7 +59,7 @@ $node->restart;
 
 # All functions in one session, because a library whose initialization failed
 # must be as unusable at the second call. Left out is what only raises an error
-# of its own.
+# of its own, and the checks of doctor(), which read catalogs.
 my $called = $node->safe_psql(
 	'postgres', q{
 	CREATE TEMP TABLE called (name text, state text, hint text);
@@ -78,8 +78,9 @@ my $called = $node->safe_psql(
 							 FROM unnest(p.proargtypes) t)) AS call
 			  FROM pg_proc p
 			 WHERE p.pronamespace = 'tarx_keys'::regnamespace
+			   AND p.prokind = 'f'
 			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-			   AND p.proname <> 'fail_last_admin'
+			   AND p.proname <> 'fail_last_admin' AND p.proname !~ '^doctor_'
 		LOOP
 			state := 'none';
 			hint := '';
@@ -104,10 +105,17 @@ foreach my $line (split /\n/, $called)
 foreach my $name (
 	qw(act_as current_user_id current_project_id create_project add_member
 	remove_member add_llm_key delete_llm_key resolve_key resolve_agent_key
-	create_agent set_agent_key delete_agent repoint_agents keyring_status))
+	create_agent set_agent_key delete_agent repoint_agents keyring_status
+	doctor verify_keys))
 {
 	ok(exists $state{$name}, "$name() is among the functions tried");
 }
+
+# in no transaction block, for it commits
+($status, $out, $err) = $node->psql('postgres', 'CALL tarx_keys.rotate_master_key()',
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+is(state_of($err), '55000', 'rotate_master_key() fails');
+like($err, $hint, 'rotate_master_key() says what to do');
 
 foreach my $table (qw(llm_keys projects project_members agents))
 {

@@ -253,22 +253,19 @@ sub reload_hanging
 	unlink $started;
 	set_keyring($node,
 		master_key_command =>
-		  "$prelude echo \$\$ > '$started.new'; mv '$started.new' '$started'; sleep 300; :");
+		  "$prelude sleep 300 & echo \$\$ \$! > '$started.new'; mv '$started.new' '$started'; wait");
 	$node->reload;
 	ok(wait_until(sub { -e $started }), 'a hanging command runs');
-	return $running = slurp_file($started) + 0;
+	return $running = slurp_file($started);
 }
 
-# The shell of the command, and its "sleep"
+# The shell of the command, and its "sleep", which has the pipe as well
 sub kill_command
 {
-	my ($shell) = @_;
-	my @sleep = grep {
-		(eval { slurp_file("/proc/$_/status") } || '') =~ /^PPid:\s+$shell$/m
-	} map { s!^/proc/!!r } glob '/proc/[0-9]*';
+	my ($pids) = @_;
 
-	kill 'KILL', $shell, @sleep;
-	$running = 0;
+	kill 'KILL', split ' ', $pids;
+	$running = '';
 	return;
 }
 

@@ -28,12 +28,30 @@ my $agent = ask_ok(
 	SELECT tarx_keys.act_as('bob');
 	SELECT tarx_keys.create_agent('$PROJECT', 'Helper', '$key')});
 my $by_agent = "SELECT key_value FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')";
+ask_ok(
+	$primary, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', 'first');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', 'second');
+	SELECT tarx_keys.set_secret('$PROJECT', 'GONE', 'goes')});
+my $token = ask_ok(
+	$primary, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT token FROM tarx_keys.create_platform_key('laptop')});
+my $login = "SELECT user_id, role FROM tarx_keys.login('$token', '$PROJECT')";
+my $secret = "SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')";
+my $gone = "SELECT tarx_keys.resolve_secret('$PROJECT', 'GONE')";
+my $verify = "SELECT ok FROM tarx_keys.verify_audit('$PROJECT')";
+my $verify_personal = "SELECT ok FROM tarx_keys.verify_personal_audit('bob')";
 
 $primary->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'backup', has_streaming => 1);
 my $keys = write_private("$dir/standby", $other);
 set_keyring($standby, master_key_file => $keys);
+# Each change prunes older rows of audit_ends: without this the older transaction
+# below would be in the way of the replay, which would end it.
+$standby->append_conf('postgresql.conf', "hot_standby_feedback = on\nwal_receiver_status_interval = 1");
 $standby->start;
 $primary->wait_for_catchup($standby);
 is($standby->safe_psql('postgres', 'SELECT pg_is_in_recovery()'), 't', 'a standby');
@@ -45,6 +63,7 @@ like(
 	state_is($standby, 'runner', resolve_sql($key), 'TK006', 'another master key'),
 	qr/ERROR:.*$fingerprint/,
 	'the standby names the missing master key');
+state_is($standby, undef, $verify, 'TK006', 'verify_audit without the master key');
 write_private($keys, "$other\n$hex");
 reload_keyring($standby);
 
@@ -66,7 +85,7 @@ is( ask_ok($standby, 'runner',
 	length $value, 'resolve_agent_key_sealed');
 is( ask_ok($standby, 'runner',
 		"SELECT count(*) FROM tarx_keys.resolve_secrets_sealed('$PROJECT', NULL, '$public_key')"),
-	'0', 'resolve_secrets_sealed');
+	'2', 'resolve_secrets_sealed');
 is( ask_ok(
 		$standby, 'service', qq{
 		SELECT tarx_keys.act_as('bob', '$PROJECT');
@@ -79,6 +98,32 @@ is( ask_ok(
 		SELECT tarx_keys.current_user_id(), count(*) FROM tarx_keys.agents}),
 	'bob|1',
 	'agents');
+is(ask_ok($standby, 'runner', $secret), 'second', 'resolve_secret');
+is( ask_ok($standby, 'runner', "SELECT tarx_keys.render_template('$PROJECT', 'x \${secrets.TOKEN}')"),
+	'x second', 'render_template');
+is( ask_ok(
+		$standby, 'service', qq{
+		SELECT tarx_keys.act_as('bob', '$PROJECT');
+		SELECT string_agg(name || ' ' || version, ',' ORDER BY name) FROM tarx_keys.secrets}),
+	'GONE 1,TOKEN 2',
+	'the list of secrets');
+is(ask_ok($standby, 'service', $login), 'bob|member', 'login');
+is( ask_ok($standby, 'service', "$login; SELECT name FROM tarx_keys.llm_keys"),
+	'first', 'who has logged in lists');
+is( ask_ok(
+		$standby, 'service', q{
+		SELECT tarx_keys.act_as('bob');
+		SELECT name FROM tarx_keys.platform_keys}),
+	'laptop',
+	'the list of platform keys');
+is( ask_ok(
+		$standby, 'service', qq{
+		SELECT tarx_keys.act_as('alice', '$PROJECT');
+		SELECT action, object_name FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 1}),
+	'secret.set|GONE',
+	'the audit log');
+is(ask_ok($standby, undef, $verify), 't', 'verify_audit');
+is(ask_ok($standby, undef, $verify_personal), 't', 'verify_personal_audit');
 state_is($standby, 'service', qq{SELECT tarx_keys.act_as('mallory', '$PROJECT')},
 	'42501', 'no member');
 state_is($standby, 'service', resolve_sql($key), '42501', 'services do not resolve');
@@ -86,8 +131,20 @@ like(
 	keyring($standby),
 	qr/^$fingerprint\|f\|1$/m,
 	'keyring_status');
+is( $standby->safe_psql(
+		'postgres',
+		q{SELECT check_name, finding FROM tarx_keys.doctor() WHERE finding ~ 'could not be checked'}),
+	'', 'doctor');
+
+is( $standby->safe_psql('postgres', 'SELECT kind, name, status FROM tarx_keys.verify_keys() ORDER BY kind = \'platform_key\', kind, name'),
+	join("\n", 'llm_key|first|ok', 'secret|GONE|ok', 'secret|TOKEN|ok', 'platform_key|laptop|ok'),
+	'verify_keys');
 
 # What nobody does there
+
+my ($status, $out, $err) = $standby->psql('postgres', 'CALL tarx_keys.rotate_master_key()',
+	extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+is(state_of($err), '25006', 'rotate_master_key is refused');
 
 foreach my $case (
 	[ 'add_llm_key', "'openai', 'x', '$value'" ],
@@ -97,7 +154,10 @@ foreach my $case (
 	[ 'delete_agent', "'$agent'" ],
 	[ 'repoint_agents', "'$key', '$key'" ],
 	[ 'add_member', "'carol'" ],
-	[ 'remove_member', "'bob'" ])
+	[ 'remove_member', "'bob'" ],
+	[ 'set_secret', "'TOKEN', 'third'" ],
+	[ 'restore_secret', "'TOKEN', 1" ],
+	[ 'delete_secret', "'TOKEN'" ])
 {
 	my ($function, $args) = @$case;
 	state_is($standby, 'service', qq{
@@ -107,6 +167,16 @@ foreach my $case (
 state_is($standby, 'service', q{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.create_project('x')}, '25006', 'create_project is refused');
+state_is($standby, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT * FROM tarx_keys.create_platform_key('x')}, '25006', 'create_platform_key is refused');
+state_is($standby, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT tarx_keys.revoke_platform_key(id) FROM tarx_keys.platform_keys},
+	'25006', 'revoke_platform_key is refused');
+state_is($standby, undef, 'SELECT tarx_keys.purge_audit(now())', '25006', 'purge_audit is refused');
+state_is($standby, undef, "SELECT tarx_keys.begin_audit('@{[ $PROJECT =~ tr/1/2/r ]}')",
+	'25006', 'begin_audit is refused');
 
 # A deletion, replayed; also for a transaction that has begun before
 
@@ -114,14 +184,24 @@ my $session = $standby->background_psql('postgres', on_error_stop => 0,
 	extra_params => [ '-U', 'runner', '-v', 'VERBOSITY=verbose' ]);
 $session->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
 is($session->query_safe(resolve_sql($key)), $value, 'resolved before the deletion');
+$primary->poll_query_until('postgres',
+	'SELECT count(*) = 1 FROM pg_stat_replication WHERE backend_xmin IS NOT NULL')
+  or die 'the primary knows nothing of the older transaction';
 
 ask_ok(
 	$primary, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
-	SELECT tarx_keys.delete_llm_key('$PROJECT', '$key')});
+	SELECT tarx_keys.delete_llm_key('$PROJECT', '$key');
+	SELECT tarx_keys.delete_secret('$PROJECT', 'GONE')});
+ask_ok(
+	$primary, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT tarx_keys.revoke_platform_key(id) FROM tarx_keys.platform_keys});
 $primary->wait_for_catchup($standby);
 state_is($standby, 'runner', resolve_sql($key), 'TK002', 'a deleted key');
 state_is($standby, 'runner', $by_agent, 'TK002', 'the agent of a deleted key');
+state_is($standby, 'runner', $gone, 'TK011', 'a deleted secret');
+state_is($standby, 'service', $login, 'TK010', 'a revoked platform key');
 $session->query(resolve_sql($key));
 is(state_of($session->{stderr}), 'TK002', 'a deleted key in an older transaction');
 $session->quit;
@@ -138,5 +218,25 @@ is( ask_ok(
 	'1',
 	'repointing works once promoted');
 is(ask_ok($standby, 'runner', $by_agent), $value, 'the agent resolves again');
+is( ask_ok(
+		$standby, 'service', qq{
+		SELECT tarx_keys.act_as('alice');
+		SELECT tarx_keys.restore_secret('$PROJECT', 'TOKEN', 1)}),
+	'3',
+	'restoring a secret works once promoted');
+is(ask_ok($standby, 'runner', $secret), 'first', 'and it resolves');
+$token = ask_ok(
+	$standby, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT token FROM tarx_keys.create_platform_key('desktop')});
+is(ask_ok($standby, 'service', "SELECT user_id FROM tarx_keys.login('$token')"),
+	'bob', 'a platform key of the new primary logs in');
+is(ask_ok($standby, undef, $verify), 't', 'the log goes on and verifies');
+is(ask_ok($standby, undef, $verify_personal), 't', 'the personal one, too');
+like(keyring($standby), qr/^[0-9a-f]{16}\|t\|1$/m,
+	'new keys hang on the key that is active here');
+is(ask_ok($standby, undef, 'SELECT tarx_keys.purge_audit(now()) > 0'),
+	't', 'purge_audit works once promoted');
+is(ask_ok($standby, undef, $verify), 't', 'what it left verifies');
 
 done_testing();

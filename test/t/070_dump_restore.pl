@@ -1,6 +1,7 @@
-# A dump has everything but the master key: with that, its keys resolve wherever
-# it is restored, also in a database of another encoding; without it, people can
-# still read the list.
+# A dump, in any format, has everything but the master key: with that, its keys
+# and secrets resolve, its tokens log in and its audit log verifies wherever it is
+# restored, also in a database of another encoding; without it, people can still
+# read the lists. Parts of it can be restored as far as they make sense.
 
 use strict;
 use warnings FATAL => 'all';
@@ -34,7 +35,9 @@ $node->safe_psql(
 	GRANT USAGE ON SCHEMA tarx_keys TO auditor;
 	GRANT SELECT ON tarx_keys.llm_key_tombstones TO auditor;
 	GRANT SELECT (slug) ON tarx_keys.providers TO auditor;
-	GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status() TO auditor;});
+	GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status() TO auditor;
+	REVOKE SELECT ON tarx_keys.key_usage FROM tarx_keys_login;
+	CREATE ROLE keeper LOGIN BYPASSRLS IN ROLE pg_read_all_data;});
 
 my %key = (
 	first => add_key($node, 'first', $value, 'app'),
@@ -58,42 +61,29 @@ my $orphan = ask_ok(
 	$node, 'service', qq{
 	SELECT tarx_keys.act_as('bob');
 	SELECT tarx_keys.create_agent('$PROJECT', 'Orphan', '$key{deleted}')}, 'app');
+ask_ok(
+	$node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$accented 1', 'Of the $accented');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$accented 2');
+	SELECT tarx_keys.set_secret('$PROJECT', 'GONE', 'x');
+	SELECT tarx_keys.delete_secret('$PROJECT', 'GONE')}, 'app');
+my ($token, $revoked) = map {
+	ask_ok(
+		$node, 'service', qq{
+		SELECT tarx_keys.act_as('bob');
+		SELECT token FROM tarx_keys.create_platform_key('$_', '2100-01-01', ARRAY['$PROJECT'::uuid])}, 'app')
+} $accented, 'revoked';
+ask_ok(
+	$node, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT tarx_keys.revoke_platform_key(id) FROM tarx_keys.platform_keys WHERE name = 'revoked'}, 'app');
 my $row = $node->safe_psql('app',
 	"SELECT k::text FROM tarx_keys.project_llm_keys k WHERE id = '$key{deleted}'");
 ask_ok(
 	$node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.delete_llm_key('$PROJECT', '$key{deleted}')}, 'app');
-
-# All rows, rights and owners of the extension, one a line
-sub everything
-{
-	my ($cluster, $db) = @_;
-	local $ENV{PGCLIENTENCODING} = 'UTF8';
-
-	return split /\n/, $cluster->safe_psql(
-		$db, q{
-		SELECT 'project', * FROM tarx_keys.projects;
-		SELECT 'member', * FROM tarx_keys.project_members;
-		SELECT 'key', * FROM tarx_keys.project_llm_keys;
-		SELECT 'tombstone', * FROM tarx_keys.llm_key_tombstones;
-		SELECT 'agent', * FROM tarx_keys.agents;
-		SELECT 'provider', * FROM tarx_keys.providers;
-		SELECT 'schema', nspowner::regrole, a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_namespace, aclexplode(nspacl) a WHERE nspname = 'tarx_keys';
-		SELECT 'function', p.oid::regprocedure, proowner::regrole,
-				a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_proc p LEFT JOIN aclexplode(proacl) a ON true
-			WHERE pronamespace = 'tarx_keys'::regnamespace;
-		SELECT 'relation', c.oid::regclass, relowner::regrole, relrowsecurity, relforcerowsecurity,
-				a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_class c LEFT JOIN aclexplode(relacl) a ON true
-			WHERE relnamespace = 'tarx_keys'::regnamespace;
-		SELECT 'column', attrelid::regclass, attname,
-				a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_attribute JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) a
-			WHERE relnamespace = 'tarx_keys'::regnamespace;});
-}
 
 sub list
 {
@@ -109,19 +99,46 @@ sub list
 	return $out;
 }
 
-my %before = map { $_ => 1 } everything($node, 'app');
+sub doctor_of
+{
+	my ($cluster, $db) = @_;
+
+	return $cluster->safe_psql(
+		$db, q{
+		SELECT check_name, severity, finding FROM tarx_keys.doctor()
+		 WHERE check_name IN ('ownership', 'grants', 'public_rights', 'row_security', 'policies',
+			'triggers', 'agents')});
+}
+
+my $doctor_before = doctor_of($node, 'app');
+my @rows_before = rows_of($node, 'app');
+my @rights_before = rights_of($node, 'app');
+foreach my $table (qw(project_secrets project_secret_versions platform_api_keys audit_log audit_ends))
+{
+	ok((grep { /^tarx_keys.$table\|/ } @rows_before), "$table has rows to lose");
+}
 
 sub same_as_before
 {
 	my ($cluster, $db) = @_;
-	my %now = map { $_ => 1 } everything($cluster, $db);
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-	is( join("\n",
-			(map { "lost: $_" } grep { !$now{$_} } sort keys %before),
-			(map { "new: $_" } grep { !$before{$_} } sort keys %now)),
-		'',
-		"$db: all rows, owners and rights are there");
+	is(differences(\@rows_before, [ rows_of($cluster, $db) ]), '', "$db: all rows are there");
+	is(differences(\@rights_before, [ rights_of($cluster, $db) ]),
+		'', "$db: all owners and rights are there");
+	is(doctor_of($cluster, $db), $doctor_before, "$db: doctor() finds what it found before");
+	return;
+}
+
+sub verifies
+{
+	my ($cluster, $db) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is( ask_ok($cluster, undef, qq{
+			SELECT p, u FROM tarx_keys.verify_audit('$PROJECT') p, tarx_keys.verify_personal_audit('bob') u}, $db),
+		'(t,,)|(t,,)',
+		"$db: the audit log verifies");
 	return;
 }
 
@@ -156,7 +173,28 @@ sub resolves
 	state_is($cluster, 'runner',
 		"SELECT * FROM tarx_keys.resolve_agent_key('$PROJECT', '$orphan')",
 		'TK002', "$db: a deleted key stays deleted", $db);
+	is(ask_ok($cluster, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')", $db),
+		"$accented 2", "$db: a secret resolves");
+	state_is($cluster, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'GONE')",
+		'TK011', "$db: a deleted secret stays deleted", $db);
+	is( ask_ok(
+			$cluster, 'service',
+			"SELECT user_id, role FROM tarx_keys.login('$token', '$PROJECT')", $db),
+		'bob|member',
+		"$db: a token logs in");
+	state_is($cluster, 'service', "SELECT * FROM tarx_keys.login('$revoked')",
+		'TK010', "$db: a revoked one does not", $db);
+	verifies($cluster, $db);
+	is( ask_ok(
+			$cluster, 'service', qq{
+			SELECT tarx_keys.act_as('alice');
+			SELECT tarx_keys.restore_secret('$PROJECT', 'TOKEN', 1)}, $db),
+		3,
+		"$db: an older version of a secret is there");
+	is(ask_ok($cluster, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')", $db),
+		"$accented 1", "$db: and resolves");
 	like(add_key($cluster, 'new', $value, $db), qr/^[0-9a-f-]{36}$/, "$db: adding works");
+	verifies($cluster, $db);
 	return;
 }
 
@@ -174,6 +212,13 @@ $node->command_ok([ 'pg_dump', '-f', "$dir/app.sql", '-d', $node->connstr('app')
 $node->command_ok(
 	[ 'pg_dump', '-Fc', '-f', "$dir/app.custom", '-d', $node->connstr('app') ],
 	'pg_dump in custom format');
+$node->command_ok(
+	[ 'pg_dump', '-Fd', '-j', '2', '-f', "$dir/app.dir", '-d', $node->connstr('app') ],
+	'pg_dump in directory format, in parallel');
+# of one database, because its roles go with it
+$node->command_ok(
+	[ 'pg_dumpall', '--exclude-database=postgres', '-f', "$dir/all.sql", '-d', $node->connstr('postgres') ],
+	'pg_dumpall');
 $node->command_ok(
 	[ 'pg_dumpall', '--globals-only', '-f', "$dir/globals.sql", '-d', $node->connstr('postgres') ],
 	'pg_dumpall of the roles');
@@ -193,20 +238,40 @@ $node->safe_psql('copy',
 state_is($node, 'runner', resolve_sql($key{deleted}),
 	'TK002', 'copy: a deleted row that comes back does not resolve', 'copy');
 
-# A database of another encoding
+# Another role than a superuser
 
-$node->safe_psql('postgres',
-	q{CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'});
-restore($node, 'latin1');
+$node->command_ok(
+	[ 'pg_dump', '-U', 'keeper', '-Fc', '-t', 'tarx_keys.*', '-f', "$dir/keeper.custom", '-d', $node->connstr('app') ],
+	'pg_dump by a role that may read all, and bypasses row security');
+$node->safe_psql('app', 'ALTER ROLE keeper NOBYPASSRLS');
+$node->command_fails_like(
+	[ 'pg_dump', '-U', 'keeper', '-f', "$dir/keeper.sql", '-d', $node->connstr('app') ],
+	qr/row-level security/,
+	'pg_dump by a role that does not: no dump rather than an empty one');
+my ($of_schema) = run_command([ 'pg_dump', '-n', 'tarx_keys', '-d', $node->connstr('app') ]);
+unlike($of_schema, qr/^COPY/m, 'pg_dump -n leaves out what is of an extension, as README warns');
+
+# Databases of other encodings
+
 my $ascii = $list =~ s/\x{e2}\x{80}\x{a6}/.../gr;
-is(list($node, 'latin1'), $ascii, 'latin1: the list has its masks in ASCII');
-resolves($node, 'latin1');
+
+foreach my $encoding (qw(latin1 latin9))
+{
+	$node->safe_psql('postgres',
+		qq{CREATE DATABASE $encoding TEMPLATE template0 ENCODING '$encoding' LOCALE 'C'});
+	restore($node, $encoding);
+	same_as_before($node, $encoding);
+	is(list($node, $encoding), $ascii, "$encoding: the list has its masks in ASCII");
+	resolves($node, $encoding);
+	is( ask_ok($node, 'runner',
+			resolve_sql(add_key($node, "$accented 2", "$value $accented", $encoding)), $encoding),
+		"$value $accented",
+		"$encoding: what is added there resolves there");
+}
 state_is($node, 'runner', resolve_sql($key{euro}),
 	'22P05', 'latin1: a value with other characters does not resolve', 'latin1');
-is( ask_ok($node, 'runner',
-		resolve_sql(add_key($node, "$accented 2", "$value $accented", 'latin1')), 'latin1'),
-	"$value $accented",
-	'latin1: what is added there resolves there');
+is(ask_ok($node, 'runner', resolve_sql($key{euro}), 'latin9'), $euro,
+	'latin9: a value that fits it does');
 
 # and from there back
 
@@ -218,6 +283,54 @@ is( ask_ok($node, 'runner', resolve_sql($key{$accented}), 'back'),
 	"$value $accented",
 	'back: a key with an accent in name and value resolves');
 is(ask_ok($node, 'runner', resolve_sql($key{euro}), 'back'), $euro, 'back: any value resolves');
+verifies($node, 'back');
+
+# Rows only, into a new extension: all of them, without the DBA's own rights.
+
+$node->safe_psql('postgres', 'CREATE DATABASE data');
+$node->safe_psql('data', 'CREATE EXTENSION tarx_keys');
+$node->command_ok(
+	[ 'pg_restore', '--exit-on-error', '--data-only', '-d', $node->connstr('data'), "$dir/keeper.custom" ],
+	'data: the rows restore');
+is(differences(\@rows_before, [ rows_of($node, 'data') ]), '', 'data: all rows are there');
+isnt(differences(\@rights_before, [ rights_of($node, 'data') ]), '', 'data: rights are not');
+resolves($node, 'data');
+
+# Single tables that have lost all, while the others stay
+
+sub restore_parts
+{
+	my ($test, @options) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	$node->command_ok(
+		[ 'pg_restore', '--exit-on-error', '--data-only', '-n', 'tarx_keys', @options, '-d', $node->connstr('parts'), "$dir/app.custom" ],
+		"parts: $test");
+	return;
+}
+
+$node->safe_psql('postgres', 'CREATE DATABASE parts');
+restore($node, 'parts');
+$node->safe_psql('parts', 'DELETE FROM tarx_keys.project_llm_keys');
+restore_parts('one table', '-t', 'project_llm_keys');
+same_as_before($node, 'parts');
+
+$node->safe_psql('parts', 'DELETE FROM tarx_keys.projects');
+my ($toc, $toc_errors) = run_command([ 'pg_restore', '-l', "$dir/app.custom" ]);
+# what the deletion has not taken along
+write_private("$dir/list", join "\n", grep { !/ (providers|llm_key_tombstones|last_used|platform_api_keys|audit_\w+) / } split /\n/, $toc);
+restore_parts('several, by a list', '-L', "$dir/list");
+same_as_before($node, 'parts');
+resolves($node, 'parts');
+
+# The two tables of the audit log belong together.
+$node->safe_psql('parts', 'DELETE FROM tarx_keys.audit_log');
+restore_parts('an older audit log', '-t', 'audit_log');
+like(ask_ok($node, undef, "SELECT tarx_keys.verify_audit('$PROJECT')", 'parts'),
+	qr/^\(f,/, 'parts: an older audit log does not verify with newer ends');
+$node->safe_psql('parts', 'DELETE FROM tarx_keys.audit_ends; DELETE FROM tarx_keys.audit_log');
+restore_parts('both tables of the audit log', '-t', 'audit_log', '-t', 'audit_ends');
+verifies($node, 'parts');
 
 # Another cluster with another master key, until it gets the right one
 
@@ -237,6 +350,22 @@ my ($fingerprint) = split /\|/, keyring($node, 'app');
 my $err = state_is($other, 'runner', resolve_sql($key{first}),
 	'TK006', 'moved: resolving needs the master key', 'moved');
 like($err, qr/ERROR:.*$fingerprint/, 'moved: the error names it');
+foreach my $case (
+	[ 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')" ],
+	[ undef, "SELECT tarx_keys.verify_audit('$PROJECT')" ],
+	[ 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$PROJECT', 'NEW', 'x')" ])
+{
+	like(state_is($other, $case->[0], $case->[1], 'TK006', "moved: $case->[1]", 'moved'),
+		qr/ERROR:.*$fingerprint/, 'moved: and the error names it');
+}
+is( ask_ok($other, 'service', qq{
+		SELECT tarx_keys.act_as('bob', '$PROJECT');
+		SELECT s.name, s.version, s.description, p.name FROM tarx_keys.secrets s, tarx_keys.platform_keys p
+		WHERE p.revoked_at IS NULL}, 'moved'),
+	"TOKEN|2|Of the $accented|$accented",
+	'moved: the lists of secrets and platform keys');
+state_is($other, 'service', "SELECT * FROM tarx_keys.login('$token')",
+	'TK010', 'moved: no token logs in', 'moved');
 like(keyring($other, 'moved'), qr/^$fingerprint\|\|5$/m, 'moved: keyring_status names it');
 is( ask_ok(
 		$other, 'auditor', 'SELECT id FROM tarx_keys.llm_key_tombstones', 'moved'),
@@ -252,6 +381,43 @@ like(
 write_private($file, hex_key('another') . "\n$hex");
 reload_keyring($other);
 resolves($other, 'moved');
+$other->safe_psql('moved', 'CALL tarx_keys.rotate_master_key()');
+write_private($file, hex_key('another'));
+reload_keyring($other);
+is(ask_ok($other, 'runner', resolve_sql($key{first}), 'moved'), $value,
+	'moved: a key that was rotated to the cluster\'s own master key resolves');
+is(ask_ok($other, undef, "SELECT count(*) FROM tarx_keys.verify_keys() WHERE status <> 'ok'", 'moved'),
+	0, 'moved: and all others');
+verifies($other, 'moved');
+write_private($file, hex_key('another') . "\n$hex");
+reload_keyring($other);
+
+# In parallel, with the right one from the start. pg_restore does not know that the
+# rows of one table of an extension refer to those of another, so that their checks
+# must wait until all are there.
+
+$other->safe_psql('postgres', 'CREATE DATABASE parallel');
+{
+	local $ENV{PGOPTIONS} = '-c session_replication_role=replica';
+	$other->command_ok(
+		[ 'pg_restore', '--exit-on-error', '-j', '2', '-d', $other->connstr('parallel'), "$dir/app.dir" ],
+		'parallel: the dump restores');
+}
+same_as_before($other, 'parallel');
+resolves($other, 'parallel');
+
+# All of a cluster, into one that has none of it
+
+my $whole = new_node('whole', keyring => { master_key => $hex });
+$whole->start;
+$whole->command_ok(
+	[ 'psql', '-Xq', '-f', "$dir/all.sql", '-d', $whole->connstr('postgres') ],
+	'whole: the dump of all restores');
+same_as_before($whole, 'app');
+is(list($whole, 'app'), $list, 'whole: the list is the same');
+resolves($whole, 'app');
+is(ask_ok($whole, 'auditor', 'SELECT count(*) > 0 FROM tarx_keys.keyring_status()', 'app'),
+	't', 'whole: a role of the DBA has its rights');
 
 # A dump into a cluster without our roles: the extension makes them
 

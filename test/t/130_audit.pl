@@ -71,5 +71,48 @@ ask_ok(
 	SELECT tarx_keys.create_agent('$PROJECT', 'goes on')}, 'copy');
 is($node->safe_psql('copy', $verify), 't||', 'and goes on there');
 
+# Call a function and take it back; what it returned.
+sub call_in_little_memory
+{
+	my ($call, $name) = @_;
+	my $peak = q{SELECT substring(pg_read_file('/proc/self/status') FROM 'VmPeak:\s*(\d+)')};
+	my ($before, $result, $after) = split /\n/, $node->safe_psql('latin', qq{
+		SELECT FROM tarx_keys.verify_audit((SELECT id FROM tarx_keys.projects WHERE id <> '$PROJECT' LIMIT 1)) WHERE NOT ok;
+		SELECT FROM tarx_keys.purge_audit('-infinity') n WHERE n > 0;
+		$peak;
+		BEGIN;
+		SELECT $call;
+		$peak;
+		ROLLBACK});
+
+	cmp_ok($after - $before, '<', 8192, "$name needs little memory");
+	return $result;
+}
+
+# Long logs take no more memory than short ones, nor do many of them; not even
+# where each text is converted to UTF-8. Counted is the most that the backend
+# ever mapped, in kB, beyond what a call for a short log needs.
+
+$node->safe_psql('postgres',
+	"CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'");
+$node->safe_psql('latin', 'CREATE EXTENSION tarx_keys');
+ask_ok(
+	$node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_project('Long', '$PROJECT');
+	SELECT count(tarx_keys.create_project('one of many')) FROM generate_series(1, 2000);
+	SELECT count(tarx_keys.create_agent('$PROJECT', 'one of many')) FROM generate_series(1, 20000)}, 'latin');
+is(call_in_little_memory("tarx_keys.verify_audit('$PROJECT')", 'verify_audit'),
+	'(t,,)', 'and it verifies');
+is(call_in_little_memory("tarx_keys.purge_audit('infinity')", 'purge_audit'),
+	'22001', 'and all of it is purged');
+
+# A text that was made too long is not even looked at.
+$node->safe_psql('latin', qq{
+	UPDATE tarx_keys.audit_log SET object_name = repeat('x', 20000000)
+	 WHERE project_id = '$PROJECT' AND seq = 5});
+is(call_in_little_memory("tarx_keys.verify_audit('$PROJECT')", 'a long text'),
+	'(f,5,"row changed")', 'and it is found out');
+
 $node->stop;
 done_testing();

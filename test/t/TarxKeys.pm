@@ -37,6 +37,9 @@ our @EXPORT = qw(
   add_key
   resolve_sql
   keyring
+  rows_of
+  rights_of
+  differences
 );
 
 # The project of the story; its admin is alice, bob is a member.
@@ -71,11 +74,12 @@ sub write_private
 }
 
 # A cluster that is not started yet. keyring => { setting => value }, as
-# set_keyring() takes it; conf => further settings; init => what init() takes.
+# set_keyring() takes it; conf => further settings; init => what init() takes;
+# new => what new() takes.
 sub new_node
 {
 	my ($name, %params) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, %{ $params{new} || {} });
 
 	# The masked list has characters that not every encoding has.
 	$node->init(
@@ -229,7 +233,55 @@ sub keyring
 {
 	my ($node, $db) = @_;
 	return $node->safe_psql(defined $db ? $db : 'postgres',
-		'SELECT * FROM tarx_keys.keyring_status()');
+		'SELECT fingerprint, is_active, llm_keys FROM tarx_keys.keyring_status()');
+}
+
+# All rows of the extension, one a line, whatever tables it has
+sub rows_of
+{
+	my ($cluster, $db) = @_;
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
+	my @tables = split /\n/, $cluster->safe_psql(
+		$db, q{SELECT c.oid::regclass FROM pg_class c
+			WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind = 'r'});
+
+	return split /\n/, $cluster->safe_psql($db,
+		join "\n", map { "SELECT '$_', * FROM $_;" } @tables);
+}
+
+# All rights and owners; no list of rights is the same as the default
+sub rights_of
+{
+	my ($cluster, $db) = @_;
+
+	return split /\n/, $cluster->safe_psql(
+		$db, q{
+		SELECT 'schema', nspowner::regrole, a.grantor::regrole, a.grantee::regrole, a.privilege_type
+			FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a WHERE nspname = 'tarx_keys';
+		SELECT 'function', p.oid::regprocedure, proowner::regrole,
+				a.grantor::regrole, a.grantee::regrole, a.privilege_type
+			FROM pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner))) a
+			WHERE pronamespace = 'tarx_keys'::regnamespace;
+		SELECT 'relation', c.oid::regclass, relowner::regrole, relrowsecurity, relforcerowsecurity,
+				a.grantor::regrole, a.grantee::regrole, a.privilege_type
+			FROM pg_class c, aclexplode(coalesce(relacl, acldefault('r', relowner))) a
+			WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind IN ('r', 'v');
+		SELECT 'column', attrelid::regclass, attname,
+				a.grantor::regrole, a.grantee::regrole, a.privilege_type
+			FROM pg_attribute JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) a
+			WHERE relnamespace = 'tarx_keys'::regnamespace;});
+}
+
+# What two lists of lines do not have in common, one a line
+sub differences
+{
+	my ($before, $now) = @_;
+	my %before = map { $_ => 1 } @$before;
+	my %now = map { $_ => 1 } @$now;
+
+	return join("\n",
+		(map { "lost: $_" } grep { !$now{$_} } sort keys %before),
+		(map { "new: $_" } grep { !$before{$_} } sort keys %now));
 }
 
 1;

@@ -50,7 +50,7 @@ tap_diag(const char *label, const char *text)
 	{
 		char		cut[TAP_TEXT_MAX];
 
-		snprintf(cut, sizeof(cut), "%s", text);
+		snprintf(cut, sizeof(cut), "%.*s", TAP_TEXT_MAX - 1, text);
 		fputc('"', stderr);
 		tap_escaped(stderr, cut);
 		fputc('"', stderr);

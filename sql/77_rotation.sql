@@ -1,0 +1,253 @@
+-- Rotating the master key: whatever hangs on another key than the active one
+-- is sealed again, in batches that commit.
+
+CREATE FUNCTION tarx_keys.reseal_llm_key(
+    ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
+    destination text, masked_key text, added_by text) RETURNS bytea
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'tarx_keys_reseal_llm_key';
+REVOKE ALL ON FUNCTION tarx_keys.reseal_llm_key FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.reseal_llm_key IS
+'Internal. A row''s ciphertext under the active master key; NULL if it does not open.';
+
+CREATE FUNCTION tarx_keys.reseal_secret(ciphertext bytea, project_id uuid, name text, version integer) RETURNS bytea
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'tarx_keys_reseal_secret';
+REVOKE ALL ON FUNCTION tarx_keys.reseal_secret FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.reseal_secret IS
+'Internal. The same for a version of a secret.';
+
+CREATE FUNCTION tarx_keys.restamp_platform_key(
+    stamp bytea, id uuid, user_id text, token_hash bytea, expires_at timestamptz, project_ids uuid[],
+    read_only boolean) RETURNS bytea
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'tarx_keys_restamp_platform_key';
+REVOKE ALL ON FUNCTION tarx_keys.restamp_platform_key FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.restamp_platform_key IS
+'Internal. The same for the stamp of a platform key.';
+
+CREATE FUNCTION tarx_keys.reseal_audit_ends(
+    sealed_key bytea, project_id uuid, personal boolean, lane integer, first_seq bigint, first_stamp bytea,
+    last_seq bigint, last_stamp bytea) RETURNS bytea
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
+AS 'MODULE_PATHNAME', 'tarx_keys_reseal_audit_ends';
+REVOKE ALL ON FUNCTION tarx_keys.reseal_audit_ends FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.reseal_audit_ends IS
+'Internal. The same for the key of a chain of the audit log.';
+
+-- One batch of a table: the rows behind a key that hang on another master key,
+-- but not those that somebody else has locked, so that it waits for nobody while
+-- it has rows locked. When waiting it takes a single row that opens, chosen
+-- before it is locked.
+--
+-- What is sealed again is what was locked, in its newest version: the columns in
+-- the first part of the query are read again when somebody has changed the row
+-- since the statement began.
+--
+-- The settings let it go through the primary key; statistics would make a
+-- planner read the whole table for each batch.
+CREATE FUNCTION tarx_keys.rotate_rows(
+    table_name text, after text[], batch_size integer, waiting boolean,
+    OUT last text[], OUT examined bigint, OUT resealed bigint)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $rotate$
+DECLARE
+    zeros CONSTANT text := '00000000-0000-0000-0000-000000000000';
+    active text := (tarx_keys.keyring_fingerprints())[1];
+    t record;
+    batch_last text[];
+BEGIN
+    PERFORM tarx_keys.enter_rotation();
+    SELECT v.sealed, v.resealing, coalesce(rotate_rows.after, v.before_all) AS after, array_to_string(v.key, ', ') AS key, v.position,
+           't.' || array_to_string(v.key, ', t.') AS table_key, 'r.' || array_to_string(v.key, ', r.') AS row_key,
+           array_to_string(v.key, ' DESC, ') || ' DESC' AS backwards,
+           'ARRAY[' || array_to_string(v.key, '::text, ') || '::text]' AS key_array
+      INTO STRICT t
+      FROM (VALUES
+        -- before_all: less than every key, because ids are random and names not empty
+        ('project_llm_keys', '{project_id, id}'::text[], '$1[1]::uuid, $1[2]::uuid', ARRAY[zeros, zeros], 'ciphertext',
+         'reseal_llm_key(ciphertext, project_id, id, provider, name, base_url, destination, masked_key, added_by)'),
+        ('project_secrets', '{project_id, name}', '$1[1]::uuid, $1[2]', ARRAY[zeros, ''], 'ciphertext',
+         'reseal_secret(ciphertext, project_id, name, version)'),
+        ('project_secret_versions', '{project_id, name, version}', '$1[1]::uuid, $1[2], $1[3]::integer', ARRAY[zeros, '', '0'], 'ciphertext',
+         'reseal_secret(ciphertext, project_id, name, version)'),
+        ('platform_api_keys', '{id}', '$1[1]::uuid', ARRAY[zeros], 'stamp',
+         'restamp_platform_key(stamp, id, user_id, token_hash, expires_at, project_ids, read_only)'),
+        ('audit_ends', '{project_id, personal, lane}', '$1[1]::uuid, $1[2]::boolean, $1[3]::integer', ARRAY[zeros, 'false', '-1'], 'sealed_key',
+         'reseal_audit_ends(sealed_key, project_id, personal, lane, first_seq, first_stamp, last_seq, last_stamp)')
+      ) AS v (table_name, key, position, before_all, sealed, resealing)
+     WHERE v.table_name = rotate_rows.table_name;
+
+    IF rotate_rows.waiting THEN
+        EXECUTE format($$
+            SELECT %s FROM tarx_keys.%I
+             WHERE (%s) > (%s) AND tarx_keys.fingerprint_of(%I) <> $2 AND tarx_keys.%s IS NOT NULL
+             ORDER BY %s LIMIT 1
+            $$, t.key_array, rotate_rows.table_name, t.key, t.position, t.sealed, t.resealing, t.key)
+            INTO last USING t.after, active;
+        IF last IS NULL THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    EXECUTE format($$
+        WITH batch AS (
+            SELECT * FROM tarx_keys.%I
+             WHERE (%s) %s (%s) AND tarx_keys.fingerprint_of(%I) <> $2
+             ORDER BY %s LIMIT $3 FOR NO KEY UPDATE %s),
+        resealed AS (
+            SELECT %s, tarx_keys.%s AS sealed FROM batch),
+        changed AS (
+            UPDATE tarx_keys.%I t SET %I = r.sealed FROM resealed r
+             WHERE (%s) = (%s) AND r.sealed IS NOT NULL
+            RETURNING 1)
+        SELECT (SELECT %s FROM (SELECT * FROM batch ORDER BY %s LIMIT 1) l), (SELECT count(*) FROM batch), (SELECT count(*) FROM changed)
+        $$, rotate_rows.table_name,
+            t.key, CASE WHEN rotate_rows.waiting THEN '=' ELSE '>' END, t.position, t.sealed,
+            t.key, CASE WHEN rotate_rows.waiting THEN '' ELSE 'SKIP LOCKED' END,
+            t.key, t.resealing,
+            rotate_rows.table_name, t.sealed, t.table_key, t.row_key,
+            t.key_array, t.backwards)
+        INTO batch_last, examined, resealed USING coalesce(last, t.after), active, rotate_rows.batch_size;
+    last := coalesce(last, batch_last);
+END
+$rotate$;
+REVOKE ALL ON FUNCTION tarx_keys.rotate_rows FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.rotate_rows IS
+'Internal. Seals the next rows of a table with the active master key; returns the last key that it came to, NULL at the end, and how many rows it looked at and sealed.';
+
+-- How far it is.  The order of the tables is that of the rotation: a secret that
+-- is set meanwhile leaves what project_secrets had in project_secret_versions,
+-- which therefore comes later.
+
+CREATE FUNCTION tarx_keys.count_rotated()
+RETURNS TABLE (table_name text, total bigint, done bigint, remaining bigint, active_fingerprint text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT table_name, coalesce(sum(s.count), 0)::bigint,
+           coalesce(sum(s.count) FILTER (WHERE s.fingerprint = a.fingerprint), 0)::bigint,
+           coalesce(sum(s.count) FILTER (WHERE s.fingerprint <> a.fingerprint), 0)::bigint,
+           a.fingerprint
+      FROM (SELECT (tarx_keys.keyring_fingerprints())[1] AS fingerprint) a
+     CROSS JOIN unnest('{project_llm_keys, project_secrets, project_secret_versions, platform_api_keys, audit_ends}'::text[])
+                WITH ORDINALITY AS n (table_name, position)
+      LEFT JOIN tarx_keys.count_sealed() s USING (table_name)
+     GROUP BY table_name, n.position, a.fingerprint
+     ORDER BY n.position
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.count_rotated FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.count_rotated IS
+'For the DBA: what the view rotation_progress shows. Error: TK005, with what is wrong with the keyring.';
+
+CREATE VIEW tarx_keys.rotation_progress WITH (security_invoker = true, security_barrier = true) AS
+SELECT p.table_name, p.total, p.done, p.remaining, p.active_fingerprint
+  FROM tarx_keys.count_rotated() p;
+REVOKE ALL ON tarx_keys.rotation_progress FROM PUBLIC;
+COMMENT ON VIEW tarx_keys.rotation_progress IS 'For the DBA: how many rows of each table hang on the active master key, and how many still on another';
+COMMENT ON COLUMN tarx_keys.rotation_progress.remaining IS 'What rotate_master_key() has to do, or could not do';
+
+CREATE FUNCTION tarx_keys.begin_rotation(batch_size integer, OUT tables text[], OUT total bigint)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys.require_argument('batch_size', begin_rotation.batch_size);
+    IF begin_rotation.batch_size < 1 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = 'batch_size must be at least 1',
+            HINT = 'A batch is committed at once; leave batch_size out for 1000 rows.';
+    END IF;
+    SELECT array_agg(p.table_name), sum(p.remaining) INTO tables, total FROM tarx_keys.count_rotated() p;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.begin_rotation FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.begin_rotation IS
+'Internal. Checks the argument of rotate_master_key(); returns the tables and how many rows there are to be sealed again.';
+
+-- A line a second, and one at the end of each table; returns when the last one was.
+CREATE FUNCTION tarx_keys.report_rotation(
+    table_name text, resealed bigint, total bigint, started timestamptz, reported timestamptz, at_end boolean)
+RETURNS timestamptz
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    seconds float8 := greatest(extract(epoch FROM clock_timestamp() - report_rotation.started), 0.001);
+BEGIN
+    PERFORM tarx_keys.require_argument('at_end', report_rotation.at_end);
+    IF NOT report_rotation.at_end AND clock_timestamp() < report_rotation.reported + interval '1 s' THEN
+        RETURN report_rotation.reported;
+    END IF;
+    RAISE NOTICE 'rotation: table %, % of % rows (% %%), % rows per second',
+        report_rotation.table_name, report_rotation.resealed, report_rotation.total,
+        coalesce(least(100, 100 * report_rotation.resealed / nullif(report_rotation.total, 0)), 100),
+        round(report_rotation.resealed / seconds);
+    RETURN clock_timestamp();
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.report_rotation FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.report_rotation IS 'Internal. Says how far a rotation is.';
+
+CREATE FUNCTION tarx_keys.warn_of_kept_rows(table_name text, kept bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys.require_argument('kept', warn_of_kept_rows.kept);
+    IF warn_of_kept_rows.kept > 0 THEN
+        RAISE WARNING USING
+            MESSAGE = format('rows of table %s that do not open were left as they are: %s',
+                             warn_of_kept_rows.table_name, warn_of_kept_rows.kept),
+            HINT = CASE warn_of_kept_rows.table_name WHEN 'audit_ends'
+                   THEN 'Call tarx_keys.verify_audit() and tarx_keys.verify_personal_audit() to find them.'
+                   ELSE 'tarx_keys.verify_keys() tells which rows were tampered with, or lack their master key in the keyring.' END;
+    END IF;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.warn_of_kept_rows FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.warn_of_kept_rows IS 'Internal. Warns of rows that a rotation could not seal again.';
+
+-- Commits, so it has neither SECURITY DEFINER nor SET: it does nothing itself,
+-- and names everything in full. Each table is gone through twice: in batches
+-- that leave out what is locked, and then row by row through what these left.
+CREATE PROCEDURE tarx_keys.rotate_master_key(batch_size integer DEFAULT 1000)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    all_tables pg_catalog.text[];
+    this_table pg_catalog.text;
+    to_do pg_catalog.int8;
+    done pg_catalog.int8 := 0;
+    kept pg_catalog.int8;
+    started pg_catalog.timestamptz := pg_catalog.clock_timestamp();
+    reported pg_catalog.timestamptz := started;
+    wait pg_catalog.bool;
+    position_reached pg_catalog.text[];
+    seen pg_catalog.int8;
+    changed pg_catalog.int8;
+BEGIN
+    COMMIT;                     -- an error in a transaction block, before anything is done
+    SELECT b.tables, b.total INTO all_tables, to_do
+      FROM tarx_keys.begin_rotation(rotate_master_key.batch_size) b;
+    FOREACH this_table IN ARRAY all_tables LOOP
+        kept := 0;
+        FOREACH wait IN ARRAY ARRAY[false, true] LOOP
+            position_reached := NULL;
+            LOOP
+                COMMIT;
+                SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+                SELECT r.last, r.examined, r.resealed INTO position_reached, seen, changed
+                  FROM tarx_keys.rotate_rows(this_table, position_reached, rotate_master_key.batch_size, wait) r;
+                EXIT WHEN position_reached IS NULL;
+                done := done OPERATOR(pg_catalog.+) changed;
+                kept := kept OPERATOR(pg_catalog.+) seen OPERATOR(pg_catalog.-) changed;
+                reported := tarx_keys.report_rotation(this_table, done, to_do, started, reported, false);
+            END LOOP;
+        END LOOP;
+        reported := tarx_keys.report_rotation(this_table, done, to_do, started, reported, true);
+        PERFORM tarx_keys.warn_of_kept_rows(this_table, kept);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON PROCEDURE tarx_keys.rotate_master_key FROM PUBLIC;
+COMMENT ON PROCEDURE tarx_keys.rotate_master_key IS
+'For the DBA: seals LLM keys, all versions of secrets and the keys of the audit log again, and renews the stamps of platform keys, with the active master key, batch_size rows in a transaction. It can be cancelled and called again, also by several sessions at once. Rows that do not open stay as they are, with a warning. Errors: 2D000 in a transaction block, 22023, TK005.';

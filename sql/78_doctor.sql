@@ -1,0 +1,587 @@
+-- doctor(): what a DBA should look at, and what to do about it.
+--
+-- Each check is a function of its own, doctor_NAME(), that returns its findings,
+-- none if all is well. They run as the owner, in maintenance, so that whoever
+-- may execute doctor() gets the same answer; what the owner may not see comes
+-- from C. A check that fails is a finding as well: doctor() itself never fails.
+-- Findings name objects, roles, settings and paths, never a value.
+
+CREATE FUNCTION tarx_keys.doctor_facts(
+    OUT preload_libraries text, OUT libsodium text, OUT keyring_sources integer, OUT keyring_is_literal boolean,
+    OUT has_keyring boolean, OUT load_problem text, OUT file_problem text, OUT file_is_in_data_directory boolean)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'tarx_keys_doctor_facts';
+REVOKE ALL ON FUNCTION tarx_keys.doctor_facts FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_facts IS
+'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, how many settings name a keyring, whether one is loaded, what was wrong with the last load, and what is wrong with the key file by now.';
+
+CREATE FUNCTION tarx_keys.doctor_open_directories() RETURNS text[]
+LANGUAGE c VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'tarx_keys_doctor_open_directories';
+REVOKE ALL ON FUNCTION tarx_keys.doctor_open_directories FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_open_directories IS
+'Internal. The directories above the key file in which others than the server''s user and root could replace it.';
+
+-- Server
+
+CREATE FUNCTION tarx_keys.doctor_known_holes(version integer, today date) RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    -- as of PostgreSQL's releases of May 2026, the holes that a server like ours may have
+    WITH fixed (holes, minors) AS (VALUES
+        ('CVE-2024-10976', ARRAY[150009, 160005, 170001, 180000]),
+        ('CVE-2025-1094', ARRAY[150011, 160007, 170003, 180000]),
+        ('CVE-2025-8713, CVE-2025-8714, CVE-2025-8715', ARRAY[150014, 160010, 170006, 180000]),
+        ('CVE-2025-12817, CVE-2025-12818', ARRAY[150015, 160011, 170007, 180001]),
+        ('CVE-2026-2006', ARRAY[150016, 160012, 170008, 180002]),
+        ('CVE-2026-6473, CVE-2026-6478', ARRAY[150018, 160014, 170010, 180004])),
+    needed AS (
+        SELECT string_agg(f.holes, ', ' ORDER BY m.minor) AS holes, max(m.minor) AS minor
+          FROM fixed f, unnest(f.minors) AS m (minor)
+         WHERE m.minor / 10000 = version / 10000 AND m.minor > version),
+    ends (major, on_date) AS (VALUES
+        (15, date '2027-11-11'), (16, date '2028-11-09'), (17, date '2029-11-08'), (18, date '2030-11-14'))
+    SELECT 'warning', format('PostgreSQL %s.%s has known holes: %s', version / 10000, version % 10000, n.holes),
+           format('Install PostgreSQL %s.%s or a later minor release and restart the server.', n.minor / 10000, n.minor % 10000)
+      FROM needed n WHERE n.holes IS NOT NULL
+    UNION ALL
+    SELECT 'warning', format('PostgreSQL %s has had no fixes since %s', e.major, to_char(e.on_date, 'YYYY-MM-DD')),
+           'Upgrade to a newer major version with pg_upgrade.'
+      FROM ends e WHERE e.major = version / 10000 AND e.on_date < today
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_known_holes FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_known_holes IS
+'Internal. For a check of doctor(): what is known against a server version, as server_version_num, at a date.';
+
+CREATE FUNCTION tarx_keys.doctor_version() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH found AS (
+        SELECT * FROM tarx_keys.doctor_known_holes(current_setting('server_version_num')::integer, current_date))
+    SELECT k.severity, format('%s; libsodium is %s', k.finding, f.libsodium), k.advice FROM found k, tarx_keys.doctor_facts() f
+    UNION ALL
+    SELECT 'ok', format('PostgreSQL %s and libsodium %s have no holes that this version of tarx_keys knows of',
+                        split_part(current_setting('server_version'), ' ', 1), f.libsodium), NULL
+      FROM tarx_keys.doctor_facts() f WHERE NOT EXISTS (SELECT FROM found)
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_version FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_version IS 'Internal. A check of doctor(): the server''s minor release.';
+
+CREATE FUNCTION tarx_keys.doctor_workers() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'warning', format('max_worker_processes = %s leaves no room for three workers of tarx_keys beside PostgreSQL''s own', s.setting),
+           'ALTER SYSTEM SET max_worker_processes = 8; then restart the server.'
+      FROM pg_settings s
+     WHERE s.name = 'max_worker_processes'
+       AND s.setting::integer < 3 + (current_setting('max_logical_replication_workers')::integer > 0)::integer
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_workers FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_workers IS 'Internal. A check of doctor(): room for background workers.';
+
+CREATE FUNCTION tarx_keys.doctor_tls() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'warning', format('the server listens on %s without TLS, and values travel in clear', string_agg(a, ', ' ORDER BY a)),
+           'ALTER SYSTEM SET ssl = on; with ssl_cert_file and ssl_key_file, then reload, and use hostssl instead of host in pg_hba.conf.'
+      FROM regexp_split_to_table(current_setting('listen_addresses'), '\s*,\s*') a
+     WHERE current_setting('ssl') = 'off' AND a !~ '^(localhost|127\.[0-9.]+|::1|)$'
+    HAVING count(*) > 0
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_tls FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_tls IS 'Internal. A check of doctor(): addresses that are listened on without TLS.';
+
+-- Master keyring
+
+CREATE FUNCTION tarx_keys.doctor_keyring() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical',
+           CASE WHEN f.has_keyring THEN 'the keyring in use stays only until the server restarts, for the last reload was refused: '
+                ELSE 'there is no usable master keyring: ' END || f.load_problem,
+           CASE f.keyring_sources
+                WHEN 0 THEN 'Set tarx_keys.master_key_file in the configuration, then SELECT pg_reload_conf();'
+                WHEN 1 THEN 'Correct what the setting names (the server log has the entry), then SELECT pg_reload_conf(); a change of tarx_keys.master_key needs a restart.'
+                ELSE 'Keep one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key in the configuration and reload, or restart if tarx_keys.master_key goes.' END
+      FROM tarx_keys.doctor_facts() f WHERE f.load_problem IS NOT NULL
+    UNION ALL
+    SELECT 'warning', 'tarx_keys.master_key has the keyring in the configuration itself, which is for development only',
+           'Move it to a file of mode 0600, set tarx_keys.master_key_file instead, and restart the server.'
+      FROM tarx_keys.doctor_facts() f WHERE f.keyring_is_literal
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_keyring FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_keyring IS 'Internal. A check of doctor(): the keyring''s source, and what was wrong at the last load: weak or duplicate keys, say.';
+
+CREATE FUNCTION tarx_keys.doctor_key_file() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical', 'the next reload or restart will refuse the key file: ' || f.file_problem,
+           'chown the file of tarx_keys.master_key_file to the server''s user and chmod 0600 it.'
+      FROM tarx_keys.doctor_facts() f WHERE f.file_problem IS NOT NULL
+    UNION ALL
+    SELECT 'warning', format('others than root and the server''s user can replace the key file, by directory %s', d),
+           format('chmod go-w %s, or move the file; see namei -l.', d)
+      FROM (SELECT DISTINCT unnest(tarx_keys.doctor_open_directories()) AS d) directories
+    UNION ALL
+    SELECT 'warning', 'the key file is in the data directory, so that every base backup has it',
+           'Move it elsewhere, set tarx_keys.master_key_file, then SELECT pg_reload_conf().'
+      FROM tarx_keys.doctor_facts() f WHERE f.file_is_in_data_directory
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_key_file FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_key_file IS 'Internal. A check of doctor(): owner, mode and place of the key file, and the directories above it.';
+
+CREATE FUNCTION tarx_keys.doctor_master_keys() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH needed AS (
+        SELECT encode(substring(r.bytes FROM 2 FOR 8), 'hex') AS fingerprint, count(*) AS rows
+          FROM (SELECT k.ciphertext FROM tarx_keys.project_llm_keys k
+                UNION ALL SELECT s.ciphertext FROM tarx_keys.project_secrets s
+                UNION ALL SELECT v.ciphertext FROM tarx_keys.project_secret_versions v
+                UNION ALL SELECT p.stamp FROM tarx_keys.platform_api_keys p WHERE p.stamp IS NOT NULL
+                UNION ALL SELECT e.sealed_key FROM tarx_keys.audit_ends e) r (bytes)
+         GROUP BY 1)
+    SELECT CASE WHEN l.fingerprint IS NULL THEN 'critical' ELSE 'info' END,
+           CASE WHEN l.fingerprint IS NULL
+                THEN format('rows that need master key %s, which is not in the keyring: %s', n.fingerprint, n.rows)
+                WHEN n.rows > 0 THEN format('rows that hang on retired master key %s: %s', l.fingerprint, n.rows)
+                ELSE format('no row of this database hangs on retired master key %s', l.fingerprint) END,
+           CASE WHEN l.fingerprint IS NULL THEN 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf().'
+                WHEN n.rows > 0 THEN 'CALL tarx_keys.rotate_master_key();'
+                ELSE 'If no other database of the cluster and no backup needs it, drop it from the keyring, then SELECT pg_reload_conf().' END
+      FROM unnest(tarx_keys.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
+      FULL JOIN needed n ON n.fingerprint = l.fingerprint
+     WHERE l.position IS DISTINCT FROM 1
+     ORDER BY l.position NULLS FIRST, n.fingerprint
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_master_keys FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_master_keys IS 'Internal. A check of doctor(): retired master keys, in use or free to drop, and missing ones.';
+
+-- Roles
+
+CREATE FUNCTION tarx_keys.doctor_group_roles() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH groups AS (
+        SELECT g.* FROM pg_roles g
+         WHERE g.rolname IN ('tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'))
+    SELECT 'critical', format('role %I can log in, is superuser, bypasses row security, creates roles or replicates', g.rolname),
+           format('ALTER ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOREPLICATION;', g.rolname)
+      FROM groups g WHERE g.rolcanlogin OR g.rolsuper OR g.rolbypassrls OR g.rolcreaterole OR g.rolreplication
+    UNION ALL
+    SELECT 'warning', format('role %I is a member of %I, and so are its members', g.rolname, r.rolname),
+           format('REVOKE %I FROM %I;', r.rolname, g.rolname)
+      FROM groups g JOIN pg_auth_members m ON m.member = g.oid JOIN pg_roles r ON r.oid = m.roleid
+    UNION ALL
+    SELECT 'warning', format('role %I may grant %I to others', r.rolname, g.rolname),
+           format('REVOKE ADMIN OPTION FOR %I FROM %I;', g.rolname, r.rolname)
+      FROM groups g JOIN pg_auth_members m ON m.roleid = g.oid AND m.admin_option JOIN pg_roles r ON r.oid = m.member
+     WHERE NOT r.rolsuper
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_group_roles FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_group_roles IS 'Internal. A check of doctor(): attributes and memberships of the extension''s own roles, and who may grant them.';
+
+CREATE FUNCTION tarx_keys.doctor_members() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH held AS (
+        SELECT l.rolname AS login, g.rolname AS held
+          FROM pg_roles g JOIN pg_roles l ON l.rolcanlogin AND NOT l.rolsuper AND l.oid <> g.oid AND pg_has_role(l.oid, g.oid, 'MEMBER')
+         WHERE g.rolname IN ('tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'))
+    SELECT 'critical', format('login %I holds tarx_keys_owner and can change everything in the extension', h.login),
+           format('REVOKE tarx_keys_owner FROM %I; or from the role between them', h.login)
+      FROM held h WHERE h.held = 'tarx_keys_owner'
+    UNION ALL
+    SELECT 'warning', format('login %I holds several of the roles that are to be apart: %s', h.login, string_agg(h.held, ', ' ORDER BY h.held)),
+           format('REVOKE all but one of them from %I, and give other services logins of their own.', h.login)
+      FROM held h WHERE h.held <> 'tarx_keys_owner' GROUP BY h.login HAVING count(*) > 1
+    UNION ALL
+    SELECT 'info', format('%s is held by %s', h.held, string_agg(quote_ident(h.login), ', ' ORDER BY h.login)),
+           format('If one of them should not: REVOKE %I FROM it.', h.held)
+      FROM held h WHERE h.held <> 'tarx_keys_owner' GROUP BY h.held
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_members FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership.';
+
+CREATE FUNCTION tarx_keys.doctor_powerful_roles() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    -- whoever is a member of a role can become it, with the attributes that are not inherited
+    WITH reach AS (
+        SELECT l.rolname AS login, CASE WHEN r.oid <> l.oid THEN r.rolname END AS via, r.*
+          FROM pg_roles r JOIN pg_roles l ON l.rolcanlogin AND NOT l.rolsuper AND pg_has_role(l.oid, r.oid, 'MEMBER')
+         WHERE r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication OR r.rolname ~ '^pg_'),
+    powers AS (
+        SELECT r.login, r.via, p.*
+          FROM reach r, LATERAL (VALUES
+              (r.rolsuper, 'warning', 'can become superuser', ''),
+              (r.rolbypassrls AND NOT r.rolsuper, 'warning', 'bypasses row security', 'NOBYPASSRLS'),
+              (r.rolcreaterole AND NOT r.rolsuper AND current_setting('server_version_num')::integer < 160000,
+               'warning', 'creates roles, and on PostgreSQL 15 can grant itself any role but a superuser', 'NOCREATEROLE'),
+              (r.rolreplication AND NOT r.rolsuper, 'info', 'replicates, and can copy the whole cluster but the keyring', 'NOREPLICATION'),
+              (r.rolname = 'pg_execute_server_program', 'warning', 'can run programs as the server''s user, and so read the keyring', ''),
+              (r.rolname = 'pg_read_server_files', 'warning', 'can read the server''s files, the key file as well', ''),
+              (r.rolname = 'pg_write_server_files', 'warning', 'can write the server''s files, and so become superuser', ''),
+              (r.rolname = 'pg_read_all_data', 'info', 'can read all tables; row security and the encryption stand in its way', ''),
+              (r.rolname = 'pg_write_all_data', 'info', 'can write all tables; row security stands in its way', ''),
+              (r.rolname = 'pg_read_all_stats', 'info', 'can read the statements of all sessions, with the values that stand in them', ''))
+              AS p (has, severity, can, attribute)
+         WHERE p.has)
+    SELECT p.severity, format('login %I%s %s', p.login, ', by ' || quote_ident(p.via) || ',', p.can),
+           CASE WHEN p.via IS NULL THEN format('ALTER ROLE %I %s; if it should not', p.login, p.attribute)
+                ELSE format('REVOKE %I FROM %I; or from the role between them, if it should not', p.via, p.login) END
+      FROM powers p
+    UNION ALL
+    SELECT 'info', 'superusers that can log in, and so reach everything: ' || string_agg(quote_ident(l.rolname), ', ' ORDER BY l.rolname),
+           'Keep their number small: ALTER ROLE name NOSUPERUSER, or NOLOGIN.'
+      FROM pg_roles l WHERE l.rolsuper AND l.rolcanlogin HAVING count(*) > 0
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_powerful_roles FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_powerful_roles IS 'Internal. A check of doctor(): logins that PostgreSQL itself gives powers that matter here.';
+
+-- Objects: what CREATE EXTENSION made, compared with what is there
+
+CREATE FUNCTION tarx_keys.doctor_objects()
+RETURNS TABLE (kind text, name text, classid oid, objid oid, objsubid integer, owner oid, acl aclitem[], privilege_suffix text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+AS $$
+    SELECT 'SCHEMA', quote_ident(n.nspname), 'pg_namespace'::regclass::oid, n.oid, 0, n.nspowner,
+           coalesce(n.nspacl, acldefault('n', n.nspowner)), ''
+      FROM pg_namespace n WHERE n.nspname = 'tarx_keys'
+    UNION ALL
+    SELECT 'ROUTINE', p.oid::regprocedure::text, 'pg_proc'::regclass::oid, p.oid, 0, p.proowner,
+           coalesce(p.proacl, acldefault('f', p.proowner)), ''
+      FROM pg_proc p WHERE p.pronamespace = 'tarx_keys'::regnamespace
+    UNION ALL
+    SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass::text, 'pg_class'::regclass::oid, c.oid, 0, c.relowner,
+           coalesce(c.relacl, acldefault('r', c.relowner)), ''
+      FROM pg_class c WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind NOT IN ('i', 'I', 't', 'c')
+    UNION ALL
+    SELECT 'COLUMN', c.oid::regclass::text, 'pg_class'::regclass::oid, c.oid, a.attnum, c.relowner, a.attacl, format(' (%I)', a.attname)
+      FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum <> 0 AND NOT a.attisdropped
+     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind NOT IN ('i', 'I', 't', 'c')
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_objects FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_objects IS 'Internal. For checks of doctor(): the objects in the schema, with their owners and rights.';
+
+CREATE FUNCTION tarx_keys.doctor_ownership() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical', format('%s %s belongs to %I instead of tarx_keys_owner', lower(o.kind), o.name, r.rolname),
+           format('ALTER %s %s OWNER TO tarx_keys_owner;', o.kind, o.name)
+      FROM tarx_keys.doctor_objects() o JOIN pg_roles r ON r.oid = o.owner
+     WHERE r.rolname <> 'tarx_keys_owner' AND o.kind <> 'COLUMN'
+    UNION ALL
+    SELECT 'warning', format('%s %s is in the schema of the extension, but does not belong to it', lower(o.kind), o.name),
+           format('DROP %s %s; or move it to another schema', o.kind, o.name)
+      FROM tarx_keys.doctor_objects() o
+     WHERE o.kind <> 'COLUMN'
+       AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'tarx_keys'
+                        WHERE d.classid = o.classid AND d.objid = o.objid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_ownership FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_ownership IS 'Internal. A check of doctor(): objects of another owner, and strangers in the schema.';
+
+-- PostgreSQL records in pg_init_privs what the install script granted.
+CREATE FUNCTION tarx_keys.doctor_grants() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH granted AS (
+        SELECT o.classid, o.objid, o.objsubid, a.grantee, a.privilege_type, a.is_grantable
+          FROM tarx_keys.doctor_objects() o, aclexplode(o.acl) a
+         WHERE EXISTS (SELECT FROM pg_init_privs i WHERE i.classoid = o.classid AND i.objoid = o.objid)),
+    expected AS (
+        SELECT o.classid, o.objid, o.objsubid, a.grantee, a.privilege_type, a.is_grantable
+          FROM tarx_keys.doctor_objects() o
+          JOIN pg_init_privs i ON i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.objsubid, aclexplode(i.initprivs) a),
+    changed AS (
+        SELECT true AS is_new, * FROM (TABLE granted EXCEPT TABLE expected) g
+        UNION ALL
+        SELECT false, e.* FROM expected e
+         WHERE NOT EXISTS (SELECT FROM granted g
+                            WHERE (g.classid, g.objid, g.objsubid, g.grantee, g.privilege_type)
+                                = (e.classid, e.objid, e.objsubid, e.grantee, e.privilege_type))),
+    named AS (
+        SELECT c.is_new, o.name, CASE o.kind WHEN 'COLUMN' THEN 'TABLE' WHEN 'VIEW' THEN 'TABLE' ELSE o.kind END AS kind,
+               c.privilege_type || o.privilege_suffix AS privilege, c.is_grantable, coalesce(quote_ident(r.rolname), 'unknown') AS grantee,
+               o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|$)' AS is_for_monitoring
+          FROM changed c JOIN tarx_keys.doctor_objects() o USING (classid, objid, objsubid) LEFT JOIN pg_roles r ON r.oid = c.grantee
+         WHERE c.grantee <> 0 AND (c.grantee <> o.owner OR r.rolname = 'tarx_keys_owner')
+           AND (r.rolname IS DISTINCT FROM 'tarx_keys_owner' OR r.oid = o.owner))
+    SELECT CASE WHEN n.is_new AND n.is_for_monitoring AND n.privilege <> 'CREATE' THEN 'info' ELSE 'warning' END,
+           format('%s %s on %s %s%s, which CREATE EXTENSION %s', n.grantee, CASE WHEN n.is_new THEN 'has ' ELSE 'lacks ' END || n.privilege,
+                  lower(n.kind), n.name, CASE WHEN n.is_grantable THEN ' with grant option' ELSE '' END,
+                  CASE WHEN n.is_new THEN 'did not grant' ELSE 'granted' END),
+           CASE WHEN n.is_new THEN format('REVOKE %s ON %s %s FROM %s;', n.privilege, n.kind, n.name, n.grantee)
+                ELSE format('GRANT %s ON %s %s TO %s;', n.privilege, n.kind, n.name, n.grantee) END
+      FROM named n ORDER BY n.name, n.grantee, n.privilege
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_grants FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_grants IS 'Internal. A check of doctor(): rights that CREATE EXTENSION did not grant, or that it granted and are gone.';
+
+CREATE FUNCTION tarx_keys.doctor_public_rights() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical', format('PUBLIC has %s%s on %s %s', a.privilege_type, o.privilege_suffix, lower(o.kind), o.name),
+           format('REVOKE %s%s ON %s %s FROM PUBLIC;', a.privilege_type, o.privilege_suffix,
+                  CASE WHEN o.kind IN ('COLUMN', 'VIEW') THEN 'TABLE' ELSE o.kind END, o.name)
+      FROM tarx_keys.doctor_objects() o, aclexplode(o.acl) a WHERE a.grantee = 0
+     ORDER BY o.name, 2
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_public_rights FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_public_rights IS 'Internal. A check of doctor(): rights that everybody has.';
+
+CREATE FUNCTION tarx_keys.doctor_row_security() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical', format('row security is %s on table %s', CASE WHEN c.relrowsecurity THEN 'not forced' ELSE 'disabled' END, c.oid::regclass),
+           format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;', c.oid::regclass)
+      FROM pg_class c
+     -- providers is the same for all
+     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'providers'
+       AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+     ORDER BY c.relname
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_row_security FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where the owner passes by it.';
+
+CREATE FUNCTION tarx_keys.doctor_present_policies() RETURNS TABLE (table_name text, policy text, definition text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.tablename::text, p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
+                     'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')')
+      FROM pg_policies p WHERE p.schemaname = 'tarx_keys'
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_present_policies FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_present_policies IS 'Internal. For a check of doctor(): the policies that there are.';
+
+-- PostgreSQL does not record the policies that a script has made, so the script
+-- does: no second list of them to be kept by hand.
+DO $$
+BEGIN
+    EXECUTE format('CREATE FUNCTION tarx_keys.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
+                   'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
+                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.policy, p.definition), ', ' ORDER BY p.table_name, p.policy)
+                      FROM tarx_keys.doctor_present_policies() p));
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_expected_policies FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_expected_policies IS 'Internal. For a check of doctor(): the policies that CREATE EXTENSION made.';
+
+CREATE FUNCTION tarx_keys.doctor_policies() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical',
+           format('policy %I on table tarx_keys.%I %s', policy, table_name,
+                  CASE WHEN e.definition IS NULL THEN 'is not the extension''s' WHEN p.definition IS NULL THEN 'is gone' ELSE 'was changed' END),
+           CASE WHEN e.definition IS NULL THEN format('DROP POLICY %I ON tarx_keys.%I;', policy, table_name)
+                ELSE format('DROP POLICY IF EXISTS %1$I ON tarx_keys.%2$I; CREATE POLICY %1$I ON tarx_keys.%2$I %3$s;', policy, table_name, e.definition) END
+      FROM tarx_keys.doctor_expected_policies() e FULL JOIN tarx_keys.doctor_present_policies() p USING (table_name, policy)
+     WHERE e.definition IS DISTINCT FROM p.definition
+     ORDER BY table_name, policy
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_policies FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_policies IS 'Internal. A check of doctor(): policies added, dropped or changed.';
+
+CREATE FUNCTION tarx_keys.doctor_triggers() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical', format('trigger %I on %s is not the extension''s, and sees its rows', t.tgname, c.oid::regclass),
+           format('DROP TRIGGER %I ON %s;', t.tgname, c.oid::regclass)
+      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND NOT t.tgisinternal
+       AND (c.relname, t.tgfoid) <> ('providers', 'tarx_keys.keep_own_provider'::regproc)
+    UNION ALL
+    SELECT 'critical', format('rule %I on %s is not the extension''s, and changes what statements do', r.rulename, c.oid::regclass),
+           format('DROP RULE %I ON %s;', r.rulename, c.oid::regclass)
+      FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND r.rulename <> '_RETURN'
+    UNION ALL
+    SELECT 'warning', format('triggers of foreign keys are disabled on %s', c.oid::regclass),
+           format('ALTER TABLE %s ENABLE TRIGGER ALL;', c.oid::regclass)
+      FROM pg_class c
+     WHERE c.relnamespace = 'tarx_keys'::regnamespace
+       AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgisinternal AND t.tgenabled = 'D')
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_triggers FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_triggers IS 'Internal. A check of doctor(): triggers and rules on the tables.';
+
+-- Rows
+
+CREATE FUNCTION tarx_keys.doctor_agents() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'warning', format('agents of project %s that refer to LLM key %s, which it does not have: %s%s', a.project_id, a.user_api_key_id, count(*),
+                             CASE WHEN count(*) OVER () > 20 THEN format(' (20 of %s such keys are shown)', count(*) OVER ()) END),
+           format('As a member: SELECT tarx_keys.repoint_agents(%L, %L, another key of the project);', a.project_id, a.user_api_key_id)
+      FROM tarx_keys.agents a
+     WHERE a.user_api_key_id IS NOT NULL
+       AND NOT EXISTS (SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = a.project_id AND k.id = a.user_api_key_id)
+     GROUP BY a.project_id, a.user_api_key_id
+     ORDER BY a.project_id, a.user_api_key_id LIMIT 20
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_agents FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_agents IS 'Internal. A check of doctor(): agents whose LLM key is gone.';
+
+CREATE FUNCTION tarx_keys.doctor_rows() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+DECLARE
+    fits boolean := (SELECT count(*) <= 1000 FROM tarx_keys.project_llm_keys)
+                    AND (SELECT count(*) <= 1000 FROM tarx_keys.project_secret_versions)
+                    AND (SELECT count(*) <= 1000 FROM tarx_keys.platform_api_keys);
+    source text := CASE WHEN fits THEN 'tarx_keys.verify_keys(NULL) v'
+        ELSE '(SELECT p.id FROM tarx_keys.projects p ORDER BY random() LIMIT 1000) s, tarx_keys.verify_keys(s.id) v' END;
+BEGIN
+    IF to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format(
+        $query$
+        SELECT 'critical', format('rows of kind %%s that are not ok, but %%s: %%s', v.kind, v.status, count(*)),
+               'SELECT * FROM tarx_keys.verify_keys() WHERE status <> ''ok''; then delete these and add them again, and find out who changed the rows.'
+          FROM (SELECT v.* FROM %s LIMIT 3000) v WHERE v.status NOT IN ('ok', 'missing master key') GROUP BY v.kind, v.status ORDER BY v.kind, v.status
+        $query$, source);
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_rows FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects. Missing master keys are doctor_master_keys()''s.';
+
+CREATE FUNCTION tarx_keys.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical', format('the audit log of project %s is broken at %s: %s', p.id, v.broken_at, v.reason),
+           format('SELECT * FROM tarx_keys.verify_audit(%L); compare with a copy of the log, and find out who changed it.', p.id)
+      FROM (SELECT id FROM tarx_keys.projects ORDER BY random() LIMIT 10) p, tarx_keys.verify_audit(p.id) v
+     WHERE NOT v.ok
+     ORDER BY p.id
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_audit_log FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_audit_log IS 'Internal. A check of doctor(): the audit logs of ten projects.';
+
+-- Settings
+
+CREATE FUNCTION tarx_keys.doctor_effective_settings() RETURNS TABLE (name text, value text, scope text, change text, takes_effect text)
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+AS $$
+    SELECT DISTINCT s.name, v, '', 'ALTER SYSTEM', ' SELECT pg_reload_conf();'
+      FROM pg_settings s, unnest(ARRAY[s.setting, s.reset_val]) v
+    UNION ALL
+    SELECT split_part(c, '=', 1), substring(c FROM position('=' IN c) + 1),
+           concat(' for role ' || quote_ident(r.rolname), ' in database ' || quote_ident(d.datname)),
+           CASE WHEN r.oid IS NULL THEN 'ALTER DATABASE ' || quote_ident(d.datname)
+                ELSE concat('ALTER ROLE ' || quote_ident(r.rolname), ' IN DATABASE ' || quote_ident(d.datname)) END, ''
+      FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c
+      LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
+     WHERE s.setdatabase = 0 OR d.datname = current_database()
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_effective_settings FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_effective_settings IS
+'Internal. For checks of doctor(): settings of the server and this session, and those of roles and of this database, with the command that changes each, before SET.';
+
+CREATE FUNCTION tarx_keys.doctor_log_settings() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    -- what is harmless is a pattern; what is not says what it shows
+    WITH rules (severity, name, harmless, quiet, shows) AS (VALUES
+        ('warning', 'log_statement', '^(none|ddl)$', 'ddl', 'the log has statements, with the values that stand in them'),
+        ('warning', 'log_min_duration_statement', '^-1', '-1', 'the log has statements that take long, with their values'),
+        ('warning', 'log_min_duration_sample', '^-1', '-1', 'the log has a sample of statements, with their values'),
+        ('warning', 'log_transaction_sample_rate', '^0(\.0+)?$', '0', 'the log has a sample of statements, with their values'),
+        ('warning', 'log_parameter_max_length_on_error', '^0', '0', 'the log has bound values of statements that fail'),
+        ('warning', 'debug_print_raw_parse', '^(of|f|n|0)', 'off', 'the log has parse trees, with values'),
+        ('warning', 'debug_print_parse', '^(of|f|n|0)', 'off', 'the log has parse trees, with values'),
+        ('warning', 'debug_print_rewritten', '^(of|f|n|0)', 'off', 'the log has parse trees, with values'),
+        ('warning', 'debug_print_plan', '^(of|f|n|0)', 'off', 'the log has plans, with values'),
+        ('warning', 'auto_explain.log_min_duration', '^-1', '-1', 'the log has plans and statements, with their values'),
+        ('warning', 'pgaudit.log', '^(none|ddl|role|,|\s)*$', '''ddl, role''', 'the log has statements, with their values'),
+        ('warning', 'pgaudit.log_parameter', '^(of|f|n|0)', 'off', 'the log has bound values'),
+        ('info', 'pg_stat_statements.track_utility', '^(of|f|n|0)', 'off', 'pg_stat_statements keeps the values that stand in utility statements'),
+        ('info', 'log_min_error_statement', '^(fatal|panic)$', 'fatal', 'the log has statements that fail, with the values that stand in them')),
+    shown AS (
+        SELECT r.*, s.value, s.scope, s.change, s.takes_effect
+          FROM rules r JOIN tarx_keys.doctor_effective_settings() s ON s.name = r.name AND s.value !~* r.harmless)
+    SELECT CASE WHEN lower(current_setting('tarx_keys.redact_logs', true)) = 'on' THEN 'info' ELSE s.severity END,
+           format('%s = %s%s: %s', s.name, s.value, s.scope, s.shows),
+           format('%s SET %s = %s;%s And bind values in all services.', s.change, s.name, s.quiet, s.takes_effect)
+      FROM (TABLE shown
+            UNION ALL
+            SELECT 'warning', 'log_parameter_max_length', '', '0', 'the log has bound values of the statements that are logged', p.value, p.scope, p.change, p.takes_effect
+              FROM tarx_keys.doctor_effective_settings() p
+             WHERE p.name = 'log_parameter_max_length' AND p.value !~ '^0'
+               AND EXISTS (SELECT FROM shown WHERE name ~ '^log_(statement|min_duration|transaction)')) s
+     ORDER BY s.name, s.scope, s.value
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_log_settings FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_log_settings IS 'Internal. A check of doctor(): settings by which a log or a statistic could show values.';
+
+CREATE FUNCTION tarx_keys.doctor_settings() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT r.severity, format('%s = %s%s: %s', s.name, s.value, s.scope, r.means), format('%s SET %s = %s;%s', s.change, s.name, r.better, s.takes_effect)
+      FROM (VALUES
+          ('warning', 'tarx_keys.login_failures_per_minute', '^0$', '60', 'tokens can be guessed without a limit'),
+          ('info', 'tarx_keys.secret_versions_kept', '^1$', '5', 'no older version of a secret can be restored'),
+          ('info', 'tarx_keys.log_resolves', '^off$', 'refused', 'refused calls leave no line in the log'),
+          ('info', 'tarx_keys.allow_insecure_base_urls', '^(on|t|y|1)', 'off', 'keys can be added that go out in clear or to private hosts'))
+           AS r (severity, name, remarkable, better, means)
+      JOIN tarx_keys.doctor_effective_settings() s ON s.name = r.name AND s.value ~* r.remarkable
+     ORDER BY s.name, s.scope
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor_settings FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor_settings IS 'Internal. A check of doctor(): the extension''s own settings.';
+
+CREATE FUNCTION tarx_keys.doctor() RETURNS TABLE (check_name text, severity text, finding text, advice text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    fine text;
+BEGIN
+    PERFORM tarx_keys.enter_maintenance();
+    -- or we would not have come here
+    RETURN QUERY SELECT 'preload', 'ok', 'tarx_keys is preloaded', NULL;
+    FOR check_name, fine IN VALUES
+        ('version', NULL),
+        ('workers', 'max_worker_processes has room for the workers'),
+        ('tls', 'the server uses TLS, or listens on this host only'),
+        ('keyring', 'one setting names the keyring, and it is loaded'),
+        ('key_file', 'nobody else can read or replace the key file, if there is one'),
+        ('master_keys', 'all rows hang on the active master key'),
+        ('group_roles', 'the roles of the extension are nothing but that'),
+        ('members', 'no login holds a role of the extension'),
+        ('powerful_roles', 'no login has powers that matter here'),
+        ('ownership', 'all objects belong to tarx_keys_owner'),
+        ('grants', 'all rights are those that CREATE EXTENSION granted'),
+        ('public_rights', 'PUBLIC has no right'),
+        ('row_security', 'row security is enabled and forced on all tables'),
+        ('policies', 'all policies are those that CREATE EXTENSION made'),
+        ('triggers', 'no triggers and rules but the extension''s'),
+        ('agents', 'all agents refer to LLM keys that there are, or to none'),
+        ('rows', CASE WHEN to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL THEN 'this version does not look at rows'
+                 ELSE 'all rows that were looked at authenticate' END),
+        ('audit_log', 'the audit logs that were looked at are whole'),
+        ('log_settings', 'no setting puts values into logs'),
+        ('settings', 'the settings of the extension are as they should be')
+    LOOP
+        BEGIN
+            FOR severity, finding, advice IN EXECUTE format('SELECT f.severity, f.finding, f.advice FROM tarx_keys.%I() f', 'doctor_' || check_name) LOOP
+                RETURN NEXT;
+            END LOOP;
+            IF NOT FOUND THEN
+                severity := 'ok';
+                finding := fine;
+                advice := NULL;
+                RETURN NEXT;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            severity := 'warning';
+            finding := format('could not be checked: %s (%s)', SQLERRM, SQLSTATE);
+            advice := 'Look at the other findings and at the server log, and check again.';
+            RETURN NEXT;
+        END;
+    END LOOP;
+END
+$$;
+REVOKE ALL ON FUNCTION tarx_keys.doctor FROM PUBLIC;
+COMMENT ON FUNCTION tarx_keys.doctor IS
+'For the DBA: checks the server, the keyring, roles, rights, rows and settings. One row for each check that is ok, else one for each finding, with what to do. severity is ok, info, warning or critical. A check that fails is a finding. Error: 55000 if the library is not preloaded.';

@@ -1,0 +1,116 @@
+/*
+ * helper.c
+ *	  Ids by number, envelopes set-based, and the CPU clock, for the benchmark.
+ *
+ * For throwaway clusters only: whoever may call seal() hands in the master key.
+ * It is linked with the extension's own envelope.o and crypto.o, so what it
+ * writes is what add_llm_key() would have written; the benchmark resolves some
+ * of it before it measures anything.
+ */
+#include "postgres.h"
+#include "compat.h"
+
+#include <sodium.h>
+#include <time.h>
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/uuid.h"
+
+#include "crypto.h"
+#include "envelope.h"
+#include "keyring.h"
+
+PG_MODULE_MAGIC;
+
+PG_FUNCTION_INFO_V1(bench_uuid);
+PG_FUNCTION_INFO_V1(bench_key_value);
+PG_FUNCTION_INFO_V1(bench_seal);
+PG_FUNCTION_INFO_V1(bench_cpu_clock);
+
+/* splitmix64: spreads numbers as random ids are */
+static uint64
+mix(uint64 x)
+{
+	x += UINT64CONST(0x9e3779b97f4a7c15);
+	x = (x ^ (x >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64CONST(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+/* uuid_of(kind integer, n bigint): the n-th id of a kind, version 4 */
+Datum
+bench_uuid(PG_FUNCTION_ARGS)
+{
+	uint64		seed = mix((uint64) PG_GETARG_INT32(0)) + (uint64) PG_GETARG_INT64(1);
+	uint64		halves[2] = {mix(seed), mix(~seed)};
+	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
+
+	memcpy(id->data, halves, UUID_LEN);
+	id->data[6] = (id->data[6] & 0x0f) | 0x40;
+	id->data[8] = (id->data[8] & 0x3f) | 0x80;
+	PG_RETURN_UUID_P(id);
+}
+
+/* key_value(n bigint): a value of the form and length of a provider's key */
+Datum
+bench_key_value(PG_FUNCTION_ARGS)
+{
+	uint64		n = (uint64) PG_GETARG_INT64(0);
+
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("sk-proj-%016llx%016llx%016llx",
+											  (unsigned long long) mix(n),
+											  (unsigned long long) mix(~n),
+											  (unsigned long long) mix(n ^ UINT64CONST(0x5555555555555555)))));
+}
+
+static void
+bind_text(TarxKeysBinding *binding, FunctionCallInfo fcinfo, int n)
+{
+	text	   *value = PG_ARGISNULL(n) ? NULL : PG_GETARG_TEXT_PP(n);
+
+	tarx_keys_binding_add(binding, value == NULL ? NULL : VARDATA_ANY(value),
+						  value == NULL ? 0 : VARSIZE_ANY_EXHDR(value));
+}
+
+/*
+ * seal(master_key bytea, project_id uuid, id uuid, provider text, name text,
+ * base_url text, destination text, masked_key text, added_by text, value text)
+ * returns bytea: what project_llm_keys.ciphertext is for such a row, in UTF-8.
+ */
+Datum
+bench_seal(PG_FUNCTION_ARGS)
+{
+	bytea	   *master = PG_GETARG_BYTEA_PP(0);
+	text	   *value = PG_GETARG_TEXT_PP(9);
+	size_t		size = VARHDRSZ + TARX_KEYS_ENVELOPE_OVERHEAD + VARSIZE_ANY_EXHDR(value);
+	bytea	   *envelope = palloc(size);
+	TarxKeysMasterKey key;
+	TarxKeysBinding binding;
+
+	if (VARSIZE_ANY_EXHDR(master) != TARX_KEYS_MASTER_KEY_BYTES || sodium_init() < 0)
+		elog(ERROR, "no master key");
+	memcpy(key.key, VARDATA_ANY(master), sizeof(key.key));
+	tarx_keys_fingerprint(key.fingerprint, key.key);
+	tarx_keys_binding_init(&binding, TARX_KEYS_PURPOSE_LLM_KEY, PG_GETARG_UUID_P(1)->data);
+	tarx_keys_binding_add(&binding, PG_GETARG_UUID_P(2)->data, UUID_LEN);
+	for (int n = 3; n <= 8; n++)
+		bind_text(&binding, fcinfo, n);
+	SET_VARSIZE(envelope, size);
+	if (!tarx_keys_envelope_seal((uint8 *) VARDATA(envelope), &key, &binding,
+								 (const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)))
+		elog(ERROR, "could not seal");
+	PG_RETURN_BYTEA_P(envelope);
+}
+
+/* cpu_clock(): the CPU time of this process in seconds, which other processes do not prolong */
+Datum
+bench_cpu_clock(PG_FUNCTION_ARGS)
+{
+	struct timespec now;
+
+	(void) fcinfo;
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) != 0)
+		elog(ERROR, "could not read the CPU clock: %m");
+	PG_RETURN_FLOAT8(now.tv_sec + now.tv_nsec / 1e9);
+}

@@ -1,0 +1,225 @@
+-- What doctor() finds: nothing but what is known of the test cluster, and one
+-- thing after another that is done to it. Each is undone by ROLLBACK.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir /sql/include
+\set people :include /people.sql
+\set clean_up :include /clean_up.sql
+\set ECHO none
+CREATE EXTENSION tarx_keys;
+\pset format unaligned
+\pset tuples_only on
+\set ECHO all
+
+-- A fresh installation. Minor releases, superusers and the two master keys are
+-- the cluster's own; log_min_error_statement is PostgreSQL's default.
+SELECT check_name, severity, CASE WHEN check_name <> 'powerful_roles' THEN finding END FROM tarx_keys.doctor() WHERE check_name <> 'version';
+SELECT finding ~ '^PostgreSQL \d+[0-9a-z.]+ (and libsodium 1\.[0-9.]+ have no|has known) holes' FROM tarx_keys.doctor() WHERE check_name = 'version';
+SELECT finding LIKE '%' || quote_ident(current_user) || '%' FROM tarx_keys.doctor() WHERE check_name = 'powerful_roles';
+-- every finding says what to do, and only findings do
+SELECT check_name FROM tarx_keys.doctor() WHERE (severity = 'ok') <> (advice IS NULL) OR finding IS NULL;
+-- it has every check, once
+SELECT proname FROM pg_proc
+ WHERE pronamespace = 'tarx_keys'::regnamespace AND proname ~ '^doctor_' AND 'advice' = ANY (proargnames)
+   AND substring(proname FROM 8) NOT IN (SELECT check_name FROM tarx_keys.doctor());
+DROP EXTENSION tarx_keys;
+\set ECHO none
+\i :people
+-- what there is besides the findings above
+CREATE TEMP TABLE known AS SELECT * FROM tarx_keys.doctor();
+GRANT SELECT ON known TO PUBLIC;
+CREATE TEMP VIEW findings AS
+SELECT * FROM tarx_keys.doctor() WHERE severity <> 'ok' EXCEPT TABLE known ORDER BY 1, 2, 3;
+\set ECHO all
+
+-- who may call it
+SET ROLE regress_backend;
+SELECT * FROM tarx_keys.doctor();
+SET ROLE regress_agent;
+SELECT * FROM tarx_keys.doctor();
+RESET ROLE;
+BEGIN;
+GRANT USAGE ON SCHEMA tarx_keys TO regress_nobody;
+GRANT EXECUTE ON FUNCTION tarx_keys.doctor TO regress_nobody;
+SET ROLE regress_nobody;
+-- the same answer for a monitor, which the rights above are no cause of warning for
+SELECT check_name, severity, finding FROM tarx_keys.doctor() EXCEPT SELECT check_name, severity, finding FROM known;
+SELECT tarx_keys.in_maintenance();
+ROLLBACK;
+-- nobody looks at all projects after it
+SET ROLE tarx_keys_owner;
+SELECT count(*) > 20, tarx_keys.in_maintenance() FROM tarx_keys.doctor();
+RESET ROLE;
+-- it never fails: a check that does is a finding
+BEGIN;
+SET LOCAL row_security = off;
+SELECT check_name, severity, finding FROM findings WHERE finding ~ 'could not be checked';
+ROLLBACK;
+
+-- members
+SELECT severity, finding, advice FROM known WHERE check_name = 'members';
+BEGIN;
+CREATE ROLE regress_group;
+GRANT tarx_keys_agent TO regress_group;
+GRANT regress_group TO regress_backend;
+SELECT * FROM findings;
+GRANT tarx_keys_owner TO regress_group;
+SELECT * FROM findings WHERE severity = 'critical';
+ROLLBACK;
+-- the roles themselves
+BEGIN;
+ALTER ROLE tarx_keys_owner LOGIN BYPASSRLS;
+GRANT pg_monitor TO tarx_keys_backend;
+GRANT tarx_keys_login TO regress_nobody WITH ADMIN OPTION;
+SELECT * FROM findings WHERE check_name = 'group_roles';
+ROLLBACK;
+-- roles that PostgreSQL gives powers
+BEGIN;
+CREATE ROLE regress_group IN ROLE pg_read_all_data, pg_execute_server_program;
+GRANT regress_group TO regress_nobody;
+ALTER ROLE regress_nobody BYPASSRLS REPLICATION;
+SELECT * FROM findings;
+ROLLBACK;
+BEGIN;
+CREATE ROLE regress_group SUPERUSER NOLOGIN ROLE regress_nobody;
+SELECT * FROM findings;
+CREATE ROLE regress_superuser SUPERUSER LOGIN;
+SELECT check_name, severity FROM findings WHERE finding ~ '^superusers.* regress_superuser';
+ROLLBACK;
+BEGIN;
+ALTER ROLE regress_nobody CREATEROLE;
+SELECT count(*) = (current_setting('server_version_num')::integer < 160000)::integer FROM findings WHERE finding ~ '^login regress_nobody creates roles';
+ROLLBACK;
+
+-- objects
+BEGIN;
+ALTER TABLE tarx_keys.agents OWNER TO regress_nobody;
+ALTER FUNCTION tarx_keys.act_as OWNER TO regress_nobody;
+CREATE TABLE tarx_keys.stranger ();
+ALTER TABLE tarx_keys.stranger OWNER TO tarx_keys_owner;
+SELECT * FROM findings WHERE check_name IN ('ownership', 'grants');
+ROLLBACK;
+BEGIN;
+GRANT SELECT (ciphertext) ON tarx_keys.project_llm_keys TO regress_backend;
+GRANT SELECT ON tarx_keys.providers TO regress_nobody WITH GRANT OPTION;
+GRANT UPDATE ON tarx_keys.audit_log TO tarx_keys_owner;
+GRANT EXECUTE ON FUNCTION tarx_keys.resolve_key TO tarx_keys_backend;
+REVOKE EXECUTE ON FUNCTION tarx_keys.login FROM tarx_keys_login;
+GRANT CREATE ON SCHEMA tarx_keys TO regress_nobody;
+SELECT * FROM findings;
+ROLLBACK;
+BEGIN;
+GRANT SELECT ON tarx_keys.projects TO tarx_keys_backend WITH GRANT OPTION;
+SELECT * FROM findings;
+ROLLBACK;
+BEGIN;
+GRANT EXECUTE ON FUNCTION tarx_keys.resolve_key TO PUBLIC;
+GRANT SELECT (stamp) ON tarx_keys.audit_log TO PUBLIC;
+GRANT USAGE ON SCHEMA tarx_keys TO PUBLIC;
+SELECT * FROM findings;
+ROLLBACK;
+BEGIN;
+ALTER TABLE tarx_keys.agents DISABLE ROW LEVEL SECURITY;
+ALTER TABLE tarx_keys.projects NO FORCE ROW LEVEL SECURITY;
+SELECT * FROM findings;
+ROLLBACK;
+BEGIN;
+DROP POLICY members_read ON tarx_keys.projects;
+ALTER POLICY members_read ON tarx_keys.agents TO tarx_keys_agent;
+ALTER POLICY owner_appends ON tarx_keys.audit_log WITH CHECK (true);
+CREATE POLICY all_read ON tarx_keys.project_llm_keys FOR SELECT USING (true);
+SELECT * FROM findings;
+-- the advice is what mends it
+SELECT advice FROM findings \gexec
+SELECT * FROM findings;
+ROLLBACK;
+BEGIN;
+CREATE FUNCTION pg_temp.spy() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER spy BEFORE INSERT ON tarx_keys.project_secrets FOR EACH ROW EXECUTE FUNCTION pg_temp.spy();
+CREATE RULE divert AS ON INSERT TO tarx_keys.project_llm_keys DO ALSO NOTIFY spy;
+ALTER TABLE tarx_keys.project_members DISABLE TRIGGER ALL;
+SELECT * FROM findings;
+ROLLBACK;
+
+-- rows
+BEGIN;
+SET ROLE regress_backend;
+DO $$
+DECLARE
+    key uuid;
+BEGIN
+    PERFORM tarx_keys.act_as('alice', 'aaaaaaaa-0000-4000-8000-000000000001');
+    key := tarx_keys.add_llm_key('aaaaaaaa-0000-4000-8000-000000000001', 'mistral', 'first', 'abcdefghijklmnopqrstuvwxyz012345');
+    PERFORM tarx_keys.create_agent('aaaaaaaa-0000-4000-8000-000000000001', 'one', key);
+    PERFORM tarx_keys.create_agent('aaaaaaaa-0000-4000-8000-000000000001', 'two', key);
+    PERFORM tarx_keys.set_secret('aaaaaaaa-0000-4000-8000-000000000001', 'NAME', 'a value');
+END
+$$;
+RESET ROLE;
+SELECT id AS key FROM tarx_keys.project_llm_keys \gset
+SELECT * FROM findings;
+SAVEPOINT before;
+DELETE FROM tarx_keys.project_llm_keys;
+SELECT check_name, severity, replace(finding, :'key', 'KEY'), replace(advice, :'key', 'KEY') FROM findings;
+ROLLBACK TO before;
+-- a retired and a missing master key
+SELECT (tarx_keys.keyring_fingerprints())[2] AS retired \gset
+UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING decode(:'retired', 'hex') FROM 2);
+SELECT * FROM findings WHERE check_name = 'master_keys';
+UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING '\x0102030405060708' FROM 2);
+SELECT * FROM findings WHERE check_name = 'master_keys' AND severity = 'critical';
+ROLLBACK TO before;
+UPDATE tarx_keys.audit_log SET action = 'nothing' WHERE project_id = :'A' AND seq = (SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A');
+SELECT check_name, severity, finding FROM findings;
+ROLLBACK TO before;
+-- rows that verify_keys() finds
+SELECT to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL AS no_verify_keys \gset
+\if :no_verify_keys
+CREATE FUNCTION tarx_keys.verify_keys(project_id uuid DEFAULT NULL, OUT project_id uuid, OUT kind text, OUT id uuid, OUT name text, OUT status text)
+RETURNS SETOF record LANGUAGE sql AS $$
+    SELECT k.project_id, 'llm_key', k.id, k.name, CASE k.name WHEN 'another' THEN 'tampered' ELSE 'ok' END FROM tarx_keys.project_llm_keys k
+$$;
+ALTER FUNCTION tarx_keys.verify_keys OWNER TO tarx_keys_owner;
+\endif
+UPDATE tarx_keys.project_llm_keys SET name = 'another';
+SELECT * FROM findings WHERE check_name = 'rows';
+ROLLBACK;
+
+-- settings
+BEGIN;
+SET LOCAL log_statement = 'all';
+SET LOCAL log_parameter_max_length = -1;
+SET LOCAL debug_print_plan = on;
+SET LOCAL log_parameter_max_length_on_error = 100;
+SET LOCAL log_min_duration_statement = '1s';
+ALTER ROLE regress_backend SET log_statement = 'mod';
+SELECT current_database() AS db \gset
+ALTER ROLE regress_agent IN DATABASE :"db" SET log_transaction_sample_rate = 0.5;
+ALTER DATABASE :"db" SET log_min_duration_sample = 10;
+SELECT check_name, severity, replace(finding, quote_ident(:'db'), 'DB'), replace(advice, quote_ident(:'db'), 'DB') FROM findings;
+ROLLBACK;
+BEGIN;
+SET LOCAL log_statement = 'ddl';
+SET LOCAL log_min_error_statement = panic;
+ALTER ROLE regress_backend SET log_min_duration_statement = -1;
+SELECT * FROM findings;
+ROLLBACK;
+BEGIN;
+SET LOCAL tarx_keys.login_failures_per_minute = 0;
+SET LOCAL tarx_keys.secret_versions_kept = 1;
+SET LOCAL tarx_keys.log_resolves = off;
+SET LOCAL tarx_keys.allow_insecure_base_urls = on;
+SELECT * FROM findings;
+ROLLBACK;
+
+-- minor releases
+SELECT finding, advice FROM tarx_keys.doctor_known_holes(150014, '2026-01-01');
+SELECT finding, advice FROM tarx_keys.doctor_known_holes(170000, '2026-01-01');
+SELECT finding, advice FROM tarx_keys.doctor_known_holes(180004, '2026-01-01');
+SELECT finding, advice FROM tarx_keys.doctor_known_holes(150099, '2028-01-01');
+SELECT finding, advice FROM tarx_keys.doctor_known_holes(190000, '2026-01-01');
+
+-- clean up
+DROP VIEW findings;
+DROP TABLE known;
+\set ECHO none
+\i :clean_up

@@ -1,0 +1,120 @@
+-- How resolve calls find their rows: by the primary key's index, or by SPI
+-- where that is not to be had; and what is known of a table is forgotten when
+-- it changes. All in one session.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir /sql/include
+\set people :include /people.sql
+\set clean_up :include /clean_up.sql
+\set ECHO none
+\i :people
+\set ECHO all
+
+\set QUIET on
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'one', 'the value of one, 32 characters.') AS one \gset
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'two', 'the value of two, 32 characters.') AS two \gset
+SELECT tarx_keys.add_llm_key(:'A', 'openai', 'long', repeat('the longest value there can be..', 256)) AS long \gset
+SELECT tarx_keys.create_agent(:'A', 'bot', :'one') AS bot \gset
+SELECT tarx_keys.delete_llm_key(:'A', :'two');
+COMMIT;
+
+-- the same answers in every situation below
+\set ECHO none
+CREATE FUNCTION answers(project uuid, one uuid, two uuid, long uuid, bot uuid, other uuid) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    call text;
+    answer text;
+BEGIN
+    FOREACH call IN ARRAY ARRAY[
+        format('resolve_key(%L, %L)', project, one),
+        format('resolve_key(%L, %L)', project, two),
+        format('resolve_key(%L, %L)', project, long),
+        format('resolve_key(%L, %L)', other, one),
+        format('resolve_key(%L, %L)', project, gen_random_uuid()),
+        format('resolve_agent_key(%L, %L)', project, bot),
+        format('resolve_agent_key(%L, %L)', other, bot)]
+    LOOP
+        BEGIN
+            EXECUTE 'SELECT left(r.key_value, 16) || length(r.key_value) FROM tarx_keys.' || call || ' r' INTO answer;
+        EXCEPTION WHEN OTHERS THEN
+            answer := SQLSTATE;
+        END;
+        RETURN NEXT answer;
+    END LOOP;
+END $$;
+SELECT string_agg(a, ' | ') AS right_answers FROM answers(:'A', :'one', :'two', :'long', :'bot', :'B') a \gset
+PREPARE same AS SELECT string_agg(a, ' | ') = $7 FROM answers($1, $2, $3, $4, $5, $6) a;
+\set same 'EXECUTE same(':'A'', ':'one'', ':'two'', ':'long'', ':'bot'', ':'B'', ':'right_answers'')'
+\set ECHO all
+SELECT :'right_answers';
+GRANT EXECUTE ON FUNCTION answers TO regress_agent;
+SET ROLE regress_agent;
+:same;
+RESET ROLE;
+-- a child, whose rows count
+BEGIN;
+CREATE TABLE child () INHERITS (tarx_keys.project_llm_keys);
+:same;
+WITH moved AS (DELETE FROM ONLY tarx_keys.project_llm_keys WHERE id = :'one' RETURNING *) INSERT INTO child SELECT * FROM moved;
+SET LOCAL ROLE regress_agent;
+:same;
+RESET ROLE;
+ROLLBACK;
+:same;
+-- no primary key, another one, a new one
+BEGIN;
+ALTER TABLE tarx_keys.project_llm_keys DROP CONSTRAINT project_llm_keys_pkey;
+:same;
+ALTER TABLE tarx_keys.project_llm_keys ADD CONSTRAINT project_llm_keys_pkey PRIMARY KEY (id, project_id);
+SET LOCAL ROLE regress_agent;
+:same;
+RESET ROLE;
+ALTER TABLE tarx_keys.project_llm_keys DROP CONSTRAINT project_llm_keys_pkey;
+ALTER TABLE tarx_keys.project_llm_keys ADD CONSTRAINT project_llm_keys_pkey PRIMARY KEY (project_id, id);
+:same;
+ROLLBACK;
+-- a partitioned table in its place, with the rows in a partition
+BEGIN;
+ALTER TABLE tarx_keys.llm_key_tombstones RENAME TO part;
+CREATE TABLE tarx_keys.llm_key_tombstones (LIKE tarx_keys.part) PARTITION BY HASH (project_id);
+ALTER TABLE tarx_keys.llm_key_tombstones ATTACH PARTITION tarx_keys.part FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+ALTER TABLE tarx_keys.llm_key_tombstones OWNER TO tarx_keys_owner;
+SET LOCAL ROLE regress_agent;
+:same;
+RESET ROLE;
+ROLLBACK;
+:same;
+-- columns that moved
+BEGIN;
+ALTER TABLE tarx_keys.agents ADD COLUMN moved uuid;
+UPDATE tarx_keys.agents SET moved = user_api_key_id;
+ALTER TABLE tarx_keys.agents RENAME COLUMN user_api_key_id TO old;
+ALTER TABLE tarx_keys.agents RENAME COLUMN moved TO user_api_key_id;
+:same;
+ROLLBACK;
+-- rewritten, and its index made anew while others use it
+VACUUM FULL tarx_keys.project_llm_keys;
+:same;
+REINDEX TABLE CONCURRENTLY tarx_keys.project_llm_keys;
+:same;
+-- Row security holds for SPI: whoever takes the owner's policy away, takes the rows away.
+BEGIN;
+CREATE TABLE child () INHERITS (tarx_keys.project_llm_keys);
+DROP POLICY owner_in_project ON tarx_keys.project_llm_keys;
+\set VERBOSITY sqlstate
+SELECT key_value FROM tarx_keys.resolve_key(:'A', :'one');
+\set VERBOSITY default
+ROLLBACK;
+-- nothing of the identity or the user id is left behind
+BEGIN;
+CREATE TABLE child () INHERITS (tarx_keys.project_llm_keys);
+SET LOCAL ROLE regress_agent;
+:same;
+SELECT current_user, current_setting('tarx_keys.active_project') = '', current_setting('tarx_keys.acting_user') = '';
+ROLLBACK;
+
+-- clean up
+\set ECHO none
+DROP FUNCTION answers;
+\i :clean_up

@@ -1,0 +1,289 @@
+# Odd arguments to every function, in every role, as they come. Whatever they
+# are, the answer is a result or one of the SQLSTATEs that the README lists, the
+# server stays up, and what the audit log says still verifies.
+#
+# TARX_KEYS_FUZZ_SEED and TARX_KEYS_FUZZ_ROUNDS choose other runs; the same seed
+# makes the same calls.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TarxKeys;
+
+my $seed = $ENV{TARX_KEYS_FUZZ_SEED} || 20240229;
+my $rounds = $ENV{TARX_KEYS_FUZZ_ROUNDS} || 6;
+my $transactions = 50;
+srand($seed);
+note("TARX_KEYS_FUZZ_SEED=$seed TARX_KEYS_FUZZ_ROUNDS=$rounds");
+
+# Of PostgreSQL's own: a transaction that is read-only, or has failed already.
+my %documented = map { $_ => 1 } qw(25006);
+my $readme = slurp_file("$FindBin::RealBin/../../README.md");
+$documented{$1} = 1 while $readme =~ /^\| `([0-9A-Z]{5})` \|/mg;
+ok($documented{TK001} && $documented{22023}, 'the README lists SQLSTATEs');
+
+# A call that hangs is none of the documented ends.
+my $node = new_node(
+	'sql_fuzz',
+	keyring => { master_key => hex_key('fuzz') },
+	conf => q{
+statement_timeout = 20s
+tarx_keys.login_failures_per_minute = 0
+tarx_keys.secret_versions_kept = 3
+});
+$node->start;
+install($node);
+$node->safe_psql(
+	'postgres', q{
+	CREATE ROLE web LOGIN IN ROLE tarx_keys_login;
+	CREATE ROLE stranger LOGIN;
+	GRANT USAGE ON SCHEMA tarx_keys TO stranger;});
+# Something to find from the start
+my @tokens = ('sk-tarx-' . '0' x 49);
+foreach my $user (qw(alice bob))
+{
+	push @tokens, ask_ok($node, 'service', "SELECT tarx_keys.act_as('$user'); SELECT token FROM tarx_keys.create_platform_key('first')");
+}
+add_key($node, 'first', 'sk-proj-0123456789abcdefghijklmnopqrstuv');
+ask_ok(
+	$node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_agent('$PROJECT', 'first', (SELECT id FROM tarx_keys.llm_keys));
+	SELECT tarx_keys.set_secret('$PROJECT', 'NAME', 'value'), tarx_keys.set_secret('$PROJECT', 'SHOP_TOKEN', 'value')});
+my $started = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
+
+# Name, argument types, and who may execute it. Not what the flush worker and
+# rotate_master_key() call: they make the arguments themselves, and none but the
+# owner and superusers may.
+my @functions = map { my @f = split /\|/, $_, -1; \@f } split /\n/, $node->safe_psql(
+	'postgres', q{
+	SELECT p.proname,
+		   (SELECT coalesce(string_agg(replace(format_type(t, NULL), 'timestamp with time zone', 'timestamptz'), ',' ORDER BY n), '')
+			  FROM unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)),
+		   (SELECT coalesce(string_agg(r, ','), '')
+			  FROM unnest(ARRAY['service', 'web', 'runner', 'stranger', 'tarx_keys_owner', current_user]) r
+			 WHERE has_function_privilege(r, p.oid, 'EXECUTE')),
+		   p.prokind
+	  FROM pg_proc p
+	 WHERE p.pronamespace = 'tarx_keys'::regnamespace
+	   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+	   AND p.proname NOT IN ('flush_last_used', 'report_rotation', 'rotate_rows')
+	 ORDER BY p.oid::regprocedure::text COLLATE "C"});
+cmp_ok(scalar @functions, '>', 40, 'there are functions');
+my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
+my @views = split /\n/, $node->safe_psql(
+	'postgres', q{
+	SELECT relname FROM pg_class
+	 WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind = 'v' ORDER BY relname COLLATE "C"});
+
+sub pick
+{
+	return $_[ int(rand(@_)) ];
+}
+
+# What there is to be found, for arguments that reach beyond the first check
+my %pool;
+
+sub fill_pool
+{
+	my %source = (
+		project => 'SELECT id FROM tarx_keys.projects ORDER BY created_at, id',
+		key => 'SELECT id FROM tarx_keys.project_llm_keys ORDER BY created_at, id',
+		deleted => 'SELECT id FROM tarx_keys.llm_key_tombstones ORDER BY deleted_at, id',
+		agent => 'SELECT id FROM tarx_keys.agents ORDER BY created_at, id',
+		platform => 'SELECT id FROM tarx_keys.platform_api_keys ORDER BY created_at, id',
+		secret => 'SELECT DISTINCT name FROM tarx_keys.project_secrets ORDER BY name');
+	foreach my $what (sort keys %source)
+	{
+		$pool{$what} = [ split /\n/, $node->safe_psql('postgres', $source{$what}) ];
+	}
+	return;
+}
+
+my @texts = (
+	'', ' ', 'alice', 'bob', 'carol', 'x', 'anthropic', 'openai', 'azure_ai_foundry',
+	'openai_compatible', 'nobody', 'admin', 'member', 'NAME', 'SHOP_TOKEN', '1A', '_',
+	'llm_key', 'secret', 'platform_key', 'https://models.example.com/v1',
+	'https://x.openai.azure.com', 'http://127.0.0.1', 'https://u:p@h.example.com',
+	'sk-proj-0123456789abcdefghijklmnopqrstuv', 'sk-ant-...wxyz', 'sk-********',
+	'${secrets.NAME}', 'a ${secrets.SHOP_TOKEN} b', '$${', '${', '${secrets.NAME', '${env.X}',
+	"\xc3\xbc", "\xf0\x9f\x94\x91 key", "a\xe2\x80\xaeb", "\xef\xbb\xbf", "e\xcc\x81",
+	"a\tb", "a\nb", "\x01", "\x7f", q{'; SELECT 1 --}, q{\\}, '%s%n', '{}', '{"a":1}',
+	'tarx_keys', 'pg_catalog.now()', '-1', '1e400', 'NULL');
+
+# A literal on one line, so that psql's line numbers tell the statement
+sub quote
+{
+	my ($text) = @_;
+	$text =~ s/([\\'])/\\$1/g;
+	$text =~ s/([\x00-\x1f\x7f])/sprintf('\\x%02x', ord($1))/ge;
+	return "E'$text'";
+}
+
+sub text_value
+{
+	my $chance = rand;
+	return pick(map { quote($_) } @{ $pool{secret} }, 'NAME') if $chance < 0.15;
+	return quote(pick(@tokens)) if $chance < 0.2;
+	return quote(join '', map { chr(1 + int(rand 126)) } 1 .. int(rand 40)) if $chance < 0.3;
+	return 'repeat(' . quote(pick(@texts)) . ', ' . pick(2, 60, 200, 9000, 70000) . ')' if $chance < 0.36;
+	return quote(pick(@texts));
+}
+
+sub uuid_value
+{
+	return quote($PROJECT) . '::uuid' if rand() < 0.3;
+	my @ids = map { @{ $pool{$_} } } qw(project key deleted agent platform);
+	return pick(
+		(map { quote($_) . '::uuid' } @ids ? pick(@ids) : $PROJECT),
+		"'00000000-0000-0000-0000-000000000000'::uuid",
+		'gen_random_uuid()') if rand() < 0.4;
+	return quote(pick(@ids ? @ids : $PROJECT)) . '::uuid';
+}
+
+my %values = (
+	uuid => \&uuid_value,
+	text => \&text_value,
+	boolean => sub { return pick('true', 'false') },
+	integer => sub { return pick(0, 1, 2, 3, '(-1)', 1000, 2147483647, '(-2147483648)') },
+	bigint => sub { return pick(0, 1, '(-1)', 9223372036854775807) },
+	bytea => sub { return pick(q{'\x'}, q{'\x01'}, q{decode(repeat('01', 41), 'hex')}, q{decode(repeat('01', 60), 'hex')}) . '::bytea' },
+	timestamptz => sub {
+		return '(' . pick("'infinity'", "'-infinity'", 'now()', "now() + interval '1 day'", "'4713-01-01 BC'",
+			"'294276-12-31'", "'epoch'") . ')::timestamptz';
+	},
+	date => sub { return pick("'infinity'", "'-infinity'", "'4713-01-01 BC'", 'current_date') . '::date' },
+	anyelement => sub { return pick('1', text_value() . '::text', uuid_value()) });
+
+sub value
+{
+	my ($type) = @_;
+	return "NULL::$type" =~ s/anyelement/text/r if rand() < 0.07;
+	if ($type =~ /^(.*)\[\]$/)
+	{
+		my $element = $1;
+		my $list = join(', ', map { value($element) } 1 .. 1 + int(rand 4));
+		return pick("'{}'::$type", "ARRAY[NULL]::$type", "ARRAY[ARRAY[$list]]::$type") if rand() < 0.2;
+		return "ARRAY[$list]::$type";
+	}
+	die "no values of type $type: add some" unless $values{$type};
+	my $value = $values{$type}->();
+	return $type eq 'text' ? "$value\::text" : $value;
+}
+
+sub call
+{
+	my ($role) = @_;
+	my @own = grep { $_->[2] =~ /\b$role\b/ } @functions;
+	# mostly what the role may execute, and for a project that there is
+	my $f = @own && rand() < 0.8 ? pick(@own) : pick(@functions);
+	my @args = map { value($_) } split /,/, $f->[1];
+
+	$args[0] = quote($PROJECT) . '::uuid' if $f->[1] =~ /^uuid(?:,|$)/ && rand() < 0.6;
+	my $verb = $f->[3] eq 'p' ? 'CALL ' : rand() < 0.5 ? 'SELECT * FROM ' : 'SELECT ';
+	return [ $f, $verb . "tarx_keys.$f->[0](" . join(', ', @args) . ');' ];
+}
+
+# Lines for psql, and for each line the call on it, if it is one
+sub script
+{
+	my ($role) = @_;
+	my @lines = ("SET SESSION AUTHORIZATION $role;");
+	my %calls;
+
+	foreach (1 .. $transactions)
+	{
+		push @lines, 'BEGIN' . pick('', '', '', ' ISOLATION LEVEL REPEATABLE READ', ' ISOLATION LEVEL SERIALIZABLE', ' READ ONLY') . ';';
+		if (rand() < 0.8)
+		{
+			push @lines, 'SELECT tarx_keys.act_as(' . pick("'alice'", "'alice'", "'bob'", "'carol'") . pick('', ", '$PROJECT'") . ');' if $role ne 'web';
+			push @lines, 'SELECT tarx_keys.login(' . quote(pick(@tokens)) . ');' if $role eq 'web';
+		}
+		foreach (1 .. 1 + int(rand 5))
+		{
+			my $call = call($role);
+			push @lines, $call->[1];
+			$calls{ scalar @lines } = $call;
+			push @lines, 'SELECT count(*) FROM tarx_keys.' . pick(@views) . ';' if rand() < 0.2;
+		}
+		push @lines, pick('COMMIT', 'COMMIT', 'ROLLBACK') . ';';
+	}
+	return (\@lines, \%calls);
+}
+
+my ($made, %seen) = (0);
+
+# Run a script; says which calls ended as none should.
+sub run
+{
+	my ($role) = @_;
+	my ($lines, $calls) = script($role);
+	my ($out, $err);
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
+
+	$node->psql(
+		'postgres',
+		join("\n", @$lines),
+		stdout => \$out,
+		stderr => \$err,
+		on_error_stop => 0,
+		extra_params => [ '-v', 'VERBOSITY=sqlstate', '-v', 'ON_ERROR_ROLLBACK=on' ]);
+	push @tokens, $1 while $out =~ /(sk-tarx-[0-9A-Za-z]{49})/g;
+	splice @tokens, 3, @tokens - 23 if @tokens > 23;
+
+	my (@wrong, %failed);
+	foreach my $line (split /\n/, $err)
+	{
+		if ($line =~ /^psql:<stdin>:(\d+): (?:ERROR|FATAL|PANIC):  ([0-9A-Z]{5})$/)
+		{
+			$failed{$1} = $2;
+			$seen{$2}++;
+			push @wrong, "$2: $lines->[$1 - 1]" unless $documented{$2};
+		}
+		elsif ($line !~ /^psql:<stdin>:\d+: (?:WARNING|NOTICE):/)
+		{
+			push @wrong, $line;
+		}
+	}
+	foreach my $line (sort { $a <=> $b } keys %$calls)
+	{
+		my ($f, $sql) = @{ $calls->{$line} };
+		next if $f->[2] =~ /\b$role\b/;
+		push @wrong, ($failed{$line} || 'executed') . " without a right: $sql"
+		  unless ($failed{$line} || '') eq '42501';
+	}
+	$made += keys %$calls;
+	ok(!@wrong, "$role: documented ends only") or diag(map { "$_\n" } @wrong);
+	return;
+}
+
+foreach my $round (1 .. $rounds)
+{
+	fill_pool();
+	run($_) foreach (qw(service web runner stranger tarx_keys_owner), $superuser);
+}
+note("$made calls; " . join(', ', map { "$_ $seen{$_}" } sort keys %seen));
+
+is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'),
+	$started, 'the server has not restarted');
+unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:|XX000/, 'nothing crashed');
+is( $node->safe_psql(
+		'postgres',
+		'SELECT p.id, v.* FROM tarx_keys.projects p, tarx_keys.verify_audit(p.id) v WHERE NOT v.ok'),
+	'',
+	'the audit log verifies');
+is( $node->safe_psql(
+		'postgres', q{
+		SELECT id FROM tarx_keys.projects p
+		 WHERE NOT EXISTS (SELECT FROM tarx_keys.project_members m
+							WHERE m.project_id = p.id AND m.role = 'admin')}),
+	'',
+	'every project has an admin');
+
+done_testing();

@@ -1,0 +1,807 @@
+# Plants markers through statements that carry a value, in every form that a
+# statement has, that succeed or fail; and searches every place where
+# PostgreSQL, or a library that records statements, could have kept one.
+#
+# Each form has a marker of its own, so that what is found tells where it came
+# from. A place is a channel: a name and a text. What is captured while the
+# forms run is one too.
+
+package LeakScan;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Digest::SHA qw(sha256_hex);
+use Exporter 'import';
+use File::Find;
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TarxKeys;
+
+our @EXPORT = qw(
+  @LIBRARIES
+  leak_node
+  plant
+  plant_wrapped
+  channels
+  log_forms
+  found_in
+  not_found_in
+);
+
+# The libraries that record statements, as far as they are installed. pgaudit is
+# a package of its own, which comes later than a new major.
+our @LIBRARIES = grep { library_exists($_) } qw(pg_stat_statements auto_explain pgaudit);
+
+# marker => the form that carries it
+my %form_of;
+
+# what sessions saw, by channel
+my %captured;
+
+my $counter = 0;
+
+sub library_exists
+{
+	my ($name) = @_;
+	my $dir = `pg_config --pkglibdir`;
+
+	chomp $dir;
+	return -e "$dir/$name.so";
+}
+
+# A cluster with these libraries in this order that records all it can
+sub leak_node
+{
+	my ($name, $libraries, $redact, $conf) = @_;
+	my $node = new_node(
+		$name,
+		init => { allows_streaming => 'logical' },
+		keyring => { master_key => hex_key('leak scan') },
+		conf => qq{
+shared_preload_libraries = '@{[join ', ', @$libraries]}'
+tarx_keys.redact_logs = $redact
+tarx_keys.log_resolves = all
+restart_after_crash = on
+logging_collector = on
+log_destination = 'stderr,csvlog,jsonlog'
+log_directory = 'log'
+log_filename = 'server.log'
+log_rotation_age = 0
+log_rotation_size = 0
+log_statement = all
+log_duration = on
+log_min_duration_statement = 0
+log_min_messages = debug2
+log_min_error_statement = debug5
+log_error_verbosity = verbose
+log_parameter_max_length = -1
+log_parameter_max_length_on_error = -1
+log_lock_waits = on
+log_temp_files = 0
+deadlock_timeout = 200ms
+debug_print_parse = on
+debug_print_rewritten = on
+debug_print_plan = on
+track_activity_query_size = 64kB
+pg_stat_statements.track = all
+pg_stat_statements.track_utility = on
+pg_stat_statements.track_planning = on
+auto_explain.log_min_duration = 0
+auto_explain.log_analyze = on
+auto_explain.log_verbose = on
+auto_explain.log_buffers = on
+auto_explain.log_triggers = on
+auto_explain.log_settings = on
+auto_explain.log_nested_statements = on
+pgaudit.log = 'all'
+pgaudit.log_parameter = on
+pgaudit.log_relation = on
+pgaudit.log_catalog = on
+} . ($conf || ''));
+	$node->append_conf('postgresql.conf', "auto_explain.log_parameter_max_length = -1\n")
+	  if $node->pg_version >= 16;
+	%form_of = ();
+	%captured = ();
+	$counter = 0;
+	$node->start;
+	install($node);
+	$node->safe_psql(
+		'postgres', qq{
+		CREATE EXTENSION pg_stat_statements;
+		ALTER ROLE service SET deadlock_timeout = '60s';
+		CREATE ROLE other LOGIN IN ROLE tarx_keys_backend;
+		CREATE ROLE fool LOGIN;
+		GRANT SELECT ON pg_backend_memory_contexts TO service;
+		GRANT EXECUTE ON FUNCTION pg_get_backend_memory_contexts TO service;
+		SELECT pg_create_logical_replication_slot('leaks', 'test_decoding');});
+	return $node;
+}
+
+# A marker for a form; lower case and digits, so that it is a name as well.
+sub marker
+{
+	my ($form) = @_;
+	my $marker = 'mk' . substr(sha256_hex("leak scan $form"), 0, 22);
+
+	die "two forms named $form" if grep { $_ eq $form } values %form_of;
+	$form_of{$marker} = $form;
+	return $marker;
+}
+
+# A call of add_llm_key() with a marker in its value
+sub add
+{
+	my ($marker) = @_;
+
+	$counter++;
+	return "tarx_keys.add_llm_key('$PROJECT', 'openai', 'key $counter', 'sk-proj-abc${marker}wxyz')";
+}
+
+sub act
+{
+	return q{SELECT tarx_keys.act_as('alice');};
+}
+
+# Run SQL as a login, each statement in a message of its own; goes on after an
+# error. Returns what psql said.
+sub run
+{
+	my ($node, $login, $sql) = @_;
+	my ($out, $err) = ('', '');
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
+
+	IPC::Run::run([ 'psql', '-XAtq', '-U', $login, '-d', $node->connstr('postgres') ],
+		'<', \$sql, '>', \$out, '2>', \$err);
+	return ($out, $err);
+}
+
+# A form that succeeds
+sub succeeds
+{
+	my ($node, $login, $form, $sql) = @_;
+	my ($out, $err) = run($node, $login, $sql);
+	my @errors = grep { !/^WARNING|^NOTICE/ } split /\n/, $err;
+
+	is("@errors", '', "$form succeeds");
+	return $out;
+}
+
+# A form that fails; the client gets the error, whatever is in it.
+sub fails
+{
+	my ($node, $login, $form, $sql, $error) = @_;
+	my ($out, $err) = run($node, $login, $sql);
+
+	like($err, $error, "$form fails, and the client sees why");
+	return;
+}
+
+# The same by the extended protocol: pgbench binds its variables.
+sub drive
+{
+	my ($node, $login, $form, $mode, $script, $error, %variables) = @_;
+	my $file = write_private(PostgreSQL::Test::Utils::tempdir . '/script.sql', $script);
+	my ($out, $err);
+
+	IPC::Run::run(
+		[
+			'pgbench', '--no-vacuum', '-M', $mode, '-t', '1',
+			(map { ('-D', "$_=$variables{$_}") } sort keys %variables),
+			'-f', $file, '-h', $node->host, '-p', $node->port, '-U', $login, 'postgres'
+		],
+		'>', \$out, '2>', \$err);
+	if (defined $error)
+	{
+		like($err, $error, "$form by $mode fails, and the client sees why");
+	}
+	else
+	{
+		unlike($err, qr/ERROR/, "$form by $mode succeeds");
+	}
+	return;
+}
+
+# A session that stays; say() sends it a statement and does not wait.
+sub session
+{
+	my ($node, $login) = @_;
+	my $session = { in => '', out => '', err => '' };
+
+	$session->{run} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-U', $login, '-d', $node->connstr('postgres') ],
+		'<', \$session->{in}, '>', \$session->{out}, '2>', \$session->{err},
+		IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default));
+	return $session;
+}
+
+sub say
+{
+	my ($session, $sql) = @_;
+
+	$session->{in} .= "$sql\n";
+	$session->{run}->pump_nb while length $session->{in};
+	return;
+}
+
+sub finish
+{
+	my ($session) = @_;
+
+	say($session, '\q');
+	$session->{run}->finish;
+	return;
+}
+
+# Wait until a login's session is in this state; returns its process id.
+sub wait_for
+{
+	my ($node, $login, $condition) = @_;
+	my $query = "FROM pg_stat_activity WHERE usename = '$login' AND $condition";
+
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 $query")
+	  or die "$login never got to $condition";
+	return $node->safe_psql('postgres', "SELECT pid $query");
+}
+
+sub capture
+{
+	my ($channel, $text) = @_;
+	$captured{$channel} = ($captured{$channel} || '') . "$text\n";
+	return;
+}
+
+sub capture_activity
+{
+	my ($node) = @_;
+	capture('pg_stat_activity',
+		$node->safe_psql('postgres', 'SELECT a::text FROM pg_stat_activity a'));
+	return;
+}
+
+# What a session can see of its own statements
+my $own_state = q{
+SELECT 'OWN prepared', p::text FROM pg_prepared_statements p;
+SELECT 'OWN cursors', c::text FROM pg_cursors c;
+SELECT 'OWN contexts', m::text FROM pg_backend_memory_contexts m;
+};
+
+sub capture_own_state
+{
+	my ($out) = @_;
+	my %channel = (
+		prepared => 'pg_prepared_statements',
+		cursors => 'pg_cursors',
+		contexts => 'pg_backend_memory_contexts');
+
+	foreach my $line (split /\n/, $out)
+	{
+		capture($channel{$1}, $line) if $line =~ /^OWN (\w+)\|/;
+	}
+	return;
+}
+
+# Forms: calls in plain statements
+
+sub plant_plain
+{
+	my ($node) = @_;
+	my $act = act();
+	my $value;
+
+	foreach my $form ('add_llm_key', 'several statements in a message')
+	{
+		my $message = 'BEGIN; ' . act() . ' SELECT ' . add(marker($form)) . '; COMMIT;';
+
+		$message =~ s/;(?=.)/\\;/g if $form ne 'add_llm_key';
+		succeeds($node, 'service', $form, $message);
+	}
+	$value = marker('set_secret');
+	succeeds($node, 'service', 'set_secret',
+		"BEGIN; $act SELECT tarx_keys.set_secret('$PROJECT', 'PLAIN', '$value'); COMMIT;");
+	my $template = marker('render_template');
+	is( succeeds(
+			$node, 'runner', 'render_template',
+			"SELECT tarx_keys.render_template('$PROJECT', '$template \${secrets.PLAIN}');"),
+		"$template $value\n",
+		'render_template renders');
+
+	# results that end in an error's message
+	$value = marker('resolve_secret');
+	succeeds($node, 'service', 'another set_secret',
+		"BEGIN; $act SELECT tarx_keys.set_secret('$PROJECT', 'RESOLVED', '$value'); COMMIT;");
+	foreach my $call (
+		"tarx_keys.resolve_secret('$PROJECT', 'RESOLVED')",
+		"(SELECT value FROM tarx_keys.resolve_secrets('$PROJECT', ARRAY['RESOLVED']))",
+		"tarx_keys.render_template('$PROJECT', '\${secrets.RESOLVED}')")
+	{
+		fails($node, 'runner', "a cast of $call", "SELECT $call\::int;",
+			qr/ERROR: .*integer: "\Q$value\E"/);
+	}
+	$value = marker('resolve_key');
+	my $key = succeeds($node, 'service', 'another add_llm_key',
+		"BEGIN; $act SELECT " . add($value) . '; COMMIT;');
+	($key) = $key =~ /([0-9a-f-]{36})/;
+	my $agent = succeeds($node, 'service', 'create_agent',
+		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key'); COMMIT;");
+	($agent) = $agent =~ /([0-9a-f-]{36})/;
+	foreach my $call ("resolve_key('$PROJECT', '$key')", "resolve_agent_key('$PROJECT', '$agent')")
+	{
+		fails($node, 'runner', "a cast of $call", "SELECT key_value::int FROM tarx_keys.$call;",
+			qr/ERROR: .*integer: ".*\Q$value\E/);
+	}
+
+	# a token is a marker itself
+	my $token = succeeds($node, 'service', 'create_platform_key',
+		"BEGIN; $act SELECT token FROM tarx_keys.create_platform_key('laptop'); COMMIT;");
+	($token) = $token =~ /(sk-tarx-\w+)/;
+	$form_of{$token} = 'create_platform_key and login';
+	like(
+		succeeds($node, 'service', 'login', "BEGIN; SELECT user_id FROM tarx_keys.login('$token'); COMMIT;"),
+		qr/alice/,
+		'login logs in');
+	fails($node, 'fool', 'login without the right', "SELECT tarx_keys.login('$token');",
+		qr/permission denied/);
+	fails($node, 'fool', 'login without a schema', "SELECT login ('$token');",
+		qr/function login\(unknown\) does not exist/);
+	fails($node, 'service', 'a wrong login',
+		"SELECT tarx_keys.login('sk-tarx-" . marker('wrong login') . "');", qr/login failed/);
+	return;
+}
+
+# Forms: failures
+
+sub plant_failures
+{
+	my ($node) = @_;
+	my $act = act();
+	my %call = map { $_ => marker($_) } (
+		'unknown provider', 'no admin', 'no acting user', 'no right', 'shifted arguments',
+		'too many arguments', 'misspelt', 'syntax error', 'no closing quote', 'in double quotes',
+		'division by zero', 'name taken', 'statement timeout', 'lock timeout', 'as an identifier',
+		'in an array', 'bad name', 'secret name', 'malformed reference', 'failed row');
+
+	my $raised = sub {
+		my ($form, $sql, $error) = @_;
+		fails($node, 'service', $form, "BEGIN; $act $sql; ROLLBACK;", $error);
+	};
+	$raised->('unknown provider',
+		"SELECT tarx_keys.add_llm_key('$PROJECT', 'acme', 'x', '$call{'unknown provider'}')",
+		qr/provider/);
+	fails($node, 'service', 'no admin',
+		"BEGIN; SELECT tarx_keys.act_as('bob'); SELECT " . add($call{'no admin'}) . '; ROLLBACK;',
+		qr/must be admin/);
+	fails($node, 'service', 'no acting user', 'SELECT ' . add($call{'no acting user'}) . ';',
+		qr/no acting user/);
+	fails($node, 'fool', 'no right', 'SELECT ' . add($call{'no right'}) . ';',
+		qr/permission denied/);
+	$raised->('shifted arguments',
+		"SELECT tarx_keys.add_llm_key('$call{'shifted arguments'}', '$PROJECT', 'openai', 'x')",
+		qr/invalid input syntax for type uuid: "$call{'shifted arguments'}"/);
+	$raised->('too many arguments',
+		"SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'x', 'y', 'z', '$call{'too many arguments'}')",
+		qr/does not exist/);
+	$raised->('misspelt',
+		"SELECT tarx_keys.add_lmm_key('$PROJECT', 'openai', 'x', '$call{misspelt}')",
+		qr/function tarx_keys.add_lmm_key.* does not exist/);
+	$raised->('syntax error',
+		"SELECT tarx_keys.set_secret('$PROJECT', 'X', '$call{'syntax error'}' '$call{'syntax error'}')",
+		qr/syntax error at or near "'$call{'syntax error'}'"/);
+	fails($node, 'service', 'no closing quote',
+		"SELECT tarx_keys.set_secret('$PROJECT', 'X', E'\\q$call{'no closing quote'}\\uzzzz');",
+		qr/Unicode|escape/);
+	$raised->('in double quotes',
+		"SELECT tarx_keys.set_secret('$PROJECT', 'X', \"$call{'in double quotes'}\")",
+		qr/column "$call{'in double quotes'}" does not exist/);
+	$raised->('as an identifier',
+		"SELECT tarx_keys.set_secret('$PROJECT', 'X', $call{'as an identifier'})",
+		qr/column "$call{'as an identifier'}" does not exist/);
+	$raised->('division by zero',
+		'SELECT 1 / (random() * 0)::int, ' . add($call{'division by zero'}),
+		qr/division by zero/);
+	$raised->('name taken', 'SELECT tarx_keys.add_llm_key(' .
+		  "'$PROJECT', 'openai', 'key 1', '$call{'name taken'}')", qr/already/);
+	$raised->('bad name',
+		"SELECT tarx_keys.set_secret('$PROJECT', 'a $call{'bad name'}', 'x')", qr/ERROR/);
+	fails($node, 'runner', 'secret name',
+		"SELECT tarx_keys.resolve_secret('$PROJECT', '$call{'secret name'}');",
+		qr/secret "$call{'secret name'}" not found/);
+	fails($node, 'runner', 'malformed reference',
+		"SELECT tarx_keys.render_template('$PROJECT', '\${$call{'malformed reference'}}');",
+		qr/malformed reference/);
+	$raised->('in an array',
+		"SELECT * FROM tarx_keys.create_platform_key('x', NULL, '{$call{'in an array'}}')",
+		qr/invalid input syntax for type uuid/);
+	$raised->('statement timeout',
+		"SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(60), " . add($call{'statement timeout'}),
+		qr/statement timeout/);
+	$raised->('failed row', q{
+		CREATE TEMP TABLE checked (v text CHECK (v IS NULL));
+		INSERT INTO checked SELECT } . "'$call{'failed row'}' WHERE " . add($call{'failed row'}) . ' IS NOT NULL',
+		qr/violates check constraint(?:.|\n)*Failing row contains \($call{'failed row'}\)/);
+
+	# a lock that somebody else has
+	my $holder = session($node, $node->safe_psql('postgres', 'SELECT current_user'));
+	say($holder, 'BEGIN; LOCK TABLE tarx_keys.project_llm_keys; SELECT pg_advisory_lock(77);');
+	$node->poll_query_until('postgres',
+		q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 77});
+	$raised->('lock timeout', "SET LOCAL lock_timeout = '300ms'; SELECT " . add($call{'lock timeout'}),
+		qr/lock timeout/);
+
+	# as others see it meanwhile, and afterwards
+	my $waiter = session($node, 'service');
+	say($waiter, "BEGIN; $act");
+	say($waiter, 'SELECT ' . add(marker('waiting for a lock')) . ';');
+	wait_for($node, 'service', q{wait_event_type = 'Lock'});
+	capture_activity($node);
+	finish($holder);
+	wait_for($node, 'service', q{state = 'idle in transaction'});
+	capture_activity($node);
+	say($waiter, 'ROLLBACK;');
+	finish($waiter);
+	return;
+}
+
+# Forms: utility statements
+
+sub plant_utilities
+{
+	my ($node) = @_;
+	my $act = act();
+	my %call = map { $_ => marker($_) } (
+		'PREPARE', 'EXECUTE', 'EXECUTE that fails', 'EXPLAIN EXECUTE', 'DO', 'DO that fails',
+		'DO with dynamic SQL', 'DO with a notice', 'DO with an assignment', 'CALL', 'EXPLAIN',
+		'EXPLAIN ANALYZE', 'EXPLAIN that fails', 'COPY', 'CREATE TABLE AS', 'SELECT INTO', 'cursor',
+		'cursor that is closed later', 'dynamic SQL in a function');
+
+	my $runs = sub {
+		my ($form, $sql) = @_;
+		my $out = succeeds($node, 'service', $form, "BEGIN; $act $sql; $own_state ROLLBACK;");
+		capture_own_state($out);
+	};
+	my $raised = sub {
+		my ($form, $sql, $error) = @_;
+		fails($node, 'service', $form, "BEGIN; $act $sql; ROLLBACK;", $error);
+	};
+	$runs->('PREPARE', 'PREPARE p AS SELECT ' . add($call{PREPARE}) . '; EXECUTE p');
+	my $prepare =
+	  "PREPARE p (text, text) AS SELECT tarx_keys.set_secret(\$1::uuid, 'X', \$2)";
+	$runs->('EXECUTE', "$prepare; EXECUTE p ('$PROJECT', '$call{EXECUTE}')");
+	$runs->('EXPLAIN EXECUTE',
+		"$prepare; EXPLAIN (VERBOSE, ANALYZE) EXECUTE p ('$PROJECT', '$call{'EXPLAIN EXECUTE'}')");
+	$raised->('EXECUTE that fails',
+		"$prepare; EXECUTE p ('$call{'EXECUTE that fails'}', 'x')",
+		qr/type uuid: "$call{'EXECUTE that fails'}"/);
+	$runs->('DO', 'DO $$ BEGIN PERFORM ' . add($call{DO}) . '; END $$');
+	$raised->('DO that fails',
+		q{DO $$ DECLARE v text := '} . $call{'DO that fails'} . q{'; BEGIN PERFORM tarx_keys.add_llm_key(v::uuid, v, v, v); END $$},
+		qr/type uuid: "$call{'DO that fails'}"/);
+	$runs->('DO with dynamic SQL',
+		q{DO $$ BEGIN EXECUTE 'SELECT } . (add($call{'DO with dynamic SQL'}) =~ s/'/''/gr) . q{'; END $$});
+	$runs->('DO with a notice',
+		q{DO $$ DECLARE v text := '} . $call{'DO with a notice'} . "'; BEGIN PERFORM tarx_keys.set_secret('$PROJECT', 'N', v); RAISE NOTICE 'set %', v; END \$\$");
+	$runs->('DO with an assignment',
+		q{DO $$ DECLARE v int; BEGIN v := tarx_keys.set_secret('} . "$PROJECT', 'A', '$call{'DO with an assignment'}'); END \$\$");
+	$runs->('CALL',
+		'CREATE PROCEDURE pg_temp.takes(v uuid) LANGUAGE sql AS $$ SELECT 1 $$; CALL pg_temp.takes(' . add($call{CALL}) . ')');
+	$runs->('EXPLAIN', 'EXPLAIN (VERBOSE) SELECT ' . add($call{EXPLAIN}));
+	$runs->('EXPLAIN ANALYZE', 'EXPLAIN (VERBOSE, ANALYZE) SELECT ' . add($call{'EXPLAIN ANALYZE'}));
+	$raised->('EXPLAIN that fails',
+		"EXPLAIN SELECT tarx_keys.set_secret('$PROJECT', 'X', 'x', 'x', '$call{'EXPLAIN that fails'}')",
+		qr/LINE 1: .*EXPLAIN SELECT tarx_keys.set_secret(?:.|\n)*\n +\^/);
+	$runs->('COPY', 'COPY (SELECT ' . add($call{COPY}) . ') TO STDOUT');
+	$runs->('CREATE TABLE AS', 'CREATE TEMP TABLE t AS SELECT ' . add($call{'CREATE TABLE AS'}));
+	$runs->('SELECT INTO', 'SELECT ' . add($call{'SELECT INTO'}) . ' INTO TEMP TABLE t');
+	$runs->('cursor', 'DECLARE c CURSOR FOR SELECT ' . add($call{cursor}) . '; FETCH c');
+	$runs->('cursor that is closed later',
+		'DECLARE c CURSOR FOR SELECT ' . add($call{'cursor that is closed later'}) . '; FETCH c; SELECT 1; CLOSE c');
+	$runs->('dynamic SQL in a function', q{
+		CREATE FUNCTION pg_temp.f(a text, v text) RETURNS void LANGUAGE plpgsql AS $$
+		BEGIN EXECUTE format('SELECT tarx_keys.%s(%L, %L, %L)', a, '} . $PROJECT . q{', 'D', v); END $$;
+		SELECT pg_temp.f('set_secret', '} . $call{'dynamic SQL in a function'} . q{')});
+
+	# what the server logs of a session's memory
+	my $session = session($node, 'service');
+	say($session, 'PREPARE p AS SELECT ' . add(marker('memory contexts of another session')) . ';');
+	my $pid = wait_for($node, 'service', q{state = 'idle' AND query <> ''});
+	$node->safe_psql('postgres', "SELECT pg_log_backend_memory_contexts($pid)");
+	say($session, 'SELECT 1;');
+	capture_activity($node);
+	finish($session);
+	return;
+}
+
+# Forms: the extended protocol, with values bound and not
+
+sub plant_bound
+{
+	my ($node) = @_;
+
+	foreach my $mode (qw(extended prepared))
+	{
+		my %common = (project => $PROJECT, user => 'alice');
+		my $begin = 'BEGIN; SELECT tarx_keys.act_as(:user);';
+		my $drive = sub {
+			my ($form, $login, $script, $error) = @_;
+			my $marker = marker("$form by $mode");
+
+			drive($node, $login, $form, $mode, $script =~ s/MARKER/$marker/gr,
+				defined $error ? qr/$error/ : undef, %common, value => $marker);
+		};
+		$begin = "BEGIN;\nSELECT tarx_keys.act_as(:user);\n";
+		$drive->('add_llm_key', 'service',
+			"${begin}SELECT tarx_keys.add_llm_key(:project, 'openai', 'bound', :value);\nROLLBACK;\n");
+		$drive->('add_llm_key with a literal', 'service',
+			"${begin}SELECT tarx_keys.add_llm_key(:project, 'openai', 'literal', 'MARKER');\nROLLBACK;\n");
+		$drive->('set_secret', 'service',
+			"${begin}SELECT tarx_keys.set_secret(:project, 'EXTENDED', :value);\nCOMMIT;\n");
+		$drive->('render_template', 'runner',
+			"SELECT tarx_keys.render_template(:project, :value);\n");
+		$drive->('login', 'service', "SELECT tarx_keys.login(:value);\n", 'login failed');
+		$drive->('unknown provider', 'service',
+			"${begin}SELECT tarx_keys.add_llm_key(:project, 'acme', 'x', :value);\n", 'provider');
+		$drive->('shifted arguments', 'service',
+			"${begin}SELECT tarx_keys.add_llm_key(:value, 'openai', 'x', :value);\n",
+			'type uuid: "mk');
+		$drive->('misspelt', 'service',
+			"${begin}SELECT tarx_keys.add_lmm_key(:project, 'openai', 'MARKER', :value);\n",
+			'does not exist');
+		$drive->('statement timeout', 'service',
+			"${begin}SET LOCAL statement_timeout = 50;\nSELECT pg_sleep(60), tarx_keys.set_secret(:project, 'X', :value);\n",
+			'statement timeout');
+		plant_activity($node, $mode);
+	}
+	return;
+}
+
+# As another session sees a statement of the extended protocol while it runs
+sub plant_activity
+{
+	my ($node, $mode) = @_;
+	my $marker = marker("seen by another session by $mode");
+	my $file = write_private(PostgreSQL::Test::Utils::tempdir . '/sleep.sql',
+		'SELECT pg_sleep(600), ' . add($marker) . ";\n");
+	my ($out, $err);
+	my $run = IPC::Run::start(
+		[
+			'pgbench', '--no-vacuum', '-M', $mode, '-t', '1', '-f', $file, '-h', $node->host,
+			'-p', $node->port, '-U', 'service', 'postgres'
+		],
+		'>', \$out, '2>', \$err);
+	my $pid = wait_for($node, 'service', q{wait_event = 'PgSleep'});
+
+	capture_activity($node);
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	$run->finish;
+	like($err, qr/canceling statement due to user request/, "a statement by $mode is cancelled");
+	return;
+}
+
+# Forms: sessions that end badly
+
+sub plant_deadlocks
+{
+	my ($node) = @_;
+
+	# "other" notices a deadlock; "service" would take longer than the test
+	foreach my $noticed_by ('another session', 'the same session')
+	{
+		my ($ours, $plain) = $noticed_by eq 'another session' ? qw(service other) : qw(other service);
+		my $form = "deadlock noticed by $noticed_by";
+		my $marker = marker($form);
+		my ($a, $b) = (session($node, $ours), session($node, $plain));
+		say($a, 'BEGIN; ' . act() . ' SELECT pg_advisory_xact_lock(1);');
+		wait_for($node, $ours, q{state = 'idle in transaction' AND query LIKE '%advisory%'});
+		say($b, 'BEGIN; SELECT pg_advisory_xact_lock(2);');
+		wait_for($node, $plain, q{state = 'idle in transaction' AND query LIKE '%advisory%'});
+		if ($noticed_by eq 'another session')
+		{
+			say($a, 'SELECT pg_advisory_xact_lock(2), ' . add($marker) . ';');
+			wait_for($node, $ours, q{wait_event_type = 'Lock'});
+			say($b, 'SELECT pg_advisory_xact_lock(1);');
+		}
+		else
+		{
+			say($b, 'SELECT pg_advisory_xact_lock(1);');
+			wait_for($node, $plain, q{wait_event_type = 'Lock'});
+			say($a, 'SELECT pg_advisory_xact_lock(2), ' . add($marker) . ';');
+		}
+		$node->poll_query_until('postgres',
+			q{SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'});
+		finish($a);
+		finish($b);
+		like($a->{err} . $b->{err}, qr/deadlock detected/, "$form: the client sees it");
+	}
+	return;
+}
+
+sub plant_ends
+{
+	my ($node) = @_;
+
+	my $session = session($node, 'service');
+	say($session, 'SELECT pg_sleep(600), ' . add(marker('terminated')) . ';');
+	my $pid = wait_for($node, 'service', q{wait_event = 'PgSleep'});
+	capture_activity($node);
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	$session->{run}->finish;
+	like($session->{err}, qr/terminating connection/, 'the client sees that it was terminated');
+
+	$session = session($node, 'service');
+	say($session, 'SELECT pg_sleep(600), ' . add(marker('killed')) . ';');
+	$pid = wait_for($node, 'service', q{wait_event = 'PgSleep'});
+	kill 'KILL', $pid;
+	$session->{run}->finish;
+	$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not come back';
+	return;
+}
+
+# The forms that a log has
+sub log_forms
+{
+	return qw(stderr csv json);
+}
+
+# Everything in the files of a directory that wanted() admits
+sub files
+{
+	my ($path, $wanted) = @_;
+	my $text = '';
+
+	find(
+		{
+			no_chdir => 1,
+			wanted => sub {
+				return unless $wanted->($_) && -f $_;
+				$text .= slurp_file($_);
+			}
+		},
+		$path);
+	return $text;
+}
+
+sub is_of_pg_stat_statements
+{
+	return $_[0] =~ /pgss_query_texts|pg_stat_statements\.stat/;
+}
+
+# What a crash throws away
+sub capture_statistics
+{
+	my ($node) = @_;
+
+	capture('pg_stat_statements', $node->safe_psql('postgres', 'SELECT s::text FROM pg_stat_statements s'));
+	capture('pg_stat_statements, its files', files($node->data_dir, \&is_of_pg_stat_statements));
+	capture('logical decoding',
+		$node->safe_psql('postgres', q{SELECT data FROM pg_logical_slot_peek_changes('leaks', NULL, NULL)}));
+	return;
+}
+
+# Plant everything that names our functions
+sub plant
+{
+	my ($node) = @_;
+
+	plant_plain($node);
+	plant_failures($node);
+	plant_utilities($node);
+	plant_bound($node);
+	plant_deadlocks($node);
+	capture_statistics($node);
+	plant_ends($node);
+	return;
+}
+
+# Statements that name none of our functions: wrappers
+sub plant_wrapped
+{
+	my ($node) = @_;
+	my $act = act();
+
+	$node->safe_psql(
+		'postgres', q{
+		CREATE SCHEMA app;
+		GRANT USAGE ON SCHEMA app TO service;
+		CREATE FUNCTION app.store(v text) RETURNS integer LANGUAGE plpgsql AS $$
+		BEGIN
+			RETURN tarx_keys.set_secret('} . $PROJECT . q{', 'WRAPPED', v);
+		END $$;
+		CREATE PROCEDURE app.keep(v text) LANGUAGE plpgsql AS $$
+		DECLARE
+			version integer;
+		BEGIN
+			version := tarx_keys.set_secret('} . $PROJECT . q{', 'WRAPPED', v);
+		END $$;
+		CREATE FUNCTION app.fail(v text) RETURNS integer LANGUAGE plpgsql AS $$
+		BEGIN
+			RETURN v::integer;
+		END $$;
+		CREATE FUNCTION app.store_and_fail(v text) RETURNS integer LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM tarx_keys.set_secret('} . $PROJECT . q{', 'WRAPPED', v);
+			RAISE EXCEPTION 'stored %', v;
+		END $$;
+		CREATE TABLE app.inbox (v text);
+		GRANT INSERT ON app.inbox TO service;
+		CREATE FUNCTION app.receive() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			PERFORM app.store_and_fail(NEW.v);
+			RETURN NULL;
+		END $$;
+		CREATE TRIGGER receive BEFORE INSERT ON app.inbox FOR EACH ROW EXECUTE FUNCTION app.receive();});
+	my $marker = marker('wrapper');
+	succeeds($node, 'service', 'wrapper', "BEGIN; $act SELECT app.store('$marker'); COMMIT;");
+	$marker = marker('wrapper in CALL');
+	succeeds($node, 'service', 'wrapper in CALL', "BEGIN; $act CALL app.keep('$marker'); COMMIT;");
+	$marker = marker('wrapper that fails before');
+	fails($node, 'service', 'wrapper that fails before', "SELECT app.fail('$marker');", qr/type integer: "$marker"/);
+	$marker = marker('wrapper that fails afterwards');
+	fails($node, 'service', 'wrapper that fails afterwards',
+		"BEGIN; $act SELECT app.store_and_fail('$marker'); COMMIT;", qr/stored $marker/);
+	$marker = marker('unusual spelling');
+	succeeds($node, 'service', 'unusual spelling',
+		"BEGIN; $act SELECT U&\"tarx\\005fkeys\".U&\"set\\005fsecret\"('$PROJECT', 'PLAIN', '$marker'); COMMIT;");
+	$marker = marker('COPY with a trigger');
+	fails($node, 'service', 'COPY with a trigger',
+		"BEGIN; $act\nCOPY app.inbox FROM STDIN;\n$marker\n\\.\nCOMMIT;", qr/COPY inbox, line 1: "$marker"/);
+	$marker = marker('bound wrapper');
+	drive($node, 'service', 'bound wrapper', 'extended',
+		"BEGIN;\nSELECT tarx_keys.act_as('alice');\nSELECT app.store(:value);\nCOMMIT;\n",
+		undef, value => $marker);
+	capture_statistics($node);
+	return;
+}
+
+# All channels: name => text
+sub channels
+{
+	my ($node) = @_;
+	my %channels = %captured;
+	my $data = $node->data_dir;
+
+	$channels{'pg_dumpall'} = do
+	{
+		my ($out, $err);
+		IPC::Run::run([ 'pg_dumpall', '-d', $node->connstr('postgres') ], '>', \$out, '2>', \$err);
+		$out;
+	};
+	$node->stop;
+	$channels{"log in $_->[0]"} = slurp_file("$data/log/server.$_->[1]")
+	  foreach ([ 'stderr form', 'log' ], [ 'csv form', 'csv' ], [ 'json form', 'json' ]);
+	$channels{'data directory (heap, TOAST, WAL)'} = files($data, sub { $_[0] !~ m{/log/} && !is_of_pg_stat_statements(@_) });
+	$channels{'pg_stat_statements, its files'} .= files($data, \&is_of_pg_stat_statements);
+	return %channels;
+}
+
+# A marker as debug_print_plan has it: a list of bytes
+sub as_bytes
+{
+	my ($marker) = @_;
+	return join(' ', map { ord } split //, $marker);
+}
+
+# The forms whose marker is in a text
+sub found_in
+{
+	my ($text) = @_;
+	return sort map { $form_of{$_} }
+	  grep { index($text, $_) >= 0 || index($text, as_bytes($_)) >= 0 || index($text, unpack('H*', $_)) >= 0 }
+	  keys %form_of;
+}
+
+sub not_found_in
+{
+	my ($text) = @_;
+	my %found = map { $_ => 1 } found_in($text);
+
+	return grep { !$found{$_} } sort values %form_of;
+}
+
+sub number_of_markers
+{
+	return scalar keys %form_of;
+}
+
+1;
