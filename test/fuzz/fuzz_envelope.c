@@ -10,7 +10,7 @@
 /* The bytes may be an envelope or not; no more may be written than is said. */
 static bool
 opens(const TarxKeysMasterKey *key, const TarxKeysBinding *binding,
-	  const FuzzPiece * envelope, const FuzzPiece * plain)
+	  const FuzzPiece *envelope, const FuzzPiece *plain)
 {
 	FuzzPiece	out = fuzz_copy(envelope->data, tarx_keys_envelope_plain_len(envelope->len));
 	const uint8_t *fingerprint = tarx_keys_envelope_fingerprint(envelope->data, envelope->len);

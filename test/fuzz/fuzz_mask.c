@@ -10,7 +10,7 @@
 #define MAX_PREFIXES	4
 
 static TarxKeysSpan
-span_of(const FuzzPiece * piece)
+span_of(const FuzzPiece *piece)
 {
 	return (TarxKeysSpan) {(const char *) piece->data, piece->len};
 }
@@ -27,7 +27,7 @@ count_chars(TarxKeysSpan text)
 }
 
 static void
-check_split(TarxKeysSpan mask, const FuzzPiece * within)
+check_split(TarxKeysSpan mask, const FuzzPiece *within)
 {
 	TarxKeysSpan head;
 	TarxKeysSpan tail;

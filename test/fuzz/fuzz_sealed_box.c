@@ -13,7 +13,7 @@
 
 /* The bytes may be a box or not; no more may be written than is said. */
 static bool
-opens(const TarxKeysMasterKey *key, const FuzzPiece * box, const FuzzPiece * payload)
+opens(const TarxKeysMasterKey *key, const FuzzPiece *box, const FuzzPiece *payload)
 {
 	size_t		room = box->len > TARX_KEYS_BOX_OVERHEAD ? box->len - TARX_KEYS_BOX_OVERHEAD : 0;
 	FuzzPiece	out = {calloc(1, room > 0 ? room : 1), room};
@@ -26,7 +26,7 @@ opens(const TarxKeysMasterKey *key, const FuzzPiece * box, const FuzzPiece * pay
 
 /* Whether a payload is taken for the header; its value has to be the rest. */
 static bool
-is_taken(const FuzzPiece * payload, const TarxKeysBinding *header, uint64_t now)
+is_taken(const FuzzPiece *payload, const TarxKeysBinding *header, uint64_t now)
 {
 	size_t		at = SIZE_MAX;
 
@@ -49,7 +49,7 @@ number(FuzzInput * in)
 }
 
 static FuzzPiece
-make_payload(const TarxKeysBinding *header, uint64_t expires_at, const FuzzPiece * value)
+make_payload(const TarxKeysBinding *header, uint64_t expires_at, const FuzzPiece *value)
 {
 	FuzzPiece	payload = fuzz_copy(header->aad, header->len);
 
@@ -64,7 +64,7 @@ make_payload(const TarxKeysBinding *header, uint64_t expires_at, const FuzzPiece
 }
 
 static FuzzPiece
-seal(const TarxKeysMasterKey *key, const FuzzPiece * payload)
+seal(const TarxKeysMasterKey *key, const FuzzPiece *payload)
 {
 	FuzzPiece	box = {calloc(1, payload->len + TARX_KEYS_BOX_OVERHEAD), payload->len + TARX_KEYS_BOX_OVERHEAD};
 	uint8_t		public_key[TARX_KEYS_BOX_KEY_BYTES];

@@ -89,6 +89,24 @@ sub is_as_before
 	return;
 }
 
+# To a master key that the cluster did not have before the upgrade
+sub rotate
+{
+	my ($node, $test) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	write_private($keyring, hex_key($test) . "\n" . slurp_file($keyring));
+	reload_keyring($node);
+	is($node->safe_psql('postgres', 'SELECT min(done) FROM tarx_keys.rotation_progress'),
+		'0', "$test: all hangs on the old master key");
+	$node->safe_psql('postgres', 'CALL tarx_keys.rotate_master_key()');
+	is($node->safe_psql('postgres', 'SELECT sum(remaining), sum(done) > 5 FROM tarx_keys.rotation_progress'),
+		'0|t', "$test: then on the new one");
+	is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT status, NULL) FROM tarx_keys.verify_keys()'),
+		'ok', "$test: and every row is verified");
+	return;
+}
+
 foreach my $path (@installed)
 {
 	my $test = "$oldpath to $path" =~ s/\S*\///gr;
@@ -109,6 +127,7 @@ foreach my $path (@installed)
 	like(add_key($new, "added after $test", $value), qr/^[0-9a-f-]{36}$/, "$test: adding works");
 	ok($new->safe_psql('postgres', "SELECT ok FROM tarx_keys.verify_audit('$PROJECT')") eq 't',
 		"$test: and the audit log goes on");
+	rotate($new, $test);
 	($old, $oldpath) = ($new, $path);
 }
 
