@@ -66,8 +66,17 @@ column(int n, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
 }
 
+/* A column that is never NULL */
 static char *
 text_column(int n)
+{
+	bool		isnull;
+
+	return TextDatumGetCString(column(n, &isnull));
+}
+
+static char *
+text_column_or_null(int n)
 {
 	bool		isnull;
 	Datum		value = column(n, &isnull);
@@ -156,7 +165,7 @@ put_requests(const TarxKeysOpenKey * key, void *arg)
 	Headers		headers;
 
 	fetch_provider(key);
-	deployments_path = text_column(DEPLOYMENTS_PATH);
+	deployments_path = text_column_or_null(DEPLOYMENTS_PATH);
 	headers = make_headers(key);
 	if (deployments_path != NULL)
 		put_request(arg, url_below(key, deployments_path), &headers);

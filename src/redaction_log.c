@@ -141,11 +141,21 @@ safe_length(const ErrorData *edata)
 	return (int) (at - edata->message);
 }
 
+/* A format to be read in place of the message */
+static const char *
+format_in_words(const ErrorData *edata)
+{
+	const char *format = format_of(edata);
+
+	/* log_statement, of what the extended protocol executes or fetches from */
+	return strcmp(format, "%s %s%s%s: %s") == 0 ? "execute:" : format;
+}
+
 static char *
 redacted_message(const ErrorData *edata, const char *name)
 {
 	int			len = safe_length(edata);
-	const char *format = len > 0 ? "" : format_of(edata);
+	const char *format = len > 0 ? "" : format_in_words(edata);
 
 	return psprintf("%.*s%s <redacted: tarx_keys.%s>", len, edata->message, format, name);
 }

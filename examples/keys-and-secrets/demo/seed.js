@@ -26,11 +26,6 @@ async function install(client, providerUrl) {
   await client.query('CREATE EXTENSION tarx_keys');
   await client.query('CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login');
   await client.query('CREATE ROLE app_models LOGIN IN ROLE tarx_keys_agent');
-  // statements that are logged have placeholders, and the values of those are not logged
-  for (const login of ['app_web', 'app_models']) {
-    await client.query(`ALTER ROLE ${login} SET log_parameter_max_length = 0`);
-    await client.query(`ALTER ROLE ${login} SET log_parameter_max_length_on_error = 0`);
-  }
   // the owner of the catalogue may edit it; keys are bound to what it says when they are added
   await client.query('SET ROLE tarx_keys_owner');
   for (const [slug, path] of Object.entries(PATHS)) {
