@@ -35,14 +35,15 @@ REVOKE ALL ON FUNCTION tarx_keys.reseal_audit_ends FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.reseal_audit_ends IS
 'Internal. The same for the key of a chain of the audit log.';
 
--- One batch of a table: the rows behind a key that hang on another master key,
--- but not those that somebody else has locked, so that it waits for nobody while
--- it has rows locked. When waiting it takes a single row that opens, chosen
--- before it is locked.
+-- One batch of a table: the next rows behind a key that hang on another master
+-- key. It waits for nobody while it has rows locked, or for 10 ms at most, and
+-- then leaves out what somebody else has locked. When waiting it takes a single
+-- row that opens, chosen before it is locked.
 --
--- What is sealed again is what was locked, in its newest version: the columns in
--- the first part of the query are read again when somebody has changed the row
--- since the statement began.
+-- What is sealed again is what was locked, in its newest version: an UPDATE, and
+-- the columns in the first part of a query that locks, are evaluated again when
+-- somebody has changed the row since the statement began. A row that does not
+-- open is written as it was.
 --
 -- The settings let it go through the primary key; statistics would make a
 -- planner read the whole table for each batch.
@@ -79,7 +80,35 @@ BEGIN
       ) AS v (table_name, key, position, before_all, sealed, resealing)
      WHERE v.table_name = rotate_rows.table_name;
 
-    IF rotate_rows.waiting THEN
+    IF NOT rotate_rows.waiting THEN
+        EXECUTE format($$
+            SELECT %s FROM (
+                SELECT %s FROM tarx_keys.%I
+                 WHERE (%s) > (%s) AND tarx_keys.fingerprint_of(%I) <> $2
+                 ORDER BY %s LIMIT $3) l
+             ORDER BY %s LIMIT 1
+            $$, t.key_array, t.key, rotate_rows.table_name, t.key, t.position, t.sealed, t.key, t.backwards)
+            INTO last USING t.after, active, rotate_rows.batch_size;
+        IF last IS NULL THEN
+            RETURN;
+        END IF;
+        BEGIN
+            PERFORM set_config('lock_timeout', '10ms', true);
+            EXECUTE format($$
+                WITH changed AS (
+                    UPDATE tarx_keys.%I SET %I = coalesce(tarx_keys.%s, %I)
+                     WHERE (%s) > (%s) AND (%s) <= (%s) AND tarx_keys.fingerprint_of(%I) <> $2
+                    RETURNING tarx_keys.fingerprint_of(%I) = $2 AS is_active)
+                SELECT count(*), count(*) FILTER (WHERE is_active) FROM changed
+                $$, rotate_rows.table_name, t.sealed, t.resealing, t.sealed,
+                    t.key, t.position, t.key, replace(t.position, '$1', '$3'), t.sealed, t.sealed)
+                INTO examined, resealed USING t.after, active, last;
+            RETURN;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                last := NULL;
+        END;
+    ELSE
         EXECUTE format($$
             SELECT %s FROM tarx_keys.%I
              WHERE (%s) > (%s) AND tarx_keys.fingerprint_of(%I) <> $2 AND tarx_keys.%s IS NOT NULL

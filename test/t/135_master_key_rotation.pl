@@ -197,7 +197,10 @@ $holder->query_safe(q{
 	SELECT 1 FROM tarx_keys.project_llm_keys WHERE name = 'key 7' FOR UPDATE;
 	SELECT 1 FROM tarx_keys.project_secrets WHERE name = 'S7' FOR UPDATE});
 
-my $waiting = q{SELECT count(*) FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event_type = 'Lock'};
+# longer than it ever does with a batch locked
+my $waiting = q{
+	SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid)
+	WHERE query ~ '^CALL' AND NOT granted AND waitstart < clock_timestamp() - interval '0.5 s'};
 my $remaining_keys = q{SELECT remaining FROM tarx_keys.rotation_progress WHERE table_name = 'project_llm_keys'};
 
 sub start_call
