@@ -53,7 +53,7 @@ EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
-SCRIPT_GOALS = bench check coverage example fuzz lint matrix quickstart sanitize
+SCRIPT_GOALS = bench check coverage deb example fuzz lint matrix quickstart sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
