@@ -792,7 +792,10 @@ note_allowed(const pg_uuid_t *project_id, const Resolved *found)
 	}
 }
 
-/* Resolve; log it, whether it succeeds or not, and count it if it does. */
+/*
+ * Enter the project and resolve; log it, whether it succeeds or not, and count
+ * it if it does.
+ */
 static void
 resolve(const pg_uuid_t *project_id, const TextList *names, Resolved *found)
 {
@@ -800,6 +803,7 @@ resolve(const pg_uuid_t *project_id, const TextList *names, Resolved *found)
 
 	PG_TRY();
 	{
+		tarx_keys_enter_project(project_id);
 		resolve_rows(project_id, names, found);
 	}
 	PG_CATCH();
@@ -847,7 +851,6 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	tarx_keys_redaction_mark("resolve_secret");
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	texts_add(&names, span_of(name_argument(fcinfo, 1)));
-	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
 	result = make_text(context, found.values[0].len);
@@ -920,7 +923,6 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 
 	if (!all)
 		names = names_argument(fcinfo, 1);
-	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, all ? NULL : &names, &found);
 	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &found);
@@ -1016,7 +1018,6 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	template = template_argument(fcinfo, 1);
 	names = template_names(template);
-	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
 	result = render(template, &names, &found, context);

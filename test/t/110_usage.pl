@@ -253,8 +253,10 @@ sub lines
 
 sub line
 {
-	my ($outcome, $id, $state) = @_;
-	return "tarx_keys: event=resolve outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner user=- client=[local]";
+	my ($outcome, $id, $state, $event, $user) = @_;
+	$event = 'resolve' unless defined $event;
+	$user = '-' unless defined $user;
+	return "tarx_keys: event=$event outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner user=$user client=[local]";
 }
 
 my $agent = ask_ok(
@@ -294,8 +296,52 @@ unlike(log_since($node, $offset), qr/\Q$value\E/, 'no value');
 unlike(log_since($node, $offset), qr/outcome=.*\n.*(STATEMENT|CONTEXT):/,
 	'the line comes without the statement');
 
-# nobody can write a line that did not happen
+# secrets, in each call that resolves them; another active project is refused, too
+my $elsewhere = '22222222-2222-4222-8222-222222222222';
+ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_project('Elsewhere', '$elsewhere');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value')});
+my $token = $node->safe_psql('postgres', q{SELECT tarx_keys.usage_name_id('TOKEN')});
+
+sub secret_calls
+{
+	my ($name) = @_;
+	return (
+		"SELECT tarx_keys.resolve_secret('$PROJECT', '$name')",
+		"SELECT name FROM tarx_keys.resolve_secrets('$PROJECT', '{$name}')",
+		"SELECT tarx_keys.render_template('$PROJECT', '\${secrets.$name}')");
+}
+
+sub play_secrets
+{
+	ask_ok($node, 'runner', $_) foreach secret_calls('TOKEN');
+	state_is($node, 'runner', $_, 'TK011', 'no secret') foreach secret_calls('NONE');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); $_", '42501', 'another active project')
+	  foreach secret_calls('TOKEN');
+	return;
+}
+
+my @refused_secrets = (
+	(line('refused', '-', 'TK011', 'resolve_secret')) x 3,
+	(line('refused', '-', '42501', 'resolve_secret', 'alice')) x 3);
 $node->safe_psql('postgres', 'GRANT tarx_keys_backend TO runner');
+set_log('refused');
+play_secrets();
+is(lines(), join("\n", @refused_secrets), 'refused secrets are logged');
+set_log('off');
+play_secrets();
+is(lines(), '', 'secrets off');
+set_log('all');
+play_secrets();
+is(lines(), join("\n", (line('allowed', $token, '-', 'resolve_secret')) x 3, @refused_secrets), 'all secrets');
+unlike(log_since($node, $offset), qr/\Q$value\E/, 'no value of a secret');
+set_log('refused');
+state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); " . resolve_sql($key), '42501',
+	'a key, with another project active');
+is(lines(), line('refused', $key, '42501', 'resolve', 'alice'), 'is logged as well');
+
+# nobody can write a line that did not happen
 set_log('refused');
 state_is(
 	$node, 'runner',
