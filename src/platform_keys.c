@@ -401,11 +401,12 @@ hash_token(const text *token, uint8 *hash)
 }
 
 /*
- * The key with this hash, if its stamp is right; else login fails.  Returns
- * the user in the database's encoding.  All in SPI's memory.
+ * The key with this hash, if its stamp is right; else login fails.  *found
+ * says whether there is one, also then.  Returns the user in the database's
+ * encoding.  All in SPI's memory.
  */
 static char *
-fetch_key(PlatformKey *key)
+fetch_key(PlatformKey *key, bool *found)
 {
 	Datum		values[1] = {PointerGetDatum(hash_bytea(key->hash))};
 	TarxKeysBinding binding;
@@ -416,6 +417,7 @@ fetch_key(PlatformKey *key)
 	if (tarx_keys_query_run_latest(&token_query, values) != 1)
 		fail_login();
 	key->id = *DatumGetUUIDP(key_column(1, &isnull));
+	*found = true;
 	value = key_column(2, &isnull);
 	if (!tarx_keys_to_utf8(DatumGetTextPP(value), &key->user_id))
 		fail_login();
@@ -463,9 +465,19 @@ typedef struct LoginCall
 {
 	FunctionCallInfo fcinfo;
 	PlatformKey key;
-	bool		key_is_known;	/* key.id is that of the token */
+	bool		key_is_known;	/* key.id is that of the token's row */
 	Datum		row;			/* the result */
 } LoginCall;
+
+static void
+check_throttle(void)
+{
+	if (!tarx_keys_throttle_allows(GetSessionUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),
+				 errmsg("too many failed logins"),
+				 errhint("Try again in a minute. The server log tells which logins failed; tarx_keys.login_failures_per_minute is the limit.")));
+}
 
 static void
 log_in(LoginCall *call)
@@ -474,16 +486,16 @@ log_in(LoginCall *call)
 	MemoryContext context = CurrentMemoryContext;
 	TarxKeysIdentity identity = {NULL, NULL, true, false, "", ""};
 
+	check_throttle();
 	hash_token(tarx_keys_arg_text(fcinfo, 0, "token"), call->key.hash);
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
-	identity.user_id = MemoryContextStrdup(context, fetch_key(&call->key));
+	identity.user_id = MemoryContextStrdup(context, fetch_key(&call->key, &call->key_is_known));
 	identity.allowed_projects = MemoryContextStrdup(context, projects_as_text(&call->key));
 	identity.read_only = call->key.read_only;
 	tarx_keys_queries_end();
 	if (call->key.expires)
 		identity.expires_at = psprintf(INT64_FORMAT, (int64) call->key.expires_at);
-	call->key_is_known = true;
 	if (call->key.expires && call->key.expires_at <= GetCurrentTimestamp())
 		fail_login();
 
@@ -552,11 +564,6 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 	LoginCall	call = {.fcinfo = fcinfo};
 
 	tarx_keys_redaction_mark("login");
-	if (!tarx_keys_throttle_allows(GetSessionUserId()))
-		ereport(ERROR,
-				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),
-				 errmsg("too many failed logins"),
-				 errhint("Try again in a minute. The server log tells which logins failed; tarx_keys.login_failures_per_minute is the limit.")));
 	log_in_and_note(&call);
 	PG_RETURN_DATUM(call.row);
 }
