@@ -513,6 +513,13 @@ project_of(const LoginCall *call)
 	return PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1);
 }
 
+/* A platform key is counted as one of no project. */
+static void
+count_use(const LoginCall *call, bool allowed)
+{
+	tarx_keys_usage_count(TARX_KEYS_USAGE_PLATFORM_KEY, NULL, &call->key.id, allowed);
+}
+
 static void
 note_refused(const LoginCall *call, int sqlerrcode)
 {
@@ -521,6 +528,8 @@ note_refused(const LoginCall *call, int sqlerrcode)
 	tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_of(call),
 						call->key_is_known ? &call->key.id : NULL,
 						unpack_sql_state(sqlerrcode));
+	if (call->key_is_known)
+		count_use(call, false);
 	if (sqlerrcode == ERRCODE_TK_LOGIN_FAILED)
 		tarx_keys_throttle_failed(GetSessionUserId());
 }
@@ -528,10 +537,8 @@ note_refused(const LoginCall *call, int sqlerrcode)
 static void
 note_allowed(const LoginCall *call)
 {
-	static const pg_uuid_t no_project = {{0}};
-
 	tarx_keys_log_event("login", TARX_KEYS_ALLOWED, project_of(call), &call->key.id, NULL);
-	tarx_keys_usage_count(TARX_KEYS_USAGE_PLATFORM_KEY, &no_project, &call->key.id, true);
+	count_use(call, true);
 }
 
 /* Log in; log and count it, whether it succeeds or not. */

@@ -166,6 +166,55 @@ SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.l
 SELECT tarx_keys.usage_name_id('abc'), tarx_keys.usage_name_id('');
 SELECT tarx_keys.usage_name_id(NULL);
 
+-- secrets and platform keys are counted likewise: a secret that does not open,
+-- not one that there is not, and a platform key whose token has a row
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.set_secret(:'A', 'COUNTED_1', 'x');
+SELECT tarx_keys.set_secret(:'A', 'COUNTED_2', 'x');
+SELECT id AS laptop, token FROM tarx_keys.create_platform_key('laptop') \gset
+SELECT id AS revoked, token AS revoked_token FROM tarx_keys.create_platform_key('revoked') \gset
+SELECT tarx_keys.revoke_platform_key(:'revoked');
+SELECT id AS expired, token AS expired_token FROM tarx_keys.create_platform_key('expired', clock_timestamp() + '0.3 s') \gset
+COMMIT;
+RESET ROLE;
+CREATE TEMP VIEW counted_by_name AS
+SELECT o.name, u.uses, u.refused
+  FROM (SELECT 'secret' AS kind, project_id, tarx_keys.usage_name_id(name) AS id, name FROM tarx_keys.project_secrets
+        UNION ALL SELECT 'secret', :'A', tarx_keys.usage_name_id('NONE'), 'NONE'
+        UNION ALL SELECT 'platform_key', '00000000-0000-0000-0000-000000000000', id, name FROM tarx_keys.platform_api_keys) o
+  CROSS JOIN LATERAL tarx_keys.usage_of(o.kind, o.project_id, o.id) u;
+CREATE FUNCTION pg_temp.attempt(call text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE call;
+    RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+BEGIN;
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secrets(%L)', :'A'));
+UPDATE tarx_keys.project_secrets SET version = 7 WHERE name = 'COUNTED_2';
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secrets(%L)', :'A'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.render_template(%L, %L)', :'A', '${secrets.COUNTED_2}'));
+UPDATE tarx_keys.project_secrets SET ciphertext = set_byte(ciphertext, 1, get_byte(ciphertext, 1) # 1) WHERE name = 'COUNTED_2';
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secret(%L, %L)', :'A', 'COUNTED_2'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secrets(%L, %L)', :'A', '{COUNTED_1,NONE}'));
+ROLLBACK;
+SELECT pg_sleep(extract(epoch FROM expires_at - clock_timestamp()) + 0.01) IS NULL FROM tarx_keys.platform_api_keys WHERE name = 'expired';
+SET tarx_keys.login_failures_per_minute = 0;
+BEGIN;
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'token'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L, %L)', :'token', :'B'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'expired_token'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'revoked_token'));
+UPDATE tarx_keys.platform_api_keys SET stamp = set_byte(stamp, 40, get_byte(stamp, 40) # 1) WHERE name = 'laptop';
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'token'));
+ROLLBACK;
+RESET tarx_keys.login_failures_per_minute;
+SELECT * FROM counted_by_name ORDER BY name;
+DROP VIEW counted_by_name;
+
 -- which resolves are logged is for superusers to say
 SHOW tarx_keys.log_resolves;
 SET tarx_keys.log_resolves = 'some';
