@@ -8,6 +8,7 @@ CREATE TABLE tarx_keys.project_secrets (
     version integer NOT NULL CHECK (version > 0),
     updated_by text COLLATE "C" NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     ciphertext bytea NOT NULL,
     PRIMARY KEY (project_id, name)
 );
@@ -27,6 +28,7 @@ CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_
     USING (tarx_keys.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
+COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written: earlier uses are those of a deleted secret with this name';
 COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name and version';
 
 CREATE TABLE tarx_keys.project_secret_versions (

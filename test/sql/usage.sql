@@ -138,10 +138,14 @@ RESET ROLE;
 \set VERBOSITY default
 
 -- the later of table and memory is shown
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret(:'A', 'KEPT', 'x'); COMMIT;
+RESET ROLE;
+SELECT tarx_keys.usage_name_id('KEPT') AS kept \gset
 INSERT INTO tarx_keys.last_used VALUES
     (:'A', 'llm_key', :'idle', '2001-01-01 UTC'),
     (:'A', 'llm_key', :'used', '2001-01-01 UTC'),
-    (:'A', 'secret', :'used', '2201-01-01 UTC'),
+    (:'A', 'secret', :'kept', '2201-01-01 UTC'),
     (:'B', 'llm_key', :'other', '2101-01-01 UTC');
 SET ROLE regress_backend;
 SET timezone = 'UTC';
@@ -156,11 +160,64 @@ RESET ROLE;
 SELECT tarx_keys.in_maintenance();
 SET ROLE tarx_keys_owner;
 -- flushing writes no earlier time over a later one
-SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'used']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'kept']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT count(*) FROM tarx_keys.last_used;
 DELETE FROM tarx_keys.last_used RETURNING kind;
 RESET ROLE;
-SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.last_used WHERE id IN (:'idle', :'used') ORDER BY 1, 2;
+SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.last_used WHERE id IN (:'idle', :'used', :'kept') ORDER BY 1, 2;
+-- in the projects that are flushed nothing stays of what was deleted, nor is it
+-- written down; of a revoked platform key, which is still listed, it is kept
+\set no_project '00000000-0000-0000-0000-000000000000'
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT id AS revoked FROM tarx_keys.create_platform_key('used and revoked') \gset
+SELECT tarx_keys.revoke_platform_key(:'revoked');
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'gone', 'abcdefghijklmnopqrstuvwxyz012345') AS gone \gset
+SELECT tarx_keys.delete_llm_key(:'A', :'gone');
+COMMIT;
+RESET ROLE;
+INSERT INTO tarx_keys.last_used VALUES
+    (:'A', 'llm_key', :'gone', now()),
+    (:'A', 'secret', tarx_keys.usage_name_id('GONE'), now()),
+    (:'B', 'secret', tarx_keys.usage_name_id('KEPT'), now()),
+    (:'no_project', 'platform_key', :'revoked', now()),
+    (:'no_project', 'platform_key', :'guess', now());
+CREATE TEMP VIEW written_down AS
+SELECT left(l.project_id::text, 1) AS project, l.kind, o.name
+  FROM tarx_keys.last_used l
+  LEFT JOIN (SELECT id, name FROM tarx_keys.project_llm_keys UNION ALL
+             VALUES (:'gone'::uuid, 'gone'), (:'kept', 'KEPT'), (:'revoked', 'revoked'), (:'guess', 'guess'),
+                    (tarx_keys.usage_name_id('GONE'), 'GONE')) o ON o.id = l.id;
+SELECT * FROM written_down ORDER BY 1, 2, 3;
+SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,llm_key}', ARRAY[:'gone', :'guess']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT * FROM written_down ORDER BY 1, 2, 3;
+SELECT tarx_keys.flush_last_used(ARRAY[:'B', :'no_project']::uuid[], '{llm_key,platform_key}', ARRAY[:'other', :'revoked']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT * FROM written_down ORDER BY 1, 2, 3;
+DROP VIEW written_down;
+DELETE FROM tarx_keys.last_used;
+-- a secret that is set again was never used, whatever its name was used for
+PREPARE was_used AS SELECT last_used_at IS NOT NULL AS was_used FROM tarx_keys.secrets WHERE name = 'AGAIN';
+SELECT tarx_keys.usage_name_id('AGAIN') AS again \gset
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
+EXECUTE was_used;
+SELECT tarx_keys.resolve_secret(:'A', 'AGAIN');
+EXECUTE was_used;
+-- as far as memory knows, and as far as the table does
+SELECT tarx_keys.delete_secret(:'A', 'AGAIN');
+SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
+EXECUTE was_used;
+INSERT INTO tarx_keys.last_used VALUES (:'A', 'secret', :'again', clock_timestamp());
+EXECUTE was_used;
+SELECT tarx_keys.delete_secret(:'A', 'AGAIN');
+SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
+EXECUTE was_used;
+SELECT tarx_keys.resolve_secret(:'A', 'AGAIN');
+EXECUTE was_used;
+ROLLBACK;
+DEALLOCATE was_used;
 
 -- an id for what has a name
 SELECT tarx_keys.usage_name_id('abc'), tarx_keys.usage_name_id('');
