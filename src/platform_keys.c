@@ -309,12 +309,32 @@ form_created(FunctionCallInfo fcinfo, const PlatformKey *key, text *token, Memor
 }
 
 /*
- * create_platform_key(name text, expires_at timestamptz, project_ids uuid[],
- * read_only boolean) returns (id uuid, token text): see
- * sql/60_platform_keys.sql.
+ * Create or revoke a key, which id names if it is revoked; log it if that is
+ * refused.
  */
-Datum
-tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
+static Datum
+change_keys(FunctionCallInfo fcinfo, PGFunction change,
+			const pg_uuid_t *id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		result;
+
+	PG_TRY();
+	{
+		result = change(fcinfo);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		tarx_keys_log_refused_change(NULL, id);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static Datum
+create_key(FunctionCallInfo fcinfo)
 {
 	MemoryContext context = CurrentMemoryContext;
 	PlatformKey key;
@@ -324,7 +344,6 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	text	   *token;
 	HeapTuple	tuple;
 
-	tarx_keys_redaction_mark("create_platform_key");
 	check_key_manager();
 	name = tarx_keys_arg_utf8(fcinfo, 0, "name");
 	tarx_keys_check_name(&name, "name");
@@ -349,14 +368,25 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	tuple = form_created(fcinfo, &key, token, context);
 	tarx_keys_secret_wipe(secret);
 	tarx_keys_queries_end();
-	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+	return HeapTupleGetDatum(tuple);
 }
 
-/* revoke_platform_key(id uuid): see sql/60_platform_keys.sql */
+/*
+ * create_platform_key(name text, expires_at timestamptz, project_ids uuid[],
+ * read_only boolean) returns (id uuid, token text): see
+ * sql/60_platform_keys.sql.
+ */
 Datum
-tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
+tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *id = tarx_keys_arg_uuid(fcinfo, 0, "id");
+	tarx_keys_redaction_mark("create_platform_key");
+	return change_keys(fcinfo, create_key, NULL);
+}
+
+static Datum
+revoke_key(FunctionCallInfo fcinfo)
+{
+	const pg_uuid_t *id = PG_GETARG_UUID_P(0);
 	Datum		values[2];
 	TarxKeysText user_id;
 	TarxKeysChain chain;
@@ -378,6 +408,15 @@ tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
 	tarx_keys_audit(&chain, "platform_key.revoke", id, DatumGetTextPP(key_column(1, &isnull)));
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
+}
+
+/* revoke_platform_key(id uuid): see sql/60_platform_keys.sql */
+Datum
+tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *id = tarx_keys_arg_uuid(fcinfo, 0, "id");
+
+	return change_keys(fcinfo, revoke_key, id);
 }
 
 /*

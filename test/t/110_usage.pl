@@ -341,6 +341,53 @@ state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); " . r
 	'a key, with another project active');
 is(lines(), line('refused', $key, '42501', 'resolve', 'alice'), 'is logged as well');
 
+# refused changes, which the audit log does not have; users as they were then
+my $fresh = '33333333-3333-4333-8333-333333333333';
+my ($reader, $reads) = split /\|/, ask_ok(
+	$node, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT id, token FROM tarx_keys.create_platform_key('reader', read_only => true)});
+my $as_reader = "SELECT tarx_keys.login('$reads') \\gset\n";
+
+sub play_changes
+{
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('bob'); SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value')",
+		'42501', 'no admin');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('bob'); SELECT tarx_keys.add_member('$PROJECT', 'eve')",
+		'42501', 'no admin, for a function in SQL');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('carol'); SELECT tarx_keys.create_agent('$PROJECT', 'x')",
+		'42501', 'no member');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); SELECT tarx_keys.delete_secret('$PROJECT', 'TOKEN')",
+		'42501', 'another active project');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); SELECT tarx_keys.create_project('x', '$fresh')",
+		'42501', 'the same for a new one');
+	state_is($node, 'runner', "SELECT tarx_keys.delete_llm_key('$PROJECT', '$key')", 'TK007', 'no acting user');
+	state_is($node, 'runner', "$as_reader SELECT tarx_keys.create_platform_key('x')", '42501', 'a key that may only list');
+	state_is($node, 'runner', "$as_reader SELECT tarx_keys.revoke_platform_key('$reader')", '42501', 'revokes no key');
+	return;
+}
+
+set_log('refused');
+play_changes();
+(my $in_fresh = line('refused', '-', '42501', 'manage', 'alice')) =~ s/$PROJECT/$fresh/;
+is( lines(),
+	join("\n",
+		line('refused', '-', '42501', 'manage', 'bob'),
+		line('refused', '-', '42501', 'manage', 'bob'),
+		line('refused', '-', '42501', 'manage', 'carol'),
+		line('refused', '-', '42501', 'manage', 'alice'),
+		$in_fresh,
+		line('refused', '-', 'TK007', 'manage', '-'),
+		map { s/$PROJECT/-/r } line('refused', '-', '42501', 'manage', 'bob'), line('refused', $reader, '42501', 'manage', 'bob')),
+	'refused changes are logged');
+unlike(log_since($node, $offset), qr/\Q$value\E|$reads/, 'without values');
+set_log('off');
+play_changes();
+is(lines(), '', 'or are not');
+set_log('all');
+ask_ok($node, 'runner', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value')");
+is(lines(), '', 'what is allowed is in the audit log');
+
 # nobody can write a line that did not happen
 set_log('refused');
 state_is(
