@@ -526,6 +526,9 @@ log_in(LoginCall *call)
 	TarxKeysIdentity identity = {NULL, NULL, true, false, "", ""};
 
 	check_throttle();
+	/* no fault of the token, and the same for any */
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
 	hash_token(tarx_keys_arg_text(fcinfo, 0, "token"), call->key.hash);
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
