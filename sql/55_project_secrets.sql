@@ -61,7 +61,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'tarx_keys_set_secret';
 REVOKE ALL ON FUNCTION tarx_keys.set_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.set_secret IS
-'For admins: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005.';
+'For admins: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.set_sealed_secret(project_id uuid, name text, sealed bytea, description text DEFAULT NULL) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -75,7 +75,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'tarx_keys_restore_secret';
 REVOKE ALL ON FUNCTION tarx_keys.restore_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.restore_secret IS
-'For admins: writes the value of a version that is kept as the secret''s next version; returns that one''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing.';
+'For admins: writes the value of a version that is kept as the secret''s next version; returns that one''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.delete_secret(project_id uuid, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
