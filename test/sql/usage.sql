@@ -270,6 +270,13 @@ SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'token'));
 ROLLBACK;
 RESET tarx_keys.login_failures_per_minute;
 SELECT * FROM counted_by_name ORDER BY name;
+-- who has logged in sees the usage of the projects of that user
+SET ROLE regress_login;
+BEGIN;
+SELECT user_id, role FROM tarx_keys.login(:'token');
+SELECT k.name, u.uses, u.refused FROM tarx_keys.key_usage u JOIN tarx_keys.llm_keys k ON k.id = u.key_id ORDER BY k.name;
+COMMIT;
+RESET ROLE;
 DROP VIEW counted_by_name;
 
 -- which resolves are logged is for superusers to say
