@@ -3,7 +3,8 @@
 -- Uses are counted in shared memory. The time of the last one is written down
 -- here now and then, by a background worker, and survives a restart. A kind is
 -- llm_key, secret or platform_key; the last belongs to no project, which is the
--- uuid of zeros here. A secret's id is a hash of its name.
+-- uuid of zeros here. A secret's id is a hash of its name, so a secret that was
+-- deleted and set again has the id that it had before.
 
 CREATE TABLE tarx_keys.last_used (
     project_id uuid NOT NULL,
@@ -41,7 +42,8 @@ REVOKE ALL ON FUNCTION tarx_keys.usage_of FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.usage_of IS 'Internal. What is counted of one object.';
 
 -- By the objects that there are, because to look for all that is counted takes
--- longer the more others use theirs.
+-- longer the more others use theirs. A use that is older than the secret was one
+-- of another secret, which had its name.
 CREATE FUNCTION tarx_keys.known_usage(kind text, project_ids uuid[])
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -56,11 +58,13 @@ BEGIN
     END IF;
     PERFORM tarx_keys.enter_maintenance();
     RETURN QUERY
-        SELECT o.project_id, o.id, m.uses, m.refused, greatest(m.last_used_at, l.last_used_at)
-          FROM (SELECT k.project_id, k.id FROM tarx_keys.project_llm_keys k
+        SELECT o.project_id, o.id, m.uses, m.refused,
+               CASE WHEN greatest(m.last_used_at, l.last_used_at) >= o.since
+                    THEN greatest(m.last_used_at, l.last_used_at) END
+          FROM (SELECT k.project_id, k.id, '-infinity'::timestamptz AS since FROM tarx_keys.project_llm_keys k
                  WHERE known_usage.kind = 'llm_key' AND k.project_id = ANY (known_usage.project_ids)
                 UNION ALL
-                SELECT s.project_id, tarx_keys.usage_name_id(s.name) FROM tarx_keys.project_secrets s
+                SELECT s.project_id, tarx_keys.usage_name_id(s.name), s.created_at FROM tarx_keys.project_secrets s
                  WHERE known_usage.kind = 'secret' AND s.project_id = ANY (known_usage.project_ids)) o
          CROSS JOIN LATERAL tarx_keys.usage_of(known_usage.kind, o.project_id, o.id) m
           LEFT JOIN tarx_keys.last_used l
@@ -94,10 +98,20 @@ BEGIN
          ORDER BY u.project_id, u.kind, u.id
         ON CONFLICT ON CONSTRAINT last_used_pkey DO UPDATE SET last_used_at = EXCLUDED.last_used_at
          WHERE l.last_used_at < EXCLUDED.last_used_at;
+    -- what has been deleted, now or earlier, in the projects that are used
+    DELETE FROM tarx_keys.last_used l
+     WHERE l.project_id = ANY (flush_last_used.project_ids)
+       AND CASE l.kind
+           WHEN 'llm_key' THEN NOT EXISTS (
+               SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = l.project_id AND k.id = l.id)
+           WHEN 'secret' THEN NOT EXISTS (
+               SELECT FROM tarx_keys.project_secrets s WHERE s.project_id = l.project_id AND tarx_keys.usage_name_id(s.name) = l.id)
+           ELSE NOT EXISTS (
+               SELECT FROM tarx_keys.platform_api_keys p WHERE p.id = l.id) END;
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.flush_last_used FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.flush_last_used IS
-'Internal. Writes down when keys were last used; for the background worker.';
+'Internal. Writes down when keys were last used, and deletes what it has of keys and secrets that were deleted; for the background worker.';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.last_used', '');

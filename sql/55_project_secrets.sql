@@ -8,6 +8,7 @@ CREATE TABLE tarx_keys.project_secrets (
     version integer NOT NULL CHECK (version > 0),
     updated_by text COLLATE "C" NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     ciphertext bytea NOT NULL,
     PRIMARY KEY (project_id, name)
 );
@@ -27,6 +28,7 @@ CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_
     USING (tarx_keys.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
+COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written: earlier uses are those of a deleted secret with this name';
 COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name and version';
 
 CREATE TABLE tarx_keys.project_secret_versions (
@@ -59,7 +61,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'tarx_keys_set_secret';
 REVOKE ALL ON FUNCTION tarx_keys.set_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.set_secret IS
-'For admins: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005.';
+'For admins: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.set_sealed_secret(project_id uuid, name text, sealed bytea, description text DEFAULT NULL) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -73,7 +75,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'tarx_keys_restore_secret';
 REVOKE ALL ON FUNCTION tarx_keys.restore_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.restore_secret IS
-'For admins: writes the value of a version that is kept as the secret''s next version; returns that one''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing.';
+'For admins: writes the value of a version that is kept as the secret''s next version; returns that one''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.delete_secret(project_id uuid, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

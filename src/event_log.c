@@ -1,6 +1,6 @@
 /*
  * event_log.c
- *	  Says in the server log who resolved what, or was refused.
+ *	  Says in the server log who resolved what, logged in or was refused.
  *
  * One line an event, always with the same fields, which a ROLLBACK does not
  * undo.  A value in it that anybody can choose is quoted if it could be taken
@@ -156,4 +156,19 @@ tarx_keys_is_refusal(int sqlerrcode)
 {
 	return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
 		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
+}
+
+/*
+ * While an error is on its way out of a call that would have changed something:
+ * log it if that was refused for who acts.  The audit log, which such a call
+ * rolls back, has nothing of it.  project_id and object_id may be NULL.
+ */
+void
+tarx_keys_log_refused_change(const pg_uuid_t *project_id, const pg_uuid_t *object_id)
+{
+	int			sqlerrcode = geterrcode();
+
+	if (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlerrcode == ERRCODE_TK_NO_ACTING_USER)
+		tarx_keys_log_event("manage", TARX_KEYS_REFUSED, project_id, object_id,
+							unpack_sql_state(sqlerrcode));
 }

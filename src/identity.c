@@ -320,37 +320,66 @@ enter_with_role(const pg_uuid_t *project_id, MemberRole least)
 	(void) tarx_keys_audit_lock_lane(&chain);
 }
 
+/* Enter a project that is about to be created; any acting user may. */
+static void
+enter_new_project(const pg_uuid_t *project_id)
+{
+	tarx_keys_require_manager();
+	if (!is_allowed(project_id))
+		tarx_keys_deny_project(project_id);
+	tarx_keys_enter_project(project_id);
+}
+
+/*
+ * Enter the project, in which the acting user must have this role at least,
+ * or which is new, to change something; log it if that is refused.
+ */
+static void
+enter_to_change(const pg_uuid_t *project_id, MemberRole least)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		if (least == ROLE_NONE)
+			enter_new_project(project_id);
+		else
+			enter_with_role(project_id, least);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		tarx_keys_log_refused_change(project_id, NULL);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 /* Enter the project, whose admin the acting user must be. */
 void
 tarx_keys_enter_as_admin(const pg_uuid_t *project_id)
 {
-	enter_with_role(project_id, ROLE_ADMIN);
+	enter_to_change(project_id, ROLE_ADMIN);
 }
 
 Datum
 tarx_keys_enter_as_admin_sql(PG_FUNCTION_ARGS)
 {
-	enter_with_role(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_ADMIN);
+	enter_to_change(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_ADMIN);
 	PG_RETURN_VOID();
 }
 
 Datum
 tarx_keys_enter_as_member_sql(PG_FUNCTION_ARGS)
 {
-	enter_with_role(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_MEMBER);
+	enter_to_change(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_MEMBER);
 	PG_RETURN_VOID();
 }
 
-/* Enter a project that is about to be created; any acting user may. */
 Datum
 tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-
-	tarx_keys_require_manager();
-	if (!is_allowed(project_id))
-		tarx_keys_deny_project(project_id);
-	tarx_keys_enter_project(project_id);
+	enter_to_change(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_NONE);
 	PG_RETURN_VOID();
 }
 

@@ -309,12 +309,32 @@ form_created(FunctionCallInfo fcinfo, const PlatformKey *key, text *token, Memor
 }
 
 /*
- * create_platform_key(name text, expires_at timestamptz, project_ids uuid[],
- * read_only boolean) returns (id uuid, token text): see
- * sql/60_platform_keys.sql.
+ * Create or revoke a key, which id names if it is revoked; log it if that is
+ * refused.
  */
-Datum
-tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
+static Datum
+change_keys(FunctionCallInfo fcinfo, PGFunction change,
+			const pg_uuid_t *id)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum		result;
+
+	PG_TRY();
+	{
+		result = change(fcinfo);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		tarx_keys_log_refused_change(NULL, id);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	return result;
+}
+
+static Datum
+create_key(FunctionCallInfo fcinfo)
 {
 	MemoryContext context = CurrentMemoryContext;
 	PlatformKey key;
@@ -324,7 +344,6 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	text	   *token;
 	HeapTuple	tuple;
 
-	tarx_keys_redaction_mark("create_platform_key");
 	check_key_manager();
 	name = tarx_keys_arg_utf8(fcinfo, 0, "name");
 	tarx_keys_check_name(&name, "name");
@@ -349,14 +368,25 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 	tuple = form_created(fcinfo, &key, token, context);
 	tarx_keys_secret_wipe(secret);
 	tarx_keys_queries_end();
-	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+	return HeapTupleGetDatum(tuple);
 }
 
-/* revoke_platform_key(id uuid): see sql/60_platform_keys.sql */
+/*
+ * create_platform_key(name text, expires_at timestamptz, project_ids uuid[],
+ * read_only boolean) returns (id uuid, token text): see
+ * sql/60_platform_keys.sql.
+ */
 Datum
-tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
+tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *id = tarx_keys_arg_uuid(fcinfo, 0, "id");
+	tarx_keys_redaction_mark("create_platform_key");
+	return change_keys(fcinfo, create_key, NULL);
+}
+
+static Datum
+revoke_key(FunctionCallInfo fcinfo)
+{
+	const pg_uuid_t *id = PG_GETARG_UUID_P(0);
 	Datum		values[2];
 	TarxKeysText user_id;
 	TarxKeysChain chain;
@@ -380,6 +410,15 @@ tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* revoke_platform_key(id uuid): see sql/60_platform_keys.sql */
+Datum
+tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *id = tarx_keys_arg_uuid(fcinfo, 0, "id");
+
+	return change_keys(fcinfo, revoke_key, id);
+}
+
 /*
  * login
  */
@@ -401,11 +440,12 @@ hash_token(const text *token, uint8 *hash)
 }
 
 /*
- * The key with this hash, if its stamp is right; else login fails.  Returns
- * the user in the database's encoding.  All in SPI's memory.
+ * The key with this hash, if its stamp is right; else login fails.  *found
+ * says whether there is one, also then.  Returns the user in the database's
+ * encoding.  All in SPI's memory.
  */
 static char *
-fetch_key(PlatformKey *key)
+fetch_key(PlatformKey *key, bool *found)
 {
 	Datum		values[1] = {PointerGetDatum(hash_bytea(key->hash))};
 	TarxKeysBinding binding;
@@ -416,6 +456,7 @@ fetch_key(PlatformKey *key)
 	if (tarx_keys_query_run_latest(&token_query, values) != 1)
 		fail_login();
 	key->id = *DatumGetUUIDP(key_column(1, &isnull));
+	*found = true;
 	value = key_column(2, &isnull);
 	if (!tarx_keys_to_utf8(DatumGetTextPP(value), &key->user_id))
 		fail_login();
@@ -463,9 +504,19 @@ typedef struct LoginCall
 {
 	FunctionCallInfo fcinfo;
 	PlatformKey key;
-	bool		key_is_known;	/* key.id is that of the token */
+	bool		key_is_known;	/* key.id is that of the token's row */
 	Datum		row;			/* the result */
 } LoginCall;
+
+static void
+check_throttle(void)
+{
+	if (!tarx_keys_throttle_allows(GetSessionUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),
+				 errmsg("too many failed logins"),
+				 errhint("Try again in a minute. The server log tells which logins failed; tarx_keys.login_failures_per_minute is the limit.")));
+}
 
 static void
 log_in(LoginCall *call)
@@ -474,16 +525,19 @@ log_in(LoginCall *call)
 	MemoryContext context = CurrentMemoryContext;
 	TarxKeysIdentity identity = {NULL, NULL, true, false, "", ""};
 
+	check_throttle();
+	/* no fault of the token, and the same for any */
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
 	hash_token(tarx_keys_arg_text(fcinfo, 0, "token"), call->key.hash);
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
-	identity.user_id = MemoryContextStrdup(context, fetch_key(&call->key));
+	identity.user_id = MemoryContextStrdup(context, fetch_key(&call->key, &call->key_is_known));
 	identity.allowed_projects = MemoryContextStrdup(context, projects_as_text(&call->key));
 	identity.read_only = call->key.read_only;
 	tarx_keys_queries_end();
 	if (call->key.expires)
 		identity.expires_at = psprintf(INT64_FORMAT, (int64) call->key.expires_at);
-	call->key_is_known = true;
 	if (call->key.expires && call->key.expires_at <= GetCurrentTimestamp())
 		fail_login();
 
@@ -501,6 +555,13 @@ project_of(const LoginCall *call)
 	return PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1);
 }
 
+/* A platform key is counted as one of no project. */
+static void
+count_use(const LoginCall *call, bool allowed)
+{
+	tarx_keys_usage_count(TARX_KEYS_USAGE_PLATFORM_KEY, NULL, &call->key.id, allowed);
+}
+
 static void
 note_refused(const LoginCall *call, int sqlerrcode)
 {
@@ -509,6 +570,8 @@ note_refused(const LoginCall *call, int sqlerrcode)
 	tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_of(call),
 						call->key_is_known ? &call->key.id : NULL,
 						unpack_sql_state(sqlerrcode));
+	if (call->key_is_known)
+		count_use(call, false);
 	if (sqlerrcode == ERRCODE_TK_LOGIN_FAILED)
 		tarx_keys_throttle_failed(GetSessionUserId());
 }
@@ -516,10 +579,8 @@ note_refused(const LoginCall *call, int sqlerrcode)
 static void
 note_allowed(const LoginCall *call)
 {
-	static const pg_uuid_t no_project = {{0}};
-
 	tarx_keys_log_event("login", TARX_KEYS_ALLOWED, project_of(call), &call->key.id, NULL);
-	tarx_keys_usage_count(TARX_KEYS_USAGE_PLATFORM_KEY, &no_project, &call->key.id, true);
+	count_use(call, true);
 }
 
 /* Log in; log and count it, whether it succeeds or not. */
@@ -552,11 +613,6 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 	LoginCall	call = {.fcinfo = fcinfo};
 
 	tarx_keys_redaction_mark("login");
-	if (!tarx_keys_throttle_allows(GetSessionUserId()))
-		ereport(ERROR,
-				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),
-				 errmsg("too many failed logins"),
-				 errhint("Try again in a minute. The server log tells which logins failed; tarx_keys.login_failures_per_minute is the limit.")));
 	log_in_and_note(&call);
 	PG_RETURN_DATUM(call.row);
 }

@@ -689,6 +689,8 @@ typedef struct Resolved
 	text	  **names;
 	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in
 								 * the database's encoding */
+	const		text *last;		/* the name of the last that was found, opened
+								 * or not; NULL if there was none */
 } Resolved;
 
 static Datum
@@ -730,20 +732,19 @@ check_all_found(const TextList *names, uint64 rows)
 
 /* Open a row's ciphertext; TK004 if the row is not what was sealed. */
 static TarxKeysText
-open_row(const pg_uuid_t *project_id, uint64 row, bool as_utf8, text **name)
+open_row(const pg_uuid_t *project_id, text *name, uint64 row, bool as_utf8)
 {
 	Datum		stored = column(row, 3);
 	bytea	   *envelope = DatumGetByteaPP(stored);
-	ProjectSecret secret = {project_id, DatumGetTextPP(column(row, 1)), DatumGetInt32(column(row, 2))};
+	ProjectSecret secret = {project_id, name, DatumGetInt32(column(row, 2))};
 	TarxKeysBinding binding;
 	TarxKeysText value;
 
 	bind_fields(&binding, &secret);
 	if (!tarx_keys_open(&binding, envelope, as_utf8, &value))
-		tarx_keys_fail_secret_integrity(text_to_cstring(secret.name));
+		tarx_keys_fail_secret_integrity(text_to_cstring(name));
 	if ((Pointer) envelope != DatumGetPointer(stored))
 		pfree(envelope);
-	*name = secret.name;
 	return value;
 }
 
@@ -771,28 +772,55 @@ resolve_rows(const pg_uuid_t *project_id, const TextList *names, Resolved *found
 	for (uint64 i = 0; i < found->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		found->values[i] = open_row(project_id, i, found->recipient != NULL, &found->names[i]);
+		found->last = found->names[i] = DatumGetTextPP(column(i, 1));
+		found->values[i] = open_row(project_id, found->names[i], i, found->recipient != NULL);
 	}
 	/* only now: long ciphertexts have been fetched from where they are stored */
 	UnregisterSnapshot(snapshot);
 }
 
-/* Log and count, for each secret, that it was resolved. */
+static pg_uuid_t
+usage_id(const text *name)
+{
+	pg_uuid_t	id;
+
+	tarx_keys_usage_name_id(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), id.data);
+	return id;
+}
+
+/* For each secret, because each was resolved */
 static void
 note_allowed(const pg_uuid_t *project_id, const Resolved *found)
 {
 	for (uint64 i = 0; i < found->count; i++)
 	{
-		pg_uuid_t	id;
+		pg_uuid_t	id = usage_id(found->names[i]);
 
-		tarx_keys_usage_name_id(VARDATA_ANY(found->names[i]),
-								VARSIZE_ANY_EXHDR(found->names[i]), id.data);
 		tarx_keys_log_event("resolve_secret", TARX_KEYS_ALLOWED, project_id, &id, NULL);
 		tarx_keys_usage_count(TARX_KEYS_USAGE_SECRET, project_id, &id, true);
 	}
 }
 
-/* Resolve; log it, whether it succeeds or not, and count it if it does. */
+/* For the secret that did not open; of names that there are not nothing is counted. */
+static void
+note_refused(const pg_uuid_t *project_id, const Resolved *found, int sqlerrcode)
+{
+	const char *sqlstate = unpack_sql_state(sqlerrcode);
+	pg_uuid_t	id;
+
+	if (!tarx_keys_is_refusal(sqlerrcode))
+		return;
+	if (found->last == NULL)
+	{
+		tarx_keys_log_event("resolve_secret", TARX_KEYS_REFUSED, project_id, NULL, sqlstate);
+		return;
+	}
+	id = usage_id(found->last);
+	tarx_keys_log_event("resolve_secret", TARX_KEYS_REFUSED, project_id, &id, sqlstate);
+	tarx_keys_usage_count(TARX_KEYS_USAGE_SECRET, project_id, &id, false);
+}
+
+/* Enter the project and resolve; log and count it, whether it succeeds or not. */
 static void
 resolve(const pg_uuid_t *project_id, const TextList *names, Resolved *found)
 {
@@ -800,14 +828,13 @@ resolve(const pg_uuid_t *project_id, const TextList *names, Resolved *found)
 
 	PG_TRY();
 	{
+		tarx_keys_enter_project(project_id);
 		resolve_rows(project_id, names, found);
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
-		if (tarx_keys_is_refusal(geterrcode()))
-			tarx_keys_log_event("resolve_secret", TARX_KEYS_REFUSED, project_id, NULL,
-								unpack_sql_state(geterrcode()));
+		note_refused(project_id, found, geterrcode());
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -847,7 +874,6 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	tarx_keys_redaction_mark("resolve_secret");
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	texts_add(&names, span_of(name_argument(fcinfo, 1)));
-	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
 	result = make_text(context, found.values[0].len);
@@ -920,7 +946,6 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 
 	if (!all)
 		names = names_argument(fcinfo, 1);
-	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, all ? NULL : &names, &found);
 	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &found);
@@ -1016,7 +1041,6 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	template = template_argument(fcinfo, 1);
 	names = template_names(template);
-	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 	resolve(project_id, &names, &found);
 	result = render(template, &names, &found, context);

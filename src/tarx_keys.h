@@ -276,6 +276,8 @@ extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate);
 extern bool tarx_keys_is_refusal(int sqlerrcode);
+extern void tarx_keys_log_refused_change(const pg_uuid_t *project_id,
+										 const pg_uuid_t *object_id);
 
 /* redaction.c: which statements may carry a value */
 

@@ -30,6 +30,8 @@ SELECT tarx_keys.delete_secret(:'A', 'S');
 SELECT id AS pk, token FROM tarx_keys.create_platform_key('laptop') \gset
 SELECT tarx_keys.revoke_platform_key(:'pk');
 SELECT token FROM tarx_keys.create_platform_key('other') \gset
+SELECT tarx_keys.act_as('bob', :'A');
+SELECT token AS member FROM tarx_keys.create_platform_key('of a member') \gset
 COMMIT;
 -- what is rolled back or refused is not in it
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys.create_agent(:'A', 'rolled back') IS NOT NULL; ROLLBACK;
@@ -63,10 +65,28 @@ SELECT * FROM tarx_keys.verify_audit(:'A');
 SELECT * FROM tarx_keys.verify_personal_audit('alice');
 SELECT tarx_keys.purge_audit(now());
 SELECT tarx_keys.begin_audit(:'A');
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); TRUNCATE tarx_keys.audit_log; ROLLBACK;
+SET ROLE regress_login;
+SELECT count(*) FROM tarx_keys.project_audit;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'token', :'A'); SELECT count(*) > 0, count(*) FILTER (WHERE project_id <> :'A') FROM tarx_keys.project_audit; COMMIT;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'token'); SELECT count(*) FROM tarx_keys.project_audit; ROLLBACK;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'member', :'A'); SELECT count(*) FROM tarx_keys.project_audit; ROLLBACK;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'token', :'A'); INSERT INTO tarx_keys.audit_log SELECT * FROM tarx_keys.audit_log; ROLLBACK;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'token', :'A'); UPDATE tarx_keys.audit_log SET user_id = 'bob'; ROLLBACK;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'token', :'A'); DELETE FROM tarx_keys.audit_log; ROLLBACK;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'token', :'A'); TRUNCATE tarx_keys.audit_log; ROLLBACK;
 SET ROLE regress_agent;
 SELECT count(*) FROM tarx_keys.project_audit;
+INSERT INTO tarx_keys.audit_log DEFAULT VALUES;
+UPDATE tarx_keys.audit_log SET user_id = 'bob';
+DELETE FROM tarx_keys.audit_log;
+TRUNCATE tarx_keys.audit_log;
 SET ROLE regress_nobody;
 SELECT count(*) FROM tarx_keys.project_audit;
+INSERT INTO tarx_keys.audit_log DEFAULT VALUES;
+UPDATE tarx_keys.audit_log SET user_id = 'bob';
+DELETE FROM tarx_keys.audit_log;
+TRUNCATE tarx_keys.audit_log;
 -- not even the owner changes it
 SET ROLE tarx_keys_owner;
 UPDATE tarx_keys.audit_log SET user_id = 'bob';
@@ -84,7 +104,7 @@ SELECT * FROM tarx_keys.verify_audit(:'B');
 SELECT * FROM tarx_keys.verify_audit(:'nowhere');
 SELECT * FROM tarx_keys.verify_personal_audit('alice');
 SELECT * FROM tarx_keys.verify_personal_audit('nobody');
-SELECT user_id, action, object_name FROM tarx_keys.audit_log WHERE personal ORDER BY seq;
+SELECT user_id, action, object_name FROM tarx_keys.audit_log WHERE personal ORDER BY seq, user_id;
 SELECT * FROM tarx_keys.verify_audit(NULL);
 SELECT * FROM tarx_keys.verify_personal_audit(NULL);
 -- begin_audit leaves alone what there is

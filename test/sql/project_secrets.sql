@@ -161,6 +161,52 @@ SELECT tarx_keys.set_secret(:'A', 'x', 'v');
 SELECT tarx_keys.resolve_secret(:'A', 'DB_URL');
 SELECT * FROM tarx_keys.resolve_secrets(:'A');
 SELECT * FROM tarx_keys.secrets;
+-- services that act only with a proven identity do the same as backends
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT token AS alice FROM tarx_keys.create_platform_key('for secrets') \gset
+SELECT tarx_keys.act_as('bob');
+SELECT token AS bob FROM tarx_keys.create_platform_key('for secrets') \gset
+COMMIT;
+SET ROLE regress_login;
+BEGIN;
+SELECT * FROM tarx_keys.login(:'alice', :'A');
+SELECT tarx_keys.set_secret(:'A', 'BY_LOGIN', 'v1', 'proven');
+SELECT tarx_keys.set_secret(:'A', 'BY_LOGIN', 'v2');
+SELECT tarx_keys.restore_secret(:'A', 'BY_LOGIN', 1);
+SELECT name, description, version, updated_by FROM tarx_keys.secrets WHERE name = 'BY_LOGIN';
+COMMIT;
+\set VERBOSITY sqlstate
+SELECT tarx_keys.set_secret(:'A', 'BY_LOGIN', 'v4');
+SELECT * FROM tarx_keys.secrets;
+BEGIN;
+SELECT * FROM tarx_keys.login(:'bob', :'A');
+SELECT name, version FROM tarx_keys.secrets WHERE name = 'BY_LOGIN';
+SAVEPOINT s;
+SELECT tarx_keys.set_secret(:'A', 'BY_LOGIN', 'v4');
+ROLLBACK TO s;
+SELECT tarx_keys.restore_secret(:'A', 'BY_LOGIN', 2);
+ROLLBACK TO s;
+SELECT tarx_keys.delete_secret(:'A', 'BY_LOGIN');
+ROLLBACK TO s;
+SELECT tarx_keys.resolve_secret(:'A', 'BY_LOGIN');
+ROLLBACK TO s;
+SELECT * FROM tarx_keys.resolve_secrets(:'A');
+ROLLBACK TO s;
+SELECT tarx_keys.render_template(:'A', 'x');
+ROLLBACK TO s;
+SELECT ciphertext FROM tarx_keys.project_secrets;
+ROLLBACK;
+\set VERBOSITY default
+SET ROLE regress_agent;
+SELECT tarx_keys.resolve_secret(:'A', 'BY_LOGIN');
+SET ROLE regress_login;
+BEGIN;
+SELECT * FROM tarx_keys.login(:'alice', :'A');
+SELECT tarx_keys.delete_secret(:'A', 'BY_LOGIN');
+SELECT count(*) FROM tarx_keys.secrets WHERE name = 'BY_LOGIN';
+COMMIT;
 -- the owner itself reaches only what a function has entered, which is nothing here
 SET ROLE tarx_keys_owner;
 SELECT count(*) FROM tarx_keys.project_secrets;

@@ -138,10 +138,14 @@ RESET ROLE;
 \set VERBOSITY default
 
 -- the later of table and memory is shown
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret(:'A', 'KEPT', 'x'); COMMIT;
+RESET ROLE;
+SELECT tarx_keys.usage_name_id('KEPT') AS kept \gset
 INSERT INTO tarx_keys.last_used VALUES
     (:'A', 'llm_key', :'idle', '2001-01-01 UTC'),
     (:'A', 'llm_key', :'used', '2001-01-01 UTC'),
-    (:'A', 'secret', :'used', '2201-01-01 UTC'),
+    (:'A', 'secret', :'kept', '2201-01-01 UTC'),
     (:'B', 'llm_key', :'other', '2101-01-01 UTC');
 SET ROLE regress_backend;
 SET timezone = 'UTC';
@@ -156,15 +160,124 @@ RESET ROLE;
 SELECT tarx_keys.in_maintenance();
 SET ROLE tarx_keys_owner;
 -- flushing writes no earlier time over a later one
-SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'used']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'kept']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT count(*) FROM tarx_keys.last_used;
 DELETE FROM tarx_keys.last_used RETURNING kind;
 RESET ROLE;
-SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.last_used WHERE id IN (:'idle', :'used') ORDER BY 1, 2;
+SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.last_used WHERE id IN (:'idle', :'used', :'kept') ORDER BY 1, 2;
+-- in the projects that are flushed nothing stays of what was deleted, nor is it
+-- written down; of a revoked platform key, which is still listed, it is kept
+\set no_project '00000000-0000-0000-0000-000000000000'
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT id AS revoked FROM tarx_keys.create_platform_key('used and revoked') \gset
+SELECT tarx_keys.revoke_platform_key(:'revoked');
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'gone', 'abcdefghijklmnopqrstuvwxyz012345') AS gone \gset
+SELECT tarx_keys.delete_llm_key(:'A', :'gone');
+COMMIT;
+RESET ROLE;
+INSERT INTO tarx_keys.last_used VALUES
+    (:'A', 'llm_key', :'gone', now()),
+    (:'A', 'secret', tarx_keys.usage_name_id('GONE'), now()),
+    (:'B', 'secret', tarx_keys.usage_name_id('KEPT'), now()),
+    (:'no_project', 'platform_key', :'revoked', now()),
+    (:'no_project', 'platform_key', :'guess', now());
+CREATE TEMP VIEW written_down AS
+SELECT left(l.project_id::text, 1) AS project, l.kind, o.name
+  FROM tarx_keys.last_used l
+  LEFT JOIN (SELECT id, name FROM tarx_keys.project_llm_keys UNION ALL
+             VALUES (:'gone'::uuid, 'gone'), (:'kept', 'KEPT'), (:'revoked', 'revoked'), (:'guess', 'guess'),
+                    (tarx_keys.usage_name_id('GONE'), 'GONE')) o ON o.id = l.id;
+SELECT * FROM written_down ORDER BY 1, 2, 3;
+SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,llm_key}', ARRAY[:'gone', :'guess']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT * FROM written_down ORDER BY 1, 2, 3;
+SELECT tarx_keys.flush_last_used(ARRAY[:'B', :'no_project']::uuid[], '{llm_key,platform_key}', ARRAY[:'other', :'revoked']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT * FROM written_down ORDER BY 1, 2, 3;
+DROP VIEW written_down;
+DELETE FROM tarx_keys.last_used;
+-- a secret that is set again was never used, whatever its name was used for
+PREPARE was_used AS SELECT last_used_at IS NOT NULL AS was_used FROM tarx_keys.secrets WHERE name = 'AGAIN';
+SELECT tarx_keys.usage_name_id('AGAIN') AS again \gset
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
+EXECUTE was_used;
+SELECT tarx_keys.resolve_secret(:'A', 'AGAIN');
+EXECUTE was_used;
+-- as far as memory knows, and as far as the table does
+SELECT tarx_keys.delete_secret(:'A', 'AGAIN');
+SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
+EXECUTE was_used;
+INSERT INTO tarx_keys.last_used VALUES (:'A', 'secret', :'again', clock_timestamp());
+EXECUTE was_used;
+SELECT tarx_keys.delete_secret(:'A', 'AGAIN');
+SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
+EXECUTE was_used;
+SELECT tarx_keys.resolve_secret(:'A', 'AGAIN');
+EXECUTE was_used;
+ROLLBACK;
+DEALLOCATE was_used;
 
 -- an id for what has a name
 SELECT tarx_keys.usage_name_id('abc'), tarx_keys.usage_name_id('');
 SELECT tarx_keys.usage_name_id(NULL);
+
+-- secrets and platform keys are counted likewise: a secret that does not open,
+-- not one that there is not, and a platform key whose token has a row
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.set_secret(:'A', 'COUNTED_1', 'x');
+SELECT tarx_keys.set_secret(:'A', 'COUNTED_2', 'x');
+SELECT id AS laptop, token FROM tarx_keys.create_platform_key('laptop') \gset
+SELECT id AS revoked, token AS revoked_token FROM tarx_keys.create_platform_key('revoked') \gset
+SELECT tarx_keys.revoke_platform_key(:'revoked');
+SELECT id AS expired, token AS expired_token FROM tarx_keys.create_platform_key('expired', clock_timestamp() + '0.3 s') \gset
+COMMIT;
+RESET ROLE;
+CREATE TEMP VIEW counted_by_name AS
+SELECT o.name, u.uses, u.refused
+  FROM (SELECT 'secret' AS kind, project_id, tarx_keys.usage_name_id(name) AS id, name FROM tarx_keys.project_secrets
+        UNION ALL SELECT 'secret', :'A', tarx_keys.usage_name_id('NONE'), 'NONE'
+        UNION ALL SELECT 'platform_key', '00000000-0000-0000-0000-000000000000', id, name FROM tarx_keys.platform_api_keys) o
+  CROSS JOIN LATERAL tarx_keys.usage_of(o.kind, o.project_id, o.id) u;
+CREATE FUNCTION pg_temp.attempt(call text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE call;
+    RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+BEGIN;
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secrets(%L)', :'A'));
+UPDATE tarx_keys.project_secrets SET version = 7 WHERE name = 'COUNTED_2';
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secrets(%L)', :'A'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.render_template(%L, %L)', :'A', '${secrets.COUNTED_2}'));
+UPDATE tarx_keys.project_secrets SET ciphertext = set_byte(ciphertext, 1, get_byte(ciphertext, 1) # 1) WHERE name = 'COUNTED_2';
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secret(%L, %L)', :'A', 'COUNTED_2'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secrets(%L, %L)', :'A', '{COUNTED_1,NONE}'));
+ROLLBACK;
+SELECT pg_sleep(extract(epoch FROM expires_at - clock_timestamp()) + 0.01) IS NULL FROM tarx_keys.platform_api_keys WHERE name = 'expired';
+SET tarx_keys.login_failures_per_minute = 0;
+BEGIN;
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'token'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L, %L)', :'token', :'B'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'expired_token'));
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'revoked_token'));
+UPDATE tarx_keys.platform_api_keys SET stamp = set_byte(stamp, 40, get_byte(stamp, 40) # 1) WHERE name = 'laptop';
+SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'token'));
+ROLLBACK;
+RESET tarx_keys.login_failures_per_minute;
+SELECT * FROM counted_by_name ORDER BY name;
+-- who has logged in sees the usage of the projects of that user
+SET ROLE regress_login;
+BEGIN;
+SELECT user_id, role FROM tarx_keys.login(:'token');
+SELECT k.name, u.uses, u.refused FROM tarx_keys.key_usage u JOIN tarx_keys.llm_keys k ON k.id = u.key_id ORDER BY k.name;
+COMMIT;
+RESET ROLE;
+DROP VIEW counted_by_name;
 
 -- which resolves are logged is for superusers to say
 SHOW tarx_keys.log_resolves;

@@ -253,8 +253,10 @@ sub lines
 
 sub line
 {
-	my ($outcome, $id, $state) = @_;
-	return "tarx_keys: event=resolve outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner user=- client=[local]";
+	my ($outcome, $id, $state, $event, $user) = @_;
+	$event = 'resolve' unless defined $event;
+	$user = '-' unless defined $user;
+	return "tarx_keys: event=$event outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner user=$user client=[local]";
 }
 
 my $agent = ask_ok(
@@ -294,8 +296,99 @@ unlike(log_since($node, $offset), qr/\Q$value\E/, 'no value');
 unlike(log_since($node, $offset), qr/outcome=.*\n.*(STATEMENT|CONTEXT):/,
 	'the line comes without the statement');
 
-# nobody can write a line that did not happen
+# secrets, in each call that resolves them; another active project is refused, too
+my $elsewhere = '22222222-2222-4222-8222-222222222222';
+ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_project('Elsewhere', '$elsewhere');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value')});
+my $token = $node->safe_psql('postgres', q{SELECT tarx_keys.usage_name_id('TOKEN')});
+
+sub secret_calls
+{
+	my ($name) = @_;
+	return (
+		"SELECT tarx_keys.resolve_secret('$PROJECT', '$name')",
+		"SELECT name FROM tarx_keys.resolve_secrets('$PROJECT', '{$name}')",
+		"SELECT tarx_keys.render_template('$PROJECT', '\${secrets.$name}')");
+}
+
+sub play_secrets
+{
+	ask_ok($node, 'runner', $_) foreach secret_calls('TOKEN');
+	state_is($node, 'runner', $_, 'TK011', 'no secret') foreach secret_calls('NONE');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); $_", '42501', 'another active project')
+	  foreach secret_calls('TOKEN');
+	return;
+}
+
+my @refused_secrets = (
+	(line('refused', '-', 'TK011', 'resolve_secret')) x 3,
+	(line('refused', '-', '42501', 'resolve_secret', 'alice')) x 3);
 $node->safe_psql('postgres', 'GRANT tarx_keys_backend TO runner');
+set_log('refused');
+play_secrets();
+is(lines(), join("\n", @refused_secrets), 'refused secrets are logged');
+set_log('off');
+play_secrets();
+is(lines(), '', 'secrets off');
+set_log('all');
+play_secrets();
+is(lines(), join("\n", (line('allowed', $token, '-', 'resolve_secret')) x 3, @refused_secrets), 'all secrets');
+unlike(log_since($node, $offset), qr/\Q$value\E/, 'no value of a secret');
+set_log('refused');
+state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); " . resolve_sql($key), '42501',
+	'a key, with another project active');
+is(lines(), line('refused', $key, '42501', 'resolve', 'alice'), 'is logged as well');
+
+# refused changes, which the audit log does not have; users as they were then
+my $fresh = '33333333-3333-4333-8333-333333333333';
+my ($reader, $reads) = split /\|/, ask_ok(
+	$node, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT id, token FROM tarx_keys.create_platform_key('reader', read_only => true)});
+my $as_reader = "SELECT tarx_keys.login('$reads') \\gset\n";
+
+sub play_changes
+{
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('bob'); SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value')",
+		'42501', 'no admin');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('bob'); SELECT tarx_keys.add_member('$PROJECT', 'eve')",
+		'42501', 'no admin, for a function in SQL');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('carol'); SELECT tarx_keys.create_agent('$PROJECT', 'x')",
+		'42501', 'no member');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); SELECT tarx_keys.delete_secret('$PROJECT', 'TOKEN')",
+		'42501', 'another active project');
+	state_is($node, 'runner', "SELECT tarx_keys.act_as('alice', '$elsewhere'); SELECT tarx_keys.create_project('x', '$fresh')",
+		'42501', 'the same for a new one');
+	state_is($node, 'runner', "SELECT tarx_keys.delete_llm_key('$PROJECT', '$key')", 'TK007', 'no acting user');
+	state_is($node, 'runner', "$as_reader SELECT tarx_keys.create_platform_key('x')", '42501', 'a key that may only list');
+	state_is($node, 'runner', "$as_reader SELECT tarx_keys.revoke_platform_key('$reader')", '42501', 'revokes no key');
+	return;
+}
+
+set_log('refused');
+play_changes();
+(my $in_fresh = line('refused', '-', '42501', 'manage', 'alice')) =~ s/$PROJECT/$fresh/;
+is( lines(),
+	join("\n",
+		line('refused', '-', '42501', 'manage', 'bob'),
+		line('refused', '-', '42501', 'manage', 'bob'),
+		line('refused', '-', '42501', 'manage', 'carol'),
+		line('refused', '-', '42501', 'manage', 'alice'),
+		$in_fresh,
+		line('refused', '-', 'TK007', 'manage', '-'),
+		map { s/$PROJECT/-/r } line('refused', '-', '42501', 'manage', 'bob'), line('refused', $reader, '42501', 'manage', 'bob')),
+	'refused changes are logged');
+unlike(log_since($node, $offset), qr/\Q$value\E|$reads/, 'without values');
+set_log('off');
+play_changes();
+is(lines(), '', 'or are not');
+set_log('all');
+ask_ok($node, 'runner', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value')");
+is(lines(), '', 'what is allowed is in the audit log');
+
+# nobody can write a line that did not happen
 set_log('refused');
 state_is(
 	$node, 'runner',

@@ -42,6 +42,88 @@ $node->poll_query_until('postgres',
 $node->restart;
 is(ask_ok($node, 'service', $list), 't', 'its use shows after a restart');
 
+# Log lines, which have the key but no token
+
+my $elsewhere = '22222222-2222-4222-8222-222222222222';
+my $key = $node->safe_psql('postgres', 'SELECT id FROM tarx_keys.platform_api_keys');
+ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_project('Elsewhere', '$elsewhere')});
+my ($expired_key, $expired) = split /\|/, ask_ok(
+	$node, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT id, token FROM tarx_keys.create_platform_key('expired', clock_timestamp() + '0.5 s')});
+$node->safe_psql('postgres', qq{
+	SELECT pg_sleep(extract(epoch FROM expires_at - clock_timestamp()) + 0.01)
+	  FROM tarx_keys.platform_api_keys WHERE id = '$expired_key'});
+my $unknown = 'sk-tarx-' . '0' x 49;
+
+sub login_sql
+{
+	my ($with, $project) = @_;
+	return "SELECT user_id || ' ' || role FROM tarx_keys.login('$with', '$project')";
+}
+
+# All that can happen: one allowed, and one refused for each reason
+sub play
+{
+	my ($login) = @_;
+
+	is(ask_ok($node, $login, login_sql($token, $PROJECT)), 'bob member', 'a login');
+	state_is($node, $login, login_sql($unknown, $PROJECT), 'TK010', 'an unknown token');
+	state_is($node, $login, login_sql($expired, $PROJECT), 'TK010', 'an expired one');
+	state_is($node, $login, login_sql($token, $elsewhere), '42501', 'a project that is not for it');
+	return;
+}
+
+sub line
+{
+	my ($login, $outcome, $project, $object, $state, $user) = @_;
+	return "tarx_keys: event=login outcome=$outcome project=$project object=$object sqlstate=$state login=$login user=$user client=[local]";
+}
+
+sub lines_since
+{
+	my ($offset) = @_;
+	return join "\n", log_since($node, $offset) =~ /LOG:  (tarx_keys: event=.*)/g;
+}
+
+my @refused = (
+	line('web', 'refused', $PROJECT, '-', 'TK010', '-'),
+	line('web', 'refused', $PROJECT, $expired_key, 'TK010', '-'),
+	line('web', 'refused', $elsewhere, $key, '42501', 'bob'));
+my %lines = (
+	off => [],
+	refused => \@refused,
+	all => [ line('web', 'allowed', $PROJECT, $key, '-', 'bob'), @refused ]);
+$node->append_conf('postgresql.conf', 'log_min_error_statement = error');
+$node->reload;
+foreach my $what (sort keys %lines)
+{
+	my $offset = log_size($node);
+
+	$node->safe_psql('postgres', "ALTER ROLE web SET tarx_keys.log_resolves = '$what'");
+	play('web');
+	is(lines_since($offset), join("\n", @{ $lines{$what} }), "log_resolves = $what");
+	unlike(log_since($node, $offset), qr/$token|$expired|$unknown/, 'no token');
+}
+
+# Failed logins are counted by database login, over all its sessions; what is
+# refused for that is logged, too
+
+$node->safe_psql('postgres', q{
+	CREATE ROLE guessing LOGIN IN ROLE tarx_keys_login;
+	ALTER DATABASE postgres SET tarx_keys.login_failures_per_minute = 2});
+my $offset = log_size($node);
+state_is($node, 'guessing', login_sql($unknown, $PROJECT), 'TK010', 'a guess');
+state_is($node, 'guessing', login_sql($unknown, $PROJECT), 'TK010', 'and another one');
+state_is($node, 'guessing', $login, 'TK012', 'then the right token is refused as well') foreach 1 .. 2;
+is( lines_since($offset),
+	join("\n", map { line('guessing', 'refused', $PROJECT, '-', $_, '-') } qw(TK010 TK010 TK012 TK012)),
+	'all of it is logged');
+is(ask_ok($node, 'service', $login), 'bob member', 'other database logins are not held up');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET tarx_keys.login_failures_per_minute');
+
 $node->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('platform_standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);

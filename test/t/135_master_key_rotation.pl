@@ -280,11 +280,36 @@ is( ask_ok(
 		SELECT count(*), min(status), max(status) FROM tarx_keys.llm_keys}),
 	'399|needs_reentry|needs_reentry',
 	'the list does not break without any keyring');
-foreach my $sql ('SELECT * FROM tarx_keys.verify_keys()', 'SELECT * FROM tarx_keys.rotation_progress', $call)
+foreach my $sql (
+	'SELECT * FROM tarx_keys.verify_keys()',
+	'SELECT * FROM tarx_keys.rotation_progress',
+	$call,
+	"SELECT * FROM tarx_keys.verify_audit('$PROJECT')",
+	q{SELECT * FROM tarx_keys.verify_personal_audit('alice')},
+	q{SELECT tarx_keys.purge_audit('infinity')},
+	"SELECT tarx_keys.begin_audit('00000000-0000-4000-8000-000000000000')")
 {
 	($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	is(state_of($err), 'TK005', "without a keyring: $sql");
 }
+foreach my $call (
+	"set_secret('$PROJECT', 'S1', 'value')",
+	"set_secret('$PROJECT', 'NEW', 'value')",
+	"restore_secret('$PROJECT', 'S7', (SELECT version FROM tarx_keys.secrets WHERE name = 'S7'))",
+	"delete_secret('$PROJECT', 'S1')",
+	"create_platform_key('x')")
+{
+	state_is($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.$call", 'TK005',
+		"without a keyring: $call");
+}
+foreach my $call (
+	"resolve_secret('$PROJECT', 'S1')",
+	"resolve_secrets('$PROJECT')",
+	"render_template('$PROJECT', '\${secrets.S1}')")
+{
+	state_is($node, 'runner', "SELECT tarx_keys.$call", 'TK005', "without a keyring: $call");
+}
+state_is($node, 'service', "SELECT tarx_keys.login('$token')", 'TK005', 'without a keyring: login()');
 
 $node->stop;
 done_testing();
