@@ -18,6 +18,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 
@@ -36,6 +37,22 @@ forget_transaction(XactEvent event, void *arg pg_attribute_unused())
 {
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		marked_transaction = false;
+}
+
+/*
+ * Replace what other sessions see of the statement.  All of it: a shorter text
+ * would leave the end of the longer one in shared memory, behind its own end.
+ */
+static void
+replace_activity(const char *text)
+{
+	if (MyBEEntry != NULL)
+	{
+		PGSTAT_BEGIN_WRITE_ACTIVITY(MyBEEntry);
+		memset(MyBEEntry->st_activity_raw, 0, strlen(MyBEEntry->st_activity_raw));
+		PGSTAT_END_WRITE_ACTIVITY(MyBEEntry);
+	}
+	pgstat_report_activity(STATE_RUNNING, text);
 }
 
 /*
@@ -69,7 +86,7 @@ tarx_keys_redaction_mark(const char *name)
 	marked_name = name;
 	marked_transaction = true;
 	snprintf(text, sizeof(text), TARX_KEYS_REDACTED_QUERY, "statement", name);
-	pgstat_report_activity(STATE_RUNNING, text);
+	replace_activity(text);
 }
 
 /* The name that makes the client's statement one that may carry a value, or NULL */
