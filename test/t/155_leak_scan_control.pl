@@ -1,5 +1,5 @@
 # With tarx_keys.redact_logs off the same search finds the markers: it looks in
-# the right places. With it on, what wrappers carry is found exactly where the
+# the right places. It still finds none that travelled in a box. With it on, what wrappers carry is found exactly where the
 # README says.
 
 use strict;
@@ -26,6 +26,8 @@ my @logs = map { "log in $_ form" } log_forms();
 	my %channels = channels($node);
 
 	is(join('; ', not_found_in($channels{$_})), '', "$_ has every marker") foreach @logs;
+	is(join('; ', sealed_among(found_in($channels{$_}))), '', "$_ has no marker that was in a box")
+	  foreach sort keys %channels;
 	my $crash = join "\n", $channels{'log in stderr form'} =~ /Failed process was running: .*/g;
 	is(join('; ', found_in($crash)), 'killed', 'the line about a killed backend has its marker');
 	my $deadlock = join "\n", $channels{'log in stderr form'} =~ /Process \d+: SELECT.*/g;

@@ -18,6 +18,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use SealedBoxes;
 use TarxKeys;
 
 our @EXPORT = qw(
@@ -29,6 +30,7 @@ our @EXPORT = qw(
   log_forms
   found_in
   not_found_in
+  sealed_among
 );
 
 # The libraries that record statements, as far as they are installed. pgaudit is
@@ -37,6 +39,10 @@ our @LIBRARIES = grep { library_exists($_) } qw(pg_stat_statements auto_explain 
 
 # marker => the form that carries it
 my %form_of;
+
+# the forms that carry it in a box, which must not be found even where nothing
+# is redacted
+my %is_sealed;
 
 # what sessions saw, by channel
 my %captured;
@@ -104,6 +110,7 @@ pgaudit.log_catalog = on
 	$node->append_conf('postgresql.conf', "auto_explain.log_parameter_max_length = -1\n")
 	  if $node->pg_version >= 16;
 	%form_of = ();
+	%is_sealed = ();
 	%captured = ();
 	$counter = 0;
 	$node->start;
@@ -129,6 +136,15 @@ sub marker
 	die "two forms named $form" if grep { $_ eq $form } values %form_of;
 	$form_of{$marker} = $form;
 	return $marker;
+}
+
+# The same for a form that carries it in a box
+sub sealed_marker
+{
+	my ($form) = @_;
+
+	$is_sealed{$form} = 1;
+	return marker($form);
 }
 
 # A call of add_llm_key() with a marker in its value
@@ -556,6 +572,70 @@ sub plant_bound
 	return;
 }
 
+# Forms: values in boxes, which only the server and the runner open
+
+sub plant_sealed
+{
+	my ($node) = @_;
+	my $begin = 'BEGIN; ' . act() . ' SELECT tarx_keys.';
+	my $recipient = new_recipient($node->name);
+	my $box = sub {
+		my ($form, $what, @fields) = @_;
+		return seal_box($node, 'sk-proj-abc' . sealed_marker($form) . 'wxyz', $what, @fields);
+	};
+
+	my $key = succeeds($node, 'service', 'add_sealed_llm_key',
+		"${begin}add_sealed_llm_key('$PROJECT', 'openai', 'Sealed', "
+		  . $box->('sealed key', 'llm-key', 'openai', 'Sealed') . '); COMMIT;');
+	($key) = $key =~ /([0-9a-f-]{36})/;
+	succeeds($node, 'service', 'set_sealed_secret',
+		"${begin}set_sealed_secret('$PROJECT', 'SEALED', "
+		  . $box->('sealed secret', 'secret', 'SEALED') . '); COMMIT;');
+	fails($node, 'service', 'a sealed value that is refused',
+		"${begin}add_sealed_llm_key('$PROJECT', 'openai', 'Refused', "
+		  . seal_box($node, "\n" . sealed_marker('sealed key that is refused'), 'llm-key', 'openai', 'Refused')
+		  . '); COMMIT;',
+		qr/the sealed value /);
+	fails($node, 'service', 'a box for another name',
+		"${begin}set_sealed_secret('$PROJECT', 'HERE', "
+		  . $box->('sealed secret of another name', 'secret', 'THERE') . '); COMMIT;',
+		qr/the sealed box does not open/);
+	fails($node, 'service', 'a shifted box',
+		"${begin}add_sealed_llm_key('$PROJECT', 'openai', "
+		  . $box->('sealed key in place of its name', 'llm-key', 'openai', 'Shifted') . q{, 'Shifted'); COMMIT;},
+		qr/ERROR: /);
+	my %out = (
+		resolve_key_sealed => "'$key', $recipient",
+		resolve_secrets_sealed => "'{SEALED}', $recipient");
+	foreach my $call (sort keys %out)
+	{
+		my $sealed = succeeds($node, 'runner', $call,
+			"SELECT sealed FROM tarx_keys.$call('$PROJECT', $out{$call});");
+
+		like(open_box($node->name, $sealed), qr/^sk-proj-abc\w+wxyz$/, "$call returns a box");
+		fails($node, 'runner', "a cast of what $call returns",
+			"SELECT sealed::text::int FROM tarx_keys.$call('$PROJECT', $out{$call});", qr/type integer/);
+	}
+	foreach my $mode (qw(extended prepared))
+	{
+		my %variables = (
+			project => $PROJECT,
+			box => $box->("sealed secret by $mode", 'secret', uc $mode),
+			key => $key,
+			recipient => $recipient);
+
+		s/'//g foreach values %variables;
+		drive($node, 'service', 'set_sealed_secret', $mode,
+			"BEGIN;\nSELECT tarx_keys.act_as('alice');\n"
+			  . "SELECT tarx_keys.set_sealed_secret(:project, '\U$mode\E', :box);\nCOMMIT;\n",
+			undef, %variables);
+		drive($node, 'runner', 'resolve_key_sealed', $mode,
+			"SELECT * FROM tarx_keys.resolve_key_sealed(:project, :key, :recipient);\n",
+			undef, %variables);
+	}
+	return;
+}
+
 # As another session sees a statement of the extended protocol while it runs
 sub plant_activity
 {
@@ -688,6 +768,7 @@ sub plant
 	plant_failures($node);
 	plant_utilities($node);
 	plant_bound($node);
+	plant_sealed($node);
 	plant_deadlocks($node);
 	capture_statistics($node);
 	plant_ends($node);
@@ -791,12 +872,18 @@ sub found_in
 	  keys %form_of;
 }
 
+# The forms whose marker is not, but for those in boxes, which are in none
 sub not_found_in
 {
 	my ($text) = @_;
 	my %found = map { $_ => 1 } found_in($text);
 
-	return grep { !$found{$_} } sort values %form_of;
+	return grep { !$found{$_} && !$is_sealed{$_} } sort values %form_of;
+}
+
+sub sealed_among
+{
+	return grep { $is_sealed{$_} } @_;
 }
 
 sub number_of_markers
