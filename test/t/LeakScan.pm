@@ -299,6 +299,39 @@ sub capture_own_state
 	return;
 }
 
+# The calls that return a key: name, what has it, and what it is found by
+my @calls_for_keys = (
+	[ 'resolve_key', 'key_value', 'key' ],
+	[ 'resolve_agent_key', 'key_value', 'agent' ],
+	[ 'models_request', 'headers::text', 'key' ],
+	[ 'chat_request_base', 'headers::text', 'key' ]);
+
+# Add a key for a form, and an agent that has it; returns its marker and the ids.
+sub stored_key
+{
+	my ($node, $form) = @_;
+	my $marker = marker($form);
+	my $act = act();
+	my $key = succeeds($node, 'service', "add_llm_key for $form",
+		"BEGIN; $act SELECT " . add($marker) . '; COMMIT;');
+	($key) = $key =~ /([0-9a-f-]{36})/;
+	my $agent = succeeds($node, 'service', "create_agent for $form",
+		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key'); COMMIT;");
+	($agent) = $agent =~ /([0-9a-f-]{36})/;
+	return ($marker, key => $key, agent => $agent);
+}
+
+# Set a secret for a form; returns its marker.
+sub stored_secret
+{
+	my ($node, $form, $name) = @_;
+	my $marker = marker($form);
+
+	succeeds($node, 'service', "set_secret for $form",
+		'BEGIN; ' . act() . " SELECT tarx_keys.set_secret('$PROJECT', '$name', '$marker'); COMMIT;");
+	return $marker;
+}
+
 # Forms: calls in plain statements
 
 sub plant_plain
@@ -325,9 +358,7 @@ sub plant_plain
 		'render_template renders');
 
 	# results that end in an error's message
-	$value = marker('resolve_secret');
-	succeeds($node, 'service', 'another set_secret',
-		"BEGIN; $act SELECT tarx_keys.set_secret('$PROJECT', 'RESOLVED', '$value'); COMMIT;");
+	$value = stored_secret($node, 'resolve_secret', 'RESOLVED');
 	foreach my $call (
 		"tarx_keys.resolve_secret('$PROJECT', 'RESOLVED')",
 		"(SELECT value FROM tarx_keys.resolve_secrets('$PROJECT', ARRAY['RESOLVED']))",
@@ -336,17 +367,14 @@ sub plant_plain
 		fails($node, 'runner', "a cast of $call", "SELECT $call\::int;",
 			qr/ERROR: .*integer: "\Q$value\E"/);
 	}
-	$value = marker('resolve_key');
-	my $key = succeeds($node, 'service', 'another add_llm_key',
-		"BEGIN; $act SELECT " . add($value) . '; COMMIT;');
-	($key) = $key =~ /([0-9a-f-]{36})/;
-	my $agent = succeeds($node, 'service', 'create_agent',
-		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key'); COMMIT;");
-	($agent) = $agent =~ /([0-9a-f-]{36})/;
-	foreach my $call ("resolve_key('$PROJECT', '$key')", "resolve_agent_key('$PROJECT', '$agent')")
+	foreach my $call (@calls_for_keys)
 	{
-		fails($node, 'runner', "a cast of $call", "SELECT key_value::int FROM tarx_keys.$call;",
-			qr/ERROR: .*integer: ".*\Q$value\E/);
+		my ($name, $column, $by) = @$call;
+		my ($key, %id) = stored_key($node, $name);
+
+		fails($node, 'runner', "a cast of what $name returns",
+			"SELECT $column\::int FROM tarx_keys.$name('$PROJECT', '$id{$by}');",
+			qr/ERROR: .*integer: ".*\Q$key\E/);
 	}
 
 	# a token is a marker itself
@@ -567,8 +595,59 @@ sub plant_bound
 		$drive->('statement timeout', 'service',
 			"${begin}SET LOCAL statement_timeout = 50;\nSELECT pg_sleep(60), tarx_keys.set_secret(:project, 'X', :value);\n",
 			'statement timeout');
+		plant_bound_resolves($node, $mode);
+		plant_bound_tokens($node, $mode);
 		plant_activity($node, $mode);
 	}
+	return;
+}
+
+# Results, as they are and in the message of an error
+sub plant_bound_resolves
+{
+	my ($node, $mode) = @_;
+	my $both = sub {
+		my ($name, $column, $call, $marker, %variables) = @_;
+
+		drive($node, 'runner', $name, $mode, "SELECT * FROM tarx_keys.$call;\n", undef,
+			project => $PROJECT, %variables);
+		drive($node, 'runner', "a cast of what $name returns", $mode,
+			"SELECT $column\::int FROM tarx_keys.$call;\n",
+			qr/integer: ".*\Q$marker\E/, project => $PROJECT, %variables);
+	};
+
+	foreach my $call (@calls_for_keys)
+	{
+		my ($name, $column, $by) = @$call;
+		my ($marker, %id) = stored_key($node, "$name by $mode");
+
+		$both->($name, $column, "$name(:project, :id)", $marker, id => $id{$by});
+	}
+	my $secret = stored_secret($node, "resolve_secret by $mode", 'BOUND');
+	$both->('resolve_secret', 'resolve_secret', 'resolve_secret(:project, :name)',
+		$secret, name => 'BOUND');
+	$both->('resolve_secrets', 'value', 'resolve_secrets(:project, ARRAY[:name])',
+		$secret, name => 'BOUND');
+	return;
+}
+
+# A token goes out as a result, and comes in bound; it is a marker itself.
+sub plant_bound_tokens
+{
+	my ($node, $mode) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir . '/token';
+
+	drive($node, 'service', 'create_platform_key and login', $mode, qq{
+BEGIN;
+SELECT tarx_keys.act_as(:user);
+SELECT token FROM tarx_keys.create_platform_key(:name) \\gset
+COMMIT;
+\\shell echo :token > $file
+SELECT tarx_keys.login(:token);
+}, undef, user => 'alice', name => "bound by $mode");
+	my ($token) = slurp_file($file) =~ /^(sk-tarx-\w{49})$/;
+	ok($token, "create_platform_key by $mode returns a token");
+	$form_of{$token} = "create_platform_key and login by $mode";
 	return;
 }
 
