@@ -22,6 +22,7 @@ my @logs = map { "log in $_ form" } log_forms();
 # Everything planted is in a log, whatever the form of the log
 {
 	my $node = leak_node('bare', [ @LIBRARIES, 'tarx_keys' ], 'off');
+	plant_control($node);
 	plant($node);
 	my %channels = channels($node);
 
@@ -44,6 +45,23 @@ my @logs = map { "log in $_ form" } log_forms();
 		my ($channel, $forms) = @$case;
 
 		is(join('; ', found_in($channels{$channel})), $forms, "$channel has markers");
+	}
+	is(join('; ', found_in($channels{$_})), 'row; row in TOAST', "$_ has the markers of a table, and no others")
+	  foreach 'pg_dumpall', 'logical decoding', 'data directory (heap, TOAST)', 'data directory (WAL)';
+
+	is(join('; ', found_in($channels{'data directory (all else)'})), '', 'no other file has any');
+
+	# each library has lines of its own
+	my @lines = split /\n/, $channels{'log in stderr form'};
+	foreach my $library (
+		[ 'auto_explain', qr/Query Text: / ],
+		[ 'pgaudit', qr/AUDIT: / ])
+	{
+		my ($name, $sign) = @$library;
+		my %found = map { $_ => 1 } found_in(join "\n", grep { $_ =~ $sign } @lines);
+
+		next unless grep { $_ eq $name } @LIBRARIES;
+		ok($found{$_}, "$name has the marker of $_") foreach ('add_llm_key', 'set_secret', 'cursor that is closed later');
 	}
 	foreach my $channel ('pg_stat_statements', 'pg_stat_statements, its files')
 	{

@@ -11,7 +11,7 @@ package LeakScan;
 use strict;
 use warnings FATAL => 'all';
 
-use Digest::SHA qw(sha256_hex);
+use Digest::SHA qw(sha256_base64 sha256_hex);
 use Exporter 'import';
 use File::Find;
 use IPC::Run;
@@ -26,6 +26,7 @@ our @EXPORT = qw(
   leak_node
   plant
   plant_wrapped
+  plant_control
   channels
   log_forms
   found_in
@@ -159,6 +160,15 @@ sub add
 sub act
 {
 	return q{SELECT tarx_keys.act_as('alice');};
+}
+
+# A value of 8 kB around a marker, which does not get shorter by compression
+sub long_value
+{
+	my ($marker) = @_;
+	my $noise = join '', map { sha256_base64("noise $_") } 1 .. 95;
+
+	return "$noise$marker$noise";
 }
 
 # Run SQL as a login, each statement in a message of its own; goes on after an
@@ -854,6 +864,22 @@ sub plant
 	return;
 }
 
+# What anybody writes, to be found where rows are. Several times, because the end
+# of a page of WAL may part one in two.
+sub plant_control
+{
+	my ($node) = @_;
+	my $short = marker('row');
+	my $long = marker('row in TOAST');
+
+	$node->safe_psql(
+		'postgres', q{
+		CREATE TABLE control (v text);
+		ALTER TABLE control ALTER v SET STORAGE external;
+		INSERT INTO control SELECT v FROM generate_series(1, 3), (VALUES ('} . $short . q{'), ('} . long_value($long) . q{')) w(v)});
+	return;
+}
+
 # Statements that name none of our functions: wrappers
 sub plant_wrapped
 {
@@ -930,7 +956,15 @@ sub channels
 	$node->stop;
 	$channels{"log in $_->[0]"} = slurp_file("$data/log/server.$_->[1]")
 	  foreach ([ 'stderr form', 'log' ], [ 'csv form', 'csv' ], [ 'json form', 'json' ]);
-	$channels{'data directory (heap, TOAST, WAL)'} = files($data, sub { $_[0] !~ m{/log/} && !is_of_pg_stat_statements(@_) });
+	my %part = (
+		'data directory (heap, TOAST)' => sub { $_[0] =~ m{^\Q$data\E/(?:base|global)/} },
+		'data directory (WAL)' => sub { $_[0] =~ m{^\Q$data\E/pg_wal/} });
+	$channels{$_} = files($data, $part{$_}) foreach keys %part;
+	$channels{'data directory (all else)'} = files($data,
+		sub {
+			my ($path) = @_;
+			$path !~ m{/log/} && !is_of_pg_stat_statements($path) && !grep { $_->($path) } values %part;
+		});
 	$channels{'pg_stat_statements, its files'} .= files($data, \&is_of_pg_stat_statements);
 	return %channels;
 }
