@@ -367,6 +367,14 @@ sub plant_plain
 		"$template $value\n",
 		'render_template renders');
 
+	# whose row goes to TOAST
+	$value = long_value(marker('set_secret of 8 kB'));
+	succeeds($node, 'service', 'set_secret of 8 kB',
+		"BEGIN; $act SELECT tarx_keys.set_secret('$PROJECT', 'LONG', '$value'); COMMIT;");
+	is(succeeds($node, 'runner', 'resolve_secret of 8 kB',
+			"SELECT tarx_keys.resolve_secret('$PROJECT', 'LONG');"),
+		"$value\n", 'resolve_secret returns it');
+
 	# results that end in an error's message
 	$value = stored_secret($node, 'resolve_secret', 'RESOLVED');
 	foreach my $call (
@@ -591,6 +599,9 @@ sub plant_bound
 			"${begin}SELECT tarx_keys.add_llm_key(:project, 'openai', 'literal', 'MARKER');\nROLLBACK;\n");
 		$drive->('set_secret', 'service',
 			"${begin}SELECT tarx_keys.set_secret(:project, 'EXTENDED', :value);\nCOMMIT;\n");
+		drive($node, 'service', 'set_secret of 8 kB', $mode,
+			"${begin}SELECT tarx_keys.set_secret(:project, 'LONG', :value);\nCOMMIT;\n",
+			undef, %common, value => long_value(marker("set_secret of 8 kB by $mode")));
 		$drive->('render_template', 'runner',
 			"SELECT tarx_keys.render_template(:project, :value);\n");
 		$drive->('login', 'service', "SELECT tarx_keys.login(:value);\n", 'login failed');
