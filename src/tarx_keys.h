@@ -284,6 +284,7 @@ extern bool tarx_keys_is_refusal(int sqlerrcode);
 
 extern void tarx_keys_redaction_install(void);
 extern void tarx_keys_redaction_mark(const char *name);
+extern void tarx_keys_redaction_hide_activity(const char *name);
 extern const char *tarx_keys_redaction_of_statement(void);
 extern bool tarx_keys_redaction_in_transaction(void);
 

@@ -36,7 +36,8 @@ my @logs = map { "log in $_ form" } log_forms();
 		'deadlock noticed by another session; deadlock noticed by the same session',
 		'the detail of a deadlock has the markers of both sessions');
 	foreach my $case (
-		[ 'pg_stat_activity', 'seen by another session by extended; seen by another session by prepared; '
+		[ 'pg_stat_activity', 'idle after a failure; idle after a failure in a transaction; '
+			  . 'seen by another session by extended; seen by another session by prepared; '
 			  . 'terminated; waiting for a lock' ],
 		[ 'pg_prepared_statements', 'PREPARE' ],
 		[ 'pg_backend_memory_contexts', 'PREPARE' ],

@@ -492,6 +492,18 @@ sub plant_failures
 	$raised->('lock timeout', "SET LOCAL lock_timeout = '300ms'; SELECT " . add($call{'lock timeout'}),
 		qr/lock timeout/);
 
+	# as others see what failed before it was understood, in a transaction and not
+	foreach my $begin ('', 'BEGIN;')
+	{
+		my $form = 'idle after a failure' . ($begin && ' in a transaction');
+		my $failed = session($node, 'service');
+		say($failed, "$begin SELECT tarx_keys.set_secret('$PROJECT', 'X', '" . marker($form) . q{' 'x');});
+		$failed->{run}->pump until $failed->{err} =~ /LINE 1/;
+		wait_for($node, 'service', q{state LIKE 'idle%'});
+		capture_activity($node);
+		finish($failed);
+	}
+
 	# as others see it meanwhile, and afterwards
 	my $waiter = session($node, 'service');
 	say($waiter, "BEGIN; $act");
