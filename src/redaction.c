@@ -18,6 +18,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 
@@ -31,6 +32,9 @@ static const char *marked_name = NULL;
 /* Whether a statement of this transaction was marked */
 static bool marked_transaction = false;
 
+/* What other sessions see of a statement that was hidden last */
+static char shown[128];
+
 static void
 forget_transaction(XactEvent event, void *arg pg_attribute_unused())
 {
@@ -39,16 +43,32 @@ forget_transaction(XactEvent event, void *arg pg_attribute_unused())
 }
 
 /*
+ * Replace what other sessions see of the client's statement.  All of it: a
+ * shorter text would leave the end of the longer one in shared memory, behind
+ * its own end.  Called while errors are reported, too: allocates nothing.
+ */
+void
+tarx_keys_redaction_hide_activity(const char *name)
+{
+	if (MyBEEntry == NULL)
+		return;
+	snprintf(shown, sizeof(shown), TARX_KEYS_REDACTED_QUERY, "statement", name);
+	PGSTAT_BEGIN_WRITE_ACTIVITY(MyBEEntry);
+	memset(MyBEEntry->st_activity_raw, 0, strlen(MyBEEntry->st_activity_raw));
+	PGSTAT_END_WRITE_ACTIVITY(MyBEEntry);
+	pgstat_report_activity(STATE_RUNNING, shown);
+}
+
+/*
  * Mark the client's statement, because of a function of this name, a constant;
- * and replace what other sessions see of it.  The text comes back with the
- * next message of the extended protocol, so this is done each time.
+ * and hide it from other sessions.  Its text comes back with the next message
+ * of the extended protocol, so this is done each time.
  */
 void
 tarx_keys_redaction_mark(const char *name)
 {
 	static bool registered = false;
 	TimestampTz statement = GetCurrentStatementStartTimestamp();
-	static char text[128];
 
 	if (!tarx_keys_setting_redact_logs())
 		return;
@@ -58,7 +78,7 @@ tarx_keys_redaction_mark(const char *name)
 	 * statement
 	 */
 	if (marked_transaction && statement == marked_statement && strcmp(name, marked_name) == 0 &&
-		MyBEEntry != NULL && strcmp(MyBEEntry->st_activity_raw, text) == 0)
+		MyBEEntry != NULL && strcmp(MyBEEntry->st_activity_raw, shown) == 0)
 		return;
 	if (!registered)
 	{
@@ -68,8 +88,7 @@ tarx_keys_redaction_mark(const char *name)
 	marked_statement = statement;
 	marked_name = name;
 	marked_transaction = true;
-	snprintf(text, sizeof(text), TARX_KEYS_REDACTED_QUERY, "statement", name);
-	pgstat_report_activity(STATE_RUNNING, text);
+	tarx_keys_redaction_hide_activity(name);
 }
 
 /* The name that makes the client's statement one that may carry a value, or NULL */

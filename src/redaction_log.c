@@ -241,6 +241,13 @@ redact(ErrorData *edata)
 
 	if (name == NULL)
 		return;
+
+	/*
+	 * what fails may do so before it is marked, and is seen as the last
+	 * statement of its session until the next one
+	 */
+	if (edata->elevel >= ERROR)
+		tarx_keys_redaction_hide_activity(name);
 	if (!has_more(edata))
 		edata->hide_stmt = true;
 	else if (edata->output_to_client && edata->elevel < FATAL)

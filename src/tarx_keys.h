@@ -286,6 +286,7 @@ extern void tarx_keys_log_refused_change(const pg_uuid_t *project_id,
 
 extern void tarx_keys_redaction_install(void);
 extern void tarx_keys_redaction_mark(const char *name);
+extern void tarx_keys_redaction_hide_activity(const char *name);
 extern const char *tarx_keys_redaction_of_statement(void);
 extern bool tarx_keys_redaction_in_transaction(void);
 

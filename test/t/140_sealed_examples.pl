@@ -8,10 +8,10 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use SealedBoxes;
 use TarxKeys;
 
 my $examples = "$FindBin::RealBin/../../examples/sealed";
@@ -21,26 +21,6 @@ my ($old, $new) = (hex_key('sealed'), hex_key('sealed, later'));
 my $value = "sk-proj-\x{c3}\x{a9}'\"\$1\\-0123456789abcdef0123456789";
 my $secret = "first line\n\tsecond \x{f0}\x{9f}\x{94}\x{91}";
 
-# Run a program with an input; returns whether it succeeded, and what it printed.
-sub run
-{
-	my ($command, $input) = @_;
-	my ($out, $err);
-	my $ok = IPC::Run::run($command, '<', \(defined $input ? $input : ''), '>', \$out, '2>', \$err);
-
-	chomp $out;
-	return ($ok, $out, $err);
-}
-
-# The same for one that must not fail; returns what it printed.
-sub run_ok
-{
-	my ($ok, $out, $err) = run(@_);
-
-	die "@{ $_[0] }: $err" unless $ok;
-	return $out;
-}
-
 # The packages that the lock file names, unless they are there from another run.
 # Whoever lacks Node.js, or the way to them, is told so by a failure.
 sub install_packages
@@ -48,12 +28,11 @@ sub install_packages
 	my $have = "$examples/node_modules/.package-lock.json";
 
 	return if -e $have && (stat $have)[9] >= (stat "$examples/package-lock.json")[9];
-	run_ok([ 'npm', 'ci', '--prefix', $examples, '--ignore-scripts', '--no-audit', '--no-fund' ]);
+	run_program_ok([ 'npm', 'ci', '--prefix', $examples, '--ignore-scripts', '--no-audit', '--no-fund' ]);
 	return;
 }
 
 install_packages();
-run_ok([ 'cc', '-o', "$dir/seal", "$examples/seal.c", '-lsodium' ]);
 
 my $keys = write_private("$dir/keys", $old);
 my $node = new_node(
@@ -72,19 +51,13 @@ sub node
 	my ($login, $script, $input, @args) = @_;
 	local $ENV{PGUSER} = $login;
 
-	return run([ 'node', "$examples/$script", @args ], $input);
-}
-
-sub public_key
-{
-	return ask_ok($node, 'service', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
+	return run_program([ 'node', "$examples/$script", @args ], $input);
 }
 
 # Seal with the C program; returns a box as a literal.
 sub seal
 {
-	my ($input, $what, @args) = @_;
-	return "'\\x" . run_ok([ "$dir/seal", $what, public_key(), $PROJECT, @args ], $input) . "'";
+	return seal_box($node, @_);
 }
 
 sub as_alice
@@ -129,15 +102,15 @@ is( ask_ok($node, 'service',
 
 # C: out
 
-my $recipient = run_ok([ "$dir/seal", 'new-key', "$dir/key" ]);
+my $recipient = new_recipient('runner');
 my $sealed = ask_ok($node, 'runner',
-	"SELECT sealed FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', '\\x$recipient')");
-is(run_ok([ "$dir/seal", 'open', "$dir/key" ], $sealed), $value, 'C: a runner opens what it gets');
+	"SELECT sealed FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', $recipient)");
+is(open_box('runner', $sealed), $value, 'C: a runner opens what it gets');
 $sealed = ask_ok($node, 'runner',
-	"SELECT sealed FROM tarx_keys.resolve_secrets_sealed('$PROJECT', '{BY_C}', '\\x$recipient')");
-is(run_ok([ "$dir/seal", 'open', "$dir/key" ], $sealed), $secret, 'C: and a secret');
-run_ok([ "$dir/seal", 'new-key', "$dir/other" ]);
-($ok) = run([ "$dir/seal", 'open', "$dir/other" ], $sealed);
+	"SELECT sealed FROM tarx_keys.resolve_secrets_sealed('$PROJECT', '{BY_C}', $recipient)");
+is(open_box('runner', $sealed), $secret, 'C: and a secret');
+new_recipient('other');
+($ok) = try_open_box('other', $sealed);
 ok(!$ok, 'C: nobody else does');
 
 # Sealed calls are logged as those in clear are
@@ -167,8 +140,8 @@ ask_ok($node, 'service', as_alice(
 state_is($node, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'BY_C')", '22P05',
 	'LATIN1: a secret that the database cannot show', 'latin1');
 $sealed = ask_ok($node, 'runner',
-	"SELECT sealed FROM tarx_keys.resolve_secrets_sealed('$PROJECT', '{BY_C}', '\\x$recipient')", 'latin1');
-is(run_ok([ "$dir/seal", 'open', "$dir/key" ], $sealed), $secret, 'LATIN1: but seal');
+	"SELECT sealed FROM tarx_keys.resolve_secrets_sealed('$PROJECT', '{BY_C}', $recipient)", 'latin1');
+is(open_box('runner', $sealed), $secret, 'LATIN1: but seal');
 
 # Sizes: the largest of each, and one byte more
 
@@ -194,13 +167,13 @@ is(ask_ok($node, 'runner', "SELECT length(tarx_keys.resolve_secret('$PROJECT', '
 
 # Boxes to a master key that has been retired, or dropped
 
-my $first = public_key();
+my $first = public_key($node);
 my @boxes = map { seal($value, 'llm-key', 'openai', "Retired $_") } 1 .. 3;
 my $add = sub { as_alice("add_sealed_llm_key('$PROJECT', 'openai', 'Retired $_[0]', $boxes[$_[0] - 1])") };
 
 write_private($keys, "$new\n$old");
 reload_keyring($node);
-isnt(public_key(), $first, 'another active master key has another public key');
+isnt(public_key($node), $first, 'another active master key has another public key');
 is(ask_ok($node, 'runner', resolve_sql(ask_ok($node, 'service', $add->(1)))), $value,
 	'a box to a retired master key');
 my $later = seal($value, 'llm-key', 'openai', 'Later');
@@ -211,7 +184,7 @@ is( ask_ok($node, 'runner', resolve_sql(ask_ok($node, 'service',
 				as_alice("add_sealed_llm_key('$PROJECT', 'openai', 'Later', $later)")))),
 	$value, 'a box to the active one');
 state_is($node, 'runner',
-	"SELECT * FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', '\\x$recipient')",
+	"SELECT * FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', $recipient)",
 	'TK006', 'a key whose master key is gone does not resolve sealed');
 
 # Without a keyring, which only a start can bring about
@@ -222,7 +195,7 @@ state_is($node, 'service', 'SELECT * FROM tarx_keys.sealing_public_key()', 'TK00
 	'no keyring: no public key');
 state_is($node, 'service', $add->(3), 'TK005', 'no keyring: no box opens');
 state_is($node, 'runner',
-	"SELECT * FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', '\\x$recipient')",
+	"SELECT * FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', $recipient)",
 	'TK005', 'no keyring: no key resolves sealed');
 
 done_testing();

@@ -35,6 +35,8 @@ for my $n (0 .. $#orders)
 	# not like(), which would show all of it
 	ok($channels{'log in stderr form'} =~ /was terminated by signal 9/,
 		'the crash of a backend is in the log');
+	ok($channels{'log in stderr form'} =~ /plan:\n\s*Query Text: /, 'auto_explain is at work')
+	  if $order =~ /auto_explain/;
 	ok($channels{'log in stderr form'} =~ /AUDIT: /, 'pgaudit is at work')
 	  if $order =~ /pgaudit/;
 	foreach my $channel (sort keys %channels)

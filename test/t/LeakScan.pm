@@ -11,13 +11,14 @@ package LeakScan;
 use strict;
 use warnings FATAL => 'all';
 
-use Digest::SHA qw(sha256_hex);
+use Digest::SHA qw(sha256_base64 sha256_hex);
 use Exporter 'import';
 use File::Find;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use SealedBoxes;
 use TarxKeys;
 
 our @EXPORT = qw(
@@ -25,10 +26,12 @@ our @EXPORT = qw(
   leak_node
   plant
   plant_wrapped
+  plant_control
   channels
   log_forms
   found_in
   not_found_in
+  sealed_among
 );
 
 # The libraries that record statements, as far as they are installed. pgaudit is
@@ -37,6 +40,10 @@ our @LIBRARIES = grep { library_exists($_) } qw(pg_stat_statements auto_explain 
 
 # marker => the form that carries it
 my %form_of;
+
+# the forms that carry it in a box, which must not be found even where nothing
+# is redacted
+my %is_sealed;
 
 # what sessions saw, by channel
 my %captured;
@@ -104,6 +111,7 @@ pgaudit.log_catalog = on
 	$node->append_conf('postgresql.conf', "auto_explain.log_parameter_max_length = -1\n")
 	  if $node->pg_version >= 16;
 	%form_of = ();
+	%is_sealed = ();
 	%captured = ();
 	$counter = 0;
 	$node->start;
@@ -131,6 +139,15 @@ sub marker
 	return $marker;
 }
 
+# The same for a form that carries it in a box
+sub sealed_marker
+{
+	my ($form) = @_;
+
+	$is_sealed{$form} = 1;
+	return marker($form);
+}
+
 # A call of add_llm_key() with a marker in its value
 sub add
 {
@@ -143,6 +160,15 @@ sub add
 sub act
 {
 	return q{SELECT tarx_keys.act_as('alice');};
+}
+
+# A value of 8 kB around a marker, which does not get shorter by compression
+sub long_value
+{
+	my ($marker) = @_;
+	my $noise = join '', map { sha256_base64("noise $_") } 1 .. 95;
+
+	return "$noise$marker$noise";
 }
 
 # Run SQL as a login, each statement in a message of its own; goes on after an
@@ -283,6 +309,39 @@ sub capture_own_state
 	return;
 }
 
+# The calls that return a key: name, what has it, and what it is found by
+my @calls_for_keys = (
+	[ 'resolve_key', 'key_value', 'key' ],
+	[ 'resolve_agent_key', 'key_value', 'agent' ],
+	[ 'models_request', 'headers::text', 'key' ],
+	[ 'chat_request_base', 'headers::text', 'key' ]);
+
+# Add a key for a form, and an agent that has it; returns its marker and the ids.
+sub stored_key
+{
+	my ($node, $form) = @_;
+	my $marker = marker($form);
+	my $act = act();
+	my $key = succeeds($node, 'service', "add_llm_key for $form",
+		"BEGIN; $act SELECT " . add($marker) . '; COMMIT;');
+	($key) = $key =~ /([0-9a-f-]{36})/;
+	my $agent = succeeds($node, 'service', "create_agent for $form",
+		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key'); COMMIT;");
+	($agent) = $agent =~ /([0-9a-f-]{36})/;
+	return ($marker, key => $key, agent => $agent);
+}
+
+# Set a secret for a form; returns its marker.
+sub stored_secret
+{
+	my ($node, $form, $name) = @_;
+	my $marker = marker($form);
+
+	succeeds($node, 'service', "set_secret for $form",
+		'BEGIN; ' . act() . " SELECT tarx_keys.set_secret('$PROJECT', '$name', '$marker'); COMMIT;");
+	return $marker;
+}
+
 # Forms: calls in plain statements
 
 sub plant_plain
@@ -308,10 +367,16 @@ sub plant_plain
 		"$template $value\n",
 		'render_template renders');
 
+	# whose row goes to TOAST
+	$value = long_value(marker('set_secret of 8 kB'));
+	succeeds($node, 'service', 'set_secret of 8 kB',
+		"BEGIN; $act SELECT tarx_keys.set_secret('$PROJECT', 'LONG', '$value'); COMMIT;");
+	is(succeeds($node, 'runner', 'resolve_secret of 8 kB',
+			"SELECT tarx_keys.resolve_secret('$PROJECT', 'LONG');"),
+		"$value\n", 'resolve_secret returns it');
+
 	# results that end in an error's message
-	$value = marker('resolve_secret');
-	succeeds($node, 'service', 'another set_secret',
-		"BEGIN; $act SELECT tarx_keys.set_secret('$PROJECT', 'RESOLVED', '$value'); COMMIT;");
+	$value = stored_secret($node, 'resolve_secret', 'RESOLVED');
 	foreach my $call (
 		"tarx_keys.resolve_secret('$PROJECT', 'RESOLVED')",
 		"(SELECT value FROM tarx_keys.resolve_secrets('$PROJECT', ARRAY['RESOLVED']))",
@@ -320,17 +385,14 @@ sub plant_plain
 		fails($node, 'runner', "a cast of $call", "SELECT $call\::int;",
 			qr/ERROR: .*integer: "\Q$value\E"/);
 	}
-	$value = marker('resolve_key');
-	my $key = succeeds($node, 'service', 'another add_llm_key',
-		"BEGIN; $act SELECT " . add($value) . '; COMMIT;');
-	($key) = $key =~ /([0-9a-f-]{36})/;
-	my $agent = succeeds($node, 'service', 'create_agent',
-		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key'); COMMIT;");
-	($agent) = $agent =~ /([0-9a-f-]{36})/;
-	foreach my $call ("resolve_key('$PROJECT', '$key')", "resolve_agent_key('$PROJECT', '$agent')")
+	foreach my $call (@calls_for_keys)
 	{
-		fails($node, 'runner', "a cast of $call", "SELECT key_value::int FROM tarx_keys.$call;",
-			qr/ERROR: .*integer: ".*\Q$value\E/);
+		my ($name, $column, $by) = @$call;
+		my ($key, %id) = stored_key($node, $name);
+
+		fails($node, 'runner', "a cast of what $name returns",
+			"SELECT $column\::int FROM tarx_keys.$name('$PROJECT', '$id{$by}');",
+			qr/ERROR: .*integer: ".*\Q$key\E/);
 	}
 
 	# a token is a marker itself
@@ -429,6 +491,18 @@ sub plant_failures
 		q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 77});
 	$raised->('lock timeout', "SET LOCAL lock_timeout = '300ms'; SELECT " . add($call{'lock timeout'}),
 		qr/lock timeout/);
+
+	# as others see what failed before it was understood, in a transaction and not
+	foreach my $begin ('', 'BEGIN;')
+	{
+		my $form = 'idle after a failure' . ($begin && ' in a transaction');
+		my $failed = session($node, 'service');
+		say($failed, "$begin SELECT tarx_keys.set_secret('$PROJECT', 'X', '" . marker($form) . q{' 'x');});
+		$failed->{run}->pump until $failed->{err} =~ /LINE 1/;
+		wait_for($node, 'service', q{state LIKE 'idle%'});
+		capture_activity($node);
+		finish($failed);
+	}
 
 	# as others see it meanwhile, and afterwards
 	my $waiter = session($node, 'service');
@@ -537,6 +611,9 @@ sub plant_bound
 			"${begin}SELECT tarx_keys.add_llm_key(:project, 'openai', 'literal', 'MARKER');\nROLLBACK;\n");
 		$drive->('set_secret', 'service',
 			"${begin}SELECT tarx_keys.set_secret(:project, 'EXTENDED', :value);\nCOMMIT;\n");
+		drive($node, 'service', 'set_secret of 8 kB', $mode,
+			"${begin}SELECT tarx_keys.set_secret(:project, 'LONG', :value);\nCOMMIT;\n",
+			undef, %common, value => long_value(marker("set_secret of 8 kB by $mode")));
 		$drive->('render_template', 'runner',
 			"SELECT tarx_keys.render_template(:project, :value);\n");
 		$drive->('login', 'service', "SELECT tarx_keys.login(:value);\n", 'login failed');
@@ -551,7 +628,122 @@ sub plant_bound
 		$drive->('statement timeout', 'service',
 			"${begin}SET LOCAL statement_timeout = 50;\nSELECT pg_sleep(60), tarx_keys.set_secret(:project, 'X', :value);\n",
 			'statement timeout');
+		plant_bound_resolves($node, $mode);
+		plant_bound_tokens($node, $mode);
 		plant_activity($node, $mode);
+	}
+	return;
+}
+
+# Results, as they are and in the message of an error
+sub plant_bound_resolves
+{
+	my ($node, $mode) = @_;
+	my $both = sub {
+		my ($name, $column, $call, $marker, %variables) = @_;
+
+		drive($node, 'runner', $name, $mode, "SELECT * FROM tarx_keys.$call;\n", undef,
+			project => $PROJECT, %variables);
+		drive($node, 'runner', "a cast of what $name returns", $mode,
+			"SELECT $column\::int FROM tarx_keys.$call;\n",
+			qr/integer: ".*\Q$marker\E/, project => $PROJECT, %variables);
+	};
+
+	foreach my $call (@calls_for_keys)
+	{
+		my ($name, $column, $by) = @$call;
+		my ($marker, %id) = stored_key($node, "$name by $mode");
+
+		$both->($name, $column, "$name(:project, :id)", $marker, id => $id{$by});
+	}
+	my $secret = stored_secret($node, "resolve_secret by $mode", 'BOUND');
+	$both->('resolve_secret', 'resolve_secret', 'resolve_secret(:project, :name)',
+		$secret, name => 'BOUND');
+	$both->('resolve_secrets', 'value', 'resolve_secrets(:project, ARRAY[:name])',
+		$secret, name => 'BOUND');
+	return;
+}
+
+# A token goes out as a result, and comes in bound; it is a marker itself.
+sub plant_bound_tokens
+{
+	my ($node, $mode) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir . '/token';
+
+	drive($node, 'service', 'create_platform_key and login', $mode, qq{
+BEGIN;
+SELECT tarx_keys.act_as(:user);
+SELECT token FROM tarx_keys.create_platform_key(:name) \\gset
+COMMIT;
+\\shell echo :token > $file
+SELECT tarx_keys.login(:token);
+}, undef, user => 'alice', name => "bound by $mode");
+	my ($token) = slurp_file($file) =~ /^(sk-tarx-\w{49})$/;
+	ok($token, "create_platform_key by $mode returns a token");
+	$form_of{$token} = "create_platform_key and login by $mode";
+	return;
+}
+
+# Forms: values in boxes, which only the server and the runner open
+
+sub plant_sealed
+{
+	my ($node) = @_;
+	my $begin = 'BEGIN; ' . act() . ' SELECT tarx_keys.';
+	my $recipient = new_recipient($node->name);
+	my $box = sub {
+		my ($form, $what, @fields) = @_;
+		return seal_box($node, 'sk-proj-abc' . sealed_marker($form) . 'wxyz', $what, @fields);
+	};
+
+	my $key = succeeds($node, 'service', 'add_sealed_llm_key',
+		"${begin}add_sealed_llm_key('$PROJECT', 'openai', 'Sealed', "
+		  . $box->('sealed key', 'llm-key', 'openai', 'Sealed') . '); COMMIT;');
+	($key) = $key =~ /([0-9a-f-]{36})/;
+	succeeds($node, 'service', 'set_sealed_secret',
+		"${begin}set_sealed_secret('$PROJECT', 'SEALED', "
+		  . $box->('sealed secret', 'secret', 'SEALED') . '); COMMIT;');
+	fails($node, 'service', 'a sealed value that is refused',
+		"${begin}add_sealed_llm_key('$PROJECT', 'openai', 'Refused', "
+		  . seal_box($node, "\n" . sealed_marker('sealed key that is refused'), 'llm-key', 'openai', 'Refused')
+		  . '); COMMIT;',
+		qr/the sealed value /);
+	fails($node, 'service', 'a box for another name',
+		"${begin}set_sealed_secret('$PROJECT', 'HERE', "
+		  . $box->('sealed secret of another name', 'secret', 'THERE') . '); COMMIT;',
+		qr/the sealed box does not open/);
+	fails($node, 'service', 'a shifted box',
+		"${begin}add_sealed_llm_key('$PROJECT', 'openai', "
+		  . $box->('sealed key in place of its name', 'llm-key', 'openai', 'Shifted') . q{, 'Shifted'); COMMIT;},
+		qr/ERROR: /);
+	my %out = (
+		resolve_key_sealed => "'$key', $recipient",
+		resolve_secrets_sealed => "'{SEALED}', $recipient");
+	foreach my $call (sort keys %out)
+	{
+		my $sealed = succeeds($node, 'runner', $call,
+			"SELECT sealed FROM tarx_keys.$call('$PROJECT', $out{$call});");
+
+		like(open_box($node->name, $sealed), qr/^sk-proj-abc\w+wxyz$/, "$call returns a box");
+		fails($node, 'runner', "a cast of what $call returns",
+			"SELECT sealed::text::int FROM tarx_keys.$call('$PROJECT', $out{$call});", qr/type integer/);
+	}
+	foreach my $mode (qw(extended prepared))
+	{
+		my %variables = (
+			project => $PROJECT,
+			box => $box->("sealed secret by $mode", 'secret', uc $mode),
+			key => $key,
+			recipient => $recipient);
+
+		s/'//g foreach values %variables;
+		drive($node, 'service', 'set_sealed_secret', $mode,
+			"BEGIN;\nSELECT tarx_keys.act_as('alice');\n"
+			  . "SELECT tarx_keys.set_sealed_secret(:project, '\U$mode\E', :box);\nCOMMIT;\n",
+			undef, %variables);
+		drive($node, 'runner', 'resolve_key_sealed', $mode,
+			"SELECT * FROM tarx_keys.resolve_key_sealed(:project, :key, :recipient);\n",
+			undef, %variables);
 	}
 	return;
 }
@@ -688,9 +880,26 @@ sub plant
 	plant_failures($node);
 	plant_utilities($node);
 	plant_bound($node);
+	plant_sealed($node);
 	plant_deadlocks($node);
 	capture_statistics($node);
 	plant_ends($node);
+	return;
+}
+
+# What anybody writes, to be found where rows are. Several times, because the end
+# of a page of WAL may part one in two.
+sub plant_control
+{
+	my ($node) = @_;
+	my $short = marker('row');
+	my $long = marker('row in TOAST');
+
+	$node->safe_psql(
+		'postgres', q{
+		CREATE TABLE control (v text);
+		ALTER TABLE control ALTER v SET STORAGE external;
+		INSERT INTO control SELECT v FROM generate_series(1, 3), (VALUES ('} . $short . q{'), ('} . long_value($long) . q{')) w(v)});
 	return;
 }
 
@@ -770,7 +979,15 @@ sub channels
 	$node->stop;
 	$channels{"log in $_->[0]"} = slurp_file("$data/log/server.$_->[1]")
 	  foreach ([ 'stderr form', 'log' ], [ 'csv form', 'csv' ], [ 'json form', 'json' ]);
-	$channels{'data directory (heap, TOAST, WAL)'} = files($data, sub { $_[0] !~ m{/log/} && !is_of_pg_stat_statements(@_) });
+	my %part = (
+		'data directory (heap, TOAST)' => sub { $_[0] =~ m{^\Q$data\E/(?:base|global)/} },
+		'data directory (WAL)' => sub { $_[0] =~ m{^\Q$data\E/pg_wal/} });
+	$channels{$_} = files($data, $part{$_}) foreach keys %part;
+	$channels{'data directory (all else)'} = files($data,
+		sub {
+			my ($path) = @_;
+			$path !~ m{/log/} && !is_of_pg_stat_statements($path) && !grep { $_->($path) } values %part;
+		});
 	$channels{'pg_stat_statements, its files'} .= files($data, \&is_of_pg_stat_statements);
 	return %channels;
 }
@@ -791,12 +1008,18 @@ sub found_in
 	  keys %form_of;
 }
 
+# The forms whose marker is not, but for those in boxes, which are in none
 sub not_found_in
 {
 	my ($text) = @_;
 	my %found = map { $_ => 1 } found_in($text);
 
-	return grep { !$found{$_} } sort values %form_of;
+	return grep { !$found{$_} && !$is_sealed{$_} } sort values %form_of;
+}
+
+sub sealed_among
+{
+	return grep { $is_sealed{$_} } @_;
 }
 
 sub number_of_markers

@@ -1,0 +1,182 @@
+# What a backend's memory has of a value when a call is over, as a core dump
+# would show it: nothing, where neither a statement nor a result had the value;
+# the extension wipes its copies. Where one had it, PostgreSQL's buffers of that
+# session have it too, but no memory that all sessions share.
+
+use strict;
+use warnings FATAL => 'all';
+
+# addresses have 64 bits
+no warnings 'portable';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use SealedBoxes;
+use TarxKeys;
+
+my ($master, $later) = (hex_key('memory'), hex_key('memory, later'));
+my $keys = write_private(PostgreSQL::Test::Utils::tempdir . '/keys', $master);
+my $node = new_node(
+	'memory',
+	keyring => { master_key_file => $keys },
+	conf => "shared_buffers = 1MB\n");
+$node->start;
+install($node);
+
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+
+plan skip_all => 'needs to read /proc/PID/mem and smaps with flags'
+  unless open(my $probe, '<', "/proc/$pid/mem")
+  && -r "/proc/$pid/smaps"
+  && slurp_file("/proc/$pid/smaps") =~ /^VmFlags:/m;
+
+sub value
+{
+	my ($label) = @_;
+	return 'sk-proj-abc' . hex_key($label) . 'wxyz';
+}
+
+# What to search for: 16 bytes each, so that a copy is found that was overwritten
+# in part.
+sub parts
+{
+	return map { unpack('(a16)4', hex_key($_)) } @_;
+}
+
+# The mappings of a process that a core dump has: not those that are left out on
+# purpose, as the keyring's page. Pairs of addresses.
+sub dumped_mappings
+{
+	my ($process) = @_;
+	my (@mappings, $range);
+
+	foreach my $line (split /\n/, slurp_file("/proc/$process/smaps"))
+	{
+		if ($line =~ /^([0-9a-f]+)-([0-9a-f]+) (.)/)
+		{
+			$range = $3 eq 'r' && $line !~ /\[v/ ? [ hex $1, hex $2 ] : undef;
+		}
+		push @mappings, $range if $range && $line =~ /^VmFlags:(?!.* dd\b)/;
+	}
+	return @mappings;
+}
+
+# How many of these strings the memory of an idle process has
+sub count_in
+{
+	my ($process, @needles) = @_;
+	my $count = 0;
+
+	open(my $memory, '<:raw', "/proc/$process/mem") or die "could not open memory: $!";
+	foreach my $range (dumped_mappings($process))
+	{
+		my ($from, $to) = @$range;
+		my $bytes;
+
+		sysseek($memory, $from, 0);
+		(sysread($memory, $bytes, $to - $from) || 0) == $to - $from
+		  or die sprintf('could not read memory at %x: %s', $from, $!);
+		$count += grep { index($bytes, $_) >= 0 } @needles;
+	}
+	return $count;
+}
+
+my @labels = ('key', 'secret', 'refused', 'elsewhere', 'compressed');
+my $act = q{SELECT tarx_keys.act_as('alice')};
+my $recipient = new_recipient('runner');
+
+# Run a statement in the session; returns what it printed, and its error.
+sub run
+{
+	my ($sql) = @_;
+	return $session->query($sql);
+}
+
+sub leaves_nothing
+{
+	my ($test, $sql, $error) = @_;
+
+	run("BEGIN; $act");
+	my ($out) = run($sql);
+	like($session->{stderr}, $error || qr/^(?!.*ERROR)/s, "$test: " . ($error ? 'fails' : 'succeeds'));
+	$session->{stderr} = '';
+	is(count_in($pid, parts(@labels)), 0, "$test leaves no value in memory");
+	run('COMMIT');
+	return $out;
+}
+
+# Sealed in: neither the statement nor the result has the value
+
+my $key = leaves_nothing('add_sealed_llm_key',
+	"SELECT tarx_keys.add_sealed_llm_key('$PROJECT', 'openai', 'In', "
+	  . seal_box($node, value('key'), 'llm-key', 'openai', 'In') . ')');
+leaves_nothing('set_sealed_secret',
+	"SELECT tarx_keys.set_sealed_secret('$PROJECT', 'IN', "
+	  . seal_box($node, value('secret'), 'secret', 'IN') . ')');
+leaves_nothing('a value that is refused',
+	"SELECT tarx_keys.add_sealed_llm_key('$PROJECT', 'openai', 'Refused', "
+	  . seal_box($node, "\n" . value('refused'), 'llm-key', 'openai', 'Refused') . ')',
+	qr/ERROR:  the sealed value /);
+leaves_nothing('a box for something else',
+	"SELECT tarx_keys.add_sealed_llm_key('$PROJECT', 'openai', 'Here', "
+	  . seal_box($node, value('elsewhere'), 'llm-key', 'openai', 'There') . ')',
+	qr/the sealed box does not open/);
+
+# Sealed out
+
+my $agent = leaves_nothing('create_agent', "SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key')");
+foreach my $call (
+	"resolve_key_sealed('$PROJECT', '$key', $recipient)",
+	"resolve_agent_key_sealed('$PROJECT', '$agent', $recipient)",
+	"resolve_secrets_sealed('$PROJECT', NULL, $recipient)")
+{
+	my $sealed = leaves_nothing($call =~ s/\(.*//r, "SELECT sealed FROM tarx_keys.$call");
+
+	is(open_box('runner', $sealed), value($call =~ /secret/ ? 'secret' : 'key'), 'which it had opened');
+}
+
+# What opens values and shows none
+
+leaves_nothing('restore_secret', "SELECT tarx_keys.restore_secret('$PROJECT', 'IN', 1)");
+leaves_nothing('the list of keys', 'SELECT status FROM tarx_keys.llm_keys');
+leaves_nothing('verify_keys', 'SELECT * FROM tarx_keys.verify_keys()');
+
+# A value that PostgreSQL itself has compressed only, so that the copy in clear
+# is ours
+$node->safe_psql(
+	'postgres', q{
+	CREATE TABLE compressed AS
+		SELECT encode(sha256('tarx_keys test compressed'), 'hex') || repeat('x', 8000) AS value});
+leaves_nothing('set_secret of a compressed value',
+	"SELECT tarx_keys.set_secret('$PROJECT', 'COMPRESSED', value) FROM compressed");
+
+write_private($keys, "$later\n$master");
+reload_keyring($node);
+run('CALL tarx_keys.rotate_master_key()');
+is(run('SELECT bool_and(remaining = 0) FROM tarx_keys.rotation_progress'), 't', 'a rotation');
+is(count_in($pid, parts(@labels)), 0, 'leaves no value in memory');
+is(count_in($pid, map { ($_, pack('H*', $_)) } $master, $later), 0,
+	'nor does any call leave a master key there');
+
+# The same search finds what PostgreSQL has of a statement, also in shared memory
+
+my $other = $node->background_psql('postgres');
+my $other_pid = $other->query_safe('SELECT pg_backend_pid()');
+$other->query_safe(q{SELECT '} . value('plain') . q{'});
+cmp_ok(count_in($other_pid, parts('plain')), '>=', 4, 'a session has its statement');
+is(count_in($pid, parts('plain')), 4, 'other sessions have it, too, for pg_stat_activity');
+
+$other->query_safe("BEGIN; $act");
+$other->query_safe("SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'Plain', '" . value('bound') . q{')});
+cmp_ok(count_in($other_pid, parts('bound')), '>=', 4, 'so it is with one that adds a key');
+is(count_in($pid, parts('bound')), 0, 'but other sessions have nothing of that one');
+
+$other->quit;
+$session->quit;
+$node->stop;
+done_testing();
