@@ -285,6 +285,10 @@ foreach my $sql ('SELECT * FROM tarx_keys.verify_keys()', 'SELECT * FROM tarx_ke
 	($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 	is(state_of($err), 'TK005', "without a keyring: $sql");
 }
+$node->safe_psql('postgres', 'CREATE DATABASE empty');
+$node->safe_psql('empty', 'CREATE EXTENSION tarx_keys');
+state_is($node, undef, 'SELECT * FROM tarx_keys.verify_keys()', 'TK005',
+	'verify_keys says so without a row as well', 'empty');
 
 $node->stop;
 done_testing();
