@@ -427,21 +427,20 @@ CREATE FUNCTION tarx_keys.doctor_rows() RETURNS TABLE (severity text, finding te
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
-    fits boolean := (SELECT count(*) <= 1000 FROM tarx_keys.project_llm_keys)
-                    AND (SELECT count(*) <= 1000 FROM tarx_keys.project_secret_versions)
-                    AND (SELECT count(*) <= 1000 FROM tarx_keys.platform_api_keys);
-    source text := CASE WHEN fits THEN 'tarx_keys.verify_keys(NULL) v'
-        ELSE '(SELECT p.id FROM tarx_keys.projects p ORDER BY random() LIMIT 1000) s, tarx_keys.verify_keys(s.id) v' END;
+    fits boolean := (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_llm_keys LIMIT 1001) r)
+                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_secrets LIMIT 1001) r)
+                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_secret_versions LIMIT 1001) r)
+                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.platform_api_keys LIMIT 1001) r);
 BEGIN
-    IF to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL THEN
-        RETURN;
-    END IF;
-    RETURN QUERY EXECUTE format(
-        $query$
-        SELECT 'critical', format('rows of kind %%s that are not ok, but %%s: %%s', v.kind, v.status, count(*)),
+    RETURN QUERY
+        SELECT 'critical', format('rows of kind %s that are not ok, but tampered: %s', r.kind, count(*)),
                'SELECT * FROM tarx_keys.verify_keys() WHERE status <> ''ok''; then delete these and add them again, and find out who changed the rows.'
-          FROM (SELECT v.* FROM %s LIMIT 3000) v WHERE v.status NOT IN ('ok', 'missing master key') GROUP BY v.kind, v.status ORDER BY v.kind, v.status
-        $query$, source);
+          FROM (SELECT a.kind, a.status FROM tarx_keys.verify_keys() a WHERE fits
+                UNION ALL
+                (SELECT s.kind, s.status
+                   FROM (SELECT id FROM tarx_keys.projects ORDER BY random() LIMIT 1000) p, tarx_keys.verify_keys(p.id) s
+                  WHERE NOT fits LIMIT 3000)) r
+         WHERE r.status = 'tampered' GROUP BY r.kind ORDER BY r.kind;
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.doctor_rows FROM PUBLIC;
@@ -557,8 +556,7 @@ BEGIN
         ('policies', 'all policies are those that CREATE EXTENSION made'),
         ('triggers', 'no triggers and rules but the extension''s'),
         ('agents', 'all agents refer to LLM keys that there are, or to none'),
-        ('rows', CASE WHEN to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL THEN 'this version does not look at rows'
-                 ELSE 'all rows that were looked at authenticate' END),
+        ('rows', 'all rows that were looked at authenticate'),
         ('audit_log', 'the audit logs that were looked at are whole'),
         ('log_settings', 'no setting puts values into logs'),
         ('settings', 'the settings of the extension are as they should be')

@@ -172,16 +172,15 @@ UPDATE tarx_keys.audit_log SET action = 'nothing' WHERE project_id = :'A' AND se
 SELECT check_name, severity, finding FROM findings;
 ROLLBACK TO before;
 -- rows that verify_keys() finds
-SELECT to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL AS no_verify_keys \gset
-\if :no_verify_keys
-CREATE FUNCTION tarx_keys.verify_keys(project_id uuid DEFAULT NULL, OUT project_id uuid, OUT kind text, OUT id uuid, OUT name text, OUT status text)
-RETURNS SETOF record LANGUAGE sql AS $$
-    SELECT k.project_id, 'llm_key', k.id, k.name, CASE k.name WHEN 'another' THEN 'tampered' ELSE 'ok' END FROM tarx_keys.project_llm_keys k
-$$;
-ALTER FUNCTION tarx_keys.verify_keys OWNER TO tarx_keys_owner;
-\endif
 UPDATE tarx_keys.project_llm_keys SET name = 'another';
 SELECT * FROM findings WHERE check_name = 'rows';
+ROLLBACK TO before;
+-- where there are many it looks at 3000
+DELETE FROM tarx_keys.project_llm_keys;
+INSERT INTO tarx_keys.project_secrets
+SELECT (jsonb_populate_record(s, jsonb_build_object('name', 'NAME_' || i))).* FROM tarx_keys.project_secrets s, generate_series(1, 3001) i;
+DELETE FROM tarx_keys.project_secrets WHERE name = 'NAME';
+SELECT finding FROM findings WHERE check_name = 'rows';
 ROLLBACK;
 
 -- settings
