@@ -134,13 +134,7 @@ CREATE FUNCTION tarx_keys.doctor_master_keys() RETURNS TABLE (severity text, fin
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH needed AS (
-        SELECT encode(substring(r.bytes FROM 2 FOR 8), 'hex') AS fingerprint, count(*) AS rows
-          FROM (SELECT k.ciphertext FROM tarx_keys.project_llm_keys k
-                UNION ALL SELECT s.ciphertext FROM tarx_keys.project_secrets s
-                UNION ALL SELECT v.ciphertext FROM tarx_keys.project_secret_versions v
-                UNION ALL SELECT p.stamp FROM tarx_keys.platform_api_keys p WHERE p.stamp IS NOT NULL
-                UNION ALL SELECT e.sealed_key FROM tarx_keys.audit_ends e) r (bytes)
-         GROUP BY 1)
+        SELECT s.fingerprint, sum(s.count) AS rows FROM tarx_keys.count_sealed() s GROUP BY s.fingerprint)
     SELECT CASE WHEN l.fingerprint IS NULL THEN 'critical' ELSE 'info' END,
            CASE WHEN l.fingerprint IS NULL
                 THEN format('rows that need master key %s, which is not in the keyring: %s', n.fingerprint, n.rows)

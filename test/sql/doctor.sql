@@ -167,6 +167,9 @@ UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING de
 SELECT * FROM findings WHERE check_name = 'master_keys';
 UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING '\x0102030405060708' FROM 2);
 SELECT * FROM findings WHERE check_name = 'master_keys' AND severity = 'critical';
+-- one that is cut off says the same as in keyring_status()
+UPDATE tarx_keys.project_secrets SET ciphertext = '';
+SELECT s.fingerprint, f.finding FROM findings f, tarx_keys.keyring_status() s WHERE f.severity = 'critical' AND f.check_name = 'master_keys' AND s.is_active IS NULL;
 ROLLBACK TO before;
 UPDATE tarx_keys.audit_log SET action = 'nothing' WHERE project_id = :'A' AND seq = (SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A');
 SELECT check_name, severity, finding FROM findings;
