@@ -433,12 +433,18 @@ BEGIN
                 UNION ALL
                 (SELECT s.kind, s.status
                    FROM (SELECT id FROM tarx_keys.projects ORDER BY random() LIMIT 1000) p, tarx_keys.verify_keys(p.id) s
-                  WHERE NOT fits LIMIT 3000)) r
+                  WHERE NOT fits LIMIT 3000)
+                UNION ALL
+                SELECT 'platform_key',
+                       CASE WHEN tarx_keys.platform_key_state(k.stamp, k.id, k.user_id, k.token_hash, k.expires_at, k.project_ids, k.read_only) > 1
+                            THEN 'tampered' END
+                  FROM (SELECT * FROM tarx_keys.platform_api_keys p
+                         WHERE NOT fits AND p.revoked_at IS NULL ORDER BY random() LIMIT 1000) k) r
          WHERE r.status = 'tampered' GROUP BY r.kind ORDER BY r.kind;
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.doctor_rows FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects. Missing master keys are doctor_master_keys()''s.';
+COMMENT ON FUNCTION tarx_keys.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects and of some platform keys. Missing master keys are doctor_master_keys()''s.';
 
 CREATE FUNCTION tarx_keys.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

@@ -178,11 +178,32 @@ ROLLBACK TO before;
 UPDATE tarx_keys.project_llm_keys SET name = 'another';
 SELECT * FROM findings WHERE check_name = 'rows';
 ROLLBACK TO before;
--- where there are many it looks at 3000
+-- where there are many it looks at 3000 in projects, and at 1000 platform keys
 DELETE FROM tarx_keys.project_llm_keys;
 INSERT INTO tarx_keys.project_secrets
 SELECT (jsonb_populate_record(s, jsonb_build_object('name', 'NAME_' || i))).* FROM tarx_keys.project_secrets s, generate_series(1, 3001) i;
 DELETE FROM tarx_keys.project_secrets WHERE name = 'NAME';
+SELECT finding FROM findings WHERE check_name = 'rows';
+ROLLBACK TO before;
+INSERT INTO tarx_keys.project_llm_keys
+SELECT (jsonb_populate_record(k, jsonb_build_object('id', gen_random_uuid(), 'name', 'copy ' || i))).* FROM tarx_keys.project_llm_keys k, generate_series(1, 3001) i;
+DELETE FROM tarx_keys.project_llm_keys WHERE name = 'first';
+SELECT finding FROM findings WHERE check_name = 'rows';
+ROLLBACK TO before;
+SET ROLE regress_backend;
+DO $$
+BEGIN
+    PERFORM tarx_keys.act_as('alice');
+    PERFORM tarx_keys.create_platform_key('laptop');
+END
+$$;
+RESET ROLE;
+INSERT INTO tarx_keys.platform_api_keys
+SELECT (jsonb_populate_record(k, jsonb_build_object('id', gen_random_uuid(), 'name', i, 'token_hash', sha256(i::text::bytea)))).* FROM tarx_keys.platform_api_keys k, generate_series(1, 1001) i;
+DELETE FROM tarx_keys.platform_api_keys WHERE name = 'laptop';
+SELECT finding FROM findings WHERE check_name = 'rows';
+-- those that are revoked are not among them
+UPDATE tarx_keys.platform_api_keys SET revoked_at = now(), token_hash = NULL, stamp = NULL WHERE name::integer > 100;
 SELECT finding FROM findings WHERE check_name = 'rows';
 ROLLBACK;
 
