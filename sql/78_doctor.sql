@@ -350,7 +350,8 @@ REVOKE ALL ON FUNCTION tarx_keys.doctor_present_policies FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.doctor_present_policies IS 'Internal. For a check of doctor(): the policies that there are.';
 
 -- PostgreSQL does not record the policies that a script has made, so the script
--- does: no second list of them to be kept by hand.
+-- does: no second list of them to be kept by hand. The parts before this one make
+-- them all; an update script adds its own, and never what else it finds.
 DO $$
 BEGIN
     EXECUTE format('CREATE FUNCTION tarx_keys.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
