@@ -134,13 +134,7 @@ CREATE FUNCTION tarx_keys.doctor_master_keys() RETURNS TABLE (severity text, fin
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH needed AS (
-        SELECT encode(substring(r.bytes FROM 2 FOR 8), 'hex') AS fingerprint, count(*) AS rows
-          FROM (SELECT k.ciphertext FROM tarx_keys.project_llm_keys k
-                UNION ALL SELECT s.ciphertext FROM tarx_keys.project_secrets s
-                UNION ALL SELECT v.ciphertext FROM tarx_keys.project_secret_versions v
-                UNION ALL SELECT p.stamp FROM tarx_keys.platform_api_keys p WHERE p.stamp IS NOT NULL
-                UNION ALL SELECT e.sealed_key FROM tarx_keys.audit_ends e) r (bytes)
-         GROUP BY 1)
+        SELECT s.fingerprint, sum(s.count) AS rows FROM tarx_keys.count_sealed() s GROUP BY s.fingerprint)
     SELECT CASE WHEN l.fingerprint IS NULL THEN 'critical' ELSE 'info' END,
            CASE WHEN l.fingerprint IS NULL
                 THEN format('rows that need master key %s, which is not in the keyring: %s', n.fingerprint, n.rows)
@@ -356,7 +350,8 @@ REVOKE ALL ON FUNCTION tarx_keys.doctor_present_policies FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.doctor_present_policies IS 'Internal. For a check of doctor(): the policies that there are.';
 
 -- PostgreSQL does not record the policies that a script has made, so the script
--- does: no second list of them to be kept by hand.
+-- does: no second list of them to be kept by hand. The parts before this one make
+-- them all; an update script adds its own, and never what else it finds.
 DO $$
 BEGIN
     EXECUTE format('CREATE FUNCTION tarx_keys.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
@@ -427,25 +422,30 @@ CREATE FUNCTION tarx_keys.doctor_rows() RETURNS TABLE (severity text, finding te
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
-    fits boolean := (SELECT count(*) <= 1000 FROM tarx_keys.project_llm_keys)
-                    AND (SELECT count(*) <= 1000 FROM tarx_keys.project_secret_versions)
-                    AND (SELECT count(*) <= 1000 FROM tarx_keys.platform_api_keys);
-    source text := CASE WHEN fits THEN 'tarx_keys.verify_keys(NULL) v'
-        ELSE '(SELECT p.id FROM tarx_keys.projects p ORDER BY random() LIMIT 1000) s, tarx_keys.verify_keys(s.id) v' END;
+    fits boolean := (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_llm_keys LIMIT 1001) r)
+                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_secrets LIMIT 1001) r)
+                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_secret_versions LIMIT 1001) r)
+                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.platform_api_keys LIMIT 1001) r);
 BEGIN
-    IF to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL THEN
-        RETURN;
-    END IF;
-    RETURN QUERY EXECUTE format(
-        $query$
-        SELECT 'critical', format('rows of kind %%s that are not ok, but %%s: %%s', v.kind, v.status, count(*)),
+    RETURN QUERY
+        SELECT 'critical', format('rows of kind %s that are not ok, but tampered: %s', r.kind, count(*)),
                'SELECT * FROM tarx_keys.verify_keys() WHERE status <> ''ok''; then delete these and add them again, and find out who changed the rows.'
-          FROM (SELECT v.* FROM %s LIMIT 3000) v WHERE v.status NOT IN ('ok', 'missing master key') GROUP BY v.kind, v.status ORDER BY v.kind, v.status
-        $query$, source);
+          FROM (SELECT a.kind, a.status FROM tarx_keys.verify_keys() a WHERE fits
+                UNION ALL
+                (SELECT s.kind, s.status
+                   FROM (SELECT id FROM tarx_keys.projects ORDER BY random() LIMIT 1000) p, tarx_keys.verify_keys(p.id) s
+                  WHERE NOT fits LIMIT 3000)
+                UNION ALL
+                SELECT 'platform_key',
+                       CASE WHEN tarx_keys.platform_key_state(k.stamp, k.id, k.user_id, k.token_hash, k.expires_at, k.project_ids, k.read_only) > 1
+                            THEN 'tampered' END
+                  FROM (SELECT * FROM tarx_keys.platform_api_keys p
+                         WHERE NOT fits AND p.revoked_at IS NULL ORDER BY random() LIMIT 1000) k) r
+         WHERE r.status = 'tampered' GROUP BY r.kind ORDER BY r.kind;
 END
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.doctor_rows FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects. Missing master keys are doctor_master_keys()''s.';
+COMMENT ON FUNCTION tarx_keys.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects and of some platform keys. Missing master keys are doctor_master_keys()''s.';
 
 CREATE FUNCTION tarx_keys.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -520,6 +520,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT r.severity, format('%s = %s%s: %s', s.name, s.value, s.scope, r.means), format('%s SET %s = %s;%s', s.change, s.name, r.better, s.takes_effect)
       FROM (VALUES
+          ('warning', 'tarx_keys.redact_logs', '^(of|f|n|0)', 'on', 'logs, statistics and other sessions get statements with the values that stand in them'),
           ('warning', 'tarx_keys.login_failures_per_minute', '^0$', '60', 'tokens can be guessed without a limit'),
           ('info', 'tarx_keys.secret_versions_kept', '^1$', '5', 'no older version of a secret can be restored'),
           ('info', 'tarx_keys.log_resolves', '^off$', 'refused', 'refused calls leave no line in the log'),
@@ -557,8 +558,7 @@ BEGIN
         ('policies', 'all policies are those that CREATE EXTENSION made'),
         ('triggers', 'no triggers and rules but the extension''s'),
         ('agents', 'all agents refer to LLM keys that there are, or to none'),
-        ('rows', CASE WHEN to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL THEN 'this version does not look at rows'
-                 ELSE 'all rows that were looked at authenticate' END),
+        ('rows', 'all rows that were looked at authenticate'),
         ('audit_log', 'the audit logs that were looked at are whole'),
         ('log_settings', 'no setting puts values into logs'),
         ('settings', 'the settings of the extension are as they should be')

@@ -22,6 +22,8 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = p
 AS $$
 BEGIN
     PERFORM tarx_keys.enter_maintenance();
+    -- an error without a keyring, also if there is no row
+    PERFORM tarx_keys.keyring_fingerprints();
     -- a secret is as good as the worst of its versions, for any can be restored
     RETURN QUERY
         SELECT k.project_id, 'llm_key', k.id, k.name,
@@ -57,7 +59,6 @@ AS $$
     SELECT r.project_id, r.kind, r.id, r.name,
            CASE r.state WHEN 0 THEN 'ok' WHEN 1 THEN 'missing master key' ELSE 'tampered' END
       FROM tarx_keys.row_states($1) r
-     WHERE tarx_keys.keyring_fingerprints() IS NOT NULL
 $$;
 REVOKE ALL ON FUNCTION tarx_keys.verify_keys FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.verify_keys IS

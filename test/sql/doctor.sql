@@ -161,27 +161,57 @@ SAVEPOINT before;
 DELETE FROM tarx_keys.project_llm_keys;
 SELECT check_name, severity, replace(finding, :'key', 'KEY'), replace(advice, :'key', 'KEY') FROM findings;
 ROLLBACK TO before;
+-- of many keys twenty are named
+INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, created_by)
+SELECT :'A', gen_random_uuid(), 'agent ' || i, gen_random_uuid(), 'alice' FROM generate_series(1, 21) i;
+SELECT count(DISTINCT finding), count(*) FILTER (WHERE finding ~ ': 1 \(20 of 21 such keys are shown\)$') FROM findings WHERE check_name = 'agents';
+DELETE FROM tarx_keys.agents WHERE name = 'agent 1';
+SELECT count(DISTINCT finding), count(*) FILTER (WHERE finding ~ ': 1$') FROM findings WHERE check_name = 'agents';
+ROLLBACK TO before;
 -- a retired and a missing master key
 SELECT (tarx_keys.keyring_fingerprints())[2] AS retired \gset
 UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING decode(:'retired', 'hex') FROM 2);
 SELECT * FROM findings WHERE check_name = 'master_keys';
 UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING '\x0102030405060708' FROM 2);
 SELECT * FROM findings WHERE check_name = 'master_keys' AND severity = 'critical';
+-- one that is cut off says the same as in keyring_status()
+UPDATE tarx_keys.project_secrets SET ciphertext = '';
+SELECT s.fingerprint, f.finding FROM findings f, tarx_keys.keyring_status() s WHERE f.severity = 'critical' AND f.check_name = 'master_keys' AND s.is_active IS NULL;
 ROLLBACK TO before;
 UPDATE tarx_keys.audit_log SET action = 'nothing' WHERE project_id = :'A' AND seq = (SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A');
 SELECT check_name, severity, finding FROM findings;
 ROLLBACK TO before;
 -- rows that verify_keys() finds
-SELECT to_regprocedure('tarx_keys.verify_keys(uuid)') IS NULL AS no_verify_keys \gset
-\if :no_verify_keys
-CREATE FUNCTION tarx_keys.verify_keys(project_id uuid DEFAULT NULL, OUT project_id uuid, OUT kind text, OUT id uuid, OUT name text, OUT status text)
-RETURNS SETOF record LANGUAGE sql AS $$
-    SELECT k.project_id, 'llm_key', k.id, k.name, CASE k.name WHEN 'another' THEN 'tampered' ELSE 'ok' END FROM tarx_keys.project_llm_keys k
-$$;
-ALTER FUNCTION tarx_keys.verify_keys OWNER TO tarx_keys_owner;
-\endif
 UPDATE tarx_keys.project_llm_keys SET name = 'another';
 SELECT * FROM findings WHERE check_name = 'rows';
+ROLLBACK TO before;
+-- where there are many it looks at 3000 in projects, and at 1000 platform keys
+DELETE FROM tarx_keys.project_llm_keys;
+INSERT INTO tarx_keys.project_secrets
+SELECT (jsonb_populate_record(s, jsonb_build_object('name', 'NAME_' || i))).* FROM tarx_keys.project_secrets s, generate_series(1, 3001) i;
+DELETE FROM tarx_keys.project_secrets WHERE name = 'NAME';
+SELECT finding FROM findings WHERE check_name = 'rows';
+ROLLBACK TO before;
+INSERT INTO tarx_keys.project_llm_keys
+SELECT (jsonb_populate_record(k, jsonb_build_object('id', gen_random_uuid(), 'name', 'copy ' || i))).* FROM tarx_keys.project_llm_keys k, generate_series(1, 3001) i;
+DELETE FROM tarx_keys.project_llm_keys WHERE name = 'first';
+SELECT finding FROM findings WHERE check_name = 'rows';
+ROLLBACK TO before;
+SET ROLE regress_backend;
+DO $$
+BEGIN
+    PERFORM tarx_keys.act_as('alice');
+    PERFORM tarx_keys.create_platform_key('laptop');
+END
+$$;
+RESET ROLE;
+INSERT INTO tarx_keys.platform_api_keys
+SELECT (jsonb_populate_record(k, jsonb_build_object('id', gen_random_uuid(), 'name', i, 'token_hash', sha256(i::text::bytea)))).* FROM tarx_keys.platform_api_keys k, generate_series(1, 1001) i;
+DELETE FROM tarx_keys.platform_api_keys WHERE name = 'laptop';
+SELECT finding FROM findings WHERE check_name = 'rows';
+-- those that are revoked are not among them
+UPDATE tarx_keys.platform_api_keys SET revoked_at = now(), token_hash = NULL, stamp = NULL WHERE name::integer > 100;
+SELECT finding FROM findings WHERE check_name = 'rows';
 ROLLBACK;
 
 -- settings
@@ -208,7 +238,10 @@ SET LOCAL tarx_keys.login_failures_per_minute = 0;
 SET LOCAL tarx_keys.secret_versions_kept = 1;
 SET LOCAL tarx_keys.log_resolves = off;
 SET LOCAL tarx_keys.allow_insecure_base_urls = on;
-SELECT * FROM findings;
+ALTER ROLE regress_backend SET tarx_keys.redact_logs = no;
+ALTER DATABASE :"db" SET tarx_keys.redact_logs = 'OFF';
+ALTER ROLE regress_agent SET tarx_keys.redact_logs = on;
+SELECT check_name, severity, replace(finding, quote_ident(:'db'), 'DB'), replace(advice, quote_ident(:'db'), 'DB') FROM findings;
 ROLLBACK;
 
 -- minor releases

@@ -1,6 +1,6 @@
 -- rotate_master_key() and rotation_progress: who, errors, rows that do not
 -- open. That rows of a retired key are sealed again is in
--- test/t/140_master_key_rotation.pl, which has keyrings of its own.
+-- test/t/135_master_key_rotation.pl, which has keyrings of its own.
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set include :abs_srcdir /sql/include
 \set people :include /people.sql

@@ -310,6 +310,10 @@ foreach my $call (
 	state_is($node, 'runner', "SELECT tarx_keys.$call", 'TK005', "without a keyring: $call");
 }
 state_is($node, 'service', "SELECT tarx_keys.login('$token')", 'TK005', 'without a keyring: login()');
+$node->safe_psql('postgres', 'CREATE DATABASE empty');
+$node->safe_psql('empty', 'CREATE EXTENSION tarx_keys');
+state_is($node, undef, 'SELECT * FROM tarx_keys.verify_keys()', 'TK005',
+	'verify_keys says so without a row as well', 'empty');
 
 $node->stop;
 done_testing();

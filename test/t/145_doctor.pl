@@ -127,6 +127,7 @@ $node->poll_query_until('postgres', q{SELECT current_setting('log_min_duration_s
   or die 'the reload did not arrive';
 finds('log_settings', qr/^info\|log_min_duration_statement = 10000: /m, 'statements in the log, redacted');
 restart_with("tarx_keys.redact_logs = off\n");
+finds('settings', qr/^warning\|tarx_keys.redact_logs = off: /, 'no redaction');
 finds('log_settings', qr/^warning\|log_min_duration_statement = 10000: /m, 'statements in the log');
 finds('log_settings', qr/^warning\|log_parameter_max_length = -1: /m, 'values in the log');
 restart_with(

@@ -41,6 +41,19 @@ REVOKE ALL ON FUNCTION tarx_keys.version_of FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.version_of IS 'New';
 ALTER TABLE tarx_keys.projects ADD COLUMN colour text;
 };
+# What doctor() expects is what was expected, and this; not what somebody else made.
+my $new_policies = q{
+DO $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
+                   'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
+                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.policy, p.definition), ', ' ORDER BY p.table_name, p.policy)
+                      FROM (SELECT * FROM tarx_keys.doctor_expected_policies()
+                            UNION ALL
+                            SELECT * FROM tarx_keys.doctor_present_policies() WHERE table_name = 'news') p));
+END
+$$;
+};
 my $new_grants = q{
 GRANT EXECUTE ON FUNCTION tarx_keys.version_of TO tarx_keys_backend;
 };
@@ -59,7 +72,7 @@ sub script_of_next
 
 	foreach my $part (sort glob "$source/sql/[0-9]*.sql")
 	{
-		$script .= $new_objects if $part =~ /ownership/;
+		$script .= $new_objects if $part =~ /doctor/;
 		$script .= slurp_file($part);
 	}
 	return $script . $new_grants;
@@ -86,7 +99,7 @@ sub put
 
 put('tarx_keys.control', $control);
 put("tarx_keys--$next.sql", script_of_next());
-put("tarx_keys--$current--$next.sql", $new_objects . $new_owners . $new_grants);
+put("tarx_keys--$current--$next.sql", $new_objects . $new_policies . $new_owners . $new_grants);
 put("tarx_keys--$current--$careless.sql", $new_objects);
 foreach my $file ("$source/sql/tarx_keys--$current.sql",
 	(map { "$source/sql/released/tarx_keys--$_.sql" } @released),
@@ -109,8 +122,8 @@ $node->safe_psql(
 	CREATE ROLE runner LOGIN IN ROLE tarx_keys_agent;
 	CREATE ROLE auditor LOGIN;});
 
-# All that the catalogs say of the extension's objects, one a line; columns by
-# name, for an update can only put a new one at the end.
+# All that the catalogs say of the extension's objects, and what doctor() says,
+# one a line; columns by name, for an update can only put a new one at the end.
 sub catalogs
 {
 	my ($db) = @_;
@@ -149,7 +162,8 @@ sub catalogs
 		SELECT 'dumped', r::oid::regclass, c FROM pg_extension, unnest(extconfig, extcondition) AS u (r, c)
 			WHERE extname = 'tarx_keys' ORDER BY 2;
 		SELECT 'extension', extversion, extrelocatable FROM pg_extension WHERE extname = 'tarx_keys';
-		SELECT 'provider', * FROM tarx_keys.providers WHERE is_builtin ORDER BY slug;});
+		SELECT 'provider', * FROM tarx_keys.providers WHERE is_builtin ORDER BY slug;
+		SELECT 'doctor', check_name, severity, finding FROM tarx_keys.doctor();});
 }
 
 # Users' own rights, which no catalogs of a new installation have
@@ -226,11 +240,16 @@ foreach my $version (@released)
 
 my @fresh_next = fresh($next);
 isnt(differences(\@fresh, \@fresh_next), '', 'the version that is made up is another one');
+is(join("\n", grep { /^doctor\|[a-z_]+\|critical/ } @fresh_next), '', 'where nothing is critical');
 is(differences(\@fresh_next, [ update($current, $next) ]),
 	'', "$current to $next: the same as a new installation");
 my $forgotten = differences(\@fresh_next,
 	[ map { s/\Q$careless\E/$next/r } update($current, $careless) ]);
 like($forgotten, qr/^lost: relation\|tarx_keys.news/m, 'an update that forgets owner and grants is found out');
+like(
+	$forgotten,
+	qr/^new: doctor\|policies\|critical\|policy owner_in_project on table tarx_keys.news is not/m,
+	'and one that does not tell doctor() of a policy');
 $node->stop;
 
 # Whoever changes a script that is released is told so.

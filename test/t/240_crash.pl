@@ -180,21 +180,45 @@ sub all_is_well
 	return;
 }
 
-# Rotation to a new master key, in small batches so that it takes a while
+# Rotation to a new master key, row by row so that it takes a while
 
-sub start_rotation
+sub new_master_key
 {
 	my ($name) = @_;
 
+	# those of them that get the new master key do so by the rotation, not by a client
+	$node->safe_psql('postgres',
+		'DROP TABLE IF EXISTS old_keys; CREATE TABLE old_keys AS SELECT id FROM tarx_keys.project_llm_keys');
 	unshift @keys, hex_key($name);
 	write_private($keyring, join "\n", @keys);
 	reload_keyring($node);
+	return;
+}
+
+sub start_rotation
+{
+	my ($name, $times) = @_;
+
+	new_master_key($name);
 	return IPC::Run::start(
 		[
-			'psql', '-XAtq', '-c', 'CALL tarx_keys.rotate_master_key(20)',
+			'psql', '-XAtq', (map { ('-c', 'CALL tarx_keys.rotate_master_key(1)') } 1 .. $times),
 			'-h', $node->host, '-p', $node->port, 'postgres'
 		],
-		'<', \undef, '>', "$dir/$name.log", '2>', "$dir/$name.errors");
+		'<', \undef, '>', "$dir/$name.rotation", '2>', "$dir/$name.errors");
+}
+
+sub rotation_has_begun
+{
+	return $node->poll_query_until(
+		'postgres', q{
+		SELECT count(*) > 0 FROM old_keys JOIN tarx_keys.project_llm_keys USING (id)
+			WHERE tarx_keys.fingerprint_of(ciphertext) = (tarx_keys.keyring_fingerprints())[1]});
+}
+
+sub rotation_remains
+{
+	return $node->safe_psql('postgres', 'SELECT sum(remaining) FROM tarx_keys.rotation_progress');
 }
 
 # Kill a backend or the postmaster at a random moment; the server recovers.
@@ -219,15 +243,20 @@ sub kill_postmaster
 {
 	my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my $tries = 100;
+	my $rotation = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query ~ '^CALL'});
 
 	$node->kill9;
+	# it would go on to its end, because it waits for no client
+	kill 'KILL', $rotation if $rotation;
 	# another may start once it is gone, and its children have noticed
 	usleep(100_000) while kill 0, $pid;
 	usleep(100_000) until $node->start(fail_ok => 1) || --$tries == 0;
 	return postmaster_is_up();
 }
 
-my $acknowledged = 0;
+# so that already the first rotation takes a while
+finish_clients(map { start_client("first$_", 200) } 1 .. $clients);
+my ($acknowledged, $hits) = (0, 0);
 foreach my $round (1 .. $rounds)
 {
 	foreach my $case ([ 'backend', \&kill_backend ], [ 'postmaster', \&kill_postmaster ])
@@ -238,19 +267,25 @@ foreach my $round (1 .. $rounds)
 		$node->poll_query_until('postgres',
 			"SELECT count(*) = $clients FROM pg_stat_activity WHERE usename = 'service'")
 		  or die 'the clients did not start';
-		my $rotation = start_rotation("$what$round");
-		usleep(50_000 + rand(400_000));
+		my $rotation = start_rotation("$what$round", 1);
+		rotation_has_begun() or die 'the rotation does not begin';
+		usleep(rand(400_000));
 		ok($kill->(), "$what $round: the server is back");
-		$rotation->finish;
+		my $is_complete = $rotation->finish;
 		$acknowledged += finish_clients(@running);
+		my $remaining = rotation_remains();
+		note("rows left by the rotation: $remaining");
+		$hits++ if !$is_complete && $remaining > 0;
 		all_is_well("$what $round");
 	}
 }
 cmp_ok($acknowledged, '>', 100, 'there was something to lose');
+cmp_ok($hits, '>', 0, 'rotations were hit in their midst');
 
 # Cancelled at random moments, and out of time
 
 my @running = map { start_client("cancel${_}", 150) } 1 .. $clients;
+my $rotation = start_rotation('cancel', 100);
 my $cancels = ask_ok(
 	$node, undef, q{
 	CREATE TEMP TABLE cancels AS SELECT 0 AS n;
@@ -261,7 +296,7 @@ my $cancels = ask_ok(
 			UPDATE cancels SET n = n + (
 				SELECT count(*) FROM (
 					SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-					WHERE usename = 'service' AND state = 'active' ORDER BY random() LIMIT 1) s);
+					WHERE (usename = 'service' OR query ~ '^CALL') AND state = 'active' ORDER BY random() LIMIT 1) s);
 		END LOOP;
 	END $$;
 	SELECT n FROM cancels;});
@@ -269,12 +304,26 @@ my @cancelled = map { "$_.errors" } @logs;
 cmp_ok($cancels, '>', 10, 'there were cancels');
 cmp_ok(finish_clients(@running), '>', 0, 'some calls were acknowledged all the same');
 like(join('', map { slurp_file($_) } @cancelled), qr/due to user request/, 'some were cancelled');
+$rotation->finish;
+like(slurp_file("$dir/cancel.errors"), qr/due to user request/, 'the rotation as well');
 all_is_well('cancel');
 
 @running = map { start_client("timeout${_}", 150, 20) } 1 .. $clients;
 my @late = map { "$_.errors" } @logs;
+new_master_key('timeout');
+my ($calls, $timeouts) = (0, 0);
+while (rotation_remains() > 0 && $calls < 100)
+{
+	# more and more time, so that it comes to an end on a slow machine as well
+	local $ENV{PGOPTIONS} = '-c statement_timeout=' . (10 + int(rand(20 * ++$calls)));
+	my ($status, $out, $err) = $node->psql('postgres', 'CALL tarx_keys.rotate_master_key(20)');
+
+	$timeouts++ if $err =~ /due to statement timeout/;
+}
 cmp_ok(finish_clients(@running), '>', 0, 'with a timeout, some calls were acknowledged');
 like(join('', map { slurp_file($_) } @late), qr/due to statement timeout/, 'some were too late');
+cmp_ok($timeouts, '>', 0, 'rotations were too late as well');
+is(rotation_remains(), 0, 'until one came to the end');
 all_is_well('timeout');
 
 # What was rotated by half is rotated to its end, and the old keys can go.
