@@ -104,6 +104,7 @@ function answerErrors(app, sessions) {
         ? reply.redirect('/', 303) : show(reply, 401, 'Sign in again.');
     }
     if (error instanceof NotFound || error.code === '42501') return show(reply, 404, 'There is no such page, or it is not yours.');
+    if (error.code === 'TK012') return show(reply, 429, 'Too many sign-ins have failed. Try again in a minute.');
     if (error instanceof Refused) return show(reply, error.statusCode, error.message);
     if (error.statusCode >= 400 && error.statusCode < 500) {
       return show(reply, error.statusCode, 'The request was refused.');

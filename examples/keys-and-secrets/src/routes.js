@@ -1,7 +1,7 @@
 // What the service does: each request is one transaction as the person of its
 // session, and the database decides what that person may.
 
-import { asPerson, attempt, NotFound, SignedOut, whoIs } from './database.js';
+import { asPerson, attempt, NotFound, SignedOut } from './database.js';
 import { explain } from './errors.js';
 import { listModels, ProviderError } from './models.js';
 import * as views from './views.js';
@@ -120,7 +120,7 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
   app.post('/sign-in', { config: app.signInLimit }, async (request, reply) => {
     const token = String(request.body.token ?? '');
     try {
-      const userId = await whoIs(db, token);
+      const userId = await db.whoIs(token);
       sessions.forget(sessions.of(request));
       sessions.start(reply, token, userId);
       return reply.redirect(`/${encodeURIComponent(userId)}/settings`, 303);

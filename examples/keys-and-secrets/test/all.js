@@ -7,5 +7,6 @@ await import('./redact.test.js');
 if (process.env.TARX_KEYS_CHROMIUM) await import('./browser.test.js');
 await import('./service.test.js');
 await import('./providers.test.js');
+await import('./pooler.test.js');
 await import('./logs.test.js');
 after(end);

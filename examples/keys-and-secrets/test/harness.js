@@ -39,6 +39,18 @@ export async function end() {
 
 export const serverLog = () => readFileSync(process.env.TARX_KEYS_SERVER_LOG, 'utf8');
 
+// A setting of the server for as long as the work takes
+export async function withSetting(name, value, work) {
+  await root.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  await root.query('SELECT pg_reload_conf()');
+  try {
+    return await work();
+  } finally {
+    await root.query(`ALTER SYSTEM RESET ${name}`);
+    await root.query('SELECT pg_reload_conf()');
+  }
+}
+
 // A value that is nowhere else
 export const newValue = (prefix = 'sk-proj-') => `${prefix}${randomBytes(24).toString('hex')}`;
 
