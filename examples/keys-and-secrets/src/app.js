@@ -114,7 +114,7 @@ function answerErrors(app, sessions) {
   });
 }
 
-export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {}, modelsTimeLimitMs = 10_000 }) {
+export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {}, models = { timeLimitMs: 10_000 } }) {
   const app = Fastify({
     trustProxy,
     bodyLimit: 32 * 1024,
@@ -140,6 +140,6 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
   guard(app, sessions);
   answerErrors(app, sessions);
   await serveAssets(app);
-  routes(app, { db, sessions, modelsTimeLimitMs });
+  routes(app, { db, sessions, models });
   return app;
 }

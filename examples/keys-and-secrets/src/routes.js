@@ -57,7 +57,7 @@ async function readAgents(client, view, keyId = null) {
     [view.project.id, keyId]);
 }
 
-export function routes(app, { db, sessions, modelsTimeLimitMs }) {
+export function routes(app, { db, sessions, models }) {
   // A transaction as the person of the session, with what the pages need of both
   function act(request, work) {
     const { session } = request;
@@ -207,7 +207,7 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
 
   async function modelsOf(projectId, keyId) {
     try {
-      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId), modelsTimeLimitMs) };
+      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId), models) };
     } catch (error) {
       if (error instanceof ProviderError) return { status: 502, problem: error.message };
       const { status, fields } = explain(error);

@@ -9,6 +9,7 @@
 //   TRUST_PROXY=1                if a proxy in front says who the client is
 //   SIGN_INS_PER_MINUTE, REQUESTS_PER_MINUTE   of one address; 10 and 300 by default
 //   MODELS_TIME_LIMIT_MS         how long a provider may take; 10000 by default
+//   ALLOW_PRIVATE_ADDRESSES=1    for providers in your own network
 
 import { buildApp } from './app.js';
 import { openDatabase } from './database.js';
@@ -24,7 +25,10 @@ const app = await buildApp({
   db,
   secure: env.INSECURE_COOKIE !== '1',
   trustProxy: env.TRUST_PROXY === '1',
-  modelsTimeLimitMs: Number(env.MODELS_TIME_LIMIT_MS ?? 10_000),
+  models: {
+    timeLimitMs: Number(env.MODELS_TIME_LIMIT_MS ?? 10_000),
+    allowPrivate: env.ALLOW_PRIVATE_ADDRESSES === '1',
+  },
   limits: { signIns: Number(env.SIGN_INS_PER_MINUTE ?? 10), requests: Number(env.REQUESTS_PER_MINUTE ?? 300) },
 });
 app.addHook('onClose', () => db.close());
