@@ -13,6 +13,11 @@ function requireUuid(text) {
   return text;
 }
 
+// For pages that only ask; what they ask for, the database refuses
+function requireAdmin(view) {
+  if (!view.isAdmin) throw new NotFound();
+}
+
 const optionalUuid = (text) => (text ? requireUuid(text) : undefined);
 
 // What a page shows, by the rights of the person
@@ -57,21 +62,25 @@ async function readAgents(client, view, keyId = null) {
     [view.project.id, keyId]);
 }
 
+// What a person who is in no project may ask for as well
+const WITHOUT_PROJECT = { config: { withoutProject: true } };
+
 export function routes(app, { db, sessions, models }) {
   // A transaction as the person of the session, with what the pages need of both
   function act(request, work) {
     const { session } = request;
     if (request.params.username !== session.userId) throw new NotFound();
-    return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) =>
-      work(client, { ...person, csrf: session.csrf, forms: {} }));
+    return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) => {
+      if (person.project === undefined && !request.routeOptions.config.withoutProject) throw new NotFound();
+      return work(client, { ...person, csrf: session.csrf, forms: {} });
+    });
   }
 
-  // what is to be said on the next page only
-  function take(session, view) {
-    view.notice = session.notice;
-    view.createdToken = session.createdToken;
-    session.notice = null;
-    session.createdToken = null;
+  // what is to be shown once only, by the page that shows it
+  function take(session, what) {
+    const taken = session[what];
+    session[what] = null;
+    return taken;
   }
 
   function page(reply, text, status = 200) {
@@ -140,10 +149,11 @@ export function routes(app, { db, sessions, models }) {
 
   // Keys & Secrets
 
-  app.get('/:username/settings', async (request, reply) => {
+  app.get('/:username/settings', WITHOUT_PROJECT, async (request, reply) => {
     const text = await act(request, async (client, view) => {
       await readKeys(client, view);
-      take(request.session, view);
+      view.notice = take(request.session, 'notice');
+      view.createdToken = take(request.session, 'createdToken');
       return views.keysPage(view);
     });
     return page(reply, text);
@@ -170,8 +180,10 @@ export function routes(app, { db, sessions, models }) {
 
   app.get('/:username/settings/llm-keys/:id/delete', async (request, reply) => {
     const keyId = requireUuid(request.params.id);
-    const text = await act(request, async (client, view) =>
-      views.deleteKeyPage(view, await keyAndAgents(client, view, keyId)));
+    const text = await act(request, async (client, view) => {
+      requireAdmin(view);
+      return views.deleteKeyPage(view, await keyAndAgents(client, view, keyId));
+    });
     return page(reply, text);
   });
 
@@ -242,8 +254,9 @@ export function routes(app, { db, sessions, models }) {
 
   app.get('/:username/settings/secrets/:name/delete', async (request, reply) => {
     const text = await act(request, async (client, view) => {
+      requireAdmin(view);
       await readKeys(client, view);
-      if (!view.secrets?.some(({ name }) => name === request.params.name)) throw new NotFound();
+      if (!view.secrets.some(({ name }) => name === request.params.name)) throw new NotFound();
       return views.deleteSecretPage(view, request.params.name);
     });
     return page(reply, text);
@@ -259,7 +272,7 @@ export function routes(app, { db, sessions, models }) {
     });
   });
 
-  app.post('/:username/settings/platform-keys', async (request, reply) => {
+  app.post('/:username/settings/platform-keys', WITHOUT_PROJECT, async (request, reply) => {
     const { name, days, read_only: readOnly, narrow } = request.body;
     return change(request, reply, {
       form: 'platform-key',
@@ -272,7 +285,7 @@ export function routes(app, { db, sessions, models }) {
     });
   });
 
-  app.post('/:username/settings/platform-keys/:id/revoke', async (request, reply) => {
+  app.post('/:username/settings/platform-keys/:id/revoke', WITHOUT_PROJECT, async (request, reply) => {
     const id = requireUuid(request.params.id);
     return change(request, reply, {
       form: 'revoke',
@@ -284,10 +297,10 @@ export function routes(app, { db, sessions, models }) {
 
   // Agents
 
-  app.get('/:username/settings/agents', async (request, reply) => {
+  app.get('/:username/settings/agents', WITHOUT_PROJECT, async (request, reply) => {
     const text = await act(request, async (client, view) => {
       await readAgents(client, view);
-      take(request.session, view);
+      view.notice = take(request.session, 'notice');
       return views.agentsPage(view);
     });
     return page(reply, text);

@@ -1,6 +1,7 @@
 // What the tests share: the seeded database, the stand-in, the service, and
 // people who use it over HTTP.
 
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
@@ -49,6 +50,18 @@ export async function withSetting(name, value, work) {
     await root.query(`ALTER SYSTEM RESET ${name}`);
     await root.query('SELECT pg_reload_conf()');
   }
+}
+
+// A person who is new here, signed in
+export async function newPerson(name) {
+  [{ token: tokens[name] }] = await as(name, "SELECT token FROM tarx_keys.create_platform_key('sample')");
+  return signedIn(name);
+}
+
+// Wait for what a service is about to log
+export async function logged(started, pattern) {
+  for (let i = 0; i < 100 && !pattern.test(started.log); i++) await new Promise((resolve_) => { setTimeout(resolve_, 50); });
+  assert.match(started.log, pattern);
 }
 
 // A value that is nowhere else
