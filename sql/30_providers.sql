@@ -17,14 +17,14 @@ CREATE TABLE tarx_keys.providers (
     base_url_host_suffixes text[],
     auth_header text COLLATE "C" NOT NULL DEFAULT 'Authorization' CHECK (
         auth_header ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]+$'
-        AND auth_header !~* '^(host|forwarded|x-forwarded-.*|connection|upgrade|content-length|transfer-encoding|proxy-.*)$'),
+        AND auth_header !~* '^(host|forwarded|x-forwarded-.*|x-host|x-original-(host|url)|x-rewrite-url|x-http-host-override|connection|upgrade|te|trailer|content-length|transfer-encoding|proxy-.*)$'),
     auth_scheme text COLLATE "C" CHECK (auth_scheme ~ '^[-!#$%&''*+.^_`|~0-9A-Za-z]+$'),
     extra_headers jsonb NOT NULL DEFAULT '{}' CHECK (
         pg_catalog.jsonb_typeof(extra_headers) = 'object'
         AND NOT pg_catalog.jsonb_path_exists(extra_headers,
             '$.keyvalue() ? (@.value.type() != "string" || !(@.value like_regex "^[ -~]*$")
                 || !(@.key like_regex "^[-!#$%&''*+.^_`|~0-9A-Za-z]+$")
-                || @.key like_regex "^(host|forwarded|x-forwarded-.*|connection|upgrade|content-length|transfer-encoding|proxy-.*)$" flag "i")')),
+                || @.key like_regex "^(host|forwarded|x-forwarded-.*|x-host|x-original-(host|url)|x-rewrite-url|x-http-host-override|connection|upgrade|te|trailer|content-length|transfer-encoding|proxy-.*)$" flag "i")')),
     models_path text COLLATE "C" NOT NULL CHECK (models_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
     deployments_path text COLLATE "C" CHECK (deployments_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
     chat_base_path text COLLATE "C" NOT NULL DEFAULT ''
@@ -33,7 +33,7 @@ CREATE TABLE tarx_keys.providers (
     is_builtin boolean NOT NULL DEFAULT false,
     -- a key either brings its own base URL or gets the provider's
     CHECK (base_url_required = (default_base_url IS NULL)),
-    CHECK (default_base_url ~ '^https?://[^/?#@]+(/[^?#@]*)?$' AND length(default_base_url) <= 2048)
+    CHECK (default_base_url ~ '^https?://(?!/)[!"$->A-\[\]-~]+$' AND length(default_base_url) <= 2048)
 );
 REVOKE ALL ON tarx_keys.providers FROM PUBLIC;
 COMMENT ON TABLE tarx_keys.providers IS 'LLM providers and how to call them';

@@ -30,6 +30,16 @@ VALUES ('acme', 'Acme', 'https://api.acme.example/v1', '/models', '{acme_,acme_l
 INSERT INTO tarx_keys.providers (slug, label, models_path) VALUES ('x', 'x', '/');
 INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'javascript:alert(1)', '/');
 INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https://x.example/' || repeat('x', 2048), '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', E'https://x.example/a\nb', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https://x.example/a b', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', E'https://x.example\t/', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', E'https://x.example/\u00a0', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', E'https://x.example/\u200b', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https://x.example\evil', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https:///x.example', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https://u@x.example', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https://x.example/?y', '/');
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path) VALUES ('x', 'x', 'https://x.example/#y', '/');
 \set VERBOSITY default
 SET ROLE regress_backend;
 BEGIN;

@@ -71,6 +71,11 @@ reload_keyring($standby);
 
 is(ask_ok($standby, 'runner', resolve_sql($key)), $value, 'resolve_key');
 is(ask_ok($standby, 'runner', $by_agent), $value, 'resolve_agent_key');
+foreach my $call ('models_request', 'chat_request_base')
+{
+	is( ask_ok($standby, 'runner', "SELECT headers ->> 'Authorization' FROM tarx_keys.$call('$PROJECT', '$key')"),
+		"Bearer $value", $call);
+}
 is(ask_ok($standby, 'runner', 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ' . resolve_sql($key)),
 	$value, 'resolve_key in a REPEATABLE READ transaction');
 my ($key_id, $public_key) = split /\|/,

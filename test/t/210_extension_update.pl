@@ -40,6 +40,13 @@ CREATE FUNCTION tarx_keys.version_of(project_id uuid) RETURNS text
 REVOKE ALL ON FUNCTION tarx_keys.version_of FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.version_of IS 'New';
 ALTER TABLE tarx_keys.projects ADD COLUMN colour text;
+DELETE FROM tarx_keys.providers WHERE slug IN ('mistral', 'openai') AND is_builtin;
+INSERT INTO tarx_keys.providers (slug, label, default_base_url, auth_scheme, models_path, is_builtin) VALUES
+    ('mistral', 'Mistral, new', 'https://new.mistral.example/v1', 'Bearer', '/models', true),
+    ('openai', 'OpenAI, new', 'https://api.openai.com/v1', 'Bearer', '/models?new', true),
+    ('acme', 'Acme, built in', 'https://acme.example', 'Bearer', '/models', true),
+    ('nova', 'Nova', 'https://nova.example', 'Bearer', '/models', true)
+ON CONFLICT (slug) DO NOTHING;
 };
 # What doctor() expects is what was expected, and this; not what somebody else made.
 my $new_policies = q{
@@ -122,6 +129,16 @@ $node->safe_psql(
 	CREATE ROLE runner LOGIN IN ROLE tarx_keys_agent;
 	CREATE ROLE auditor LOGIN;});
 
+# Rows of providers that are the owner's: one that is edited, and one that is added
+my $own_providers = q{
+	UPDATE tarx_keys.providers SET label = 'Mistral (ours)' WHERE slug = 'mistral';
+	INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path)
+		VALUES ('acme', 'Acme (ours)', 'https://acme.example', '/ours');};
+my $providers = q{
+	SELECT label, default_base_url, models_path, is_builtin FROM tarx_keys.providers
+	WHERE slug IN ('mistral', 'acme') ORDER BY slug DESC};
+my $kept = "Mistral (ours)|https://api.mistral.ai/v1|/models|f\nAcme (ours)|https://acme.example|/ours|f";
+
 # All that the catalogs say of the extension's objects, and what doctor() says,
 # one a line; columns by name, for an update can only put a new one at the end.
 sub catalogs
@@ -162,7 +179,8 @@ sub catalogs
 		SELECT 'dumped', r::oid::regclass, c FROM pg_extension, unnest(extconfig, extcondition) AS u (r, c)
 			WHERE extname = 'tarx_keys' ORDER BY 2;
 		SELECT 'extension', extversion, extrelocatable FROM pg_extension WHERE extname = 'tarx_keys';
-		SELECT 'provider', * FROM tarx_keys.providers WHERE is_builtin ORDER BY slug;
+		SELECT 'provider', * FROM tarx_keys.providers
+			WHERE is_builtin AND slug NOT IN ('mistral', 'acme') ORDER BY slug;
 		SELECT 'doctor', check_name, severity, finding FROM tarx_keys.doctor();});
 }
 
@@ -206,6 +224,7 @@ sub update
 		SELECT tarx_keys.act_as('alice');
 		SELECT tarx_keys.create_project('Story', '$PROJECT')}, $db);
 	my $key = add_key($node, 'old', $value, $db);
+	$node->safe_psql($db, $own_providers);
 	# a session that stays connected has plans of the old version
 	my $session = $node->background_psql($db, on_error_stop => 0, extra_params => [ '-U', 'runner' ]);
 	is($session->query(resolve_sql($key)), $value, "$test: a key of $from resolves before");
@@ -219,9 +238,11 @@ sub update
 		0, "$test: restores into $to");
 	is(ask_ok($node, 'runner', resolve_sql($key), "$db restored"), $value,
 		"$test: where its key resolves");
+	is($node->safe_psql("$db restored", $providers), $kept, "$test: and the owner's providers are");
 
 	$node->safe_psql($db, "ALTER EXTENSION tarx_keys UPDATE TO '$to'");
 	is($session->query(resolve_sql($key)), $value, "$test: and after the update, in the same session");
+	is($node->safe_psql($db, $providers), $kept, "$test: the owner's providers are kept");
 	$session->quit;
 	is(ask_ok($node, undef, "SELECT ok FROM tarx_keys.verify_audit('$PROJECT')", $db),
 		't', "$test: the audit log verifies");

@@ -88,6 +88,9 @@ const WORDS = {
   broken: (key) => ({ status: 500, type: 'text/html', body: `<h1>Internal error with ${key}</h1>` }),
   moved: () => ({ status: 302, headers: { location: 'http://127.0.0.1:9/elsewhere' }, body: {} }),
   endless: () => json(200, { data: Array.from({ length: 200_000 }, (_, i) => ({ id: `model-number-${i}-with-a-long-name` })) }),
+  // models whose names are the key, whole, in part and encoded; and names that are none
+  echo: (key) => json(200, { data: [key, `ft:${key.slice(0, 16)}`, Buffer.from(`Bearer ${key}`).toString('base64url'), `models/${key}`,
+    { toString: 1 }, 5, null].map((id) => ({ id })) }),
   unlike: () => json(200, { hello: 'world' }),
 };
 

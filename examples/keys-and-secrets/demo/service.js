@@ -8,7 +8,7 @@ const server = fileURLToPath(new URL('../src/server.js', import.meta.url));
 // Its address, the log so far, and how to stop it
 export async function startService(env = {}) {
   const child = spawn(process.execPath, [server], {
-    env: { ...process.env, INSECURE_COOKIE: '1', PORT: '0', ...env },
+    env: { ...process.env, INSECURE_COOKIE: '1', ALLOW_PRIVATE_ADDRESSES: '1', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const service = { log: '', address: undefined, stop: () => stop(child) };

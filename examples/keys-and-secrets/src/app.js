@@ -103,7 +103,9 @@ function answerErrors(app, sessions) {
       return request.method === 'GET' && request.headers.accept !== 'application/json'
         ? reply.redirect('/', 303) : show(reply, 401, 'Sign in again.');
     }
+    if (error.code === '42501') request.log.warn({ err: error }, 'refused by the database');
     if (error instanceof NotFound || error.code === '42501') return show(reply, 404, 'There is no such page, or it is not yours.');
+    if (error.code === 'TK012') return show(reply, 429, 'Too many sign-ins have failed. Try again in a minute.');
     if (error instanceof Refused) return show(reply, error.statusCode, error.message);
     if (error.statusCode >= 400 && error.statusCode < 500) {
       return show(reply, error.statusCode, 'The request was refused.');
@@ -113,11 +115,13 @@ function answerErrors(app, sessions) {
   });
 }
 
-export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {}, modelsTimeLimitMs = 10_000 }) {
+export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {}, models = { timeLimitMs: 10_000 } }) {
   const app = Fastify({
     trustProxy,
     bodyLimit: 32 * 1024,
     requestTimeout: 30_000,
+    // user ids have up to 200 characters, of at most 12 each in a path
+    routerOptions: { maxParamLength: 2400 },
     forceCloseConnections: true,
     logger: logger && {
       level: 'info',
@@ -139,6 +143,6 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
   guard(app, sessions);
   answerErrors(app, sessions);
   await serveAssets(app);
-  routes(app, { db, sessions, modelsTimeLimitMs });
+  routes(app, { db, sessions, models });
   return app;
 }

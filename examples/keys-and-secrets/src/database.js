@@ -1,31 +1,38 @@
-// The two logins, and the one transaction that a request is.
+// The three logins, and the one transaction that a request is.
 //
-// The first login is granted tarx_keys_login: it acts for nobody unless a
-// platform key proves who. The second is granted tarx_keys_agent and asks for
-// one thing only, what to send to get a model list.
+// Two are granted tarx_keys_login: they act for nobody unless a platform key
+// proves who. Failed logins are counted for each database login, and beyond a
+// limit right keys are refused as well; so who guesses on the sign-in page has
+// a login and connections apart from those of people who are signed in. The
+// third is granted tarx_keys_agent and asks for one thing only, what to send to
+// get a model list.
 
 import pg from 'pg';
 
-const LIMITS = {
-  connectionTimeoutMillis: 5000,
-  statement_timeout: 5000,
-  idle_in_transaction_session_timeout: 10_000,
-  application_name: 'keys-and-secrets',
-};
+// Limits of the server are settings of the logins: at the start of a connection
+// a pooler refuses them.
+const CONNECTION = { connectionTimeoutMillis: 5000, application_name: 'keys-and-secrets' };
 
 export class NotFound extends Error {}
 export class SignedOut extends Error {}
 
-export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
-  const web = new pg.Pool({ ...LIMITS, user: webLogin, max: poolSize });
-  const models = new pg.Pool({ ...LIMITS, user: modelsLogin, max: Math.min(poolSize, 3) });
+function openPool(user, max) {
+  const pool = new pg.Pool({ ...CONNECTION, user, max });
   // a connection that breaks while idle is replaced; without this, it ends the process
-  web.on('error', () => {});
-  models.on('error', () => {});
+  pool.on('error', () => {});
+  return pool;
+}
+
+export function openDatabase({ webLogin, signInLogin, modelsLogin, poolSize = 10 }) {
+  const few = Math.min(poolSize, 3);
+  const web = openPool(webLogin, poolSize);
+  const signIn = openPool(signInLogin, few);
+  const models = openPool(modelsLogin, few);
   return {
     transaction: (work) => transaction(web, work),
+    whoIs: (token) => whoIs(signIn, token),
     modelsRequest: (projectId, keyId) => modelsRequest(models, projectId, keyId),
-    close: () => Promise.all([web.end(), models.end()]),
+    close: () => Promise.all([web, signIn, models].map((pool) => pool.end())),
   };
 }
 
@@ -58,8 +65,8 @@ async function logIn(client, token, projectId) {
 }
 
 // Whose platform key it is
-export async function whoIs(db, token) {
-  const person = await db.transaction((client) => logIn(client, token, null));
+async function whoIs(pool, token) {
+  const person = await transaction(pool, (client) => logIn(client, token, null));
   return person.user_id;
 }
 

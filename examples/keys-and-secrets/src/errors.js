@@ -10,6 +10,13 @@ const STATUS = {
   TK004: 409, TK005: 503, TK006: 503,
 };
 
+// PostgreSQL's own, whose messages quote what was given
+const OWN_TEXT = {
+  22003: 'A number is out of range.',
+  22008: 'A date is out of range.',
+  22021: 'A text has a character that cannot be stored.',
+};
+
 const FIELDS = [
   [/^name\b/, 'name'],
   [/^description\b/, 'description'],
@@ -30,6 +37,7 @@ const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // { status, fields: { field: text } }; an error that is none of these is thrown on
 export function explain(error) {
+  if (OWN_TEXT[error.code]) return { status: 422, fields: { form: OWN_TEXT[error.code] } };
   const status = STATUS[error.code];
   if (status === undefined) throw error;
   const text = [sentence(error.message), error.hint].filter(Boolean).join(' ');

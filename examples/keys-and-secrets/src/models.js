@@ -1,7 +1,11 @@
 // The models that a key is for, asked of its provider now. What to send comes
 // from the database; this file knows how providers answer, not who they are.
 
-import { redact } from './redact.js';
+import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
+import { lookupPublic, NotPublic, requirePublicHost } from './addresses.js';
+import { redactor } from './redact.js';
 
 const SIZE_LIMIT = 4 * 1024 * 1024;
 const MOST_PAGES = 20;
@@ -12,7 +16,7 @@ export class ProviderError extends Error {}
 async function readLimited(response, limit) {
   const chunks = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of response) {
     size += chunk.length;
     if (size > limit) throw new ProviderError('The provider’s answer is too long.');
     chunks.push(chunk);
@@ -20,9 +24,11 @@ async function readLimited(response, limit) {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-// The value of each header, without the short word before it that is a scheme
-function secretsOf(headers) {
-  return Object.values(headers).map((value) => value.replace(/^[A-Za-z]{1,7} /, ''));
+// Takes what the headers have out of a text. In authorization, the word before
+// the key is a scheme, which texts may have.
+function redactorOf(headers) {
+  return redactor(Object.entries(headers).map(([name, value]) =>
+    (name.toLowerCase() === 'authorization' ? value.replace(/^[A-Za-z]+ /, '') : value)));
 }
 
 function parse(text) {
@@ -33,30 +39,46 @@ function parse(text) {
   }
 }
 
-function failure(status, text, headers) {
+function failure(status, text, redact) {
   const body = parse(text);
   const told = body?.error?.message ?? body?.error ?? body?.message ?? body?.detail;
-  const detail = typeof told === 'string' ? redact(told, secretsOf(headers)) : '';
+  const detail = typeof told === 'string' ? redact(told) : '';
   return new ProviderError(`The provider answered ${status}${detail === '' ? '.' : `: ${detail}`}`);
 }
 
-async function get({ method, url, headers }, signal) {
-  let response;
+// Resolves to the response as it begins. Unlike fetch, this follows no redirects
+// and lets us say which addresses a name may have.
+async function send({ method, url, headers }, { signal, allowPrivate }) {
+  const target = new URL(url);
+  if (!allowPrivate) requirePublicHost(target);
+  const { request } = target.protocol === 'https:' ? https : http;
+  const sent = request(target, {
+    method, signal, agent: false, lookup: allowPrivate ? undefined : lookupPublic,
+    headers: { accept: 'application/json', 'user-agent': 'keys-and-secrets', ...headers },
+  });
+  sent.end();
+  const [response] = await once(sent, 'response');
+  return response;
+}
+
+async function get(request, options) {
+  const { redact, signal } = options;
+  let status;
   let text;
   try {
-    // a redirect would take the key to another place
-    response = await fetch(url, { method, headers, redirect: 'manual', signal });
+    const response = await send(request, options);
+    status = response.statusCode;
     text = await readLimited(response, SIZE_LIMIT);
   } catch (error) {
     if (error instanceof ProviderError) throw error;
+    if (error instanceof NotPublic) throw new ProviderError('The provider’s address is not a public one.');
     throw new ProviderError(signal.aborted
       ? 'The provider did not answer in time.'
       : 'The provider could not be reached.');
   }
-  if (response.status >= 300 && response.status < 400) {
-    throw new ProviderError(`The provider answered ${response.status}, a redirect, which is not followed.`);
-  }
-  if (!response.ok) throw failure(response.status, text, headers);
+  // a redirect would take the key to another place
+  if (status >= 300 && status < 400) throw new ProviderError(`The provider answered ${status}, a redirect, which is not followed.`);
+  if (status !== 200) throw failure(status, text, redact);
   const body = parse(text);
   if (body === null) throw new ProviderError('The provider’s answer is no JSON.');
   return body;
@@ -65,7 +87,8 @@ async function get({ method, url, headers }, signal) {
 function idsIn(body) {
   const entries = Array.isArray(body) ? body : body.data ?? body.models;
   if (!Array.isArray(entries)) throw new ProviderError('The provider’s answer has no list of models.');
-  return entries.map((entry) => String(entry?.id ?? entry?.name ?? '').replace(/^models\//, '')).filter(Boolean);
+  return entries.map((entry) => entry?.id ?? entry?.name).filter((id) => typeof id === 'string' && id !== '')
+    .map((id) => id.replace(/^models\//, ''));
 }
 
 // The URL of the next page, or null
@@ -77,25 +100,25 @@ function nextPage(url, body) {
   return next.href;
 }
 
-async function listAll(request, signal) {
+async function listAll(request, options) {
+  const { redact } = options;
   const ids = new Set();
   let url = request.url;
   for (let page = 0; url !== null && page < MOST_PAGES; page++) {
-    const body = await get({ ...request, url }, signal);
-    for (const id of idsIn(body)) ids.add(id);
+    const body = await get({ ...request, url }, options);
+    for (const id of idsIn(body)) ids.add(redact(id));
     url = nextPage(url, body);
   }
   return [...ids].sort();
 }
 
 // Of several requests, the first that is answered counts: deployments before
-// models, where a provider lists both.
-export async function listModels(requests, timeLimitMs) {
-  const signal = AbortSignal.timeout(timeLimitMs);
+// models, where a provider lists both. Each has the time for itself.
+export async function listModels(requests, { timeLimitMs, allowPrivate = false }) {
   let problem;
   for (const request of requests) {
     try {
-      return await listAll(request, signal);
+      return await listAll(request, { allowPrivate, redact: redactorOf(request.headers), signal: AbortSignal.timeout(timeLimitMs) });
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       problem = error;

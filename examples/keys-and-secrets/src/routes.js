@@ -1,7 +1,7 @@
 // What the service does: each request is one transaction as the person of its
 // session, and the database decides what that person may.
 
-import { asPerson, attempt, NotFound, SignedOut, whoIs } from './database.js';
+import { asPerson, attempt, NotFound, SignedOut } from './database.js';
 import { explain } from './errors.js';
 import { listModels, ProviderError } from './models.js';
 import * as views from './views.js';
@@ -11,6 +11,11 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 function requireUuid(text) {
   if (!UUID.test(text)) throw new NotFound();
   return text;
+}
+
+// For pages that only ask; what they ask for, the database refuses
+function requireAdmin(view) {
+  if (!view.isAdmin) throw new NotFound();
 }
 
 const optionalUuid = (text) => (text ? requireUuid(text) : undefined);
@@ -57,21 +62,25 @@ async function readAgents(client, view, keyId = null) {
     [view.project.id, keyId]);
 }
 
-export function routes(app, { db, sessions, modelsTimeLimitMs }) {
+// What a person who is in no project may ask for as well
+const WITHOUT_PROJECT = { config: { withoutProject: true } };
+
+export function routes(app, { db, sessions, models }) {
   // A transaction as the person of the session, with what the pages need of both
   function act(request, work) {
     const { session } = request;
     if (request.params.username !== session.userId) throw new NotFound();
-    return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) =>
-      work(client, { ...person, csrf: session.csrf, forms: {} }));
+    return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) => {
+      if (person.project === undefined && !request.routeOptions.config.withoutProject) throw new NotFound();
+      return work(client, { ...person, csrf: session.csrf, forms: {} });
+    });
   }
 
-  // what is to be said on the next page only
-  function take(session, view) {
-    view.notice = session.notice;
-    view.createdToken = session.createdToken;
-    session.notice = null;
-    session.createdToken = null;
+  // what is to be shown once only, by the page that shows it
+  function take(session, what) {
+    const taken = session[what];
+    session[what] = null;
+    return taken;
   }
 
   function page(reply, text, status = 200) {
@@ -120,7 +129,7 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
   app.post('/sign-in', { config: app.signInLimit }, async (request, reply) => {
     const token = String(request.body.token ?? '');
     try {
-      const userId = await whoIs(db, token);
+      const userId = await db.whoIs(token);
       sessions.forget(sessions.of(request));
       sessions.start(reply, token, userId);
       return reply.redirect(`/${encodeURIComponent(userId)}/settings`, 303);
@@ -140,10 +149,11 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
 
   // Keys & Secrets
 
-  app.get('/:username/settings', async (request, reply) => {
+  app.get('/:username/settings', WITHOUT_PROJECT, async (request, reply) => {
     const text = await act(request, async (client, view) => {
       await readKeys(client, view);
-      take(request.session, view);
+      view.notice = take(request.session, 'notice');
+      view.createdToken = take(request.session, 'createdToken');
       return views.keysPage(view);
     });
     return page(reply, text);
@@ -170,8 +180,10 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
 
   app.get('/:username/settings/llm-keys/:id/delete', async (request, reply) => {
     const keyId = requireUuid(request.params.id);
-    const text = await act(request, async (client, view) =>
-      views.deleteKeyPage(view, await keyAndAgents(client, view, keyId)));
+    const text = await act(request, async (client, view) => {
+      requireAdmin(view);
+      return views.deleteKeyPage(view, await keyAndAgents(client, view, keyId));
+    });
     return page(reply, text);
   });
 
@@ -207,7 +219,7 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
 
   async function modelsOf(projectId, keyId) {
     try {
-      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId), modelsTimeLimitMs) };
+      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId), models) };
     } catch (error) {
       if (error instanceof ProviderError) return { status: 502, problem: error.message };
       const { status, fields } = explain(error);
@@ -242,8 +254,9 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
 
   app.get('/:username/settings/secrets/:name/delete', async (request, reply) => {
     const text = await act(request, async (client, view) => {
+      requireAdmin(view);
       await readKeys(client, view);
-      if (!view.secrets?.some(({ name }) => name === request.params.name)) throw new NotFound();
+      if (!view.secrets.some(({ name }) => name === request.params.name)) throw new NotFound();
       return views.deleteSecretPage(view, request.params.name);
     });
     return page(reply, text);
@@ -259,7 +272,7 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
     });
   });
 
-  app.post('/:username/settings/platform-keys', async (request, reply) => {
+  app.post('/:username/settings/platform-keys', WITHOUT_PROJECT, async (request, reply) => {
     const { name, days, read_only: readOnly, narrow } = request.body;
     return change(request, reply, {
       form: 'platform-key',
@@ -272,7 +285,7 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
     });
   });
 
-  app.post('/:username/settings/platform-keys/:id/revoke', async (request, reply) => {
+  app.post('/:username/settings/platform-keys/:id/revoke', WITHOUT_PROJECT, async (request, reply) => {
     const id = requireUuid(request.params.id);
     return change(request, reply, {
       form: 'revoke',
@@ -284,10 +297,10 @@ export function routes(app, { db, sessions, modelsTimeLimitMs }) {
 
   // Agents
 
-  app.get('/:username/settings/agents', async (request, reply) => {
+  app.get('/:username/settings/agents', WITHOUT_PROJECT, async (request, reply) => {
     const text = await act(request, async (client, view) => {
       await readAgents(client, view);
-      take(request.session, view);
+      view.notice = take(request.session, 'notice');
       return views.agentsPage(view);
     });
     return page(reply, text);

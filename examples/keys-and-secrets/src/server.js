@@ -1,6 +1,7 @@
 // node src/server.js: the service, set up by the environment.
 //   PGHOST, PGPORT, PGDATABASE   the database; passwords are in ~/.pgpass
 //   WEB_LOGIN                    a login that is granted tarx_keys_login
+//   SIGN_IN_LOGIN                another one, on which keys are tried at sign-in
 //   MODELS_LOGIN                 a login that is granted tarx_keys_agent
 //   HOST, PORT                   where to listen; 127.0.0.1 and 8080 by default
 //   POOL_SIZE                    connections for people; 10 by default
@@ -8,6 +9,7 @@
 //   TRUST_PROXY=1                if a proxy in front says who the client is
 //   SIGN_INS_PER_MINUTE, REQUESTS_PER_MINUTE   of one address; 10 and 300 by default
 //   MODELS_TIME_LIMIT_MS         how long a provider may take; 10000 by default
+//   ALLOW_PRIVATE_ADDRESSES=1    for providers in your own network
 
 import { buildApp } from './app.js';
 import { openDatabase } from './database.js';
@@ -15,6 +17,7 @@ import { openDatabase } from './database.js';
 const { env } = process;
 const db = openDatabase({
   webLogin: env.WEB_LOGIN ?? 'app_web',
+  signInLogin: env.SIGN_IN_LOGIN ?? 'app_sign_in',
   modelsLogin: env.MODELS_LOGIN ?? 'app_models',
   poolSize: Number(env.POOL_SIZE ?? 10),
 });
@@ -22,7 +25,10 @@ const app = await buildApp({
   db,
   secure: env.INSECURE_COOKIE !== '1',
   trustProxy: env.TRUST_PROXY === '1',
-  modelsTimeLimitMs: Number(env.MODELS_TIME_LIMIT_MS ?? 10_000),
+  models: {
+    timeLimitMs: Number(env.MODELS_TIME_LIMIT_MS ?? 10_000),
+    allowPrivate: env.ALLOW_PRIVATE_ADDRESSES === '1',
+  },
   limits: { signIns: Number(env.SIGN_INS_PER_MINUTE ?? 10), requests: Number(env.REQUESTS_PER_MINUTE ?? 300) },
 });
 app.addHook('onClose', () => db.close());

@@ -6,22 +6,28 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const IDLE_MS = 60 * 60 * 1000;
+const SWEEP_MS = 60 * 1000;
 const MOST_SESSIONS = 10_000;
 
 const random = () => randomBytes(32).toString('base64url');
 
+const isOver = (session) => Date.now() - session.usedAt > IDLE_MS;
+
 export class Sessions {
   #byId = new Map();
 
-  constructor({ secure }) {
+  constructor({ secure, most = MOST_SESSIONS }) {
+    this.most = most;
     this.cookie = secure ? '__Host-session' : 'session';
     this.attributes = `Path=/; HttpOnly; SameSite=Strict${secure ? '; Secure' : ''}`;
+    // keys leave the memory also if nobody comes back
+    setInterval(() => this.#sweep(), SWEEP_MS).unref();
     this.pattern = new RegExp(`(?:^|; )${this.cookie}=([A-Za-z0-9_-]{43})(?:;|$)`);
   }
 
   start(reply, token, userId) {
     const id = random();
-    this.#sweep();
+    if (this.#byId.size >= this.most) this.#byId.delete(this.#byId.keys().next().value);
     this.#byId.set(id, { id, token, userId, csrf: random(), notice: null, usedAt: Date.now() });
     reply.header('set-cookie', `${this.cookie}=${id}; ${this.attributes}`);
   }
@@ -30,13 +36,13 @@ export class Sessions {
   of(request) {
     const [, id] = this.pattern.exec(request.headers.cookie ?? '') ?? [];
     const session = this.#byId.get(id);
-    if (session === undefined) return undefined;
-    if (Date.now() - session.usedAt > IDLE_MS) {
-      this.#byId.delete(id);
-      return undefined;
-    }
+    if (session === undefined || isOver(session)) return undefined;
     session.usedAt = Date.now();
     return session;
+  }
+
+  get size() {
+    return this.#byId.size;
   }
 
   forget(session) {
@@ -50,7 +56,7 @@ export class Sessions {
 
   #sweep() {
     for (const [id, session] of this.#byId) {
-      if (Date.now() - session.usedAt > IDLE_MS || this.#byId.size >= MOST_SESSIONS) this.#byId.delete(id);
+      if (isOver(session)) this.#byId.delete(id);
     }
   }
 }

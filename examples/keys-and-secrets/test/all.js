@@ -4,8 +4,10 @@ import { after } from 'node:test';
 import { end } from './harness.js';
 
 await import('./redact.test.js');
+await import('./sessions.test.js');
 if (process.env.TARX_KEYS_CHROMIUM) await import('./browser.test.js');
 await import('./service.test.js');
 await import('./providers.test.js');
+await import('./pooler.test.js');
 await import('./logs.test.js');
 after(end);

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { addKey, as, asRunner, ids, KEYS, newValue, PROJECTS, resolve, serverLog, service, settings, signedIn, tokens } from './harness.js';
+import { addKey, as, asRunner, ids, KEYS, newPerson, newValue, PROJECTS, resolve, serverLog, service, settings, signedIn, tokens } from './harness.js';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
 const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM });
@@ -250,15 +250,12 @@ test('the project is switched', async () => {
 
 test('empty projects, and no project, say so', async () => {
   const [{ id }] = await as('dora', "SELECT tarx_keys.create_project('New') AS id");
-  const [{ token }] = await as('dora', "SELECT token FROM tarx_keys.create_platform_key('x')");
-  const [{ token: loner }] = await as('erik', "SELECT token FROM tarx_keys.create_platform_key('x')");
-  Object.assign(tokens, { dora: token, erik: loner });
-  const dora = await signedIn('dora');
+  const dora = await newPerson('dora');
   const keys = await dora.get(settings('dora', '', id));
   assert.match(keys.text, /no LLM keys yet/);
   assert.match(keys.text, /no secrets yet/);
   assert.match((await dora.get(settings('dora', '/agents', id))).text, /no agents yet/);
-  const erik = await signedIn('erik');
+  const erik = await newPerson('erik');
   assert.match((await erik.get('/erik/settings')).text, /in no project yet/);
   assert.match((await erik.get('/erik/settings/agents')).text, /in no project yet/);
 });

@@ -1,6 +1,7 @@
 // What the tests share: the seeded database, the stand-in, the service, and
 // people who use it over HTTP.
 
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
@@ -38,6 +39,30 @@ export async function end() {
 }
 
 export const serverLog = () => readFileSync(process.env.TARX_KEYS_SERVER_LOG, 'utf8');
+
+// A setting of the server for as long as the work takes
+export async function withSetting(name, value, work) {
+  await root.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+  await root.query('SELECT pg_reload_conf()');
+  try {
+    return await work();
+  } finally {
+    await root.query(`ALTER SYSTEM RESET ${name}`);
+    await root.query('SELECT pg_reload_conf()');
+  }
+}
+
+// A person who is new here, signed in
+export async function newPerson(name) {
+  [{ token: tokens[name] }] = await as(name, "SELECT token FROM tarx_keys.create_platform_key('sample')");
+  return signedIn(name);
+}
+
+// Wait for what a service is about to log
+export async function logged(started, pattern) {
+  for (let i = 0; i < 100 && !pattern.test(started.log); i++) await new Promise((resolve_) => { setTimeout(resolve_, 50); });
+  assert.match(started.log, pattern);
+}
 
 // A value that is nowhere else
 export const newValue = (prefix = 'sk-proj-') => `${prefix}${randomBytes(24).toString('hex')}`;

@@ -8,7 +8,7 @@ import { GoogleGenAI } from '@google/genai';
 import { InferenceClient } from '@huggingface/inference';
 import { Mistral } from '@mistralai/mistralai';
 import OpenAI, { AzureOpenAI } from 'openai';
-import { addKey, asRunner, ids, KEYS, newValue, PROJECTS, provider, resolve, settings, signedIn } from './harness.js';
+import { addKey, asRunner, ids, KEYS, newValue, PROJECTS, provider, resolve, settings, signedIn, start } from './harness.js';
 
 const ping = [{ role: 'user', content: 'ping' }];
 const textOf = (completion) => completion.choices[0].message.content;
@@ -118,13 +118,15 @@ for (const [slug, models] of Object.entries(MODELS)) {
   });
 }
 
+const AS_HERE = { timeLimitMs: 1500, allowPrivate: true };
+
 test('azure_ai_foundry: where deployments are not listed, models are', async () => {
   const requests = await asRunner('SELECT * FROM tarx_keys.models_request($1, $2)', [PROJECTS.support, ids.azure_ai_foundry]);
   assert.deepEqual(requests.map(({ url }) => url.replace(provider.url, '')),
     ['/azure/openai/deployments?api-version=2022-12-01', '/azure/openai/v1/models']);
   const { listModels } = await import('../src/models.js');
   requests[0].url = `${provider.url}/azure/openai/none`;
-  assert.deepEqual(await listModels(requests, 1500), ['gpt-6-2026-01-01', 'gpt-6-mini-2026-01-01']);
+  assert.deepEqual(await listModels(requests, AS_HERE), ['gpt-6-2026-01-01', 'gpt-6-mini-2026-01-01']);
 });
 
 const FAILURES = {
@@ -150,8 +152,50 @@ for (const [word, message] of Object.entries(FAILURES)) {
 
 test('a provider that is not there is told of', async () => {
   const { listModels } = await import('../src/models.js');
-  await assert.rejects(listModels([{ method: 'GET', url: 'http://127.0.0.1:9/models', headers: { authorization: 'Bearer x' } }], 1500),
+  await assert.rejects(listModels([{ method: 'GET', url: 'http://127.0.0.1:9/models', headers: { authorization: 'Bearer x' } }], AS_HERE),
     { message: 'The provider could not be reached.' });
+});
+
+test('each request has the time for itself', async () => {
+  const { listModels } = await import('../src/models.js');
+  const request = (key) => ({ method: 'GET', url: `${provider.url}/openai/v1/models`, headers: { Authorization: `Bearer ${key}` } });
+  assert.deepEqual(await listModels([request('silent-not-a-real-key'), request('not-a-real-key')], { ...AS_HERE, timeLimitMs: 500 }), MODELS.openai);
+});
+
+test('models are named without the key, and by nothing but text', async () => {
+  const value = newValue('sk-proj-echo-');
+  const { status, models } = await listed(await signedIn('bob'), await addKey('openai', 'Echoes', value));
+  assert.equal(status, 200);
+  assert.deepEqual(models.map((id) => id.replace(/^QmVhcmVy[\w-]{1,3}\[redacted\]$/, 'base64')).sort(), ['[redacted]', 'base64', 'ft:[redacted]']);
+});
+
+test('a key in a header without a scheme is taken out from its first word', async () => {
+  const { listModels } = await import('../src/models.js');
+  const key = 'refused not-a-real-key';
+  await assert.rejects(listModels([{ method: 'GET', url: `${provider.url}/azure/openai/v1/models`, headers: { 'api-key': key } }], AS_HERE),
+    { message: /^The provider answered 401: Incorrect API key provided: \[redacted\]\. You can find/ });
+});
+
+test('a provider whose address is not public gets no request', async () => {
+  const { listModels } = await import('../src/models.js');
+  const { port } = new URL(provider.url);
+  provider.requests.length = 0;
+  for (const host of ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]']) {
+    await assert.rejects(listModels([{ method: 'GET', url: `http://${host}:${port}/openai/v1/models`, headers: { authorization: 'Bearer x' } }], { timeLimitMs: 1500 }),
+      { message: 'The provider’s address is not a public one.' }, host);
+  }
+  const strict = await start({ ALLOW_PRIVATE_ADDRESSES: '' });
+  const response = await (await signedIn('bob', strict.address)).get(settings('bob', `/llm-keys/${ids.openai}/models`), { accept: 'application/json' });
+  assert.match(response.text, /not a public one/);
+  assert.equal(provider.requests.length, 0);
+});
+
+test('which addresses are public', async () => {
+  const { isPublic } = await import('../src/addresses.js');
+  for (const address of ['1.1.1.1', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1']) assert.ok(isPublic(address), address);
+  for (const address of ['0.0.0.0', '10.1.2.3', '100.64.0.1', '127.8.9.1', '169.254.169.254', '172.31.255.255', '192.168.0.1', '198.18.0.1',
+    '224.0.0.1', '255.255.255.255', '::', '::1', '::ffff:10.0.0.1', '::ffff:1.1.1.1', '64:ff9b::a00:1', 'fe80::1', 'fe80::1%lo', 'fd00::1',
+    'ff02::1', '2001:db8::1', '2002:a00:1::', 'localhost', '']) assert.ok(!isPublic(address), address);
 });
 
 test('listing models counts as a use of the key', async () => {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createRequire } from 'node:module';
 import { sealLlmKey, sealSecret } from '../../sealed/sealing.js';
-import { addKey, as, asRunner, ids, KEYS, newValue, Person, PROJECTS, resolve, service, settings, signedIn, start, tokens } from './harness.js';
+import { addKey, as, asRunner, ids, KEYS, logged, newPerson, newValue, Person, PROJECTS, resolve, service, settings, signedIn, start, tokens, withSetting } from './harness.js';
 
 const sodium = createRequire(new URL('../package.json', import.meta.url))('libsodium-wrappers');
 const [{ public_key: publicKey }] = await as('alice', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
@@ -89,6 +89,9 @@ test('a member sees the list, masked, without controls', async () => {
 
 test('what the page hides from members, the service refuses', async () => {
   const bob = await signedIn('bob');
+  for (const path of [`/llm-keys/${ids.mistral}/delete`, '/secrets/SHOP_TOKEN/delete']) {
+    assert.equal((await bob.get(settings('bob', path))).status, 404, path);
+  }
   const value = newValue();
   const fields = { provider: 'openai', name: 'By Bob' };
   const secret = base64(await sealSecret(sodium, publicKey, { projectId: PROJECTS.support, name: 'BY_BOB', value }));
@@ -155,6 +158,38 @@ test('sign-ins and requests have a rate', async () => {
   const pages = [];
   for (let i = 0; i < 6; i++) pages.push((await nobody.get('/')).status);
   assert.equal(pages.at(-1), 429);
+});
+
+// Ask until the answer has the status: connections read a new setting in their own time
+async function until(status, ask) {
+  let response;
+  for (let i = 0; i < 50 && response?.status !== status; i++) response = await ask();
+  assert.equal(response.status, status);
+  return response;
+}
+
+test('who guesses keys at sign-in disturbs nobody who is signed in', async () => {
+  const alice = await signedIn('alice');
+  await withSetting('tarx_keys.login_failures_per_minute', 1, async () => {
+    await until(429, () => new Person().signIn('sk-tarx-wrong'));
+    await until(429, () => new Person().signIn(tokens.bob));
+    assert.equal((await alice.get(settings('alice'))).status, 200);
+    assert.equal((await alice.post(settings('alice', '/agents'), { name: 'Undisturbed' })).status, 303);
+  });
+  await until(303, () => new Person().signIn(tokens.bob));
+});
+
+test('where too many logins have failed, people are told to wait', async () => {
+  const [{ id, token }] = await as('alice', "SELECT id, token FROM tarx_keys.create_platform_key('ends')");
+  const alice = await signedIn('alice');
+  const ended = new Person();
+  await ended.signIn(token);
+  await as('alice', 'SELECT tarx_keys.revoke_platform_key($1)', [id]);
+  assert.equal((await ended.get(settings('alice'))).headers.get('location'), '/');
+  await withSetting('tarx_keys.login_failures_per_minute', 1, async () => {
+    assert.match((await until(429, () => alice.get(settings('alice')))).text, /Try again in a minute/);
+  });
+  await until(200, () => alice.get(settings('alice')));
 });
 
 test('the server’s messages stand at the field that they are about', async () => {
@@ -239,6 +274,69 @@ test('a new platform key is on one page only', async () => {
   assert.equal((await narrow.get(settings('alice', '', PROJECTS.research))).status, 404);
 });
 
+test('a new platform key waits for the page that shows it', async () => {
+  const alice = await signedIn('alice');
+  const { headers } = await alice.post(settings('alice', '/platform-keys'), { name: 'Waits', days: '30' });
+  assert.doesNotMatch((await alice.get(settings('alice', '/agents'))).text, /sk-tarx-[0-9A-Za-z]{49}/);
+  assert.match((await alice.get(headers.get('location'))).text, /sk-tarx-[0-9A-Za-z]{49}/);
+});
+
+test('what the database refuses where nothing was to be refused is in the log', async () => {
+  const alice = await signedIn('alice');
+  await as('alice', 'REVOKE SELECT ON tarx_keys.agents FROM tarx_keys_login');
+  const response = await alice.get(settings('alice', '/agents'));
+  await as('alice', 'GRANT SELECT ON tarx_keys.agents TO tarx_keys_login');
+  assert.equal(response.status, 404);
+  await logged(service, /"code":"42501","stack":" .*readAgents.*"msg":"refused by the database"/);
+});
+
+test('who is in no project has platform keys, and nothing of projects', async () => {
+  const fred = await newPerson('fred');
+  const of = (rest) => `/fred/settings${rest}`;
+  for (const path of [`/llm-keys/${ids.openai}/delete`, `/llm-keys/${ids.openai}/models`, '/secrets/SHOP_TOKEN/delete']) {
+    assert.equal((await fred.get(of(path))).status, 404, path);
+  }
+  const forms = {
+    '/llm-keys': { provider: 'openai', name: 'x' }, [`/llm-keys/${ids.openai}/delete`]: {}, '/secrets': { name: 'X' },
+    '/secrets/restore': { name: 'X', version: '1' }, '/secrets/X/delete': {}, '/agents': { name: 'x' },
+    [`/agents/${ids.openai}`]: { key: ids.openai }, [`/agents/${ids.openai}/delete`]: {},
+  };
+  for (const [path, form] of Object.entries(forms)) assert.equal((await fred.post(of(path), form)).status, 404, path);
+  assert.equal((await fred.post(of('/platform-keys'), { name: 'mine', days: '30' })).status, 303);
+  assert.match((await fred.get(of(''))).text, /sk-tarx-[0-9A-Za-z]{49}/);
+  const [{ id }] = await as('fred', "SELECT id FROM tarx_keys.platform_keys WHERE name = 'mine'");
+  assert.equal((await fred.post(of(`/platform-keys/${id}/revoke`), {})).status, 303);
+});
+
+test('numbers and texts that PostgreSQL has no room for are refused, not repeated', async () => {
+  const alice = await signedIn('alice');
+  const cases = [
+    ['/platform-keys', { name: 'x', days: '99999999999' }, /A number is out of range/],
+    ['/platform-keys', { name: 'x', days: '2000000000' }, /A date is out of range/],
+    ['/secrets/restore', { name: 'SHOP_TOKEN', version: '99999999999' }, /A number is out of range/],
+    ['/agents', { name: 'a\0b' }, /cannot be stored/],
+    ['/secrets/a%00b/delete', {}, /cannot be stored/],
+  ];
+  for (const [path, form, message] of cases) {
+    const response = await alice.post(settings('alice', path), form);
+    assert.equal(response.status, 422, path);
+    assert.match(response.text, message);
+    assert.doesNotMatch(response.text, /99999999999/);
+  }
+  assert.equal((await new Person().signIn('sk-tarx-\0')).status, 422);
+});
+
+test('names may be as long as the database takes them', async () => {
+  const name = '🔑'.repeat(200);
+  const gina = await newPerson(name);
+  assert.equal((await gina.get(gina.home)).status, 200);
+  const secret = 'S'.repeat(128);
+  await as('alice', 'SELECT tarx_keys.set_secret($1, $2, $3)', [PROJECTS.support, secret, 'not-a-real-secret']);
+  const alice = await signedIn('alice');
+  assert.equal((await alice.get(settings('alice', `/secrets/${secret}/delete`))).status, 200);
+  assert.equal((await alice.post(settings('alice', `/secrets/${secret}/delete`), {})).status, 303);
+});
+
 test('two people in two projects through two connections: nothing crosses', async () => {
   const [alice, carol] = await Promise.all([signedIn('alice'), signedIn('carol')]);
   const path = { alice: settings('alice'), carol: settings('carol', '', PROJECTS.research) };
@@ -262,9 +360,7 @@ test('a database that fails is a logged error without its words', async () => {
   const broken = await start({ PGHOST: '/nonexistent' });
   const response = await new Person(broken.address).signIn(tokens.alice);
   assert.equal(response.status, 500);
-  for (let i = 0; i < 50 && !broken.log.includes('request failed'); i++) await new Promise((resolve) => { setTimeout(resolve, 50); });
-  assert.match(broken.log, /"msg":"request failed"/);
-  assert.match(broken.log, /"code":"ENOENT"/);
+  await logged(broken, /"code":"ENOENT".*"msg":"request failed"/);
   assert.ok(!broken.log.includes(tokens.alice));
 });
 
