@@ -779,13 +779,10 @@ resolve_rows(const pg_uuid_t *project_id, const TextList *names, Resolved *found
 	UnregisterSnapshot(snapshot);
 }
 
-static pg_uuid_t
-usage_id(const text *name)
+static void
+get_usage_id(const text *name, pg_uuid_t *id)
 {
-	pg_uuid_t	id;
-
-	tarx_keys_usage_name_id(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), id.data);
-	return id;
+	tarx_keys_usage_name_id(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), id->data);
 }
 
 /* For each secret, because each was resolved */
@@ -794,8 +791,9 @@ note_allowed(const pg_uuid_t *project_id, const Resolved *found)
 {
 	for (uint64 i = 0; i < found->count; i++)
 	{
-		pg_uuid_t	id = usage_id(found->names[i]);
+		pg_uuid_t	id;
 
+		get_usage_id(found->names[i], &id);
 		tarx_keys_log_event("resolve_secret", TARX_KEYS_ALLOWED, project_id, &id, NULL);
 		tarx_keys_usage_count(TARX_KEYS_USAGE_SECRET, project_id, &id, true);
 	}
@@ -815,7 +813,7 @@ note_refused(const pg_uuid_t *project_id, const Resolved *found, int sqlerrcode)
 		tarx_keys_log_event("resolve_secret", TARX_KEYS_REFUSED, project_id, NULL, sqlstate);
 		return;
 	}
-	id = usage_id(found->last);
+	get_usage_id(found->last, &id);
 	tarx_keys_log_event("resolve_secret", TARX_KEYS_REFUSED, project_id, &id, sqlstate);
 	tarx_keys_usage_count(TARX_KEYS_USAGE_SECRET, project_id, &id, false);
 }
