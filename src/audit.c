@@ -626,8 +626,11 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	values[10] = object_name == NULL ? (Datum) 0 : clipped_name(object_name);
 	nulls[10] = object_name == NULL;
 	values[11] = CStringGetTextDatum("done");
+	/* Only record_audit() has a long action, from who may call it directly */
 	if (!bind_row(&binding, &ends->chain, ends->last_stamp, &values[2], &nulls[2]))
-		elog(ERROR, "audit row cannot be bound");
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("action is too long")));
 	stamp_row(ends->last_stamp, ends, &binding);
 	ends->last_seq += LANES;
 	values[12] = PointerGetDatum(stamp_bytea(ends->last_stamp));

@@ -304,6 +304,11 @@ SELECT seq > 40, action FROM tarx_keys.project_audit;
 RESET ROLE;
 SELECT * FROM tarx_keys.verify_audit(:'A');
 ROLLBACK;
+-- who owns the log may append any action, but not of any length
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.record_audit(:'A', repeat('x', 100000), NULL, NULL);
+ROLLBACK;
 DROP TABLE attacks;
 DROP FUNCTION attack;
 

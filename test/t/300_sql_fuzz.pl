@@ -58,7 +58,7 @@ ask_ok(
 	SELECT tarx_keys.set_secret('$PROJECT', 'NAME', 'value'), tarx_keys.set_secret('$PROJECT', 'SHOP_TOKEN', 'value')});
 my $started = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 
-# Name, argument types, and who may execute it. Not what the flush worker and
+# Name, argument types, who may execute it, its kind, argument names. Not what the flush worker and
 # rotate_master_key() call: they make the arguments themselves, and none but the
 # owner and superusers may.
 my @functions = map { my @f = split /\|/, $_, -1; \@f } split /\n/, $node->safe_psql(
@@ -69,7 +69,8 @@ my @functions = map { my @f = split /\|/, $_, -1; \@f } split /\n/, $node->safe_
 		   (SELECT coalesce(string_agg(r, ','), '')
 			  FROM unnest(ARRAY['service', 'web', 'runner', 'stranger', 'tarx_keys_owner', current_user]) r
 			 WHERE has_function_privilege(r, p.oid, 'EXECUTE')),
-		   p.prokind
+		   p.prokind,
+		   coalesce(array_to_string(p.proargnames[1:p.pronargs], ','), '')
 	  FROM pg_proc p
 	 WHERE p.pronamespace = 'tarx_keys'::regnamespace
 	   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
@@ -117,6 +118,43 @@ my @texts = (
 	"a\tb", "a\nb", "\x01", "\x7f", q{'; SELECT 1 --}, q{\\}, '%s%n', '{}', '{"a":1}',
 	'tarx_keys', 'pg_catalog.now()', '-1', '1e400', 'NULL');
 
+# Boxes that open: for each function that takes one, what they are sealed for.
+# Values of every kind are in them.
+my $seal = PostgreSQL::Test::Utils::tempdir() . '/seal';
+{
+	# a sanitizer's library is for the servers
+	delete local $ENV{LD_PRELOAD};
+	run_program('', 'cc', '-o', $seal, "$FindBin::RealBin/../../examples/sealed/seal.c", '-lsodium');
+}
+my $server_key = ask_ok($node, 'service', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
+my $recipient = run_program('', $seal, 'new-key', "$seal.key");
+my %boxes;
+foreach my $n (0 .. $#texts)
+{
+	push @{ $boxes{add_sealed_llm_key} },
+	  [ 'openai', "Boxed $n", box($texts[$n], 'llm-key', 'openai', "Boxed $n"), undef ];
+	push @{ $boxes{set_sealed_secret} }, [ 'BOXED', box($texts[$n], 'secret', 'BOXED') ];
+}
+push @{ $boxes{add_sealed_llm_key} }, map {
+	[ 'openai_compatible', 'With URL', box('sk-0123456789abcdef', 'llm-key', 'openai_compatible', 'With URL', $_), $_ ]
+} 'https://models.example.com/v1', 'http://127.0.0.1', '';
+
+sub run_program
+{
+	my ($input, @command) = @_;
+	my ($out, $err);
+
+	IPC::Run::run(\@command, '<', \$input, '>', \$out, '2>', \$err) or die "@command: $err";
+	chomp $out;
+	return $out;
+}
+
+sub box
+{
+	my ($value, $what, @for) = @_;
+	return '\x' . run_program($value, $seal, $what, $server_key, $PROJECT, @for);
+}
+
 # A literal on one line, so that psql's line numbers tell the statement
 sub quote
 {
@@ -153,7 +191,12 @@ my %values = (
 	boolean => sub { return pick('true', 'false') },
 	integer => sub { return pick(0, 1, 2, 3, '(-1)', 1000, 2147483647, '(-2147483648)') },
 	bigint => sub { return pick(0, 1, '(-1)', 9223372036854775807) },
-	bytea => sub { return pick(q{'\x'}, q{'\x01'}, q{decode(repeat('01', 41), 'hex')}, q{decode(repeat('01', 60), 'hex')}) . '::bytea' },
+	# half of them a public key, of those that resolve sealed; one of low order
+	bytea => sub {
+		return quote("\\x$recipient") . '::bytea' if rand() < 0.5;
+		return pick(q{'\x'}, q{'\x01'}, map { "decode(repeat('01', $_), 'hex')" } 32, 41, 60) . '::bytea' if rand() < 0.8;
+		return q{decode(repeat('00', 32), 'hex')};
+	},
 	timestamptz => sub {
 		return '(' . pick("'infinity'", "'-infinity'", 'now()', "now() + interval '1 day'", "'4713-01-01 BC'",
 			"'294276-12-31'", "'epoch'") . ')::timestamptz';
@@ -183,9 +226,22 @@ sub call
 	my @own = grep { $_->[2] =~ /\b$role\b/ } @functions;
 	# mostly what the role may execute, and for a project that there is
 	my $f = @own && rand() < 0.8 ? pick(@own) : pick(@functions);
-	my @args = map { value($_) } split /,/, $f->[1];
+	my @types = split /,/, $f->[1];
+	my @args = map { value($_) } @types;
+	my @names = split /,/, $f->[4];
 
-	$args[0] = quote($PROJECT) . '::uuid' if $f->[1] =~ /^uuid(?:,|$)/ && rand() < 0.6;
+	foreach my $n (0 .. $#args)
+	{
+		next unless $types[$n] eq 'uuid' && $names[$n] =~ /^(agent|key|project)_id$/ && rand() < 0.6;
+		$args[$n] = quote($1 eq 'project' ? $PROJECT : pick(@{ $pool{$1} }, $PROJECT)) . '::uuid';
+	}
+	if ($boxes{ $f->[0] } && rand() < 0.7)
+	{
+		my @for = map { defined $_ ? quote($_) : 'NULL' } @{ pick(@{ $boxes{ $f->[0] } }) };
+		@args[ 0 .. @for ] = (quote($PROJECT), @for);
+		my $n = int(rand @args);
+		$args[$n] = value($types[$n]) if rand() < 0.3;
+	}
 	my $verb = $f->[3] eq 'p' ? 'CALL ' : rand() < 0.5 ? 'SELECT * FROM ' : 'SELECT ';
 	return [ $f, $verb . "tarx_keys.$f->[0](" . join(', ', @args) . ');' ];
 }
@@ -217,7 +273,7 @@ sub script
 	return (\@lines, \%calls);
 }
 
-my ($made, %seen) = (0);
+my ($made, %seen, %succeeded) = (0);
 
 # Run a script; says which calls ended as none should.
 sub run
@@ -254,6 +310,7 @@ sub run
 	foreach my $line (sort { $a <=> $b } keys %$calls)
 	{
 		my ($f, $sql) = @{ $calls->{$line} };
+		$succeeded{ $f->[0] }++ unless $failed{$line};
 		next if $f->[2] =~ /\b$role\b/;
 		push @wrong, ($failed{$line} || 'executed') . " without a right: $sql"
 		  unless ($failed{$line} || '') eq '42501';
@@ -268,8 +325,12 @@ foreach my $round (1 .. $rounds)
 	fill_pool();
 	run($_) foreach (qw(service web runner stranger tarx_keys_owner), $superuser);
 }
+note(join(', ', map { "$_ $succeeded{$_}" } grep {/seal/} sort keys %succeeded));
 note("$made calls; " . join(', ', map { "$_ $seen{$_}" } sort keys %seen));
 
+ok($succeeded{add_sealed_llm_key} || $succeeded{set_sealed_secret}, 'boxes have been opened');
+ok($succeeded{resolve_key_sealed} || $succeeded{resolve_agent_key_sealed} || $succeeded{resolve_secrets_sealed},
+	'and made');
 is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'),
 	$started, 'the server has not restarted');
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:|XX000/, 'nothing crashed');
