@@ -9,5 +9,6 @@ if (process.env.TARX_KEYS_CHROMIUM) await import('./browser.test.js');
 await import('./service.test.js');
 await import('./providers.test.js');
 await import('./pooler.test.js');
+await import('./guide.test.js');
 await import('./logs.test.js');
 after(end);

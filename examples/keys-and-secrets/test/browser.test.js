@@ -2,7 +2,7 @@
 // they belong, and that everybody can use it.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
@@ -12,7 +12,8 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'
 const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM });
 after(() => browser.close());
 
-// A page of somebody who is signed in, and all that goes over the wire
+// A page of somebody who is signed in, and all that goes over the wire: texts,
+// and promises of texts
 async function open(user, { rest = '', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1100, height: 800 }, ...options });
   const page = await context.newPage();
@@ -22,7 +23,7 @@ async function open(user, { rest = '', ...options } = {}) {
   page.on('request', (request) => wire.push(`${request.url()} ${JSON.stringify(request.headers())} ${request.postData() ?? ''}`));
   page.on('response', (response) => {
     if (response.request().isNavigationRequest() || response.request().resourceType() === 'fetch') {
-      response.text().then((text) => wire.push(text), () => {});
+      wire.push(response.text().catch(() => ''));   // a redirect has none
     }
   });
   await page.goto(service.address);
@@ -83,8 +84,9 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   const cells = row(page, 'Project LLM keys', 'By browser');
   assert.match(await cells.textContent(), new RegExp(`Anthropic.*sk-ant-api03-.*…${value.slice(-4)}.*alice.*never`, 's'));
   const part = value.slice(16, 40);
-  for (const seen of [...wire, during, await contents(page, context), service.log, serverLog()]) assert.ok(!seen.includes(part));
-  assert.ok(wire.length > 2);
+  const overTheWire = await Promise.all(wire);
+  assert.ok(overTheWire.some((text) => text.includes('Added “By browser”.')));
+  for (const seen of [...overTheWire, during, await contents(page, context), service.log, serverLog()]) assert.ok(!seen.includes(part));
   const [{ id }] = await as('alice', "SELECT id FROM tarx_keys.llm_keys WHERE name = 'By browser'");
   assert.equal((await resolve(id)).key_value, value);
   await context.close();
@@ -176,7 +178,7 @@ test('a secret is set, set again, restored and deleted', async () => {
   await row(page, 'Project secrets', 'CRM_TOKEN').getByRole('button', { name: 'Restore' }).click();
   await page.getByText('Restored version 1 of CRM_TOKEN.').waitFor();
   assert.equal(await current(), values[0]);
-  for (const seen of [...wire, await contents(page, context), service.log, serverLog()]) {
+  for (const seen of [...await Promise.all(wire), await contents(page, context), service.log, serverLog()]) {
     for (const value of values) assert.ok(!seen.includes(value.slice(8, 40)));
   }
   await row(page, 'Project secrets', 'CRM_TOKEN').getByRole('link', { name: 'Delete' }).click();
@@ -221,7 +223,25 @@ test('an agent’s models come from its key, live, and so does what goes wrong',
   await card('Answer bot').getByRole('button', { name: 'Save' }).click();
   await page.getByText('Saved the agent.').waitFor();
   assert.equal(await card('Answer bot').getByLabel('Key').inputValue(), ids.google_ai);
-  for (const seen of [...wire, await contents(page, context)]) assert.doesNotMatch(seen, /not-a-real|notareal/);
+  const overTheWire = await Promise.all(wire);
+  assert.ok(overTheWire.some((text) => text.includes('"problem":"The provider answered 401')));
+  for (const seen of [...overTheWire, await contents(page, context)]) assert.doesNotMatch(seen, /not-a-real|notareal/);
+  await context.close();
+});
+
+test('while a provider has not answered, the page says so', async () => {
+  const { page, context } = await open('bob');
+  let release;
+  const held = new Promise((resolve_) => { release = resolve_; });
+  await page.route('**/models?*', async (route) => { await held; await route.continue(); });
+  await page.goto(service.address + settings('bob', '/agents'));
+  const models = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Triage bot' }) }).locator('.models');
+  assert.equal(await models.getByRole('status').textContent(), 'Asking the provider…');
+  assert.equal(await models.getAttribute('aria-busy'), 'true');
+  release();
+  await models.getByText('claude-haiku-5').waitFor();
+  assert.equal(await models.getByRole('status').textContent(), '3 models');
+  assert.equal(await models.getAttribute('aria-busy'), null);
   await context.close();
 });
 
@@ -302,28 +322,60 @@ async function problemsOf(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
+// As the page is now, wide and narrow
+async function checkLook(page, what) {
+  for (const width of [1100, 320]) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.deepEqual(await problemsOf(page), [], `${what} at ${width}`);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
+  }
+}
+
+const [{ id: emptyProject }] = await as('hana', "SELECT tarx_keys.create_project('Empty') AS id");
+await Promise.all(['hana', 'ivan'].map(newPerson));
+
+const LOOKS = {
+  alice: [settings('alice'), settings('alice', '/agents'), settings('alice', `/llm-keys/${ids.anthropic}/delete`),
+    settings('alice', '/secrets/SHOP_TOKEN/delete'), settings('alice', `/llm-keys/${ids.anthropic}/models`), '/nowhere'],
+  hana: [settings('hana', '', emptyProject), settings('hana', '/agents', emptyProject)],
+  ivan: ['/ivan/settings', '/ivan/settings/agents'],
+};
+
 for (const colorScheme of ['light', 'dark']) {
-  test(`no serious accessibility problem, and nothing too wide for 320 px: ${colorScheme}`, async () => {
-    const { page, context } = await open('alice', { colorScheme });
-    const paths = [settings('alice'), settings('alice', '/agents'), settings('alice', `/llm-keys/${ids.anthropic}/delete`),
-      settings('alice', '/secrets/SHOP_TOKEN/delete'), settings('alice', `/llm-keys/${ids.anthropic}/models`), '/nowhere'];
-    for (const path of paths) {
-      for (const width of [1100, 320]) {
-        await page.setViewportSize({ width, height: 800 });
+  for (const [user, paths] of Object.entries(LOOKS)) {
+    test(`no serious accessibility problem, and nothing too wide for 320 px: ${user}, ${colorScheme}`, async () => {
+      const { page, context } = await open(user, { colorScheme });
+      for (const path of paths) {
         await page.goto(service.address + path);
-        assert.deepEqual(await problemsOf(page), [], `${path} at ${width}`);
-        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${path} at ${width}`);
+        await checkLook(page, path);
       }
-    }
-    if (colorScheme === 'dark') {
-      await page.goto(service.address + settings('alice'));
-      await page.setViewportSize({ width: 320, height: 800 });
-      await shot(page, 'narrow-and-dark');
-    }
+      if (user === 'alice' && colorScheme === 'dark') {
+        await page.goto(service.address + settings('alice'));
+        await shot(page, 'narrow-and-dark');
+      }
+      await context.close();
+    });
+  }
+
+  test(`the same with a problem, a new platform key, and at sign-in: ${colorScheme}`, async () => {
+    const { page, context } = await open('alice', { colorScheme });
+    const submit = await fillKey(page, { provider: 'openai_compatible', name: 'x', value: newValue(), baseUrl: 'https://u@llm.example' });
+    await submit.click();
+    await page.locator('[aria-invalid]').waitFor();
+    await checkLook(page, 'a problem at a field');
+    const create = page.locator('form').filter({ has: page.getByLabel('Lists only') });
+    await create.getByLabel('Name').fill('Looked at');
+    await create.getByRole('button').click();
+    await page.getByLabel('Your new platform key. It is not shown again.').waitFor();
+    await checkLook(page, 'a new platform key');
     await context.clearCookies();
     await page.goto(service.address);
-    assert.deepEqual(await problemsOf(page), []);
     await shot(page, `sign-in-${colorScheme}`);
+    await checkLook(page, 'sign-in');
+    await page.getByLabel('Platform API key').fill('sk-tarx-wrong');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.locator('[aria-invalid]').waitFor();
+    await checkLook(page, 'a wrong key at sign-in');
     await context.close();
   });
 }
@@ -338,7 +390,18 @@ test('nothing but our own scripts runs, and they are small', async () => {
   });
   await refused;
   assert.notEqual(await page.title(), 'taken');
-  const own = ['../public/app.js', '../../sealed/sealing.js'].map((path) => statSync(new URL(path, import.meta.url)).size);
+  const scripts = new Map();    // URL → promise of the size
+  page.on('response', (response) => {
+    if (response.request().resourceType() === 'script') scripts.set(response.url(), response.body().then(({ length }) => length));
+  });
+  await page.goto(service.address + settings('alice', '/agents'));
+  await page.goto(service.address + settings('alice'));
+  const submit = await fillKey(page, { provider: 'openai', name: 'Weighed', value: newValue() });
+  await submit.click();
+  await page.getByText('Added “Weighed”.').waitFor();
+  const paths = Array.from(scripts.keys(), (url) => new URL(url).pathname);
+  for (const name of ['app.js', 'sealing.js', 'libsodium.mjs']) assert.ok(paths.includes(`/assets/${name}`), name);
+  const own = await Promise.all(Array.from(scripts).filter(([url]) => !/\/libsodium[-\w]*\.mjs$/.test(url)).map(([, size]) => size));
   assert.ok(own.reduce((sum, size) => sum + size) < 100_000);
   await context.close();
 });
