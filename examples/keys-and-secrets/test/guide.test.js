@@ -48,7 +48,10 @@ test('make example shows the service, and Ctrl+C removes everything', async () =
     assert.equal(readdirSync(directory).length, 1);
   } finally {
     example.pressCtrlC();
+    // should it not end by itself, it is ended all the same
+    const again = setTimeout(example.pressCtrlC, 20_000);
     code = await example.ended;
+    clearTimeout(again);
   }
   assert.equal(code, 0, example.output);
   assert.deepEqual(readdirSync(directory), []);
