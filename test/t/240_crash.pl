@@ -243,12 +243,14 @@ sub kill_postmaster
 {
 	my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my $tries = 100;
-	my $rotation = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE query ~ '^CALL'});
+	my @children = split /\n/, $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
 
 	$node->kill9;
-	# it would go on to its end, because it waits for no client
-	kill 'KILL', $rotation if $rotation;
-	# another may start once it is gone, and its children have noticed
+	# all of them, as in a crash of the machine: the rotation would go on to its end,
+	# because it waits for no client, and who is left alone may wait for a lock of
+	# one that is gone
+	kill 'KILL', @children;
+	# another may start once they are gone
 	usleep(100_000) while kill 0, $pid;
 	usleep(100_000) until $node->start(fail_ok => 1) || --$tries == 0;
 	return postmaster_is_up();
