@@ -239,12 +239,29 @@ sub kill_backend
 	return postmaster_is_up();
 }
 
+# By the kernel's word: pg_stat_activity lacks those that are starting or ending
+sub children_of
+{
+	my ($parent) = @_;
+	my @children;
+
+	foreach my $file (glob '/proc/[0-9]*/stat')
+	{
+		open(my $stat, '<', $file) or next;
+		my ($pid, $of) = (<$stat> // '') =~ /^(\d+) \(.*\) \S (\d+) /s or next;
+		push @children, $pid if $of == $parent;
+	}
+	return @children;
+}
+
 sub kill_postmaster
 {
 	my $pid = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my $tries = 100;
-	my @children = split /\n/, $node->safe_psql('postgres', 'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
 
+	# it starts no more of them while they are counted
+	kill 'STOP', $pid;
+	my @children = children_of($pid);
 	$node->kill9;
 	# all of them, as in a crash of the machine: the rotation would go on to its end,
 	# because it waits for no client, and who is left alone may wait for a lock of
