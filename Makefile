@@ -17,10 +17,10 @@ MODULE_big = tarx_keys
 # The version stands in the control file and nowhere else.
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" tarx_keys.control)
 
-# Files without postgres.h build, and are tested, on their own.
-SOURCES := $(sort $(wildcard src/*.c))
-PURE_OBJS := $(patsubst %.c,%.o,$(shell grep -L '^\#include "postgres.h"' $(SOURCES)))
+SOURCES := $(sort $(wildcard src/*/*.c))
 OBJS = $(SOURCES:.c=.o)
+# These files build, and are tested, without PostgreSQL.
+PURE_OBJS := $(patsubst %.c,%.o,$(sort $(wildcard src/pure/*.c)))
 
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
@@ -32,6 +32,8 @@ DATA = $(filter-out $(FROZEN),$(wildcard sql/released/*.sql)) $(wildcard sql/upd
 # The server's headers count as system headers, so that -Wextra is about us.
 override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 override PG_CFLAGS += -std=gnu11 -Wall -Wextra
+# With each object the compiler writes which headers it was made of, for make.
+override PG_CFLAGS += -MMD -MP
 SHLIB_LINK += -lsodium
 
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
@@ -47,7 +49,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. $(TEMP_CLUSTER)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
+EXTRA_CLEAN = $(OBJS:.o=.d) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 	regression.diffs regression.out test/unit/bin examples/sealed/node_modules \
 	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules
 
@@ -64,6 +66,9 @@ else
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+-include $(OBJS:.o=.d) $(wildcard test/unit/bin/*.d)
+$(OBJS:.o=.bc): %.bc: %.o
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
 	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \

@@ -8,7 +8,7 @@
  * of it before it measures anything.
  */
 #include "postgres.h"
-#include "compat.h"
+#include "base/compat.h"
 
 #include <sodium.h>
 #include <time.h>
@@ -17,9 +17,9 @@
 #include "utils/builtins.h"
 #include "utils/uuid.h"
 
-#include "crypto.h"
-#include "envelope.h"
-#include "keyring.h"
+#include "pure/crypto.h"
+#include "pure/envelope.h"
+#include "pure/keyring_text.h"
 
 PG_MODULE_MAGIC;
 

@@ -6,7 +6,7 @@
  * Input: a byte, odd for allow_insecure; a suffix with its length in front; the
  * URL.
  */
-#include "baseurl.h"
+#include "pure/baseurl.h"
 #include "fuzz.h"
 
 static bool

@@ -8,7 +8,7 @@
 #ifndef TARX_KEYS_FUZZ_BINDING_H
 #define TARX_KEYS_FUZZ_BINDING_H
 
-#include "envelope.h"
+#include "pure/envelope.h"
 #include "fuzz.h"
 
 static inline TarxKeysMasterKey

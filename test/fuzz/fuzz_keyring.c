@@ -5,7 +5,7 @@
  *
  * Input: the file.
  */
-#include "keyring.h"
+#include "pure/keyring_text.h"
 #include "fuzz.h"
 
 static void

@@ -4,7 +4,7 @@
  *
  * Input: a number of prefixes, these with their lengths in front, and the value.
  */
-#include "mask.h"
+#include "pure/mask.h"
 #include "fuzz.h"
 
 #define MAX_PREFIXES	4

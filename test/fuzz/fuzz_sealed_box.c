@@ -9,7 +9,7 @@
  * payload as well.
  */
 #include "fuzz_binding.h"
-#include "sealed_box.h"
+#include "pure/sealed_box.h"
 
 /* The bytes may be a box or not; no more may be written than is said. */
 static bool

@@ -5,7 +5,7 @@
  *
  * Input: the text, up to the first NUL.
  */
-#include "sensitive_text.h"
+#include "pure/sensitive_text.h"
 #include "fuzz.h"
 
 typedef struct Verdict

@@ -4,7 +4,7 @@
  *
  * Input: the template.
  */
-#include "template.h"
+#include "pure/template.h"
 #include "fuzz.h"
 
 static void

@@ -4,7 +4,7 @@
  *
  * Input: the text.
  */
-#include "text_rules.h"
+#include "pure/text_rules.h"
 #include "fuzz.h"
 
 /* Independent of the rules' own way to go through a text */

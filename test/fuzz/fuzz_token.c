@@ -4,7 +4,7 @@
  *
  * Input: 32 random bytes, 4 of a checksum, and what may be a token.
  */
-#include "token.h"
+#include "pure/token.h"
 #include "fuzz.h"
 
 int

@@ -132,7 +132,7 @@ as_postgres_in_copy() {
 	trap "rm -rf '$copy'" EXIT
 	mkdir "$copy/src"
 	tar -C "$checkout" --exclude=./.git --exclude=./tmp_check --exclude=./stage --exclude=./deb \
-		--exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./test/unit/bin -cf - . |
+		--exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude='*.d' --exclude=./test/unit/bin -cf - . |
 		tar -C "$copy/src" -xf -
 	chown -R postgres: "$copy"
 	(cd "$copy/src" && HOME=$copy runuser -u postgres -- "$@") || status=$?

@@ -12,7 +12,7 @@
  */
 #include <sodium.h>
 
-#include "baseurl.h"
+#include "pure/baseurl.h"
 #include "tap.h"
 
 /* Short names, for the tables to be readable. */

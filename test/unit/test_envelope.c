@@ -15,9 +15,9 @@
  */
 #include <sodium.h>
 
-#include "crypto.h"
-#include "envelope.h"
-#include "keyring.h"
+#include "pure/crypto.h"
+#include "pure/envelope.h"
+#include "pure/keyring_text.h"
 #include "tap.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))

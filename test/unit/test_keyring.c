@@ -13,8 +13,8 @@
  */
 #include <sodium.h>
 
-#include "crypto.h"
-#include "keyring.h"
+#include "pure/crypto.h"
+#include "pure/keyring_text.h"
 #include "tap.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))

@@ -11,7 +11,7 @@
  */
 #include <sodium.h>
 
-#include "mask.h"
+#include "pure/mask.h"
 #include "tap.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))

@@ -2,7 +2,7 @@
  * test_sealed_box.c
  *	  Values that travel sealed: key pairs, boxes, and what they are held to.
  */
-#include "sealed_box.h"
+#include "pure/sealed_box.h"
 
 #include <sodium.h>
 

@@ -11,7 +11,7 @@
 #include <sodium.h>
 
 #include "tap.h"
-#include "text_rules.h"
+#include "pure/text_rules.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -8,7 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "sensitive_text.h"
+#include "pure/sensitive_text.h"
 #include "tap.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))

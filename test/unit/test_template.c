@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "tap.h"
-#include "template.h"
+#include "pure/template.h"
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 

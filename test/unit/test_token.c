@@ -2,7 +2,7 @@
  * test_token.c
  *	  The form of platform API keys.
  */
-#include "token.h"
+#include "pure/token.h"
 
 #include <sodium.h>
 

@@ -1,0 +1,115 @@
+/*
+ * base.h
+ *	  What every other folder stands on: arguments and texts, errors, settings,
+ *	  saved queries, result sets, and the wiping of secrets.
+ *
+ * Include after postgres.h.
+ */
+#ifndef TARX_KEYS_BASE_H
+#define TARX_KEYS_BASE_H
+
+#include "datatype/timestamp.h"
+#include "fmgr.h"
+#include "utils/portal.h"
+#include "utils/snapshot.h"
+#include "utils/tuplestore.h"
+#include "utils/uuid.h"
+
+#include "base/errcodes.h"
+#include "pure/pure.h"
+
+/* secret.c: wiping */
+typedef struct TarxKeysSecret TarxKeysSecret;
+
+extern TarxKeysSecret *tarx_keys_secret_register(void *data, size_t size);
+extern void tarx_keys_secret_wipe(TarxKeysSecret *secret);
+
+/* text.c: arguments, and text as the UTF-8 that rules and ciphertext are over */
+typedef struct TarxKeysText
+{
+	char	   *data;			/* not NUL-terminated; NULL for SQL NULL */
+	size_t		len;
+	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of
+								 * ours */
+} TarxKeysText;
+
+extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
+extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);
+extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
+extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
+extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
+extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
+extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
+extern text *tarx_keys_from_utf8(const char *data, size_t len);
+extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
+extern void tarx_keys_check_name(const TarxKeysText *name, const char *what);
+extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
+extern void tarx_keys_check_value(const TarxKeysText *value, const char *what);
+extern void tarx_keys_check_secret_name(const TarxKeysText *name, const char *what);
+extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *what);
+extern void tarx_keys_check_description(const TarxKeysText *description, const char *what);
+
+/* errors.c: the errors that more than one place reports, in one wording */
+pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
+pg_noreturn extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id);
+pg_noreturn extern void tarx_keys_fail_no_acting_user(void);
+pg_noreturn extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id);
+pg_noreturn extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_secrets_not_found(const char *names, unsigned long count);
+pg_noreturn extern void tarx_keys_fail_secret_version(const char *name, int32 version);
+pg_noreturn extern void tarx_keys_fail_secret_integrity(const char *name);
+pg_noreturn extern void tarx_keys_fail_no_keyring(void);
+pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
+
+/* settings.c */
+extern void tarx_keys_settings_init(void);
+extern const char *tarx_keys_setting_key_file(void);
+extern const char *tarx_keys_setting_key_command(void);
+extern bool tarx_keys_setting_key_is_set(void);
+extern bool tarx_keys_setting_insecure_urls(void);
+extern bool tarx_keys_setting_redact_logs(void);
+extern bool tarx_keys_setting_require_login(void);
+extern int	tarx_keys_setting_secret_versions_kept(void);
+
+typedef enum TarxKeysLogResolves
+{
+	TARX_KEYS_LOG_OFF,
+	TARX_KEYS_LOG_REFUSED,
+	TARX_KEYS_LOG_ALL
+} TarxKeysLogResolves;
+
+extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
+extern int	tarx_keys_setting_login_failures(void);
+extern int	tarx_keys_setting_usage_entries(void);
+extern int	tarx_keys_setting_usage_flush_interval(void);
+
+/* queries.c: saved SPI plans */
+#define TARX_KEYS_QUERY_MAX_ARGS	13
+typedef struct TarxKeysQuery
+{
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[TARX_KEYS_QUERY_MAX_ARGS];
+	void	   *plan;
+} TarxKeysQuery;
+
+extern void tarx_keys_queries_begin(void);
+extern void tarx_keys_queries_end(void);
+extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const char *nulls,
+								  bool read_only);
+extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
+									 Snapshot snapshot);
+extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values);
+extern uint64 tarx_keys_query_change_latest(TarxKeysQuery *query, Datum *values,
+											const char *nulls);
+extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot);
+extern void tarx_keys_query_lock(TarxKeysQuery *query);
+extern Snapshot tarx_keys_latest_snapshot(void);
+
+/* rows.c: results of functions that return sets */
+extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
+											 TupleDesc (*describe) (void));
+
+#endif							/* TARX_KEYS_BASE_H */

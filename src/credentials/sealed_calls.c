@@ -1,0 +1,144 @@
+/*
+ * sealed_calls.c
+ *	  What the sealed forms of our calls take and give instead of a value.
+ *
+ * In: a box to the public key that sealing_public_key() publishes, bound to
+ * what the call is for.  Out: a box to the caller's own public key.  Either
+ * way no statement, row or message outside of this process has the value.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "credentials/credentials.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_sealing_public_key);
+
+/* sealing_public_key() returns (key_id text, public_key bytea): see sql/47_sealed_boxes.sql */
+Datum
+tarx_keys_sealing_public_key(PG_FUNCTION_ARGS)
+{
+	bytea	   *public_key = palloc(VARHDRSZ + TARX_KEYS_BOX_KEY_BYTES);
+	char		key_id[TARX_KEYS_BOX_KEY_ID_HEX];
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	SET_VARSIZE(public_key, VARHDRSZ + TARX_KEYS_BOX_KEY_BYTES);
+	tarx_keys_active_public_key((uint8 *) VARDATA(public_key));
+	tarx_keys_sealed_box_key_id((const uint8 *) VARDATA(public_key), key_id);
+	values[0] = CStringGetTextDatum(key_id);
+	values[1] = PointerGetDatum(public_key);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/* One error whatever is wrong, so that nobody learns from it what a box has. */
+pg_noreturn static void
+fail_box(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_SEALED_BOX),
+			 errmsg("the sealed box does not open for this call"),
+			 errhint("Get the public key from tarx_keys.sealing_public_key() and seal the value again, for exactly the arguments of this call and with an expiry to come.")));
+}
+
+/*
+ * The value in the box that is argument n, as UTF-8 and a registered secret
+ * that the caller wipes.  TK013 unless the box is for this header; TK005
+ * without a keyring.
+ */
+TarxKeysText
+tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n, const TarxKeysBinding *header)
+{
+	uint64		now = (uint64) timestamptz_to_time_t(GetCurrentTimestamp());
+	TarxKeysText payload;
+	size_t		value_at;
+
+	tarx_keys_require_arg(fcinfo, n, "sealed");
+
+	/*
+	 * no value is longer than a secret, and nothing is copied before that is
+	 * known
+	 */
+	if (toast_raw_datum_size(PG_GETARG_DATUM(n)) - VARHDRSZ >
+		tarx_keys_sealed_box_len(header, TARX_KEYS_SECRET_MAX_BYTES) ||
+		!tarx_keys_open_box(PG_GETARG_BYTEA_PP(n), &payload) ||
+		!tarx_keys_sealed_box_check((const uint8 *) payload.data, payload.len, header, now,
+									&value_at))
+		fail_box();
+	payload.data += value_at;
+	payload.len -= value_at;
+	return payload;
+}
+
+/* Argument n as a public key to seal to; an error if it is NULL or none. */
+const uint8 *
+tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n)
+{
+	uint8		empty[TARX_KEYS_BOX_OVERHEAD];
+	bytea	   *public_key;
+
+	tarx_keys_require_arg(fcinfo, n, "recipient_public_key");
+	public_key = PG_GETARG_BYTEA_PP(n);
+	if (VARSIZE_ANY_EXHDR(public_key) != TARX_KEYS_BOX_KEY_BYTES ||
+		!tarx_keys_box_seal(empty, NULL, 0, (const uint8 *) VARDATA_ANY(public_key)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("recipient_public_key is no public key to seal to"),
+				 errhint("Pass the %d bytes of the public key that libsodium's crypto_box_keypair() makes.",
+						 TARX_KEYS_BOX_KEY_BYTES)));
+	return (const uint8 *) VARDATA_ANY(public_key);
+}
+
+static bytea *
+seal_for(const uint8 *recipient, const TarxKeysText *value)
+{
+	size_t		size = VARHDRSZ + TARX_KEYS_BOX_OVERHEAD + value->len;
+	bytea	   *box = palloc(size);
+	bool		ok;
+
+	SET_VARSIZE(box, size);
+	ok = tarx_keys_box_seal((uint8 *) VARDATA(box), (const uint8 *) value->data, value->len,
+							recipient);
+	if (!ok)
+		elog(ERROR, "a public key that was accepted does not seal");
+	return box;
+}
+
+/* A value as a text in clear, which is a registered secret */
+static text *
+in_clear(const TarxKeysText *value, TarxKeysSecret **copy)
+{
+	text	   *result = palloc(VARHDRSZ + value->len);
+
+	*copy = tarx_keys_secret_register(result, VARHDRSZ + value->len);
+	SET_VARSIZE(result, VARHDRSZ + value->len);
+	memcpy(VARDATA(result), value->data, value->len);
+	return result;
+}
+
+/*
+ * What a result row is formed of: the value sealed to the recipient, or in
+ * clear if that is NULL.  The value is wiped; the caller wipes *copy.
+ */
+Datum
+tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
+					   TarxKeysSecret **copy)
+{
+	void	   *result;
+
+	*copy = NULL;
+	if (recipient != NULL)
+		result = seal_for(recipient, value);
+	else
+		result = in_clear(value, copy);
+	tarx_keys_secret_wipe(value->secret);
+	return PointerGetDatum(result);
+}

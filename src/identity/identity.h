@@ -1,0 +1,38 @@
+/*
+ * identity.h
+ *	  Who acts in this transaction, and in which project.
+ *
+ * Include after postgres.h.
+ */
+#ifndef TARX_KEYS_IDENTITY_H
+#define TARX_KEYS_IDENTITY_H
+
+#include "base/base.h"
+
+/* identity.c: who acts, and in which project */
+typedef struct TarxKeysIdentity
+{
+	const char *user_id;
+	const pg_uuid_t *project_id;	/* the active project, or NULL */
+	bool		proven;			/* by a platform key, not asserted by a
+								 * backend */
+	bool		read_only;		/* may only list */
+	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
+	const char *expires_at;		/* a TimestampTz as a number, or '' for never */
+} TarxKeysIdentity;
+
+extern void tarx_keys_identity_init(void);
+extern void tarx_keys_enter_maintenance_mode(void);
+extern void tarx_keys_check_project(const pg_uuid_t *project_id);
+extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
+extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
+extern char *tarx_keys_acting_user(void);
+extern void tarx_keys_require_manager(void);
+extern bool tarx_keys_identity_is_narrowed(void);
+extern bool tarx_keys_identity_is_proven(void);
+extern bool tarx_keys_identity_expires(TimestampTz *when);
+extern void tarx_keys_warn_without_transaction(const char *function);
+extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
+extern const char *tarx_keys_acting_user_or_null(void);
+
+#endif							/* TARX_KEYS_IDENTITY_H */

@@ -1,0 +1,61 @@
+/*
+ * keyring.h
+ *	  The master keyring: where it comes from, where it is kept, and what is
+ *	  done with its keys.
+ *
+ * Include after postgres.h.
+ */
+#ifndef TARX_KEYS_KEYRING_H
+#define TARX_KEYS_KEYRING_H
+
+#include <signal.h>
+
+#include "base/base.h"
+
+/* sealing.c: values in and out of envelopes */
+typedef enum TarxKeysRowState	/* SQL has these as numbers; the worst is the
+								 * greatest */
+{
+	TARX_KEYS_ROW_OK,
+	TARX_KEYS_ROW_WITHOUT_MASTER_KEY,
+	TARX_KEYS_ROW_TAMPERED
+} TarxKeysRowState;
+
+extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
+extern TarxKeysRowState tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope,
+										   TarxKeysText *value);
+extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,
+								TarxKeysText *value);
+extern bool tarx_keys_master_key_is_missing(bytea *envelope);
+extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8,
+						   TarxKeysText *value);
+
+extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
+extern TarxKeysRowState tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp);
+extern bool tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp);
+
+extern void tarx_keys_active_public_key(uint8 *public_key);
+extern bool tarx_keys_open_box(bytea *box, TarxKeysText *payload);
+
+/* keyring_page.c: the keyring in shared memory */
+extern void tarx_keys_page_init(void);
+extern void tarx_keys_page_keep_writable(void);
+extern TarxKeysKeyring *tarx_keys_page_pending(void);
+extern void tarx_keys_page_publish(const TarxKeysKeyring *ring);
+extern void tarx_keys_page_set_problem(TarxKeysKeyringProblem problem);
+extern TarxKeysKeyringProblem tarx_keys_page_problem(void);
+extern TimestampTz tarx_keys_page_loaded_at(void);
+extern bool tarx_keys_page_has_keyring(void);
+extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
+extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
+extern bool tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
+
+/* keyring_source.c: where the keyring comes from */
+extern void tarx_keys_keyring_load(void);
+extern TarxKeysKeyringProblem tarx_keys_key_file_problem(const char *path);
+
+/* keyring_worker.c: reloads it */
+extern void tarx_keys_worker_register(void);
+extern volatile sig_atomic_t tarx_keys_worker_in_command;
+
+#endif							/* TARX_KEYS_KEYRING_H */

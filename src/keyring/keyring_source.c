@@ -1,0 +1,231 @@
+/*
+ * keyring_source.c
+ *	  Fetches the keyring from the one setting that names it.
+ *
+ * Runs in the postmaster while it preloads us and in the reload worker, never
+ * in a backend.  The text passes through guarded memory that is wiped when it
+ * is freed; a keyring that is refused leaves the one in use as it is.  The log
+ * says why, without any part of the text.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libpq/pqsignal.h"
+
+#include "keyring/keyring.h"
+
+static bool
+is_set(const char *setting)
+{
+	return setting != NULL && setting[0] != '\0';
+}
+
+/* The rule of ssl_key_file: private to the server's user, or root's and read by a group. */
+static TarxKeysKeyringProblem
+check_file(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		return TARX_KEYS_KEYRING_FILE_NOT_REGULAR;
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return TARX_KEYS_KEYRING_FILE_OWNER;
+	if ((st->st_uid == geteuid() && (st->st_mode & (S_IRWXG | S_IRWXO)) != 0) ||
+		(st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) != 0))
+		return TARX_KEYS_KEYRING_FILE_MODE;
+	return TARX_KEYS_KEYRING_OK;
+}
+
+/* What is wrong with the file by now, by its name; it is not opened. */
+TarxKeysKeyringProblem
+tarx_keys_key_file_problem(const char *path)
+{
+	struct stat st;
+
+	if (!is_absolute_path(path))
+		return TARX_KEYS_KEYRING_PATH_RELATIVE;
+	if (stat(path, &st) != 0)
+		return TARX_KEYS_KEYRING_FILE_UNREADABLE;
+	return check_file(&st);
+}
+
+/* Read to the end of fd; room for one byte more tells a text that is too long. */
+static TarxKeysKeyringProblem
+read_text(int fd, char *text, size_t *len)
+{
+	ssize_t		got;
+
+	*len = 0;
+	do
+	{
+		got = read(fd, text + *len, TARX_KEYS_KEYRING_MAX_TEXT + 1 - *len);
+		if (got > 0)
+			*len += (size_t) got;
+	} while ((got > 0 && *len <= TARX_KEYS_KEYRING_MAX_TEXT) ||
+			 (got < 0 && errno == EINTR));
+	if (got < 0)
+		return TARX_KEYS_KEYRING_FILE_UNREADABLE;
+	if (*len > TARX_KEYS_KEYRING_MAX_TEXT)
+		return TARX_KEYS_KEYRING_TOO_LONG;
+	return TARX_KEYS_KEYRING_OK;
+}
+
+/*
+ * The checks are on the open file, not on its name.  O_NONBLOCK, so that a
+ * FIFO in its place is refused instead of waited for.
+ */
+static TarxKeysKeyringProblem
+read_file(const char *path, char *text, size_t *len)
+{
+	TarxKeysKeyringProblem problem;
+	struct stat st;
+	int			fd;
+
+	if (!is_absolute_path(path))
+		return TARX_KEYS_KEYRING_PATH_RELATIVE;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
+	if (fd < 0 || fstat(fd, &st) != 0)
+	{
+		ereport(LOG,
+				(errcode_for_file_access(),
+				 errmsg("tarx_keys: could not open master key file \"%s\": %m", path)));
+		problem = TARX_KEYS_KEYRING_FILE_UNREADABLE;
+	}
+	else
+		problem = check_file(&st);
+	if (problem == TARX_KEYS_KEYRING_OK)
+		problem = read_text(fd, text, len);
+	if (fd >= 0)
+		close(fd);
+	return problem;
+}
+
+/*
+ * Not by OpenPipeStream(): at exit it waits for the command, and a worker that
+ * is to shut down must not.  read_text reads the descriptor itself, so no stdio
+ * buffer keeps a copy.
+ */
+static TarxKeysKeyringProblem
+read_command(const char *command, char *text, size_t *len)
+{
+	TarxKeysKeyringProblem problem;
+	FILE	   *pipe;
+	int			status;
+
+	(void) fflush(NULL);
+	pqsignal(SIGPIPE, PG_SIG_DFL);	/* for the command, not for us */
+	pipe = popen(command, "r");
+	pqsignal(SIGPIPE, PG_SIG_IGN);
+	if (pipe == NULL)
+		return TARX_KEYS_KEYRING_COMMAND_FAILED;
+	tarx_keys_worker_in_command = true;
+	problem = read_text(fileno(pipe), text, len);
+	status = pclose(pipe);
+	tarx_keys_worker_in_command = false;
+	if (problem == TARX_KEYS_KEYRING_OK && status != 0)
+	{
+		char	   *reason = wait_result_to_str(status);
+
+		ereport(LOG,
+				(errmsg("tarx_keys: master key command failed: %s", reason)));
+		pfree(reason);
+		problem = TARX_KEYS_KEYRING_COMMAND_FAILED;
+	}
+	return problem;
+}
+
+static TarxKeysKeyringProblem
+load_text(const char *file, const char *command, TarxKeysKeyring *ring,
+		  unsigned int *entry)
+{
+	TarxKeysKeyringProblem problem;
+	size_t		len = 0;
+	char	   *text = sodium_malloc(TARX_KEYS_KEYRING_MAX_TEXT + 1);
+
+	if (text == NULL)
+		return TARX_KEYS_KEYRING_NOT_LOCKED;
+	problem = is_set(file) ? read_file(file, text, &len) :
+		read_command(command, text, &len);
+	if (problem == TARX_KEYS_KEYRING_OK)
+		problem = tarx_keys_keyring_parse(text, len, ring, entry);
+	sodium_free(text);
+	return problem;
+}
+
+/* Fill *ring from the source; exactly one setting must name it. */
+static TarxKeysKeyringProblem
+load(TarxKeysKeyring *ring, unsigned int *entry)
+{
+	const char *file = tarx_keys_setting_key_file();
+	const char *command = tarx_keys_setting_key_command();
+	int			sources = is_set(file) + is_set(command) + tarx_keys_setting_key_is_set();
+
+	if (sources == 0)
+		return TARX_KEYS_KEYRING_NO_SOURCE;
+	if (sources > 1)
+		return TARX_KEYS_KEYRING_SEVERAL_SOURCES;
+	if (!tarx_keys_setting_key_is_set())
+		return load_text(file, command, ring, entry);
+
+	/* the check hook has parsed it, and noted why if it is no good */
+	*ring = *tarx_keys_page_pending();
+	return ring->nkeys > 0 ? TARX_KEYS_KEYRING_OK : tarx_keys_page_problem();
+}
+
+static void
+log_loaded(const TarxKeysKeyring *ring)
+{
+	char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
+	tarx_keys_fingerprint_hex(ring->keys[0].fingerprint, hex);
+	ereport(LOG,
+			(errmsg_plural("tarx_keys: master keyring loaded: %u key, active fingerprint %s",
+						   "tarx_keys: master keyring loaded: %u keys, active fingerprint %s",
+						   ring->nkeys, ring->nkeys, hex)));
+}
+
+static void
+log_refused(TarxKeysKeyringProblem problem, unsigned int entry)
+{
+	ereport(LOG,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 tarx_keys_page_has_keyring() ?
+			 errmsg("tarx_keys: master keyring not reloaded, the one in use stays") :
+			 errmsg("tarx_keys: no usable master keyring"),
+			 entry > 0 ?
+			 errdetail("%s It is entry %u.", tarx_keys_keyring_problem_text(problem), entry) :
+			 errdetail("%s", tarx_keys_keyring_problem_text(problem)),
+			 errhint("Correct the settings or the source and reload the configuration; a change of tarx_keys.master_key needs a restart.")));
+}
+
+/*
+ * Load the keyring and make it the one in use.  Never fails: whatever is
+ * wrong is logged, and what is in use stays in use.
+ */
+void
+tarx_keys_keyring_load(void)
+{
+	TarxKeysKeyring *ring = sodium_malloc(sizeof(TarxKeysKeyring));
+	TarxKeysKeyringProblem problem = TARX_KEYS_KEYRING_NOT_LOCKED;
+	unsigned int entry = 0;
+
+	if (ring != NULL)
+		problem = load(ring, &entry);
+	if (problem == TARX_KEYS_KEYRING_OK)
+	{
+		entry = 0;
+		tarx_keys_page_publish(ring);
+		problem = tarx_keys_page_problem();
+	}
+	else
+		tarx_keys_page_set_problem(problem);
+
+	if (problem == TARX_KEYS_KEYRING_OK)
+		log_loaded(ring);
+	else
+		log_refused(problem, entry);
+	sodium_free(ring);
+}

@@ -1,0 +1,212 @@
+/*
+ * sealing.c
+ *	  What is done with master keys: seals, stamps, opens and checks.
+ *
+ * The master key is in clear on the stack only here, only between fetching it
+ * from the keyring page and wiping it, and no error can come in between.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include <sodium.h>
+
+#include "keyring/keyring.h"
+
+/* Seal a value; the envelope as a bytea.  TK005 without a keyring. */
+bytea *
+tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value)
+{
+	TarxKeysMasterKey master;
+	size_t		size = VARHDRSZ + TARX_KEYS_ENVELOPE_OVERHEAD + value->len;
+	bytea	   *envelope = palloc(size);
+	bool		ok;
+
+	SET_VARSIZE(envelope, size);
+	tarx_keys_page_active_key(&master);
+	ok = tarx_keys_envelope_seal((uint8 *) VARDATA(envelope), &master, binding,
+								 (const uint8 *) value->data, value->len);
+	sodium_memzero(&master, sizeof(master));
+	if (!ok)
+		elog(ERROR, "the fields of a row exceed what can be bound");
+	return envelope;
+}
+
+/*
+ * Open an envelope, for those to whom it is no error if that fails: the value,
+ * as it was sealed in UTF-8, as a registered secret that the caller wipes; its
+ * secret is NULL if there is none to wipe.
+ */
+TarxKeysRowState
+tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+{
+	TarxKeysMasterKey master;
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
+	size_t		len = VARSIZE_ANY_EXHDR(envelope);
+	const uint8 *fingerprint = tarx_keys_envelope_fingerprint(bytes, len);
+	bool		ok;
+
+	*value = (TarxKeysText) {NULL, 0, NULL};
+	if (fingerprint == NULL)
+		return TARX_KEYS_ROW_TAMPERED;
+	value->len = tarx_keys_envelope_plain_len(len);
+	value->data = palloc(value->len + 1);
+	value->secret = tarx_keys_secret_register(value->data, value->len);
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return TARX_KEYS_ROW_WITHOUT_MASTER_KEY;
+	ok = tarx_keys_envelope_open((uint8 *) value->data, &master, binding, bytes, len);
+	sodium_memzero(&master, sizeof(master));
+	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
+}
+
+pg_noreturn static void
+fail_without_master_key(bytea *envelope)
+{
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
+	tarx_keys_fail_master_key_missing(tarx_keys_envelope_fingerprint((const uint8 *) VARDATA_ANY(envelope),
+																	 VARSIZE_ANY_EXHDR(envelope)));
+}
+
+/*
+ * The same, but TK005 or TK006 if the master key is missing.  False if the
+ * envelope, or anything it is bound to, is not what was sealed.
+ */
+bool
+tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+{
+	TarxKeysRowState state = tarx_keys_try_open(binding, envelope, value);
+
+	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
+		fail_without_master_key(envelope);
+	return state == TARX_KEYS_ROW_OK;
+}
+
+/*
+ * Does the keyring lack the master key that an envelope names?  For those to
+ * whom that is no error.  TK005 without a keyring.
+ */
+bool
+tarx_keys_master_key_is_missing(bytea *envelope)
+{
+	TarxKeysMasterKey master;
+	const uint8 *fingerprint = tarx_keys_envelope_fingerprint((const uint8 *) VARDATA_ANY(envelope),
+															  VARSIZE_ANY_EXHDR(envelope));
+
+	if (fingerprint == NULL)
+		return false;
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return true;
+	sodium_memzero(&master, sizeof(master));
+	return false;
+}
+
+/* The same with the value in the database's encoding, unless as_utf8 */
+bool
+tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8, TarxKeysText *value)
+{
+	if (!tarx_keys_open_utf8(binding, envelope, value))
+		return false;
+	if (!as_utf8)
+		*value = tarx_keys_secret_from_utf8(*value);
+	return true;
+}
+
+/* The stamp of fields that are stored in clear, as a bytea.  TK005 without a keyring. */
+bytea *
+tarx_keys_stamp(const TarxKeysBinding *binding)
+{
+	TarxKeysMasterKey master;
+	bytea	   *stamp = palloc(VARHDRSZ + TARX_KEYS_STAMP_BYTES);
+	bool		ok;
+
+	SET_VARSIZE(stamp, VARHDRSZ + TARX_KEYS_STAMP_BYTES);
+	tarx_keys_page_active_key(&master);
+	ok = tarx_keys_stamp_make((uint8 *) VARDATA(stamp), &master, binding);
+	sodium_memzero(&master, sizeof(master));
+	if (!ok)
+		elog(ERROR, "the fields of a row exceed what can be stamped");
+	return stamp;
+}
+
+/* Is this the stamp of these fields? */
+TarxKeysRowState
+tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp)
+{
+	TarxKeysMasterKey master;
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(stamp);
+	size_t		len = VARSIZE_ANY_EXHDR(stamp);
+	const uint8 *fingerprint = tarx_keys_stamp_fingerprint(bytes, len);
+	bool		ok;
+
+	if (fingerprint == NULL)
+		return TARX_KEYS_ROW_TAMPERED;
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return TARX_KEYS_ROW_WITHOUT_MASTER_KEY;
+	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
+	sodium_memzero(&master, sizeof(master));
+	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
+}
+
+/* The same for login(), which does not tell why: only the server log does. */
+bool
+tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
+{
+	TarxKeysRowState state = tarx_keys_check_stamp(binding, stamp);
+
+	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
+	{
+		char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
+		tarx_keys_fingerprint_hex(tarx_keys_stamp_fingerprint((const uint8 *) VARDATA_ANY(stamp),
+															  VARSIZE_ANY_EXHDR(stamp)), hex);
+		ereport(LOG_SERVER_ONLY,
+				(errmsg("tarx_keys: a stamp cannot be checked, because the master key with fingerprint %s is not in the keyring", hex),
+				 errhidestmt(true)));
+	}
+	return state == TARX_KEYS_ROW_OK;
+}
+
+/* The public key of the active master key.  TK005 without a keyring. */
+void
+tarx_keys_active_public_key(uint8 *public_key)
+{
+	TarxKeysMasterKey master;
+
+	tarx_keys_page_active_key(&master);
+	tarx_keys_sealed_box_public_key(public_key, &master);
+	sodium_memzero(&master, sizeof(master));
+}
+
+/*
+ * Open a box by whichever master key does, the active one first: its payload
+ * as a registered secret that the caller wipes.  False if none does; TK005
+ * without a keyring.
+ */
+bool
+tarx_keys_open_box(bytea *box, TarxKeysText *payload)
+{
+	uint8		fingerprints[TARX_KEYS_KEYRING_MAX_KEYS][TARX_KEYS_FINGERPRINT_BYTES];
+	int			count = tarx_keys_page_fingerprints(fingerprints);
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(box);
+	size_t		len = VARSIZE_ANY_EXHDR(box);
+	bool		ok = false;
+
+	if (len < TARX_KEYS_BOX_OVERHEAD)
+		return false;
+	payload->len = len - TARX_KEYS_BOX_OVERHEAD;
+	payload->data = palloc(payload->len + 1);
+	payload->secret = tarx_keys_secret_register(payload->data, payload->len);
+	for (int i = 0; i < count && !ok; i++)
+	{
+		TarxKeysMasterKey master;
+
+		/* a reload may just have dropped it */
+		if (!tarx_keys_page_find_key(fingerprints[i], &master))
+			continue;
+		ok = tarx_keys_sealed_box_open((uint8 *) payload->data, &master, bytes, len);
+		sodium_memzero(&master, sizeof(master));
+	}
+	return ok;
+}

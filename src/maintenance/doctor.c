@@ -1,0 +1,141 @@
+/*
+ * doctor.c
+ *	  What doctor() wants to know and SQL cannot see: the keyring's source and
+ *	  state, the key file and the directories above it, versions.
+ *
+ * Looks at files by name and mode only; none is opened.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include <limits.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "credentials/credentials.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_doctor_facts);
+PG_FUNCTION_INFO_V1(tarx_keys_doctor_open_directories);
+
+static Datum
+text_or_null(const char *string, bool *isnull)
+{
+	*isnull = string == NULL;
+	return *isnull ? (Datum) 0 : CStringGetTextDatum(string);
+}
+
+static bool
+is_set(const char *setting)
+{
+	return setting != NULL && setting[0] != '\0';
+}
+
+/* The file that is to be the keyring's, if there is one: by path, or NULL */
+static const char *
+key_file(void)
+{
+	return is_set(tarx_keys_setting_key_file()) ? tarx_keys_setting_key_file() : NULL;
+}
+
+static bool
+is_below(const char *path, const char *directory)
+{
+	char		real[PATH_MAX];
+	size_t		len;
+
+	if (realpath(directory, real) == NULL)
+		return false;
+	len = strlen(real);
+	return strncmp(path, real, len) == 0 && path[len] == '/';
+}
+
+/* doctor_facts(OUT ...): see sql/78_doctor.sql */
+Datum
+tarx_keys_doctor_facts(PG_FUNCTION_ARGS)
+{
+	TupleDesc	tupdesc;
+	Datum		values[8];
+	bool		nulls[8] = {false};
+	TarxKeysKeyringProblem problem = tarx_keys_page_problem();
+	TarxKeysKeyringProblem file_problem = TARX_KEYS_KEYRING_OK;
+	char		real[PATH_MAX];
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (key_file() != NULL)
+		file_problem = tarx_keys_key_file_problem(key_file());
+	values[0] = text_or_null(shared_preload_libraries_string, &nulls[0]);
+	values[1] = CStringGetTextDatum(sodium_version_string());
+	values[2] = Int32GetDatum((key_file() != NULL) +
+							  is_set(tarx_keys_setting_key_command()) +
+							  tarx_keys_setting_key_is_set());
+	values[3] = BoolGetDatum(tarx_keys_setting_key_is_set());
+	values[4] = BoolGetDatum(tarx_keys_page_has_keyring());
+	values[5] = text_or_null(problem == TARX_KEYS_KEYRING_OK ? NULL :
+							 tarx_keys_keyring_problem_text(problem), &nulls[5]);
+	values[6] = text_or_null(file_problem == TARX_KEYS_KEYRING_OK ? NULL :
+							 tarx_keys_keyring_problem_text(file_problem), &nulls[6]);
+	values[7] = BoolGetDatum(key_file() != NULL && realpath(key_file(), real) != NULL &&
+							 is_below(real, DataDir));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
+}
+
+/*
+ * Can somebody else than the server's user and root put another file in this
+ * directory's entry?  Not where the sticky bit keeps files to their owners.
+ */
+static bool
+is_open_to_others(const char *directory)
+{
+	struct stat st;
+
+	if (stat(directory, &st) != 0)
+		return false;
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return true;
+	return (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0;
+}
+
+/* Add to found the directories above path, which it shortens, that are open. */
+static void
+find_open_directories(char *path, ArrayBuildState **found)
+{
+	char	   *slash;
+
+	while ((slash = strrchr(path, '/')) != NULL && path[1] != '\0')
+	{
+		slash[slash == path ? 1 : 0] = '\0';
+		if (is_open_to_others(path))
+			*found = accumArrayResult(*found, CStringGetTextDatum(path), false, TEXTOID,
+									  CurrentMemoryContext);
+	}
+}
+
+/*
+ * doctor_open_directories() returns text[]: those above the key file, by the
+ * name it has in the setting and by the one that symbolic links lead to.
+ */
+Datum
+tarx_keys_doctor_open_directories(PG_FUNCTION_ARGS)
+{
+	ArrayBuildState *found = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+
+	if (key_file() != NULL && is_absolute_path(key_file()))
+	{
+		char		real[PATH_MAX];
+
+		find_open_directories(pstrdup(key_file()), &found);
+		if (realpath(key_file(), real) != NULL)
+			find_open_directories(real, &found);
+	}
+	PG_RETURN_DATUM(makeArrayResult(found, CurrentMemoryContext));
+}

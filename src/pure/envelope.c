@@ -1,0 +1,195 @@
+/*
+ * envelope.c
+ *	  Seals a value to the row it belongs to, and opens it only there.
+ *
+ * An envelope is
+ *
+ *		format version (1) | master-key fingerprint (8) | nonce (24) |
+ *		ciphertext | tag (16)
+ *
+ * and its AAD is
+ *
+ *		format version (1) | purpose (16) | scope (16) |
+ *		fields, each: 1 + length (4, big-endian) + bytes, or 0 for NULL
+ *
+ * A stamp authenticates fields that are stored in clear: format version (1) |
+ * master-key fingerprint (8) | MAC (32) over the same bytes as an AAD.
+ *
+ * Length prefixes keep neighbouring fields from flowing into each other, and
+ * the leading byte keeps NULL apart from ''.  The key is selected by its
+ * fingerprint, never by trial, because this AEAD does not commit to its key.
+ * Threat: an attacker may write any bytes into any column.
+ */
+#include "pure/envelope.h"
+
+#include <sodium.h>
+#include <string.h>
+
+_Static_assert(sizeof(TARX_KEYS_PURPOSE_LLM_KEY) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
+_Static_assert(sizeof(TARX_KEYS_PURPOSE_SECRET) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
+_Static_assert(sizeof(TARX_KEYS_PURPOSE_AUDIT_ROW) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
+_Static_assert(sizeof(TARX_KEYS_PURPOSE_AUDIT_ENDS) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
+_Static_assert(sizeof(TARX_KEYS_PURPOSE_PLATFORM) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
+
+static void
+append(TarxKeysBinding *binding, const void *bytes, size_t len)
+{
+	if (binding->overflow || len > sizeof(binding->aad) - binding->len)
+	{
+		binding->overflow = true;
+		return;
+	}
+	memcpy(binding->aad + binding->len, bytes, len);
+	binding->len += len;
+}
+
+/* Start a binding: purpose has 16 characters, scope (a project's uuid) 16 bytes. */
+void
+tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
+					   const uint8_t *scope)
+{
+	static const uint8_t version = TARX_KEYS_ENVELOPE_VERSION;
+
+	binding->overflow = false;
+	binding->len = 0;
+	binding->purpose = purpose;
+	memcpy(binding->scope, scope, TARX_KEYS_SCOPE_BYTES);
+	append(binding, &version, 1);
+	append(binding, purpose, TARX_KEYS_PURPOSE_BYTES);
+	append(binding, scope, TARX_KEYS_SCOPE_BYTES);
+}
+
+/* Bind one field; NULL is a value of its own.  Text goes in as UTF-8. */
+void
+tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len)
+{
+	uint8_t		prefix[5] = {1};
+
+	if (field == NULL)
+	{
+		append(binding, "", 1);
+		return;
+	}
+	if (len > TARX_KEYS_BINDING_MAX)
+	{
+		binding->overflow = true;
+		return;
+	}
+	prefix[1] = (uint8_t) (len >> 24);
+	prefix[2] = (uint8_t) (len >> 16);
+	prefix[3] = (uint8_t) (len >> 8);
+	prefix[4] = (uint8_t) len;
+	append(binding, prefix, sizeof(prefix));
+	append(binding, field, len);
+}
+
+/*
+ * Seal plain to out[0 .. plainlen + TARX_KEYS_ENVELOPE_OVERHEAD).  False, and
+ * nothing written, when the binding is too long.
+ */
+bool
+tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
+						const TarxKeysBinding *binding, const uint8_t *plain,
+						size_t plainlen)
+{
+	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+	uint8_t    *nonce = out + 1 + TARX_KEYS_FINGERPRINT_BYTES;
+
+	if (binding->overflow)
+		return false;
+	out[0] = TARX_KEYS_ENVELOPE_VERSION;
+	memcpy(out + 1, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
+	randombytes_buf(nonce, TARX_KEYS_NONCE_BYTES);
+	tarx_keys_subkey(subkey, key->key, binding->scope, binding->purpose);
+	tarx_keys_encrypt(out + TARX_KEYS_ENVELOPE_HEADER, plain, plainlen,
+					  binding->aad, binding->len, nonce, subkey);
+	sodium_memzero(subkey, sizeof(subkey));
+	return true;
+}
+
+/*
+ * Where the envelope names its master key, or NULL when these bytes are no
+ * envelope of a version that is known here.
+ */
+const uint8_t *
+tarx_keys_envelope_fingerprint(const uint8_t *envelope, size_t len)
+{
+	if (len < TARX_KEYS_ENVELOPE_OVERHEAD || envelope[0] != TARX_KEYS_ENVELOPE_VERSION)
+		return NULL;
+	return envelope + 1;
+}
+
+/* How long the plaintext of an envelope of len bytes is. */
+size_t
+tarx_keys_envelope_plain_len(size_t len)
+{
+	return len < TARX_KEYS_ENVELOPE_OVERHEAD ? 0 : len - TARX_KEYS_ENVELOPE_OVERHEAD;
+}
+
+/*
+ * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)).  False,
+ * with no plaintext in out, unless every byte and every bound field is as
+ * sealed.
+ */
+bool
+tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
+						const TarxKeysBinding *binding, const uint8_t *envelope,
+						size_t len)
+{
+	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+	const uint8_t *fingerprint = tarx_keys_envelope_fingerprint(envelope, len);
+	bool		ok;
+
+	if (fingerprint == NULL || binding->overflow ||
+		memcmp(fingerprint, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES) != 0)
+		return false;
+	tarx_keys_subkey(subkey, key->key, binding->scope, binding->purpose);
+	ok = tarx_keys_decrypt(out, envelope + TARX_KEYS_ENVELOPE_HEADER,
+						   len - TARX_KEYS_ENVELOPE_HEADER, binding->aad,
+						   binding->len, envelope + 1 + TARX_KEYS_FINGERPRINT_BYTES,
+						   subkey);
+	sodium_memzero(subkey, sizeof(subkey));
+	return ok;
+}
+
+/* Write the stamp of a binding to stamp[0 .. TARX_KEYS_STAMP_BYTES). */
+bool
+tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
+					 const TarxKeysBinding *binding)
+{
+	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+
+	if (binding->overflow)
+		return false;
+	stamp[0] = TARX_KEYS_ENVELOPE_VERSION;
+	memcpy(stamp + 1, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
+	tarx_keys_subkey(subkey, key->key, binding->scope, binding->purpose);
+	tarx_keys_mac(stamp + 1 + TARX_KEYS_FINGERPRINT_BYTES, subkey, binding->aad,
+				  binding->len);
+	sodium_memzero(subkey, sizeof(subkey));
+	return true;
+}
+
+/* Where a stamp names its master key, or NULL if these bytes are no stamp. */
+const uint8_t *
+tarx_keys_stamp_fingerprint(const uint8_t *stamp, size_t len)
+{
+	if (len != TARX_KEYS_STAMP_BYTES || stamp[0] != TARX_KEYS_ENVELOPE_VERSION)
+		return NULL;
+	return stamp + 1;
+}
+
+/* Is this the stamp of these fields?  In constant time. */
+bool
+tarx_keys_stamp_check(const uint8_t *stamp, size_t len, const TarxKeysMasterKey *key,
+					  const TarxKeysBinding *binding)
+{
+	uint8_t		right[TARX_KEYS_STAMP_BYTES];
+	bool		same;
+
+	same = tarx_keys_stamp_fingerprint(stamp, len) != NULL &&
+		tarx_keys_stamp_make(right, key, binding) &&
+		sodium_memcmp(stamp, right, TARX_KEYS_STAMP_BYTES) == 0;
+	sodium_memzero(right, sizeof(right));
+	return same;
+}

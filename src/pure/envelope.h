@@ -1,0 +1,63 @@
+/*
+ * envelope.h
+ *	  The byte format of stored ciphertext and of what it is bound to.
+ *
+ * No postgres.h here, so that fuzzers and sanitizers reach it.
+ */
+#ifndef TARX_KEYS_ENVELOPE_H
+#define TARX_KEYS_ENVELOPE_H
+
+#include "pure/crypto.h"
+#include "pure/keyring_text.h"
+
+#define TARX_KEYS_ENVELOPE_VERSION	1
+#define TARX_KEYS_ENVELOPE_HEADER	(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_NONCE_BYTES)
+#define TARX_KEYS_ENVELOPE_OVERHEAD	(TARX_KEYS_ENVELOPE_HEADER + TARX_KEYS_TAG_BYTES)
+
+/* 16 characters each; a purpose never opens what another one sealed */
+#define TARX_KEYS_PURPOSE_LLM_KEY	"tarx.llm-key...1"
+#define TARX_KEYS_PURPOSE_SECRET	"tarx.secret....1"
+#define TARX_KEYS_PURPOSE_PLATFORM	"tarx.platform..1"
+#define TARX_KEYS_PURPOSE_AUDIT_ROW	"tarx.audit-row.1"
+#define TARX_KEYS_PURPOSE_AUDIT_ENDS "tarx.audit-ends1"
+
+/* version, fingerprint, MAC */
+#define TARX_KEYS_STAMP_BYTES		(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_MAC_BYTES)
+
+/* More than all bound fields of a valid row can need together. */
+#define TARX_KEYS_BINDING_MAX		8192
+
+/*
+ * What an envelope is bound to: the AAD under construction.  A field too many
+ * sets overflow; such a binding neither seals nor opens anything.
+ */
+typedef struct TarxKeysBinding
+{
+	uint8_t		scope[TARX_KEYS_SCOPE_BYTES];
+	const char *purpose;
+	bool		overflow;
+	size_t		len;
+	uint8_t		aad[TARX_KEYS_BINDING_MAX];
+} TarxKeysBinding;
+
+extern void tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
+								   const uint8_t *scope);
+extern void tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len);
+
+extern bool tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
+									const TarxKeysBinding *binding,
+									const uint8_t *plain, size_t plainlen);
+extern const uint8_t *tarx_keys_envelope_fingerprint(const uint8_t *envelope, size_t len);
+extern size_t tarx_keys_envelope_plain_len(size_t len);
+extern bool tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
+									const TarxKeysBinding *binding,
+									const uint8_t *envelope, size_t len);
+
+extern bool tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
+								 const TarxKeysBinding *binding);
+extern const uint8_t *tarx_keys_stamp_fingerprint(const uint8_t *stamp, size_t len);
+extern bool tarx_keys_stamp_check(const uint8_t *stamp, size_t len,
+								  const TarxKeysMasterKey *key,
+								  const TarxKeysBinding *binding);
+
+#endif							/* TARX_KEYS_ENVELOPE_H */

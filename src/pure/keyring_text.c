@@ -1,0 +1,244 @@
+/*
+ * keyring_text.c
+ *	  Reads a master keyring from its textual form.
+ *
+ * A keyring is one or more 32-byte keys, each 64 hexadecimal digits or base64
+ * (RFC 4648, standard alphabet, padding optional), separated by commas or
+ * newlines; "#" starts a comment that ends with the line.
+ *
+ * Invariants: a keyring that is refused is left wiped, never half filled; no
+ * part of the text appears in any result but the keys themselves.
+ */
+#include "pure/keyring_text.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "pure/crypto.h"
+
+static bool
+is_separator(char c)
+{
+	return c == ',' || c == '\n';
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Step over separators, blanks and comments to the next entry. */
+static size_t
+skip_to_entry(const char *text, size_t len, size_t pos)
+{
+	while (pos < len)
+	{
+		if (text[pos] == '#')
+		{
+			while (pos < len && text[pos] != '\n')
+				pos++;
+		}
+		else if (is_separator(text[pos]) || is_blank(text[pos]))
+			pos++;
+		else
+			break;
+	}
+	return pos;
+}
+
+static size_t
+entry_end(const char *text, size_t len, size_t pos)
+{
+	while (pos < len && !is_separator(text[pos]) && !is_blank(text[pos]) &&
+		   text[pos] != '#')
+		pos++;
+	return pos;
+}
+
+/*
+ * libsodium 1.0.18 takes bytes beyond ASCII for digits where char is signed,
+ * so they are kept away from it.
+ */
+static bool
+decode_base64(const char *text, size_t len, uint8_t *key, int variant)
+{
+	size_t		got;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		if ((unsigned char) text[i] >= 0x80)
+			return false;
+	}
+	return sodium_base642bin(key, TARX_KEYS_MASTER_KEY_BYTES, text, len, NULL,
+							 &got, NULL, variant) == 0 &&
+		got == TARX_KEYS_MASTER_KEY_BYTES;
+}
+
+static bool
+is_hex(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (memchr("0123456789abcdefABCDEF", text[i], 22) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * 64 hexadecimal digits cannot be base64 of 32 bytes, which has 43 or 44
+ * characters, so the length alone decides between the two.  But 43 digits that
+ * all are hexadecimal are a key that has been cut off, not base64.
+ */
+static bool
+decode_key(const char *text, size_t len, uint8_t *key)
+{
+	size_t		got;
+
+	if (len == 2 * TARX_KEYS_MASTER_KEY_BYTES)
+		return sodium_hex2bin(key, TARX_KEYS_MASTER_KEY_BYTES, text, len, NULL,
+							  &got, NULL) == 0 &&
+			got == TARX_KEYS_MASTER_KEY_BYTES;
+	return decode_base64(text, len, key, sodium_base64_VARIANT_ORIGINAL) ||
+		(!is_hex(text, len) &&
+		 decode_base64(text, len, key, sodium_base64_VARIANT_ORIGINAL_NO_PADDING));
+}
+
+/* All zero is the case that comes from unset buffers; any one byte repeated is as bad. */
+static bool
+is_weak(const uint8_t *key)
+{
+	uint8_t		differs = 0;
+
+	for (int i = 1; i < TARX_KEYS_MASTER_KEY_BYTES; i++)
+		differs |= key[i] ^ key[0];
+	return differs == 0;
+}
+
+static bool
+holds_key(const TarxKeysKeyring *ring, const uint8_t *key)
+{
+	for (uint32_t i = 0; i < ring->nkeys; i++)
+	{
+		if (sodium_memcmp(ring->keys[i].key, key, TARX_KEYS_MASTER_KEY_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
+static TarxKeysKeyringProblem
+add_entry(TarxKeysKeyring *ring, const char *text, size_t len)
+{
+	TarxKeysMasterKey *next;
+
+	if (ring->nkeys == TARX_KEYS_KEYRING_MAX_KEYS)
+		return TARX_KEYS_KEYRING_TOO_MANY;
+	next = &ring->keys[ring->nkeys];
+	if (!decode_key(text, len, next->key))
+		return TARX_KEYS_KEYRING_MALFORMED;
+	if (is_weak(next->key))
+		return TARX_KEYS_KEYRING_WEAK;
+	if (holds_key(ring, next->key))
+		return TARX_KEYS_KEYRING_DUPLICATE;
+	tarx_keys_fingerprint(next->fingerprint, next->key);
+	ring->nkeys++;
+	return TARX_KEYS_KEYRING_OK;
+}
+
+/*
+ * Parse text[0 .. len) into *ring.  *entry tells which entry (from 1) was
+ * refused, for the log.  sodium_init() must have run.
+ */
+TarxKeysKeyringProblem
+tarx_keys_keyring_parse(const char *text, size_t len, TarxKeysKeyring *ring,
+						unsigned int *entry)
+{
+	TarxKeysKeyringProblem problem = TARX_KEYS_KEYRING_OK;
+	size_t		pos;
+
+	sodium_memzero(ring, sizeof(*ring));
+	*entry = 0;
+	pos = skip_to_entry(text, len, 0);
+	while (pos < len && problem == TARX_KEYS_KEYRING_OK)
+	{
+		size_t		end = entry_end(text, len, pos);
+
+		(*entry)++;
+		problem = add_entry(ring, text + pos, end - pos);
+		/* two words without a separator are one malformed entry, not two keys */
+		while (end < len && is_blank(text[end]))
+			end++;
+		if (problem == TARX_KEYS_KEYRING_OK && end < len &&
+			!is_separator(text[end]) && text[end] != '#')
+			problem = TARX_KEYS_KEYRING_MALFORMED;
+		pos = skip_to_entry(text, len, end);
+	}
+	if (problem == TARX_KEYS_KEYRING_OK && ring->nkeys == 0)
+		problem = TARX_KEYS_KEYRING_EMPTY;
+	if (problem != TARX_KEYS_KEYRING_OK)
+		sodium_memzero(ring, sizeof(*ring));
+	return problem;
+}
+
+/* The key with this fingerprint, or NULL.  Fingerprints are not secret. */
+const TarxKeysMasterKey *
+tarx_keys_keyring_find(const TarxKeysKeyring *ring, const uint8_t *fingerprint)
+{
+	for (uint32_t i = 0; i < ring->nkeys && i < TARX_KEYS_KEYRING_MAX_KEYS; i++)
+	{
+		if (memcmp(ring->keys[i].fingerprint, fingerprint,
+				   TARX_KEYS_FINGERPRINT_BYTES) == 0)
+			return &ring->keys[i];
+	}
+	return NULL;
+}
+
+void
+tarx_keys_fingerprint_hex(const uint8_t *fingerprint, char out[TARX_KEYS_FINGERPRINT_HEX])
+{
+	sodium_bin2hex(out, TARX_KEYS_FINGERPRINT_HEX, fingerprint,
+				   TARX_KEYS_FINGERPRINT_BYTES);
+}
+
+/* A full sentence, fit for errdetail; it never contains anything of a source. */
+const char *
+tarx_keys_keyring_problem_text(TarxKeysKeyringProblem problem)
+{
+	switch (problem)
+	{
+		case TARX_KEYS_KEYRING_OK:
+			return "The keyring is usable.";
+		case TARX_KEYS_KEYRING_NO_SOURCE:
+			return "None of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key is set.";
+		case TARX_KEYS_KEYRING_SEVERAL_SOURCES:
+			return "More than one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key is set.";
+		case TARX_KEYS_KEYRING_NOT_LOCKED:
+			return "The memory page for the keyring could not be locked (see ulimit -l).";
+		case TARX_KEYS_KEYRING_PATH_RELATIVE:
+			return "tarx_keys.master_key_file is not an absolute path.";
+		case TARX_KEYS_KEYRING_FILE_UNREADABLE:
+			return "The master key file cannot be read.";
+		case TARX_KEYS_KEYRING_FILE_NOT_REGULAR:
+			return "The master key file is not a regular file.";
+		case TARX_KEYS_KEYRING_FILE_OWNER:
+			return "The master key file must be owned by the database server's user or by root.";
+		case TARX_KEYS_KEYRING_FILE_MODE:
+			return "The master key file must have permissions u=rw (0600) or less if owned by the database server's user, or u=rw,g=r (0640) or less if owned by root.";
+		case TARX_KEYS_KEYRING_COMMAND_FAILED:
+			return "The master key command failed.";
+		case TARX_KEYS_KEYRING_TOO_LONG:
+			return "The keyring's text is too long.";
+		case TARX_KEYS_KEYRING_EMPTY:
+			return "The keyring has no key.";
+		case TARX_KEYS_KEYRING_TOO_MANY:
+			return "The keyring has too many keys.";
+		case TARX_KEYS_KEYRING_MALFORMED:
+			return "A key of the keyring is neither 64 hexadecimal digits nor base64 of 32 bytes.";
+		case TARX_KEYS_KEYRING_WEAK:
+			return "A key of the keyring is one byte repeated.";
+		case TARX_KEYS_KEYRING_DUPLICATE:
+			return "A key of the keyring occurs twice.";
+	}
+	return "The keyring is not usable.";
+}

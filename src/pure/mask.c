@@ -1,0 +1,188 @@
+/*
+ * mask.c
+ *	  Masks a key value so that people can tell keys apart.
+ *
+ * A mask is the provider's public prefix, at most 3 characters, a sign and the
+ * last 4 characters; 2 and 4 without a known prefix.  If that would leave
+ * fewer than 16 characters hidden, or show more than a third beyond the
+ * prefix, it is the prefix and a row of bullets.  The sign has a fixed length,
+ * so the value's length does not show.
+ *
+ * Masks are stored in ASCII, with "..." and "********" as signs, because a
+ * database may have an encoding without U+2026 and U+2022, or be restored into
+ * one; the list shows the Unicode signs where the client can take them.
+ */
+#include "pure/mask.h"
+
+#include <string.h>
+
+#define ELLIPSIS		"..."
+#define STARS			"********"
+#define ELLIPSIS_SHOWN	"\xe2\x80\xa6"
+#define BULLET			"\xe2\x80\xa2"
+#define BULLETS_SHOWN	BULLET BULLET BULLET BULLET BULLET BULLET BULLET BULLET
+
+#define TAIL_CHARS		4
+#define HIDDEN_MIN		16
+
+/* hiding that many also keeps what is shown below a third */
+_Static_assert(3 * (3 + TAIL_CHARS) <= (3 + TAIL_CHARS) + HIDDEN_MIN, "a third");
+_Static_assert(3 * (2 + TAIL_CHARS) <= (2 + TAIL_CHARS) + HIDDEN_MIN, "a third");
+
+static size_t
+count_chars(TarxKeysSpan s)
+{
+	size_t		chars = 0;
+	uint32_t	c;
+
+	for (size_t pos = 0; pos < s.len; chars++)
+	{
+		size_t		step = tarx_keys_utf8_next(s.data + pos, s.len - pos, &c);
+
+		pos += step > 0 ? step : 1;
+	}
+	return chars;
+}
+
+/* How many bytes the first chars characters take; s has at least that many. */
+static size_t
+bytes_of(TarxKeysSpan s, size_t chars)
+{
+	size_t		pos = 0;
+	uint32_t	c;
+
+	while (chars-- > 0 && pos < s.len)
+	{
+		size_t		step = tarx_keys_utf8_next(s.data + pos, s.len - pos, &c);
+
+		pos += step > 0 ? step : 1;
+	}
+	return pos;
+}
+
+static bool
+starts_with(TarxKeysSpan s, const char *prefix, size_t len)
+{
+	return s.len >= len && memcmp(s.data, prefix, len) == 0;
+}
+
+static bool
+equals(TarxKeysSpan s, const char *text)
+{
+	return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
+}
+
+/* The longest known prefix that the value starts with: its length, or 0. */
+static size_t
+known_prefix(TarxKeysSpan value, const TarxKeysSpan *prefixes, size_t nprefixes)
+{
+	size_t		longest = 0;
+
+	for (size_t i = 0; i < nprefixes; i++)
+	{
+		if (prefixes[i].len > longest && prefixes[i].len < TARX_KEYS_MASK_PREFIX_MAX &&
+			starts_with(value, prefixes[i].data, prefixes[i].len))
+			longest = prefixes[i].len;
+	}
+	return longest;
+}
+
+static TarxKeysSpan
+behind(TarxKeysSpan s, size_t len)
+{
+	TarxKeysSpan rest = {s.data + len, s.len - len};
+
+	return rest;
+}
+
+static size_t
+put(char *out, size_t at, const char *data, size_t len)
+{
+	memcpy(out + at, data, len);
+	return at + len;
+}
+
+/*
+ * Write the mask of a UTF-8 value to out, without a final NUL; returns its
+ * length in bytes.
+ */
+size_t
+tarx_keys_mask(char out[TARX_KEYS_MASK_MAX], TarxKeysSpan value,
+			   const TarxKeysSpan *prefixes, size_t nprefixes)
+{
+	size_t		prefix = known_prefix(value, prefixes, nprefixes);
+	TarxKeysSpan rest = behind(value, prefix);
+	size_t		chars = count_chars(rest);
+	size_t		head = prefix > 0 ? 3 : 2;
+	size_t		shown = head + TAIL_CHARS;
+	size_t		at = put(out, 0, value.data, prefix);
+	size_t		tail;
+
+	if (chars < shown + HIDDEN_MIN)
+		return put(out, at, STARS, strlen(STARS));
+	tail = bytes_of(rest, chars - TAIL_CHARS);
+	at = put(out, at, rest.data, bytes_of(rest, head));
+	at = put(out, at, ELLIPSIS, strlen(ELLIPSIS));
+	return put(out, at, rest.data + tail, rest.len - tail);
+}
+
+static bool
+contains(TarxKeysSpan s, const char *needle)
+{
+	size_t		len = strlen(needle);
+
+	for (size_t pos = 0; pos + len <= s.len; pos++)
+	{
+		if (memcmp(s.data + pos, needle, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Take a stored mask apart into what stands before its sign, the sign as it
+ * is to be shown, and what stands behind it.  False if it is no mask.
+ */
+bool
+tarx_keys_mask_split(TarxKeysSpan mask, TarxKeysSpan *head, const char **sign,
+					 TarxKeysSpan *tail)
+{
+	size_t		chars = count_chars(mask);
+
+	if (chars >= TAIL_CHARS + strlen(ELLIPSIS))
+	{
+		size_t		at = bytes_of(mask, chars - TAIL_CHARS - strlen(ELLIPSIS));
+
+		if (starts_with(behind(mask, at), ELLIPSIS, strlen(ELLIPSIS)))
+		{
+			*head = (TarxKeysSpan) {mask.data, at};
+			*sign = ELLIPSIS_SHOWN;
+			*tail = behind(mask, at + strlen(ELLIPSIS));
+			return true;
+		}
+	}
+	if (mask.len >= strlen(STARS) &&
+		equals(behind(mask, mask.len - strlen(STARS)), STARS))
+	{
+		*head = (TarxKeysSpan) {mask.data, mask.len - strlen(STARS)};
+		*sign = BULLETS_SHOWN;
+		*tail = behind(mask, mask.len);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Would somebody who copied a mask from a list have this in hand?  No key has
+ * the signs that a list shows, nor ends as a mask in ASCII does.
+ */
+bool
+tarx_keys_looks_masked(TarxKeysSpan value)
+{
+	TarxKeysSpan head;
+	TarxKeysSpan tail;
+	const char *sign;
+
+	return contains(value, ELLIPSIS_SHOWN) || contains(value, BULLET) ||
+		tarx_keys_mask_split(value, &head, &sign, &tail);
+}

@@ -1,0 +1,22 @@
+/*
+ * pure.h
+ *	  Cryptography, byte formats and rules for texts and URLs, without PostgreSQL.
+ *
+ * Each file of this folder has a header of its own and is built, tested and
+ * fuzzed on its own.  Other folders include this one.
+ */
+#ifndef TARX_KEYS_PURE_H
+#define TARX_KEYS_PURE_H
+
+#include "pure/baseurl.h"
+#include "pure/crypto.h"
+#include "pure/envelope.h"
+#include "pure/keyring_text.h"
+#include "pure/mask.h"
+#include "pure/sealed_box.h"
+#include "pure/sensitive_text.h"
+#include "pure/template.h"
+#include "pure/text_rules.h"
+#include "pure/token.h"
+
+#endif							/* TARX_KEYS_PURE_H */

@@ -1,0 +1,32 @@
+/*
+ * sealed_box.h
+ *	  The byte format of values that travel to us sealed.
+ *
+ * No postgres.h here, so that fuzzers and sanitizers reach it.
+ */
+#ifndef TARX_KEYS_SEALED_BOX_H
+#define TARX_KEYS_SEALED_BOX_H
+
+#include "pure/envelope.h"
+
+/* 16 characters each, as in envelope.h */
+#define TARX_KEYS_PURPOSE_BOX_KEY		"tarx.box-key...1"
+#define TARX_KEYS_PURPOSE_BOX_LLM_KEY	"tarx.box-llm...1"
+#define TARX_KEYS_PURPOSE_BOX_SECRET	"tarx.box-sec...1"
+
+#define TARX_KEYS_BOX_EXPIRY_BYTES	8
+/* as large a part of a hash as a master key's fingerprint, and shown likewise */
+#define TARX_KEYS_BOX_KEY_ID_HEX	TARX_KEYS_FINGERPRINT_HEX
+
+extern void tarx_keys_sealed_box_public_key(uint8_t *public_key,
+											const TarxKeysMasterKey *master);
+extern void tarx_keys_sealed_box_key_id(const uint8_t *public_key,
+										char out[TARX_KEYS_BOX_KEY_ID_HEX]);
+extern size_t tarx_keys_sealed_box_len(const TarxKeysBinding *header, size_t value_len);
+extern bool tarx_keys_sealed_box_open(uint8_t *payload, const TarxKeysMasterKey *master,
+									  const uint8_t *box, size_t len);
+extern bool tarx_keys_sealed_box_check(const uint8_t *payload, size_t len,
+									   const TarxKeysBinding *header, uint64_t now,
+									   size_t *value_at);
+
+#endif							/* TARX_KEYS_SEALED_BOX_H */

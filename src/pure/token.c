@@ -1,0 +1,83 @@
+/*
+ * token.c
+ *	  The form of platform API keys.
+ *
+ * A token is "sk-tarx-", 43 base62 characters of 256 random bits, and 6 base62
+ * characters of the CRC-32 of what stands before.  The checksum serves typing
+ * errors and secret scanners, not security; the caller computes it.  Base62
+ * has the digits, upper-case and lower-case letters in this order, the most
+ * significant digit first, zero-padded: 62^43 > 2^256 and 62^6 > 2^32.
+ */
+#include "pure/token.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static const char base62[] =
+"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/* Divide the big-endian number by 62 in place; returns the remainder. */
+static unsigned int
+divide(uint8_t *number, size_t len)
+{
+	unsigned int remainder = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned int part = remainder << 8 | number[i];
+
+		number[i] = (uint8_t) (part / 62);
+		remainder = part % 62;
+	}
+	return remainder;
+}
+
+/* Write prefix and body, TARX_KEYS_TOKEN_CHECKED_LEN characters. */
+void
+tarx_keys_token_write_body(char *token, const uint8_t *random)
+{
+	uint8_t		number[TARX_KEYS_TOKEN_RANDOM_BYTES];
+
+	memcpy(number, random, sizeof(number));
+	memcpy(token, TARX_KEYS_TOKEN_PREFIX, sizeof(TARX_KEYS_TOKEN_PREFIX) - 1);
+	for (size_t i = TARX_KEYS_TOKEN_CHECKED_LEN; i > sizeof(TARX_KEYS_TOKEN_PREFIX) - 1; i--)
+		token[i - 1] = base62[divide(number, sizeof(number))];
+	sodium_memzero(number, sizeof(number));
+}
+
+/* Write the checksum behind the body. */
+void
+tarx_keys_token_write_checksum(char *token, uint32_t checksum)
+{
+	for (size_t i = TARX_KEYS_TOKEN_LEN; i > TARX_KEYS_TOKEN_CHECKED_LEN; i--)
+	{
+		token[i - 1] = base62[checksum % 62];
+		checksum /= 62;
+	}
+}
+
+/* Does it look like a token?  Says nothing of its checksum. */
+bool
+tarx_keys_token_has_form(const char *token, size_t len)
+{
+	if (len != TARX_KEYS_TOKEN_LEN ||
+		memcmp(token, TARX_KEYS_TOKEN_PREFIX, sizeof(TARX_KEYS_TOKEN_PREFIX) - 1) != 0)
+		return false;
+	for (size_t i = sizeof(TARX_KEYS_TOKEN_PREFIX) - 1; i < len; i++)
+	{
+		if (token[i] == '\0' || strchr(base62, token[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Is this the checksum of a token that has the form? */
+bool
+tarx_keys_token_has_checksum(const char *token, uint32_t checksum)
+{
+	char		right[TARX_KEYS_TOKEN_LEN];
+
+	tarx_keys_token_write_checksum(right, checksum);
+	return memcmp(token + TARX_KEYS_TOKEN_CHECKED_LEN,
+				  right + TARX_KEYS_TOKEN_CHECKED_LEN, TARX_KEYS_TOKEN_CHECKSUM) == 0;
+}

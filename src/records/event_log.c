@@ -1,0 +1,174 @@
+/*
+ * event_log.c
+ *	  Says in the server log who resolved what, logged in or was refused.
+ *
+ * One line an event, always with the same fields, which a ROLLBACK does not
+ * undo.  A value in it that anybody can choose is quoted if it could be taken
+ * for another field, so that nobody can write a line that did not happen.
+ *
+ * Called also while an error is on its way, before it has been cleaned up
+ * after: so no look-up in a catalog here.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include <ctype.h>
+
+#include "common/ip.h"
+#include "lib/stringinfo.h"
+#include "utils/backend_status.h"
+#include "utils/guc.h"
+
+#include "records/records.h"
+
+#define NO_VALUE	"-"
+
+/* Only such characters, and it cannot be taken for "no value" */
+static bool
+is_plain(const char *value)
+{
+	if (value[0] == '\0' || strcmp(value, NO_VALUE) == 0)
+		return false;
+	for (const char *at = value; *at != '\0'; at++)
+	{
+		if (!isascii((unsigned char) *at) ||
+			(!isalnum((unsigned char) *at) && strchr("-_.:@/%[]", *at) == NULL))
+			return false;
+	}
+	return true;
+}
+
+static void
+append_quoted(StringInfo line, const char *value)
+{
+	appendStringInfoChar(line, '"');
+	for (const char *at = value; *at != '\0'; at++)
+	{
+		if (iscntrl((unsigned char) *at) && isascii((unsigned char) *at))
+			appendStringInfo(line, "\\x%02x", (unsigned char) *at);
+		else
+		{
+			if (*at == '"' || *at == '\\')
+				appendStringInfoChar(line, '\\');
+			appendStringInfoChar(line, *at);
+		}
+	}
+	appendStringInfoChar(line, '"');
+}
+
+/* Append " name=value"; NULL is no value. */
+static void
+append_field(StringInfo line, const char *name, const char *value)
+{
+	appendStringInfo(line, " %s=", name);
+	if (value == NULL)
+		appendStringInfoString(line, NO_VALUE);
+	else if (is_plain(value))
+		appendStringInfoString(line, value);
+	else
+		append_quoted(line, value);
+}
+
+static void
+append_uuid_field(StringInfo line, const char *name, const pg_uuid_t *id)
+{
+	append_field(line, name, id == NULL ? NULL : tarx_keys_uuid_text(id));
+}
+
+/* The name of the session's login; NULL if it has none */
+static const char *
+login_name(void)
+{
+	const char *name = GetConfigOption("session_authorization", true, false);
+
+	return name == NULL || name[0] == '\0' ? NULL : name;
+}
+
+/* The client's address as the server's log has it; NULL if there is none */
+static const char *
+client_address(char *buffer, size_t size)
+{
+	SockAddr	address;
+
+	if (MyBEEntry == NULL)
+		return NULL;
+	address = MyBEEntry->st_clientaddr;
+	if (address.addr.ss_family == AF_UNIX)
+		return "[local]";
+	if ((address.addr.ss_family != AF_INET && address.addr.ss_family != AF_INET6) ||
+		pg_getnameinfo_all(&address.addr, (int) address.salen, buffer, (int) size, NULL, 0,
+						   NI_NUMERICHOST) != 0)
+		return NULL;
+	return buffer;
+}
+
+static bool
+is_logged(const char *outcome)
+{
+	switch (tarx_keys_setting_log_resolves())
+	{
+		case TARX_KEYS_LOG_OFF:
+			return false;
+		case TARX_KEYS_LOG_REFUSED:
+			return strcmp(outcome, TARX_KEYS_ALLOWED) != 0;
+		case TARX_KEYS_LOG_ALL:
+			break;
+	}
+	return true;
+}
+
+/*
+ * Log an event, as far as tarx_keys.log_resolves says so.  project_id,
+ * object_id and sqlstate may be NULL.
+ */
+void
+tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
+					const pg_uuid_t *object_id, const char *sqlstate)
+{
+	StringInfoData line;
+	char		client[NI_MAXHOST];
+
+	if (!is_logged(outcome))
+		return;
+	initStringInfo(&line);
+	append_field(&line, "event", event);
+	append_field(&line, "outcome", outcome);
+	append_uuid_field(&line, "project", project_id);
+	append_uuid_field(&line, "object", object_id);
+	append_field(&line, "sqlstate", sqlstate);
+	append_field(&line, "login", login_name());
+	append_field(&line, "user", tarx_keys_acting_user_or_null());
+	append_field(&line, "client", client_address(client, sizeof(client)));
+	/* server only, and without the statement, which may carry a value */
+	ereport(LOG_SERVER_ONLY,
+			(errmsg_internal("tarx_keys:%s", line.data),
+			 errhidestmt(true),
+			 errhidecontext(true)));
+	pfree(line.data);
+}
+
+/*
+ * Whether an error is a refusal, one of ours: as opposed to a cancelled query,
+ * memory that is short, and the like.
+ */
+bool
+tarx_keys_is_refusal(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
+		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
+}
+
+/*
+ * While an error is on its way out of a call that would have changed something:
+ * log it if that was refused for who acts.  The audit log, which such a call
+ * rolls back, has nothing of it.  project_id and object_id may be NULL.
+ */
+void
+tarx_keys_log_refused_change(const pg_uuid_t *project_id, const pg_uuid_t *object_id)
+{
+	int			sqlerrcode = geterrcode();
+
+	if (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlerrcode == ERRCODE_TK_NO_ACTING_USER)
+		tarx_keys_log_event("manage", TARX_KEYS_REFUSED, project_id, object_id,
+							unpack_sql_state(sqlerrcode));
+}

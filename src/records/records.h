@@ -1,0 +1,80 @@
+/*
+ * records.h
+ *	  What happened: the audit log, lines in the server log, counters of uses.
+ *
+ * Include after postgres.h.
+ */
+#ifndef TARX_KEYS_RECORDS_H
+#define TARX_KEYS_RECORDS_H
+
+#include "storage/lwlock.h"
+
+#include "tables/tables.h"
+
+/* audit.c: what was changed, in chains of stamped rows */
+typedef struct TarxKeysChain
+{
+	pg_uuid_t	id;				/* of the project, or derived from the user's */
+	bool		personal;
+} TarxKeysChain;
+
+extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
+extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
+extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
+extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
+										   const pg_uuid_t *first);
+extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
+							const pg_uuid_t *object_id, text *object_name);
+extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
+									const pg_uuid_t *object_id, text *object_name);
+
+extern bool tarx_keys_bind_audit_ends(TarxKeysBinding *binding, const NullableDatum *fields);
+
+/* event_log.c: lines in the server log */
+#define TARX_KEYS_ALLOWED	"allowed"
+#define TARX_KEYS_REFUSED	"refused"
+
+extern void tarx_keys_log_event(const char *event, const char *outcome,
+								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
+								const char *sqlstate);
+extern bool tarx_keys_is_refusal(int sqlerrcode);
+extern void tarx_keys_log_refused_change(const pg_uuid_t *project_id,
+										 const pg_uuid_t *object_id);
+
+/* usage.c: how often, and when last, each key was used */
+typedef enum TarxKeysUsageKind
+{
+	TARX_KEYS_USAGE_LLM_KEY,
+	TARX_KEYS_USAGE_SECRET,
+	TARX_KEYS_USAGE_PLATFORM_KEY
+} TarxKeysUsageKind;
+
+typedef struct TarxKeysLastUse
+{
+	TarxKeysUsageKind kind;
+	pg_uuid_t	project_id;
+	pg_uuid_t	id;
+	TimestampTz last_used_at;
+} TarxKeysLastUse;
+
+extern Size tarx_keys_usage_shmem_size(void);
+extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
+extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
+								  const pg_uuid_t *id, bool allowed);
+extern void tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN]);
+extern int	tarx_keys_usage_unflushed_databases(Oid *databases, int max);
+extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);
+extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
+extern void tarx_keys_usage_forget(Oid database);
+extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
+
+/* usage_worker.c: writes last uses down */
+extern void tarx_keys_usage_worker_register(void);
+
+/* login_throttle.c: failed logins */
+extern Size tarx_keys_throttle_shmem_size(void);
+extern void tarx_keys_throttle_shmem_startup(LWLock *throttle_lock);
+extern bool tarx_keys_throttle_allows(Oid role);
+extern void tarx_keys_throttle_failed(Oid role);
+
+#endif							/* TARX_KEYS_RECORDS_H */

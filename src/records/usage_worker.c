@@ -1,0 +1,279 @@
+/*
+ * usage_worker.c
+ *	  Writes down now and then when each key was last used.
+ *
+ * One background worker, connected to no database, looks which databases have
+ * something to write down, and starts a short-lived worker in each, one after
+ * the other.  It starts when recovery has ended, so nothing is written on a
+ * standby.  What fails is logged and tried again next time.
+ *
+ * A shutdown does not wait for another round: what was used since the last one
+ * keeps its earlier time, or none.
+ *
+ * The worker in a database is a superuser's session.  It runs our SQL as the
+ * extension's owner and as a security-restricted operation, so that nobody who
+ * can change the owner's objects gets more rights by that.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "records/records.h"
+
+/* more databases than this wait for the next round */
+#define MAX_DATABASES	128
+
+/* how many uses one transaction writes down */
+#define MAX_USES		1000
+
+#define OWNER			"tarx_keys_owner"
+
+PGDLLEXPORT void tarx_keys_usage_worker_main(Datum arg);
+PGDLLEXPORT void tarx_keys_usage_flush_main(Datum arg);
+
+static TarxKeysQuery flush_query = {
+	"SELECT tarx_keys.flush_last_used($1, $2, $3, $4)",
+	4, {UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID}, NULL
+};
+
+static void
+init_worker(BackgroundWorker *worker, const char *name, const char *function)
+{
+	memset(worker, 0, sizeof(*worker));
+	strlcpy(worker->bgw_name, name, BGW_MAXLEN);
+	strlcpy(worker->bgw_type, name, BGW_MAXLEN);
+	strlcpy(worker->bgw_library_name, "tarx_keys", BGW_MAXLEN);
+	strlcpy(worker->bgw_function_name, function, BGW_MAXLEN);
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+}
+
+void
+tarx_keys_usage_worker_register(void)
+{
+	BackgroundWorker worker;
+
+	init_worker(&worker, "tarx_keys usage", "tarx_keys_usage_worker_main");
+	worker.bgw_restart_time = 1;
+	RegisterBackgroundWorker(&worker);
+}
+
+/*
+ * The worker of the cluster
+ */
+
+static bool
+database_exists(Oid database)
+{
+	bool		exists;
+
+	StartTransactionCommand();
+	exists = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
+	CommitTransactionCommand();
+	return exists;
+}
+
+/* Have a worker flush a database, and wait for it. */
+static void
+start_flush(Oid database)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+
+	init_worker(&worker, "tarx_keys usage flush", "tarx_keys_usage_flush_main");
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	worker.bgw_notify_pid = MyProcPid;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+	{
+		ereport(LOG,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("tarx_keys: no background worker is free to write down when keys were last used"),
+				 errhint("Increase max_worker_processes.")));
+		return;
+	}
+	if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
+		proc_exit(1);
+	pfree(handle);
+}
+
+static void
+flush_all(void)
+{
+	Oid			databases[MAX_DATABASES];
+	int			count = tarx_keys_usage_unflushed_databases(databases, MAX_DATABASES);
+
+	for (int i = 0; i < count && !ShutdownRequestPending; i++)
+	{
+		if (database_exists(databases[i]))
+			start_flush(databases[i]);
+		else
+			tarx_keys_usage_forget(databases[i]);
+	}
+}
+
+/* How long it is until the next round */
+static long
+time_left(TimestampTz *last_round)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (*last_round > now)		/* the clock was set back */
+		*last_round = now;
+	return TimestampDifferenceMilliseconds(now,
+										   TimestampTzPlusMilliseconds(*last_round,
+																	   tarx_keys_setting_usage_flush_interval() * INT64CONST(1000)));
+}
+
+void
+tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
+{
+	TimestampTz last_round = GetCurrentTimestamp();
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	while (!ShutdownRequestPending)
+	{
+		long		left = time_left(&last_round);
+
+		if (left <= 0)
+		{
+			flush_all();
+			last_round = GetCurrentTimestamp();
+			continue;
+		}
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
+
+	/* status 1, so that a worker that somebody terminated is started again */
+	proc_exit(1);
+}
+
+/*
+ * The worker in a database
+ */
+
+static void
+override(const char *name, const char *value)
+{
+	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static Datum
+array_datum(Datum *elements, int count, Oid type)
+{
+	int16		len;
+	bool		byval;
+	char		align;
+
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_array(elements, count, type, len, byval, align));
+}
+
+static void
+write_down(TarxKeysLastUse *uses, int count)
+{
+	Datum	   *columns[4];
+	Datum		values[4];
+
+	for (size_t i = 0; i < lengthof(columns); i++)
+		columns[i] = palloc(sizeof(Datum) * count);
+	for (int i = 0; i < count; i++)
+	{
+		columns[0][i] = UUIDPGetDatum(&uses[i].project_id);
+		columns[1][i] = CStringGetTextDatum(tarx_keys_usage_kind_name(uses[i].kind));
+		columns[2][i] = UUIDPGetDatum(&uses[i].id);
+		columns[3][i] = TimestampTzGetDatum(uses[i].last_used_at);
+	}
+	values[0] = array_datum(columns[0], count, UUIDOID);
+	values[1] = array_datum(columns[1], count, TEXTOID);
+	values[2] = array_datum(columns[2], count, UUIDOID);
+	values[3] = array_datum(columns[3], count, TIMESTAMPTZOID);
+	tarx_keys_queries_begin();
+	(void) tarx_keys_query_run(&flush_query, values, NULL, false);
+	tarx_keys_queries_end();
+}
+
+/* Flush in a transaction what there is room for; returns how many uses. */
+static int
+flush_some(TarxKeysLastUse *uses)
+{
+	Oid			user;
+	int			sec_context;
+	Oid			owner;
+	int			count = 0;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	owner = get_role_oid(OWNER, true);
+	if (!OidIsValid(owner) || !OidIsValid(get_extension_oid("tarx_keys", true)))
+		tarx_keys_usage_forget(MyDatabaseId);
+	else
+		count = tarx_keys_usage_unflushed(uses, MAX_USES);
+	/* to the very end of the transaction, whatever that may still run */
+	GetUserIdAndSecContext(&user, &sec_context);
+	if (count > 0)
+	{
+		SetUserIdAndSecContext(owner, sec_context | SECURITY_RESTRICTED_OPERATION);
+		write_down(uses, count);
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	SetUserIdAndSecContext(user, sec_context);
+	tarx_keys_usage_flushed(uses, count);
+	return count;
+}
+
+void
+tarx_keys_usage_flush_main(Datum arg)
+{
+	TarxKeysLastUse *uses;
+	int			rounds = tarx_keys_setting_usage_entries() / MAX_USES + 1;
+
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+
+	/* whatever is set for the database: neither wait nor be waited for */
+	override("default_transaction_isolation", "read committed");
+	override("default_transaction_read_only", "off");
+	override("lock_timeout", "3s");
+	override("search_path", "");
+	override("statement_timeout", "0");
+	override("synchronous_commit", "off");
+
+	uses = palloc(sizeof(TarxKeysLastUse) * MAX_USES);
+	while (rounds-- > 0 && flush_some(uses) == MAX_USES)
+		CHECK_FOR_INTERRUPTS();
+	proc_exit(0);
+}

@@ -1,0 +1,274 @@
+/*
+ * redaction_log.c
+ *	  Keeps values out of the server log.
+ *
+ * The hook sees each message on its way to the log, in whatever form it is
+ * written there.  If the statement may carry a value, or the message repeats
+ * one that does, only that is left of the message which cannot: its fixed
+ * format instead of the text that was made of it, no detail, no context, no
+ * statement.  The client still gets the message as it is: where it goes to
+ * both, the log gets a twin.
+ *
+ * The hook also runs in the postmaster, outside transactions and while memory
+ * is short: no look-up in a catalog here, and small allocations only.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "redaction/redaction.h"
+
+static emit_log_hook_type prev_emit_log_hook = NULL;
+
+/* The message that the next one is the twin of, and what it is redacted for */
+static const ErrorData *twin_of = NULL;
+static const char *twin_name = NULL;
+
+static bool
+starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The message's format, which is a constant; '' if there is none */
+static const char *
+format_of(const ErrorData *edata)
+{
+	return edata->message_id != NULL ? edata->message_id : "";
+}
+
+static bool
+is_about_locks(const ErrorData *edata)
+{
+	return edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		starts_with(format_of(edata), "process %d ");
+}
+
+/* Our own errors name ids only; but a name may be a value in the wrong place. */
+static bool
+is_own(const ErrorData *edata)
+{
+	return ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_TK_CLASS &&
+		edata->sqlerrcode != ERRCODE_TK_SECRET_NOT_FOUND;
+}
+
+/*
+ * A format without a place for anything cannot carry a value.  "%s" is how
+ * others hand over a text of their own, whatever the error's code.
+ */
+static bool
+message_is_safe(const ErrorData *edata)
+{
+	const char *format = format_of(edata);
+
+	if (format[0] == '\0' || strcmp(format, "%s") == 0)
+		return false;
+	return strchr(format, '%') == NULL || is_own(edata) || is_about_locks(edata) ||
+		edata->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
+		starts_with(format, "tarx_keys: ") || starts_with(format, "tarx_keys:%") ||
+		starts_with(format, "temporary file: ") || starts_with(format, "%s (PID %d) ");
+}
+
+/* What the client gets as the detail of a deadlock has no statements. */
+static bool
+detail_is_safe(const ErrorData *edata)
+{
+	return (is_own(edata) || is_about_locks(edata)) && message_is_safe(edata);
+}
+
+static const char *
+sensitive_name_or_null(const char *text)
+{
+	return text == NULL ? NULL : tarx_keys_sensitive_name(text);
+}
+
+/* The name that a text of the message has, or NULL */
+static const char *
+name_in_message(const ErrorData *edata)
+{
+	const char *name = NULL;
+
+	if (!message_is_safe(edata))
+		name = sensitive_name_or_null(edata->message);
+	if (name == NULL)
+		name = sensitive_name_or_null(edata->detail);
+	if (name == NULL)
+		name = sensitive_name_or_null(edata->detail_log);
+	if (name == NULL)
+		name = sensitive_name_or_null(edata->context);
+	if (name == NULL)
+		name = sensitive_name_or_null(edata->internalquery);
+	return name;
+}
+
+/* Why a message has to be redacted, or NULL */
+static const char *
+name_of(const ErrorData *edata)
+{
+	const char *name = tarx_keys_redaction_of_statement();
+
+	if (name == NULL)
+		name = name_in_message(edata);
+	if (name == NULL && tarx_keys_redaction_in_transaction() &&
+		strstr(format_of(edata), "plan:") != NULL)
+		name = "*";
+	return name;
+}
+
+/*
+ * How much of a message may stay instead of its format: the duration, and the
+ * fields of an audit line up to the command.  The format tells that it is one,
+ * the message could be anybody's; in another language it may look different.
+ */
+static int
+safe_length(const ErrorData *edata)
+{
+	const char *at = edata->message;
+	int			commas = 0;
+
+	if (at == NULL)
+		return 0;
+	if (starts_with(format_of(edata), "duration: ") && starts_with(at, "duration: "))
+	{
+		const char *end = strstr(at, " ms");
+
+		return end == NULL ? 0 : (int) (end - at) + 3;
+	}
+	if (!starts_with(format_of(edata), "AUDIT: "))
+		return 0;
+	for (; *at != '\0' && commas < 5; at++)
+		commas += *at == ',';
+	return (int) (at - edata->message);
+}
+
+/* A format to be read in place of the message */
+static const char *
+format_in_words(const ErrorData *edata)
+{
+	const char *format = format_of(edata);
+
+	/* log_statement, of what the extended protocol executes or fetches from */
+	return strcmp(format, "%s %s%s%s: %s") == 0 ? "execute:" : format;
+}
+
+static char *
+redacted_message(const ErrorData *edata, const char *name)
+{
+	int			len = safe_length(edata);
+	const char *format = len > 0 ? "" : format_in_words(edata);
+
+	return psprintf("%.*s%s <redacted: tarx_keys.%s>", len, edata->message, format, name);
+}
+
+static char *
+copy_or_null(const char *text)
+{
+	return text == NULL ? NULL : pstrdup(text);
+}
+
+/* Whether something of a message must go, beside the statement */
+static bool
+has_more(const ErrorData *edata)
+{
+	return !message_is_safe(edata) || edata->context != NULL || edata->detail_log != NULL ||
+		(edata->detail != NULL && !detail_is_safe(edata)) || edata->internalquery != NULL;
+}
+
+/* Make to what may be logged of from, which can be the same. */
+static void
+redact_into(ErrorData *to, const ErrorData *from, const char *name)
+{
+	MemoryContext old = MemoryContextSwitchTo(to->assoc_context);
+	bool		keeps_message = message_is_safe(from);
+
+	to->detail = detail_is_safe(from) ? copy_or_null(from->detail) : NULL;
+	to->hint = keeps_message ? copy_or_null(from->hint) : NULL;
+	to->message = keeps_message ? copy_or_null(from->message) : redacted_message(from, name);
+	to->detail_log = NULL;
+	to->context = NULL;
+	to->internalquery = NULL;
+	to->internalpos = 0;
+	to->cursorpos = 0;
+	to->hide_stmt = true;
+	to->hide_ctx = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* A message that went out to become a twin has come back, to this hook. */
+static void
+become_twin(ErrorData *edata)
+{
+	const ErrorData *original = twin_of;
+
+	twin_of = NULL;
+	edata->elevel = original->elevel;
+	edata->sqlerrcode = original->sqlerrcode;
+	edata->filename = original->filename;
+	edata->lineno = original->lineno;
+	edata->funcname = original->funcname;
+	redact_into(edata, original, twin_name);
+}
+
+/*
+ * Log a message without what may be a value, and leave the message itself to
+ * the client.  LOG is output whenever what goes to a client as well is.
+ */
+static void
+log_twin(ErrorData *edata, const char *name)
+{
+	ErrorContextCallback *callbacks = error_context_stack;
+
+	edata->output_to_server = false;
+	twin_of = edata;
+	twin_name = name;
+	error_context_stack = NULL;
+	PG_TRY();
+	{
+		ereport(LOG_SERVER_ONLY, (errmsg_internal("redacted")));
+	}
+	PG_FINALLY();
+	{
+		twin_of = NULL;
+		error_context_stack = callbacks;
+	}
+	PG_END_TRY();
+}
+
+static void
+redact(ErrorData *edata)
+{
+	const char *name = name_of(edata);
+
+	if (name == NULL)
+		return;
+
+	/*
+	 * what fails may do so before it is marked, and is seen as the last
+	 * statement of its session until the next one
+	 */
+	if (edata->elevel >= ERROR)
+		tarx_keys_redaction_hide_activity(name);
+	if (!has_more(edata))
+		edata->hide_stmt = true;
+	else if (edata->output_to_client && edata->elevel < FATAL)
+		log_twin(edata, name);
+	else
+		redact_into(edata, edata, name);
+}
+
+static void
+emit_log(ErrorData *edata)
+{
+	if (twin_of != NULL)
+		become_twin(edata);
+	else if (edata->output_to_server && tarx_keys_setting_redact_logs())
+		redact(edata);
+	if (prev_emit_log_hook != NULL && edata->output_to_server)
+		prev_emit_log_hook(edata);
+}
+
+void
+tarx_keys_redaction_log_install(void)
+{
+	prev_emit_log_hook = emit_log_hook;
+	emit_log_hook = emit_log;
+}

@@ -1,0 +1,313 @@
+/*
+ * redaction_statement.c
+ *	  Statements as others keep them: pg_stat_statements, pgaudit, auto_explain,
+ *	  prepared statements and cursors get a text without values.
+ *
+ * A utility statement has nothing but its text, and hooks get it as an
+ * argument: they are called with another one.  A plan knows the functions that
+ * it depends upon, so a look at a short list tells whether it calls one of
+ * ours; it is enough to look when it starts, cached or not.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "commands/prepare.h"
+#include "executor/executor.h"
+#include "parser/analyze.h"
+#include "tcop/cmdtag.h"
+#include "tcop/utility.h"
+#include "utils/catcache.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "redaction/redaction.h"
+
+/* More would be functions of the same names with other arguments. */
+#define MAX_FUNCTIONS	32
+
+typedef struct SensitiveFunction
+{
+	uint32		hash;			/* of its row in pg_proc, as plans have it */
+	const char *name;
+} SensitiveFunction;
+
+/* Those of this database; valid until a function or schema changes */
+static SensitiveFunction functions[MAX_FUNCTIONS];
+static int	nfunctions = 0;
+static bool functions_are_valid = false;
+
+static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
+static ExecutorStart_hook_type prev_ExecutorStart_hook = NULL;
+static ExecutorRun_hook_type prev_ExecutorRun_hook = NULL;
+static ProcessUtility_hook_type prev_ProcessUtility_hook = NULL;
+
+/*
+ * Our functions in this database
+ */
+
+static void
+forget_functions(Datum arg pg_attribute_unused(), TARX_KEYS_CACHE_ID cacheid pg_attribute_unused(),
+				 uint32 hash pg_attribute_unused())
+{
+	functions_are_valid = false;
+}
+
+static void
+find_functions_of_name(Oid namespace, const char *name)
+{
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+
+	for (int i = 0; i < list->n_members && nfunctions < MAX_FUNCTIONS; i++)
+	{
+		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (proc->pronamespace != namespace)
+			continue;
+		functions[nfunctions].hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(proc->oid));
+		functions[nfunctions].name = name;
+		nfunctions++;
+	}
+	ReleaseSysCacheList(list);
+}
+
+/* Needs a transaction that can look at the catalogs. */
+static void
+find_functions(void)
+{
+	static bool registered = false;
+	Oid			namespace;
+
+	if (functions_are_valid)
+		return;
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_functions, (Datum) 0);
+		registered = true;
+	}
+	/* first, because a change may come while we look */
+	functions_are_valid = true;
+	nfunctions = 0;
+	namespace = get_namespace_oid("tarx_keys", true);
+	if (!OidIsValid(namespace))
+		return;
+	for (const TarxKeysSensitiveFunction *function = tarx_keys_sensitive_functions;
+		 function->name != NULL; function++)
+		find_functions_of_name(namespace, function->name);
+}
+
+/*
+ * Plans
+ */
+
+/* The name of the function of ours that a plan calls, or NULL */
+static const char *
+sensitive_function_of_plan(const PlannedStmt *plan)
+{
+	ListCell   *cell;
+
+	foreach(cell, plan->invalItems)
+	{
+		PlanInvalItem *item = lfirst_node(PlanInvalItem, cell);
+
+		if (item->cacheId != PROCOID)
+			continue;
+		find_functions();
+		for (int i = 0; i < nfunctions; i++)
+		{
+			if (functions[i].hash == item->hashValue)
+				return functions[i].name;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * A plan without its text.  The plan may be a cached one, which others use as
+ * well, so it gets a copy, without the place in a text that is gone.
+ */
+static void
+redact_plan(QueryDesc *desc, const char *name)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(desc));
+	PlannedStmt *copy = palloc(sizeof(PlannedStmt));
+
+	*copy = *desc->plannedstmt;
+	copy->stmt_location = 0;
+	copy->stmt_len = 0;
+	desc->plannedstmt = copy;
+	desc->sourceText = psprintf(TARX_KEYS_REDACTED_QUERY, "statement", name);
+	MemoryContextSwitchTo(old);
+}
+
+/* Mark the statement that a plan is of, if it calls one of ours; the name of that. */
+static const char *
+mark_plan(const PlannedStmt *plan)
+{
+	const char *name = NULL;
+
+	if (plan->invalItems != NIL && tarx_keys_setting_redact_logs())
+		name = sensitive_function_of_plan(plan);
+	if (name != NULL)
+		tarx_keys_redaction_mark(name);
+	return name;
+}
+
+static void
+start_plan(QueryDesc *desc, int eflags)
+{
+	const char *name = mark_plan(desc->plannedstmt);
+
+	if (name != NULL)
+		redact_plan(desc, name);
+	if (prev_ExecutorStart_hook != NULL)
+		prev_ExecutorStart_hook(desc, eflags);
+	else
+		standard_ExecutorStart(desc, eflags);
+}
+
+/* What was started with one message of the client may run with a later one. */
+static void
+run_plan(TARX_KEYS_RUN_PARAMS)
+{
+	(void) mark_plan(desc->plannedstmt);
+	if (prev_ExecutorRun_hook != NULL)
+		prev_ExecutorRun_hook(TARX_KEYS_RUN_ARGS);
+	else
+		standard_ExecutorRun(TARX_KEYS_RUN_ARGS);
+}
+
+/*
+ * Texts
+ */
+
+/*
+ * A statement has been understood, and may stay prepared for long without
+ * being run: others are not to see it meanwhile.
+ */
+static void
+mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
+{
+	const char *name = NULL;
+
+	if (query->commandType != CMD_UTILITY && pstate->p_sourcetext != NULL &&
+		tarx_keys_setting_redact_logs())
+		name = tarx_keys_sensitive_name(pstate->p_sourcetext);
+	if (name != NULL)
+		tarx_keys_redaction_mark(name);
+	if (prev_post_parse_analyze_hook != NULL)
+		prev_post_parse_analyze_hook(pstate, query, jstate);
+}
+
+/* The EXECUTE in a utility statement, or NULL: it may be explained, or fill a table. */
+static const ExecuteStmt *
+execute_in(const Node *statement)
+{
+	while (statement != NULL && !IsA(statement, ExecuteStmt))
+	{
+		switch (nodeTag(statement))
+		{
+			case T_ExplainStmt:
+				statement = ((const ExplainStmt *) statement)->query;
+				break;
+			case T_CreateTableAsStmt:
+				statement = ((const CreateTableAsStmt *) statement)->query;
+				break;
+			case T_Query:
+				statement = ((const Query *) statement)->utilityStmt;
+				break;
+			default:
+				return NULL;
+		}
+	}
+	return (const ExecuteStmt *) statement;
+}
+
+/* The name that makes a utility statement sensitive, or NULL */
+static const char *
+sensitive_name_of_utility(const Node *statement, const char *text)
+{
+	const char *name;
+	const ExecuteStmt *execute;
+
+	/* these keep no text, and are of no interest beside the rest of it */
+	if (IsA(statement, TransactionStmt))
+		return NULL;
+	name = tarx_keys_sensitive_name(text);
+	if (name == NULL && (execute = execute_in(statement)) != NULL)
+	{
+		PreparedStatement *prepared = FetchPreparedStatement(execute->name, false);
+
+		if (prepared != NULL)
+			name = tarx_keys_sensitive_name(prepared->plansource->query_string);
+	}
+	return name;
+}
+
+/*
+ * A text that says what was redacted.  At least as long as the one that it
+ * replaces, because there are positions in it: of other statements, and of
+ * errors that the client gets.
+ */
+static char *
+redacted_text(const Node *statement, const char *text, const char *name)
+{
+	char	   *redacted = psprintf(TARX_KEYS_REDACTED_QUERY,
+									GetCommandTagName(CreateCommandTag(unconstify(Node *, statement))),
+									name);
+	size_t		len = strlen(redacted);
+	size_t		wanted = strlen(text);
+
+	if (len < wanted)
+	{
+		redacted = repalloc_huge(redacted, wanted + 1);
+		memset(redacted + len, ' ', wanted - len);
+		redacted[wanted] = '\0';
+	}
+	return redacted;
+}
+
+static void
+run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
+			ProcessUtilityContext context, ParamListInfo params,
+			QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	const char *name = NULL;
+
+	/* an extension's script has no values, and many statements */
+	if (tarx_keys_setting_redact_logs() && !creating_extension)
+		name = sensitive_name_of_utility(pstmt->utilityStmt, text);
+	if (name != NULL)
+	{
+		PlannedStmt *copy = makeNode(PlannedStmt);
+
+		*copy = *pstmt;
+		copy->stmt_location = 0;
+		copy->stmt_len = 0;
+		tarx_keys_redaction_mark(name);
+		text = redacted_text(pstmt->utilityStmt, text, name);
+		pstmt = copy;
+	}
+	if (prev_ProcessUtility_hook != NULL)
+		prev_ProcessUtility_hook(pstmt, text, read_only_tree, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, text, read_only_tree, context, params, env, dest, qc);
+}
+
+void
+tarx_keys_redaction_statement_install(void)
+{
+	prev_post_parse_analyze_hook = post_parse_analyze_hook;
+	post_parse_analyze_hook = mark_parsed;
+	prev_ExecutorStart_hook = ExecutorStart_hook;
+	ExecutorStart_hook = start_plan;
+	prev_ExecutorRun_hook = ExecutorRun_hook;
+	ExecutorRun_hook = run_plan;
+	prev_ProcessUtility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = run_utility;
+}

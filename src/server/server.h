@@ -1,0 +1,15 @@
+/*
+ * server.h
+ *	  What loads the extension.
+ *
+ * Include after postgres.h.
+ */
+#ifndef TARX_KEYS_SERVER_H
+#define TARX_KEYS_SERVER_H
+
+#include "base/base.h"
+
+/* shmem.c: our part of PostgreSQL's shared memory */
+extern void tarx_keys_shmem_init(void);
+
+#endif							/* TARX_KEYS_SERVER_H */

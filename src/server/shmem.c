@@ -1,0 +1,69 @@
+/*
+ * shmem.c
+ *	  Our part of PostgreSQL's shared memory: asks for it, and fills it in.
+ *
+ * It has counters only.  The keyring has a page of its own, which outlives the
+ * restart after a crash; this memory starts empty again then.
+ *
+ * The memory is filled in when all libraries have been loaded.  That makes it
+ * the moment to install the hooks that must be called before other libraries'.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#include "identity/identity.h"
+#include "keyring/keyring.h"
+#include "records/records.h"
+#include "redaction/redaction.h"
+#include "server/server.h"
+
+#define TRANCHE		"tarx_keys"
+
+enum
+{
+	LOCK_USAGE,
+	LOCK_THROTTLE,
+	NUM_LOCKS
+};
+
+static shmem_request_hook_type prev_shmem_request_hook = NULL;
+static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
+
+static void
+request_memory(void)
+{
+	if (prev_shmem_request_hook != NULL)
+		prev_shmem_request_hook();
+	RequestAddinShmemSpace(add_size(tarx_keys_usage_shmem_size(),
+									tarx_keys_throttle_shmem_size()));
+	RequestNamedLWLockTranche(TRANCHE, NUM_LOCKS);
+}
+
+static void
+fill_memory(void)
+{
+	LWLockPadded *locks;
+
+	if (prev_shmem_startup_hook != NULL)
+		prev_shmem_startup_hook();
+	locks = GetNamedLWLockTranche(TRANCHE);
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	tarx_keys_usage_shmem_startup(&locks[LOCK_USAGE].lock);
+	tarx_keys_throttle_shmem_startup(&locks[LOCK_THROTTLE].lock);
+	LWLockRelease(AddinShmemInitLock);
+	tarx_keys_redaction_install();
+}
+
+void
+tarx_keys_shmem_init(void)
+{
+	prev_shmem_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	prev_shmem_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = fill_memory;
+}

@@ -1,0 +1,48 @@
+/*
+ * tarx_keys.c
+ *	  Loads the extension.
+ *
+ * The library must be preloaded: the keyring lives in a page that backends
+ * inherit from the postmaster, and the settings that name its source must be
+ * known, and redacted, before any session can look at them.  A library that
+ * cannot be loaded any other way cannot be used any other way either, so this
+ * one refusal covers CREATE EXTENSION and every function.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include <sodium.h>
+
+#include "miscadmin.h"
+
+#include "identity/identity.h"
+#include "keyring/keyring.h"
+#include "records/records.h"
+#include "redaction/redaction.h"
+#include "server/server.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tarx_keys must be loaded via shared_preload_libraries"),
+				 errhint("Add tarx_keys to shared_preload_libraries and restart the server.")));
+	if (sodium_init() < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYSTEM_ERROR),
+				 errmsg("could not initialize libsodium")));
+
+	tarx_keys_page_init();
+	tarx_keys_settings_init();
+	tarx_keys_identity_init();
+	tarx_keys_shmem_init();
+	tarx_keys_keyring_load();
+	tarx_keys_worker_register();
+	tarx_keys_usage_worker_register();
+}
