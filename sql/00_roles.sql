@@ -1,6 +1,6 @@
 \echo Use "CREATE EXTENSION tarx_keys" to load this file. \quit
 
--- The four roles, and the schema that holds everything.
+-- The four roles, and the two schemas that hold everything.
 --
 -- Roles belong to the cluster, not to the database: they are made if absent,
 -- and what stands there already is refused if somebody could log in as it or
@@ -48,5 +48,9 @@ COMMENT ON ROLE tarx_keys_agent IS 'tarx_keys: may resolve keys; for agent runne
 -- Without IF NOT EXISTS: a schema of this name that somebody else has made is
 -- not taken over.
 CREATE SCHEMA tarx_keys;
-REVOKE ALL ON SCHEMA tarx_keys FROM PUBLIC;
 COMMENT ON SCHEMA tarx_keys IS 'Project-scoped LLM keys, encrypted at rest and resolved only for agents';
+
+-- What callers never name. Policies, defaults and views use it on their behalf:
+-- those are parsed when they are created, so nobody but the owner needs USAGE.
+CREATE SCHEMA tarx_keys_internal;
+COMMENT ON SCHEMA tarx_keys_internal IS 'Internals of tarx_keys; for its own functions, policies and views only';

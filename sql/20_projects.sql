@@ -11,14 +11,13 @@ CREATE TABLE tarx_keys.projects (
     created_by text COLLATE "C" NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
-REVOKE ALL ON tarx_keys.projects FROM PUBLIC;
 ALTER TABLE tarx_keys.projects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.projects FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (id = ANY (tarx_keys.visible_project_ids()));
+    USING (id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.projects TO tarx_keys_owner
     USING (id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.projects FOR SELECT TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
+    USING (tarx_keys_internal.in_maintenance());
 COMMENT ON TABLE tarx_keys.projects IS 'Projects. Readable are one''s own, or only the active one.';
 COMMENT ON COLUMN tarx_keys.projects.created_by IS 'The user that created it and became its first admin';
 
@@ -30,10 +29,9 @@ CREATE TABLE tarx_keys.project_members (
     PRIMARY KEY (project_id, user_id)
 );
 CREATE INDEX project_members_user_id ON tarx_keys.project_members (user_id, project_id);
-REVOKE ALL ON tarx_keys.project_members FROM PUBLIC;
 ALTER TABLE tarx_keys.project_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_members FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (project_id = ANY (tarx_keys.visible_project_ids()));
+    USING (project_id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_members TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 -- what membership is looked up by, before there is an active project
@@ -47,8 +45,8 @@ CREATE FUNCTION tarx_keys.create_project(name text, project_id uuid DEFAULT pg_c
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys.enter_new_project(create_project.project_id);
-    PERFORM tarx_keys.require_name('name', create_project.name);
+    PERFORM tarx_keys_internal.enter_new_project(create_project.project_id);
+    PERFORM tarx_keys_internal.require_name('name', create_project.name);
     INSERT INTO tarx_keys.projects (id, name, created_by)
         VALUES (create_project.project_id, create_project.name, tarx_keys.current_user_id())
         ON CONFLICT (id) DO NOTHING;
@@ -61,30 +59,28 @@ BEGIN
     INSERT INTO tarx_keys.project_members (project_id, user_id, role)
         VALUES (create_project.project_id, tarx_keys.current_user_id(), 'admin');
     PERFORM tarx_keys.begin_audit(create_project.project_id);
-    PERFORM tarx_keys.record_audit(create_project.project_id, 'project.create', create_project.project_id, create_project.name);
+    PERFORM tarx_keys_internal.record_audit(create_project.project_id, 'project.create', create_project.project_id, create_project.name);
     RETURN create_project.project_id;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.create_project FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.create_project IS
 'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if the id is taken, 42501 if another project is active.';
 
 -- Membership changes of a project go one after the other: they lock its row,
 -- and only then look at who is admin.
-CREATE FUNCTION tarx_keys.enter_membership_change(project_id uuid) RETURNS void
+CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    PERFORM tarx_keys.enter_as_member(enter_membership_change.project_id);
+    PERFORM tarx_keys_internal.enter_as_member(enter_membership_change.project_id);
     PERFORM FROM tarx_keys.projects p
         WHERE p.id OPERATOR(pg_catalog.=) enter_membership_change.project_id FOR NO KEY UPDATE;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.enter_membership_change FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.enter_membership_change IS
+COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
 'Internal. Enters the project as a member and locks it against other changes of its members.';
 
-CREATE FUNCTION tarx_keys.fail_last_admin() RETURNS void
+CREATE FUNCTION tarx_keys_internal.fail_last_admin() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
 AS $$
 BEGIN
@@ -94,36 +90,34 @@ BEGIN
         HINT = 'Make another member admin first.';
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.fail_last_admin FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.fail_last_admin IS 'Internal. Error 23514.';
+COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin IS 'Internal. Error 23514.';
 
 CREATE FUNCTION tarx_keys.add_member(project_id uuid, user_id text, role text DEFAULT 'member') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys.enter_membership_change(add_member.project_id);
-    PERFORM tarx_keys.enter_as_admin(add_member.project_id);
-    PERFORM tarx_keys.require_user_id(add_member.user_id);
-    PERFORM tarx_keys.require_argument('role', add_member.role);
+    PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
+    PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
+    PERFORM tarx_keys_internal.require_user_id(add_member.user_id);
+    PERFORM tarx_keys_internal.require_argument('role', add_member.role);
     IF add_member.role NOT IN ('admin', 'member') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'unknown role',
             HINT = 'A role is admin or member.';
     END IF;
-    IF add_member.role = 'member' AND NOT tarx_keys.other_admin_exists(add_member.project_id, add_member.user_id) THEN
-        PERFORM tarx_keys.fail_last_admin();
+    IF add_member.role = 'member' AND NOT tarx_keys_internal.other_admin_exists(add_member.project_id, add_member.user_id) THEN
+        PERFORM tarx_keys_internal.fail_last_admin();
     END IF;
     INSERT INTO tarx_keys.project_members AS m (project_id, user_id, role)
         VALUES (add_member.project_id, add_member.user_id, add_member.role)
         ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE SET role = EXCLUDED.role
         WHERE m.role <> EXCLUDED.role;
     IF FOUND THEN
-        PERFORM tarx_keys.record_audit(add_member.project_id, 'member.add_' || add_member.role, NULL, add_member.user_id);
+        PERFORM tarx_keys_internal.record_audit(add_member.project_id, 'member.add_' || add_member.role, NULL, add_member.user_id);
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.add_member FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.add_member IS
 'For admins: makes user_id a member of the project, or changes a member''s role (admin or member). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin.';
 
@@ -131,14 +125,14 @@ CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS v
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys.enter_membership_change(remove_member.project_id);
-    PERFORM tarx_keys.enter_as_member(remove_member.project_id);
-    PERFORM tarx_keys.require_argument('user_id', remove_member.user_id);
+    PERFORM tarx_keys_internal.enter_membership_change(remove_member.project_id);
+    PERFORM tarx_keys_internal.enter_as_member(remove_member.project_id);
+    PERFORM tarx_keys_internal.require_argument('user_id', remove_member.user_id);
     IF remove_member.user_id <> tarx_keys.current_user_id() THEN
-        PERFORM tarx_keys.enter_as_admin(remove_member.project_id);
+        PERFORM tarx_keys_internal.enter_as_admin(remove_member.project_id);
     END IF;
-    IF NOT tarx_keys.other_admin_exists(remove_member.project_id, remove_member.user_id) THEN
-        PERFORM tarx_keys.fail_last_admin();
+    IF NOT tarx_keys_internal.other_admin_exists(remove_member.project_id, remove_member.user_id) THEN
+        PERFORM tarx_keys_internal.fail_last_admin();
     END IF;
     DELETE FROM tarx_keys.project_members m
         WHERE m.project_id = remove_member.project_id AND m.user_id = remove_member.user_id;
@@ -148,10 +142,9 @@ BEGIN
             MESSAGE = 'this user is no member of the project',
             HINT = 'tarx_keys.project_members lists the members.';
     END IF;
-    PERFORM tarx_keys.record_audit(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
+    PERFORM tarx_keys_internal.record_audit(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.remove_member FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.remove_member IS
 'For admins, and for oneself: ends a membership. Errors: TK007, 42501, 22023, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
 

@@ -35,7 +35,6 @@ CREATE TABLE tarx_keys.providers (
     CHECK (base_url_required = (default_base_url IS NULL)),
     CHECK (default_base_url ~ '^https?://(?!/)[!"$->A-\[\]-~]+$' AND length(default_base_url) <= 2048)
 );
-REVOKE ALL ON tarx_keys.providers FROM PUBLIC;
 COMMENT ON TABLE tarx_keys.providers IS 'LLM providers and how to call them';
 COMMENT ON COLUMN tarx_keys.providers.slug IS 'What provider arguments name it by';
 COMMENT ON COLUMN tarx_keys.providers.label IS 'Its name as people know it';
@@ -53,7 +52,7 @@ COMMENT ON COLUMN tarx_keys.providers.is_builtin IS 'Whether the row is as it ca
 
 -- A built-in row that is edited is the owner's from then on. When a dump brings
 -- it back, it takes the place of the one that CREATE EXTENSION made.
-CREATE FUNCTION tarx_keys.keep_own_provider() RETURNS trigger
+CREATE FUNCTION tarx_keys_internal.keep_own_provider() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -65,11 +64,10 @@ BEGIN
     RETURN NEW;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.keep_own_provider FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.keep_own_provider IS
+COMMENT ON FUNCTION tarx_keys_internal.keep_own_provider IS
 'Internal. Makes an edited row of providers the owner''s, and a row of the owner''s replace the built-in one.';
 CREATE TRIGGER keep_own_provider BEFORE INSERT OR UPDATE ON tarx_keys.providers
-    FOR EACH ROW EXECUTE FUNCTION tarx_keys.keep_own_provider();
+    FOR EACH ROW EXECUTE FUNCTION tarx_keys_internal.keep_own_provider();
 -- A parallel restore runs with session_replication_role = replica.
 ALTER TABLE tarx_keys.providers ENABLE ALWAYS TRIGGER keep_own_provider;
 

@@ -6,40 +6,36 @@
 -- uuid of zeros here. A secret's id is a hash of its name, so a secret that was
 -- deleted and set again has the id that it had before.
 
-CREATE TABLE tarx_keys.last_used (
+CREATE TABLE tarx_keys_internal.last_used (
     project_id uuid NOT NULL,
     kind text COLLATE "C" NOT NULL CHECK (kind IN ('llm_key', 'secret', 'platform_key')),
     id uuid NOT NULL,
     last_used_at timestamptz NOT NULL,
     PRIMARY KEY (project_id, kind, id)
 );
-REVOKE ALL ON tarx_keys.last_used FROM PUBLIC;
-ALTER TABLE tarx_keys.last_used ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner_in_maintenance ON tarx_keys.last_used TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
-COMMENT ON TABLE tarx_keys.last_used IS 'When each key was last used, as of the last flush. Use the views to see it.';
+ALTER TABLE tarx_keys_internal.last_used ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_in_maintenance ON tarx_keys_internal.last_used TO tarx_keys_owner
+    USING (tarx_keys_internal.in_maintenance());
+COMMENT ON TABLE tarx_keys_internal.last_used IS 'When each key was last used, as of the last flush. Use the views to see it.';
 
 CREATE FUNCTION tarx_keys.usage_name_id(name text) RETURNS uuid
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_name_id_sql';
-REVOKE ALL ON FUNCTION tarx_keys.usage_name_id FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.usage_name_id IS
 'Internal. The id under which the usage of something with a name is counted.';
 
-CREATE FUNCTION tarx_keys.usage_in_memory(kind text, project_ids uuid[])
+CREATE FUNCTION tarx_keys_internal.usage_in_memory(kind text, project_ids uuid[])
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_in_memory';
-REVOKE ALL ON FUNCTION tarx_keys.usage_in_memory FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.usage_in_memory IS
+COMMENT ON FUNCTION tarx_keys_internal.usage_in_memory IS
 'For the DBA: what is counted of one kind in these projects, also of what has been deleted since. Reads all that is counted.';
 
-CREATE FUNCTION tarx_keys.usage_of(
+CREATE FUNCTION tarx_keys_internal.usage_of(
     kind text, project_id uuid, id uuid, OUT uses bigint, OUT refused bigint, OUT last_used_at timestamptz)
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_of';
-REVOKE ALL ON FUNCTION tarx_keys.usage_of FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.usage_of IS 'Internal. What is counted of one object.';
+COMMENT ON FUNCTION tarx_keys_internal.usage_of IS 'Internal. What is counted of one object.';
 
 -- By the objects that there are, because to look for all that is counted takes
 -- longer the more others use theirs. A use that is older than the secret was one
@@ -49,14 +45,14 @@ RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys.require_argument('kind', known_usage.kind);
+    PERFORM tarx_keys_internal.require_argument('kind', known_usage.kind);
     IF known_usage.kind NOT IN ('llm_key', 'secret') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             MESSAGE = 'unknown kind of usage',
             HINT = 'A kind is llm_key or secret.';
     END IF;
-    PERFORM tarx_keys.enter_maintenance();
+    PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
         SELECT o.project_id, o.id, m.uses, m.refused,
                CASE WHEN greatest(m.last_used_at, l.last_used_at) >= o.since
@@ -66,32 +62,30 @@ BEGIN
                 UNION ALL
                 SELECT s.project_id, tarx_keys.usage_name_id(s.name), s.created_at FROM tarx_keys.project_secrets s
                  WHERE known_usage.kind = 'secret' AND s.project_id = ANY (known_usage.project_ids)) o
-         CROSS JOIN LATERAL tarx_keys.usage_of(known_usage.kind, o.project_id, o.id) m
-          LEFT JOIN tarx_keys.last_used l
+         CROSS JOIN LATERAL tarx_keys_internal.usage_of(known_usage.kind, o.project_id, o.id) m
+          LEFT JOIN tarx_keys_internal.last_used l
             ON l.project_id = o.project_id AND l.kind = known_usage.kind AND l.id = o.id;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.known_usage FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.known_usage IS
 'For the DBA, and for functions that have decided who may know: what memory and the table know of the objects of one kind (llm_key, secret) in these projects.';
 
-CREATE FUNCTION tarx_keys.visible_usage(kind text)
+CREATE FUNCTION tarx_keys_internal.visible_usage(kind text)
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT u.project_id, u.id, u.uses, u.refused, u.last_used_at
-      FROM tarx_keys.known_usage(visible_usage.kind, tarx_keys.visible_project_ids()) u
+      FROM tarx_keys.known_usage(visible_usage.kind, tarx_keys_internal.visible_project_ids()) u
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.visible_usage FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.visible_usage IS
+COMMENT ON FUNCTION tarx_keys_internal.visible_usage IS
 'What is known of the usage of one kind (llm_key, secret) in the acting user''s projects, or in the active one. Used by views. Error: TK007 without an acting user.';
 
-CREATE FUNCTION tarx_keys.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[]) RETURNS void
+CREATE FUNCTION tarx_keys_internal.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys.enter_maintenance();
-    INSERT INTO tarx_keys.last_used AS l (project_id, kind, id, last_used_at)
+    PERFORM tarx_keys_internal.enter_maintenance();
+    INSERT INTO tarx_keys_internal.last_used AS l (project_id, kind, id, last_used_at)
         SELECT u.project_id, u.kind, u.id, u.used_at
           FROM unnest(flush_last_used.project_ids, flush_last_used.kinds, flush_last_used.ids, flush_last_used.times)
                AS u (project_id, kind, id, used_at)
@@ -99,7 +93,7 @@ BEGIN
         ON CONFLICT ON CONSTRAINT last_used_pkey DO UPDATE SET last_used_at = EXCLUDED.last_used_at
          WHERE l.last_used_at < EXCLUDED.last_used_at;
     -- what has been deleted, now or earlier, in the projects that are used
-    DELETE FROM tarx_keys.last_used l
+    DELETE FROM tarx_keys_internal.last_used l
      WHERE l.project_id = ANY (flush_last_used.project_ids)
        AND CASE l.kind
            WHEN 'llm_key' THEN NOT EXISTS (
@@ -110,8 +104,7 @@ BEGIN
                SELECT FROM tarx_keys.platform_api_keys p WHERE p.id = l.id) END;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.flush_last_used FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.flush_last_used IS
+COMMENT ON FUNCTION tarx_keys_internal.flush_last_used IS
 'Internal. Writes down when keys were last used, and deletes what it has of keys and secrets that were deleted; for the background worker.';
 
-SELECT pg_catalog.pg_extension_config_dump('tarx_keys.last_used', '');
+SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.last_used', '');

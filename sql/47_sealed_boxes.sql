@@ -4,6 +4,5 @@
 CREATE FUNCTION tarx_keys.sealing_public_key(OUT key_id text, OUT public_key bytea)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_sealing_public_key';
-REVOKE ALL ON FUNCTION tarx_keys.sealing_public_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.sealing_public_key IS
 'The X25519 public key that values for add_sealed_llm_key() and set_sealed_secret() are sealed to with libsodium''s crypto_box_seal(), and a short name of it. It is another one once another master key is active. Error: TK005.';

@@ -19,16 +19,15 @@ ALTER TABLE tarx_keys.project_llm_keys
     ALTER COLUMN ciphertext SET STATISTICS 0,
     ALTER COLUMN masked_key SET STATISTICS 0,
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
-REVOKE ALL ON tarx_keys.project_llm_keys FROM PUBLIC;
 ALTER TABLE tarx_keys.project_llm_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (project_id = ANY (tarx_keys.visible_project_ids()));
+    USING (project_id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_llm_keys TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
+    USING (tarx_keys_internal.in_maintenance());
 CREATE POLICY owner_in_rotation ON tarx_keys.project_llm_keys FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys.in_rotation());
+    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_llm_keys IS 'LLM keys of projects, sealed. Use the view llm_keys to list them.';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.destination IS 'The base URL that the key is bound to and resolves with';
@@ -38,51 +37,45 @@ COMMENT ON COLUMN tarx_keys.project_llm_keys.ciphertext IS 'Format version, mast
 -- What remains of a deleted key, so that a row that comes back, from a restore
 -- or otherwise, does not resolve.
 -- They outlive their project, which may come back as well.
-CREATE TABLE tarx_keys.llm_key_tombstones (
+CREATE TABLE tarx_keys_internal.llm_key_tombstones (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
     deleted_by text COLLATE "C" NOT NULL,
     deleted_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (project_id, id)
 );
-REVOKE ALL ON tarx_keys.llm_key_tombstones FROM PUBLIC;
-ALTER TABLE tarx_keys.llm_key_tombstones ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner_in_project ON tarx_keys.llm_key_tombstones TO tarx_keys_owner
+ALTER TABLE tarx_keys_internal.llm_key_tombstones ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_in_project ON tarx_keys_internal.llm_key_tombstones TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
-COMMENT ON TABLE tarx_keys.llm_key_tombstones IS 'Ids of deleted LLM keys, without key material';
+COMMENT ON TABLE tarx_keys_internal.llm_key_tombstones IS 'Ids of deleted LLM keys, without key material';
 
-CREATE FUNCTION tarx_keys.display_mask(masked_key text) RETURNS text
+CREATE FUNCTION tarx_keys_internal.display_mask(masked_key text) RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_display_mask';
-REVOKE ALL ON FUNCTION tarx_keys.display_mask FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.display_mask IS
+COMMENT ON FUNCTION tarx_keys_internal.display_mask IS
 'A stored mask with an ellipsis or bullets, where the database''s and the client''s encoding have them.';
 
-CREATE FUNCTION tarx_keys.require_key(project_id uuid, key_id uuid) RETURNS void
+CREATE FUNCTION tarx_keys_internal.require_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_require_key';
-REVOKE ALL ON FUNCTION tarx_keys.require_key FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.require_key IS
+COMMENT ON FUNCTION tarx_keys_internal.require_key IS
 'Internal. TK001 or TK002 unless the entered project has this key.';
 
-CREATE FUNCTION tarx_keys.fail_key(project_id uuid, key_id uuid) RETURNS void
+CREATE FUNCTION tarx_keys_internal.fail_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_fail_key';
-REVOKE ALL ON FUNCTION tarx_keys.fail_key FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.fail_key IS
+COMMENT ON FUNCTION tarx_keys_internal.fail_key IS
 'Internal. TK002 if the key was deleted, else TK001.';
 
 CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text, key_value text, base_url text DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
-REVOKE ALL ON FUNCTION tarx_keys.add_llm_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.add_llm_key IS
 'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters and is unique in the project; key_value has 4 to 8192 bytes; base_url is an https URL, for providers that require one and only for them. Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
 
 CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea, base_url text DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_sealed_llm_key';
-REVOKE ALL ON FUNCTION tarx_keys.add_sealed_llm_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.add_sealed_llm_key IS
 'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else or has expired.';
 
@@ -92,21 +85,20 @@ AS $$
 DECLARE
     key_name text;
 BEGIN
-    PERFORM tarx_keys.enter_as_admin(delete_llm_key.project_id);
-    PERFORM tarx_keys.require_argument('key_id', delete_llm_key.key_id);
+    PERFORM tarx_keys_internal.enter_as_admin(delete_llm_key.project_id);
+    PERFORM tarx_keys_internal.require_argument('key_id', delete_llm_key.key_id);
     DELETE FROM tarx_keys.project_llm_keys k
         WHERE k.project_id = delete_llm_key.project_id AND k.id = delete_llm_key.key_id
         RETURNING k.name INTO key_name;
     IF NOT FOUND THEN
-        PERFORM tarx_keys.fail_key(delete_llm_key.project_id, delete_llm_key.key_id);
+        PERFORM tarx_keys_internal.fail_key(delete_llm_key.project_id, delete_llm_key.key_id);
     END IF;
-    INSERT INTO tarx_keys.llm_key_tombstones (project_id, id, deleted_by)
+    INSERT INTO tarx_keys_internal.llm_key_tombstones (project_id, id, deleted_by)
         VALUES (delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id())
         ON CONFLICT ON CONSTRAINT llm_key_tombstones_pkey DO NOTHING;
-    PERFORM tarx_keys.record_audit(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
+    PERFORM tarx_keys_internal.record_audit(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.delete_llm_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
 'For admins: deletes an LLM key. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
 
@@ -115,7 +107,6 @@ CREATE FUNCTION tarx_keys.resolve_key(
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
-REVOKE ALL ON FUNCTION tarx_keys.resolve_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
 'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none). Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
@@ -124,7 +115,6 @@ CREATE FUNCTION tarx_keys.resolve_key_sealed(
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
-REVOKE ALL ON FUNCTION tarx_keys.resolve_key_sealed FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
 'For agent runners: resolve_key() with the value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_key(); 22023 if that is no public key.';
 
@@ -133,37 +123,34 @@ CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key_sealed';
-REVOKE ALL ON FUNCTION tarx_keys.resolve_agent_key_sealed FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
 'For agent runners: resolve_key_sealed() by the key that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
 
-CREATE FUNCTION tarx_keys.llm_key_state(
+CREATE FUNCTION tarx_keys_internal.llm_key_state(
     ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
     destination text, masked_key text, added_by text) RETURNS integer
 LANGUAGE c STABLE PARALLEL SAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_llm_key_state';
-REVOKE ALL ON FUNCTION tarx_keys.llm_key_state FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.llm_key_state IS
+COMMENT ON FUNCTION tarx_keys_internal.llm_key_state IS
 'Internal. Whether a row is what was sealed: 0 if so, 1 if its master key is missing, 2 if not.';
 
-CREATE FUNCTION tarx_keys.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
+CREATE FUNCTION tarx_keys_internal.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    visible uuid[] := tarx_keys.visible_project_ids();
+    visible uuid[] := tarx_keys_internal.visible_project_ids();
 BEGIN
-    PERFORM tarx_keys.enter_maintenance();
+    PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
         SELECT k.project_id, k.id,
-               CASE tarx_keys.llm_key_state(k.ciphertext, k.project_id, k.id, k.provider, k.name,
+               CASE tarx_keys_internal.llm_key_state(k.ciphertext, k.project_id, k.id, k.provider, k.name,
                                             k.base_url, k.destination, k.masked_key, k.added_by)
                     WHEN 0 THEN 'ok' ELSE 'needs_reentry' END
           FROM tarx_keys.project_llm_keys k
          WHERE k.project_id = ANY (visible);
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.visible_llm_key_status FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.visible_llm_key_status IS
+COMMENT ON FUNCTION tarx_keys_internal.visible_llm_key_status IS
 'Which LLM keys of the acting user''s projects, or of the active one, can be opened. Used by a view. Error: TK007 without an acting user.';
 
 -- The list. security_invoker: row security applies to the caller, whose rights
@@ -174,7 +161,7 @@ SELECT k.id,
        k.name,
        k.provider,
        coalesce(p.label, k.provider) AS provider_label,
-       tarx_keys.display_mask(k.masked_key) AS masked_key,
+       tarx_keys_internal.display_mask(k.masked_key) AS masked_key,
        k.base_url,
        k.added_by,
        k.created_at,
@@ -184,9 +171,8 @@ SELECT k.id,
        s.status
   FROM tarx_keys.project_llm_keys k
   LEFT JOIN tarx_keys.providers p ON p.slug = k.provider
-  LEFT JOIN tarx_keys.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
-  LEFT JOIN tarx_keys.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
-REVOKE ALL ON tarx_keys.llm_keys FROM PUBLIC;
+  LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
+  LEFT JOIN tarx_keys_internal.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
 COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
@@ -201,12 +187,11 @@ SELECT k.project_id,
        u.last_used_at,
        coalesce(u.refused, 0) AS refused
   FROM tarx_keys.project_llm_keys k
-  LEFT JOIN tarx_keys.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id;
-REVOKE ALL ON tarx_keys.key_usage FROM PUBLIC;
+  LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id;
 COMMENT ON VIEW tarx_keys.key_usage IS 'How often, and when last, the LLM keys of the acting user''s projects, or of the active one, were resolved';
 COMMENT ON COLUMN tarx_keys.key_usage.uses IS 'Successful resolve calls on this server since it started';
 COMMENT ON COLUMN tarx_keys.key_usage.last_used_at IS 'When the key last resolved';
 COMMENT ON COLUMN tarx_keys.key_usage.refused IS 'Resolve calls on this server since it started that failed';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_llm_keys', '');
-SELECT pg_catalog.pg_extension_config_dump('tarx_keys.llm_key_tombstones', '');
+SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.llm_key_tombstones', '');

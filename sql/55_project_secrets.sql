@@ -16,22 +16,21 @@ CREATE TABLE tarx_keys.project_secrets (
 ALTER TABLE tarx_keys.project_secrets
     ALTER COLUMN ciphertext SET STATISTICS 0,
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
-REVOKE ALL ON tarx_keys.project_secrets FROM PUBLIC;
 ALTER TABLE tarx_keys.project_secrets ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_secrets FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (project_id = ANY (tarx_keys.visible_project_ids()));
+    USING (project_id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_secrets TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_secrets FOR SELECT TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
+    USING (tarx_keys_internal.in_maintenance());
 CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys.in_rotation());
+    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
 COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written: earlier uses are those of a deleted secret with this name';
 COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name and version';
 
-CREATE TABLE tarx_keys.project_secret_versions (
+CREATE TABLE tarx_keys_internal.project_secret_versions (
     project_id uuid NOT NULL,
     name text COLLATE "C" NOT NULL,
     version integer NOT NULL,
@@ -41,81 +40,71 @@ CREATE TABLE tarx_keys.project_secret_versions (
     PRIMARY KEY (project_id, name, version),
     FOREIGN KEY (project_id, name) REFERENCES tarx_keys.project_secrets (project_id, name) ON DELETE CASCADE
 );
-ALTER TABLE tarx_keys.project_secret_versions
+ALTER TABLE tarx_keys_internal.project_secret_versions
     ALTER COLUMN ciphertext SET STATISTICS 0,
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
-REVOKE ALL ON tarx_keys.project_secret_versions FROM PUBLIC;
-ALTER TABLE tarx_keys.project_secret_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner_in_project ON tarx_keys.project_secret_versions TO tarx_keys_owner
+ALTER TABLE tarx_keys_internal.project_secret_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_in_project ON tarx_keys_internal.project_secret_versions TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
-CREATE POLICY owner_in_maintenance ON tarx_keys.project_secret_versions FOR SELECT TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
-CREATE POLICY owner_in_rotation ON tarx_keys.project_secret_versions FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys.in_rotation());
-COMMENT ON TABLE tarx_keys.project_secret_versions IS 'Older versions of secrets that are kept, sealed';
-COMMENT ON COLUMN tarx_keys.project_secret_versions.updated_by IS 'The user that wrote this version';
-COMMENT ON COLUMN tarx_keys.project_secret_versions.ciphertext IS 'As in project_secrets, bound to this version';
+CREATE POLICY owner_in_maintenance ON tarx_keys_internal.project_secret_versions FOR SELECT TO tarx_keys_owner
+    USING (tarx_keys_internal.in_maintenance());
+CREATE POLICY owner_in_rotation ON tarx_keys_internal.project_secret_versions FOR UPDATE TO tarx_keys_owner
+    USING (tarx_keys_internal.in_rotation());
+COMMENT ON TABLE tarx_keys_internal.project_secret_versions IS 'Older versions of secrets that are kept, sealed';
+COMMENT ON COLUMN tarx_keys_internal.project_secret_versions.updated_by IS 'The user that wrote this version';
+COMMENT ON COLUMN tarx_keys_internal.project_secret_versions.ciphertext IS 'As in project_secrets, bound to this version';
 
 CREATE FUNCTION tarx_keys.set_secret(project_id uuid, name text, value text, description text DEFAULT NULL) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_set_secret';
-REVOKE ALL ON FUNCTION tarx_keys.set_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.set_secret IS
 'For admins: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.set_sealed_secret(project_id uuid, name text, sealed bytea, description text DEFAULT NULL) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_set_sealed_secret';
-REVOKE ALL ON FUNCTION tarx_keys.set_sealed_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.set_sealed_secret IS
 'For admins: set_secret() with the value in a box to sealing_public_key(), sealed for exactly this project and name. Errors: those of set_secret(); TK013 if the box does not open, is for something else or has expired.';
 
 CREATE FUNCTION tarx_keys.restore_secret(project_id uuid, name text, version integer) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_restore_secret';
-REVOKE ALL ON FUNCTION tarx_keys.restore_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.restore_secret IS
 'For admins: writes the value of a version that is kept as the secret''s next version; returns that one''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.delete_secret(project_id uuid, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_delete_secret';
-REVOKE ALL ON FUNCTION tarx_keys.delete_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.delete_secret IS
 'For admins: deletes a secret with all its versions. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
 
 CREATE FUNCTION tarx_keys.resolve_secret(project_id uuid, name text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secret';
-REVOKE ALL ON FUNCTION tarx_keys.resolve_secret FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_secret IS
 'For agent runners: the current value of a project''s secret. Writes nothing. Errors: TK011 if the project has no such secret, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
 CREATE FUNCTION tarx_keys.resolve_secrets(project_id uuid, names text[] DEFAULT NULL) RETURNS TABLE (name text, value text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets';
-REVOKE ALL ON FUNCTION tarx_keys.resolve_secrets FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_secrets IS
 'For agent runners: the current values of several secrets of a project, each once, by name; of all its secrets if names is NULL. Errors: those of resolve_secret(); TK011 names all that there are not.';
 
 CREATE FUNCTION tarx_keys.resolve_secrets_sealed(project_id uuid, names text[] DEFAULT NULL, recipient_public_key bytea DEFAULT NULL) RETURNS TABLE (name text, sealed bytea)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets_sealed';
-REVOKE ALL ON FUNCTION tarx_keys.resolve_secrets_sealed FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.resolve_secrets_sealed IS
 'For agent runners: resolve_secrets() with each value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_secrets(); 22023 if recipient_public_key, which is required, is no public key.';
 
 CREATE FUNCTION tarx_keys.render_template(project_id uuid, template text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_render_template';
-REVOKE ALL ON FUNCTION tarx_keys.render_template FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.render_template IS
 'For agent runners: the template with the value of the project''s secret in place of each ${secrets.NAME}, and ${ in place of each $${. Values are not looked into. Errors: those of resolve_secret(), TK011 names all that there are not; 22023 names all malformed references; 54000 if the result exceeds 64 MiB.';
 
 CREATE FUNCTION tarx_keys.template_references(template text) RETURNS SETOF text
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_template_references';
-REVOKE ALL ON FUNCTION tarx_keys.template_references FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.template_references IS
 'The names of the secrets that a template refers to, each once, in order of appearance; whether they exist is not looked up. Error: 22023 names all malformed references.';
 
@@ -130,12 +119,11 @@ SELECT s.project_id,
        s.updated_at,
        u.last_used_at
   FROM tarx_keys.project_secrets s
-  LEFT JOIN tarx_keys.visible_usage('secret') u
+  LEFT JOIN tarx_keys_internal.visible_usage('secret') u
     ON u.project_id = s.project_id AND u.id = tarx_keys.usage_name_id(s.name);
-REVOKE ALL ON tarx_keys.secrets FROM PUBLIC;
 COMMENT ON VIEW tarx_keys.secrets IS 'The secrets of the acting user''s projects, or of the active one, without values';
 COMMENT ON COLUMN tarx_keys.secrets.version IS 'The number of the current version';
 COMMENT ON COLUMN tarx_keys.secrets.updated_by IS 'The user that wrote the current version';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_secrets', '');
-SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_secret_versions', '');
+SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.project_secret_versions', '');

@@ -23,16 +23,15 @@ ALTER TABLE tarx_keys.platform_api_keys
     ALTER COLUMN token_hash SET STATISTICS 0,
     ALTER COLUMN masked_key SET STATISTICS 0,
     ALTER COLUMN stamp SET STATISTICS 0;
-REVOKE ALL ON tarx_keys.platform_api_keys FROM PUBLIC;
 ALTER TABLE tarx_keys.platform_api_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY users_read ON tarx_keys.platform_api_keys FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (user_id = tarx_keys.acting_user_id());
+    USING (user_id = tarx_keys_internal.acting_user_id());
 CREATE POLICY owner_of_user ON tarx_keys.platform_api_keys TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.platform_api_keys FOR SELECT TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
+    USING (tarx_keys_internal.in_maintenance());
 CREATE POLICY owner_in_rotation ON tarx_keys.platform_api_keys FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys.in_rotation());
+    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.platform_api_keys IS 'Personal platform API keys, as hashes. Use the view platform_keys to list one''s own.';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.token_hash IS 'BLAKE2b-256 of the token; NULL once revoked';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.project_ids IS 'The projects it is narrowed to; NULL for all of the user''s';
@@ -43,49 +42,45 @@ CREATE FUNCTION tarx_keys.create_platform_key(
     OUT id uuid, OUT token text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_create_platform_key';
-REVOKE ALL ON FUNCTION tarx_keys.create_platform_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.create_platform_key IS
 'Creates a platform key for the acting user; the token is shown this once. project_ids (1 to 100 of the user''s) narrows it to some projects, read_only to lists. Errors: TK007, 22023, 42501 for others'' projects, or if the acting user logged in with a key that is narrowed or expires earlier, TK005.';
 
 CREATE FUNCTION tarx_keys.revoke_platform_key(id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_revoke_platform_key';
-REVOKE ALL ON FUNCTION tarx_keys.revoke_platform_key FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.revoke_platform_key IS
 'Revokes a platform key of the acting user, for good. Errors: TK007, 22023, 42501 if the acting user logged in with a narrowed key, 42704 if the user has no such key that is not revoked.';
 
 CREATE FUNCTION tarx_keys.login(token text, project_id uuid DEFAULT NULL, OUT user_id text, OUT role text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_login';
-REVOKE ALL ON FUNCTION tarx_keys.login FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.login IS
 'Makes the user of a platform key the acting user, proven, until the transaction or savepoint ends, and project_id, if given, the active project; returns the user and the role in that project. Errors: TK010 whatever is wrong with the token, 42501 if the user is no member of the project or the key is not for it, TK012 after too many failed logins of the database login, TK005 without a keyring, 22023 if token is NULL.';
 
-CREATE FUNCTION tarx_keys.own_platform_key_usage() RETURNS TABLE (id uuid, last_used_at timestamptz)
+CREATE FUNCTION tarx_keys_internal.own_platform_key_usage() RETURNS TABLE (id uuid, last_used_at timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     no_project CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
-    acting_user text := tarx_keys.acting_user_id();
+    acting_user text := tarx_keys_internal.acting_user_id();
 BEGIN
-    PERFORM tarx_keys.enter_maintenance();
+    PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
         SELECT k.id, greatest(m.last_used_at, l.last_used_at)
           FROM tarx_keys.platform_api_keys k
-         CROSS JOIN LATERAL tarx_keys.usage_of('platform_key', no_project, k.id) m
-          LEFT JOIN tarx_keys.last_used l
+         CROSS JOIN LATERAL tarx_keys_internal.usage_of('platform_key', no_project, k.id) m
+          LEFT JOIN tarx_keys_internal.last_used l
             ON l.project_id = no_project AND l.kind = 'platform_key' AND l.id = k.id
          WHERE k.user_id = acting_user;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.own_platform_key_usage FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.own_platform_key_usage IS
+COMMENT ON FUNCTION tarx_keys_internal.own_platform_key_usage IS
 'When the acting user''s platform keys were last used. Used by a view. Error: TK007 without an acting user.';
 
 CREATE VIEW tarx_keys.platform_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,
        k.name,
-       tarx_keys.display_mask(k.masked_key) AS masked_key,
+       tarx_keys_internal.display_mask(k.masked_key) AS masked_key,
        k.project_ids,
        k.read_only,
        k.created_at,
@@ -93,8 +88,7 @@ SELECT k.id,
        u.last_used_at,
        k.revoked_at
   FROM tarx_keys.platform_api_keys k
-  LEFT JOIN tarx_keys.own_platform_key_usage() u ON u.id = k.id;
-REVOKE ALL ON tarx_keys.platform_keys FROM PUBLIC;
+  LEFT JOIN tarx_keys_internal.own_platform_key_usage() u ON u.id = k.id;
 COMMENT ON VIEW tarx_keys.platform_keys IS 'The acting user''s own platform keys';
 
 SELECT pg_extension_config_dump('tarx_keys.platform_api_keys', '');

@@ -4,24 +4,21 @@
 -- rolled back was not done and is not logged. Personal rows, about platform
 -- keys, have the id of the user's own chain in place of a project's.
 
-CREATE FUNCTION tarx_keys.audited_project_id() RETURNS uuid
+CREATE FUNCTION tarx_keys_internal.audited_project_id() RETURNS uuid
 LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_audited_project_id';
-REVOKE ALL ON FUNCTION tarx_keys.audited_project_id FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.audited_project_id IS
+COMMENT ON FUNCTION tarx_keys_internal.audited_project_id IS
 'The active project, for its admins. Used by row security. Errors: TK007, 42501 if there is none or the user is no admin of it.';
 
-CREATE FUNCTION tarx_keys.require_maintenance() RETURNS boolean
+CREATE FUNCTION tarx_keys_internal.require_maintenance() RETURNS boolean
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_require_maintenance';
-REVOKE ALL ON FUNCTION tarx_keys.require_maintenance FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.require_maintenance IS 'Internal. True, or error 42501 outside a function that has called enter_maintenance().';
+COMMENT ON FUNCTION tarx_keys_internal.require_maintenance IS 'Internal. True, or error 42501 outside a function that has called enter_maintenance().';
 
-CREATE FUNCTION tarx_keys.personal_chain(user_id text) RETURNS uuid
+CREATE FUNCTION tarx_keys_internal.personal_chain(user_id text) RETURNS uuid
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_personal_chain';
-REVOKE ALL ON FUNCTION tarx_keys.personal_chain FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.personal_chain IS 'Internal. The id under which the audit log has the personal rows of a user; NULL for NULL.';
+COMMENT ON FUNCTION tarx_keys_internal.personal_chain IS 'Internal. The id under which the audit log has the personal rows of a user; NULL for NULL.';
 
 CREATE TABLE tarx_keys.audit_log (
     project_id uuid NOT NULL,
@@ -39,18 +36,17 @@ CREATE TABLE tarx_keys.audit_log (
     stamp bytea NOT NULL,
     PRIMARY KEY (project_id, personal, seq)
 );
-REVOKE ALL ON tarx_keys.audit_log FROM PUBLIC;
 ALTER TABLE tarx_keys.audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY admins_read ON tarx_keys.audit_log FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (NOT personal AND project_id = tarx_keys.audited_project_id());
+    USING (NOT personal AND project_id = tarx_keys_internal.audited_project_id());
 CREATE POLICY owner_reads ON tarx_keys.audit_log FOR SELECT TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
+    USING (tarx_keys_internal.in_maintenance());
 CREATE POLICY owner_appends ON tarx_keys.audit_log FOR INSERT TO tarx_keys_owner
-    WITH CHECK (project_id = CASE WHEN personal THEN tarx_keys.personal_chain(tarx_keys.current_user_id())
+    WITH CHECK (project_id = CASE WHEN personal THEN tarx_keys_internal.personal_chain(tarx_keys.current_user_id())
                                   ELSE tarx_keys.current_project_id() END);
 -- an error, not just no rows, for whoever is not purge_audit()
 CREATE POLICY owner_purges ON tarx_keys.audit_log FOR DELETE TO tarx_keys_owner
-    USING (tarx_keys.require_maintenance());
+    USING (tarx_keys_internal.require_maintenance());
 COMMENT ON TABLE tarx_keys.audit_log IS 'What was changed, by whom; append-only. Use the view project_audit to read a project''s.';
 COMMENT ON COLUMN tarx_keys.audit_log.project_id IS 'The project, or of personal rows the id of the user''s own chain';
 COMMENT ON COLUMN tarx_keys.audit_log.personal IS 'Whether it is about a user''s platform keys, and so of no project';
@@ -61,7 +57,7 @@ COMMENT ON COLUMN tarx_keys.audit_log.client IS 'The client''s address, [local] 
 COMMENT ON COLUMN tarx_keys.audit_log.stamp IS 'MAC over the row and the stamp before it';
 
 -- updated by every change, in place
-CREATE TABLE tarx_keys.audit_ends (
+CREATE TABLE tarx_keys_internal.audit_ends (
     project_id uuid NOT NULL,
     personal boolean NOT NULL,
     lane integer NOT NULL,
@@ -72,48 +68,42 @@ CREATE TABLE tarx_keys.audit_ends (
     sealed_key bytea NOT NULL,
     PRIMARY KEY (project_id, personal, lane)
 ) WITH (fillfactor = 50);
-ALTER TABLE tarx_keys.audit_ends ALTER COLUMN sealed_key SET STATISTICS 0;
-REVOKE ALL ON tarx_keys.audit_ends FROM PUBLIC;
-ALTER TABLE tarx_keys.audit_ends ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner_in_project ON tarx_keys.audit_ends TO tarx_keys_owner
-    USING (project_id = CASE WHEN personal THEN tarx_keys.personal_chain(tarx_keys.current_user_id())
+ALTER TABLE tarx_keys_internal.audit_ends ALTER COLUMN sealed_key SET STATISTICS 0;
+ALTER TABLE tarx_keys_internal.audit_ends ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_in_project ON tarx_keys_internal.audit_ends TO tarx_keys_owner
+    USING (project_id = CASE WHEN personal THEN tarx_keys_internal.personal_chain(tarx_keys.current_user_id())
                              ELSE tarx_keys.current_project_id() END);
-CREATE POLICY owner_in_maintenance ON tarx_keys.audit_ends TO tarx_keys_owner
-    USING (tarx_keys.in_maintenance());
-COMMENT ON TABLE tarx_keys.audit_ends IS 'Where each chain of the audit log begins and ends; a project has several, so that its writers need not wait for each other';
-COMMENT ON COLUMN tarx_keys.audit_ends.sealed_key IS 'The key of the chain''s stamps, sealed with a master key and bound to the other columns';
+CREATE POLICY owner_in_maintenance ON tarx_keys_internal.audit_ends TO tarx_keys_owner
+    USING (tarx_keys_internal.in_maintenance());
+COMMENT ON TABLE tarx_keys_internal.audit_ends IS 'Where each chain of the audit log begins and ends; a project has several, so that its writers need not wait for each other';
+COMMENT ON COLUMN tarx_keys_internal.audit_ends.sealed_key IS 'The key of the chain''s stamps, sealed with a master key and bound to the other columns';
 
 CREATE FUNCTION tarx_keys.begin_audit(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_begin_audit';
-REVOKE ALL ON FUNCTION tarx_keys.begin_audit FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.begin_audit IS
 'For the DBA: begins the audit log of a project that has no row in audit_log and audit_ends, because all were removed knowingly; else does nothing. create_project() calls it. Errors: 22023, TK005.';
 
-CREATE FUNCTION tarx_keys.record_audit(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.record_audit(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_audit';
-REVOKE ALL ON FUNCTION tarx_keys.record_audit FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project.';
+COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project.';
 
 CREATE FUNCTION tarx_keys.verify_audit(project_id uuid, OUT ok boolean, OUT broken_at bigint, OUT reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_verify_audit';
-REVOKE ALL ON FUNCTION tarx_keys.verify_audit FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.verify_audit IS
 'For the DBA: whether the audit log of a project is whole and unchanged; if not, the seq at which it breaks (0 for the record of its ends), and why. Errors: 22023, TK005, TK006.';
 
 CREATE FUNCTION tarx_keys.verify_personal_audit(user_id text, OUT ok boolean, OUT broken_at bigint, OUT reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_verify_personal_audit';
-REVOKE ALL ON FUNCTION tarx_keys.verify_personal_audit FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.verify_personal_audit IS
 'For the DBA: the same for the personal rows of a user, about platform keys. Errors: 22023, TK005, TK006.';
 
 CREATE FUNCTION tarx_keys.purge_audit(before timestamptz) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_purge_audit';
-REVOKE ALL ON FUNCTION tarx_keys.purge_audit FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.purge_audit IS
 'For the owner: deletes the rows of the audit log from before a time, in such a way that what remains can be verified; returns how many. It verifies what it deletes, and warns of chains that it keeps because they do not. Changes wait while it runs. Errors: 22023, TK005.';
 
@@ -121,8 +111,7 @@ CREATE VIEW tarx_keys.project_audit WITH (security_invoker = true, security_barr
 SELECT a.at, a.user_id, a.proven, a.login, a.client, a.action, a.project_id, a.object_id, a.object_name, a.outcome, a.seq
   FROM tarx_keys.audit_log a
  WHERE NOT a.personal;
-REVOKE ALL ON tarx_keys.project_audit FROM PUBLIC;
 COMMENT ON VIEW tarx_keys.project_audit IS 'The audit log of the active project, for its admins';
 
 SELECT pg_extension_config_dump('tarx_keys.audit_log', '');
-SELECT pg_extension_config_dump('tarx_keys.audit_ends', '');
+SELECT pg_extension_config_dump('tarx_keys_internal.audit_ends', '');

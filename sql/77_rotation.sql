@@ -1,38 +1,34 @@
 -- Rotating the master key: whatever hangs on another key than the active one
 -- is sealed again, in batches that commit.
 
-CREATE FUNCTION tarx_keys.reseal_llm_key(
+CREATE FUNCTION tarx_keys_internal.reseal_llm_key(
     ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
     destination text, masked_key text, added_by text) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_reseal_llm_key';
-REVOKE ALL ON FUNCTION tarx_keys.reseal_llm_key FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.reseal_llm_key IS
+COMMENT ON FUNCTION tarx_keys_internal.reseal_llm_key IS
 'Internal. A row''s ciphertext under the active master key; NULL if it does not open.';
 
-CREATE FUNCTION tarx_keys.reseal_secret(ciphertext bytea, project_id uuid, name text, version integer) RETURNS bytea
+CREATE FUNCTION tarx_keys_internal.reseal_secret(ciphertext bytea, project_id uuid, name text, version integer) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_reseal_secret';
-REVOKE ALL ON FUNCTION tarx_keys.reseal_secret FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.reseal_secret IS
+COMMENT ON FUNCTION tarx_keys_internal.reseal_secret IS
 'Internal. The same for a version of a secret.';
 
-CREATE FUNCTION tarx_keys.restamp_platform_key(
+CREATE FUNCTION tarx_keys_internal.restamp_platform_key(
     stamp bytea, id uuid, user_id text, token_hash bytea, expires_at timestamptz, project_ids uuid[],
     read_only boolean) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_restamp_platform_key';
-REVOKE ALL ON FUNCTION tarx_keys.restamp_platform_key FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.restamp_platform_key IS
+COMMENT ON FUNCTION tarx_keys_internal.restamp_platform_key IS
 'Internal. The same for the stamp of a platform key.';
 
-CREATE FUNCTION tarx_keys.reseal_audit_ends(
+CREATE FUNCTION tarx_keys_internal.reseal_audit_ends(
     sealed_key bytea, project_id uuid, personal boolean, lane integer, first_seq bigint, first_stamp bytea,
     last_seq bigint, last_stamp bytea) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_reseal_audit_ends';
-REVOKE ALL ON FUNCTION tarx_keys.reseal_audit_ends FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.reseal_audit_ends IS
+COMMENT ON FUNCTION tarx_keys_internal.reseal_audit_ends IS
 'Internal. The same for the key of a chain of the audit log.';
 
 -- One batch of a table: the next rows behind a key that hang on another master
@@ -47,7 +43,7 @@ COMMENT ON FUNCTION tarx_keys.reseal_audit_ends IS
 --
 -- The settings let it go through the primary key; statistics would make a
 -- planner read the whole table for each batch.
-CREATE FUNCTION tarx_keys.rotate_rows(
+CREATE FUNCTION tarx_keys_internal.rotate_rows(
     table_name text, after text[], batch_size integer, waiting boolean,
     OUT last text[], OUT examined bigint, OUT resealed bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -55,39 +51,39 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off S
 AS $rotate$
 DECLARE
     zeros CONSTANT text := '00000000-0000-0000-0000-000000000000';
-    active text := (tarx_keys.keyring_fingerprints())[1];
+    active text := (tarx_keys_internal.keyring_fingerprints())[1];
     t record;
     batch_last text[];
 BEGIN
-    PERFORM tarx_keys.enter_rotation();
-    SELECT v.sealed, v.resealing, coalesce(rotate_rows.after, v.before_all) AS after, array_to_string(v.key, ', ') AS key, v.position,
+    PERFORM tarx_keys_internal.enter_rotation();
+    SELECT v.schema_name, v.sealed, v.resealing, coalesce(rotate_rows.after, v.before_all) AS after, array_to_string(v.key, ', ') AS key, v.position,
            't.' || array_to_string(v.key, ', t.') AS table_key, 'r.' || array_to_string(v.key, ', r.') AS row_key,
            array_to_string(v.key, ' DESC, ') || ' DESC' AS backwards,
            'ARRAY[' || array_to_string(v.key, '::text, ') || '::text]' AS key_array
       INTO STRICT t
       FROM (VALUES
         -- before_all: less than every key, because ids are random and names not empty
-        ('project_llm_keys', '{project_id, id}'::text[], '$1[1]::uuid, $1[2]::uuid', ARRAY[zeros, zeros], 'ciphertext',
+        ('tarx_keys', 'project_llm_keys', '{project_id, id}'::text[], '$1[1]::uuid, $1[2]::uuid', ARRAY[zeros, zeros], 'ciphertext',
          'reseal_llm_key(ciphertext, project_id, id, provider, name, base_url, destination, masked_key, added_by)'),
-        ('project_secrets', '{project_id, name}', '$1[1]::uuid, $1[2]', ARRAY[zeros, ''], 'ciphertext',
+        ('tarx_keys', 'project_secrets', '{project_id, name}', '$1[1]::uuid, $1[2]', ARRAY[zeros, ''], 'ciphertext',
          'reseal_secret(ciphertext, project_id, name, version)'),
-        ('project_secret_versions', '{project_id, name, version}', '$1[1]::uuid, $1[2], $1[3]::integer', ARRAY[zeros, '', '0'], 'ciphertext',
+        ('tarx_keys_internal', 'project_secret_versions', '{project_id, name, version}', '$1[1]::uuid, $1[2], $1[3]::integer', ARRAY[zeros, '', '0'], 'ciphertext',
          'reseal_secret(ciphertext, project_id, name, version)'),
-        ('platform_api_keys', '{id}', '$1[1]::uuid', ARRAY[zeros], 'stamp',
+        ('tarx_keys', 'platform_api_keys', '{id}', '$1[1]::uuid', ARRAY[zeros], 'stamp',
          'restamp_platform_key(stamp, id, user_id, token_hash, expires_at, project_ids, read_only)'),
-        ('audit_ends', '{project_id, personal, lane}', '$1[1]::uuid, $1[2]::boolean, $1[3]::integer', ARRAY[zeros, 'false', '-1'], 'sealed_key',
+        ('tarx_keys_internal', 'audit_ends', '{project_id, personal, lane}', '$1[1]::uuid, $1[2]::boolean, $1[3]::integer', ARRAY[zeros, 'false', '-1'], 'sealed_key',
          'reseal_audit_ends(sealed_key, project_id, personal, lane, first_seq, first_stamp, last_seq, last_stamp)')
-      ) AS v (table_name, key, position, before_all, sealed, resealing)
+      ) AS v (schema_name, table_name, key, position, before_all, sealed, resealing)
      WHERE v.table_name = rotate_rows.table_name;
 
     IF NOT rotate_rows.waiting THEN
         EXECUTE format($$
             SELECT %s FROM (
-                SELECT %s FROM tarx_keys.%I
-                 WHERE (%s) > (%s) AND tarx_keys.fingerprint_of(%I) <> $2
+                SELECT %s FROM %I.%I
+                 WHERE (%s) > (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
                  ORDER BY %s LIMIT $3) l
              ORDER BY %s LIMIT 1
-            $$, t.key_array, t.key, rotate_rows.table_name, t.key, t.position, t.sealed, t.key, t.backwards)
+            $$, t.key_array, t.key, t.schema_name, rotate_rows.table_name, t.key, t.position, t.sealed, t.key, t.backwards)
             INTO last USING t.after, active, rotate_rows.batch_size;
         IF last IS NULL THEN
             RETURN;
@@ -96,11 +92,11 @@ BEGIN
             PERFORM set_config('lock_timeout', '10ms', true);
             EXECUTE format($$
                 WITH changed AS (
-                    UPDATE tarx_keys.%I SET %I = coalesce(tarx_keys.%s, %I)
-                     WHERE (%s) > (%s) AND (%s) <= (%s) AND tarx_keys.fingerprint_of(%I) <> $2
-                    RETURNING tarx_keys.fingerprint_of(%I) = $2 AS is_active)
+                    UPDATE %I.%I SET %I = coalesce(tarx_keys_internal.%s, %I)
+                     WHERE (%s) > (%s) AND (%s) <= (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
+                    RETURNING tarx_keys_internal.fingerprint_of(%I) = $2 AS is_active)
                 SELECT count(*), count(*) FILTER (WHERE is_active) FROM changed
-                $$, rotate_rows.table_name, t.sealed, t.resealing, t.sealed,
+                $$, t.schema_name, rotate_rows.table_name, t.sealed, t.resealing, t.sealed,
                     t.key, t.position, t.key, replace(t.position, '$1', '$3'), t.sealed, t.sealed)
                 INTO examined, resealed USING t.after, active, last;
             RETURN;
@@ -110,10 +106,10 @@ BEGIN
         END;
     ELSE
         EXECUTE format($$
-            SELECT %s FROM tarx_keys.%I
-             WHERE (%s) > (%s) AND tarx_keys.fingerprint_of(%I) <> $2 AND tarx_keys.%s IS NOT NULL
+            SELECT %s FROM %I.%I
+             WHERE (%s) > (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2 AND tarx_keys_internal.%s IS NOT NULL
              ORDER BY %s LIMIT 1
-            $$, t.key_array, rotate_rows.table_name, t.key, t.position, t.sealed, t.resealing, t.key)
+            $$, t.key_array, t.schema_name, rotate_rows.table_name, t.key, t.position, t.sealed, t.resealing, t.key)
             INTO last USING t.after, active;
         IF last IS NULL THEN
             RETURN;
@@ -122,28 +118,27 @@ BEGIN
 
     EXECUTE format($$
         WITH batch AS (
-            SELECT * FROM tarx_keys.%I
-             WHERE (%s) %s (%s) AND tarx_keys.fingerprint_of(%I) <> $2
+            SELECT * FROM %I.%I
+             WHERE (%s) %s (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
              ORDER BY %s LIMIT $3 FOR NO KEY UPDATE %s),
         resealed AS (
-            SELECT %s, tarx_keys.%s AS sealed FROM batch),
+            SELECT %s, tarx_keys_internal.%s AS sealed FROM batch),
         changed AS (
-            UPDATE tarx_keys.%I t SET %I = r.sealed FROM resealed r
+            UPDATE %I.%I t SET %I = r.sealed FROM resealed r
              WHERE (%s) = (%s) AND r.sealed IS NOT NULL
             RETURNING 1)
         SELECT (SELECT %s FROM (SELECT * FROM batch ORDER BY %s LIMIT 1) l), (SELECT count(*) FROM batch), (SELECT count(*) FROM changed)
-        $$, rotate_rows.table_name,
+        $$, t.schema_name, rotate_rows.table_name,
             t.key, CASE WHEN rotate_rows.waiting THEN '=' ELSE '>' END, t.position, t.sealed,
             t.key, CASE WHEN rotate_rows.waiting THEN '' ELSE 'SKIP LOCKED' END,
             t.key, t.resealing,
-            rotate_rows.table_name, t.sealed, t.table_key, t.row_key,
+            t.schema_name, rotate_rows.table_name, t.sealed, t.table_key, t.row_key,
             t.key_array, t.backwards)
         INTO batch_last, examined, resealed USING coalesce(last, t.after), active, rotate_rows.batch_size;
     last := coalesce(last, batch_last);
 END
 $rotate$;
-REVOKE ALL ON FUNCTION tarx_keys.rotate_rows FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.rotate_rows IS
+COMMENT ON FUNCTION tarx_keys_internal.rotate_rows IS
 'Internal. Seals the next rows of a table with the active master key; returns the last key that it came to, NULL at the end, and how many rows it looked at and sealed.';
 
 -- How far it is.  The order of the tables is that of the rotation: a secret that
@@ -158,29 +153,27 @@ AS $$
            coalesce(sum(s.count) FILTER (WHERE s.fingerprint = a.fingerprint), 0)::bigint,
            coalesce(sum(s.count) FILTER (WHERE s.fingerprint <> a.fingerprint), 0)::bigint,
            a.fingerprint
-      FROM (SELECT (tarx_keys.keyring_fingerprints())[1] AS fingerprint) a
+      FROM (SELECT (tarx_keys_internal.keyring_fingerprints())[1] AS fingerprint) a
      CROSS JOIN unnest('{project_llm_keys, project_secrets, project_secret_versions, platform_api_keys, audit_ends}'::text[])
                 WITH ORDINALITY AS n (table_name, position)
-      LEFT JOIN tarx_keys.count_sealed() s USING (table_name)
+      LEFT JOIN tarx_keys_internal.count_sealed() s USING (table_name)
      GROUP BY table_name, n.position, a.fingerprint
      ORDER BY n.position
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.count_rotated FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.count_rotated IS
 'For the DBA: what the view rotation_progress shows. Error: TK005, with what is wrong with the keyring.';
 
 CREATE VIEW tarx_keys.rotation_progress WITH (security_invoker = true, security_barrier = true) AS
 SELECT p.table_name, p.total, p.done, p.remaining, p.active_fingerprint
   FROM tarx_keys.count_rotated() p;
-REVOKE ALL ON tarx_keys.rotation_progress FROM PUBLIC;
 COMMENT ON VIEW tarx_keys.rotation_progress IS 'For the DBA: how many rows of each table hang on the active master key, and how many still on another';
 COMMENT ON COLUMN tarx_keys.rotation_progress.remaining IS 'What rotate_master_key() has to do, or could not do';
 
-CREATE FUNCTION tarx_keys.begin_rotation(batch_size integer, OUT tables text[], OUT total bigint)
+CREATE FUNCTION tarx_keys_internal.begin_rotation(batch_size integer, OUT tables text[], OUT total bigint)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys.require_argument('batch_size', begin_rotation.batch_size);
+    PERFORM tarx_keys_internal.require_argument('batch_size', begin_rotation.batch_size);
     IF begin_rotation.batch_size < 1 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
@@ -190,12 +183,11 @@ BEGIN
     SELECT array_agg(p.table_name), sum(p.remaining) INTO tables, total FROM tarx_keys.count_rotated() p;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.begin_rotation FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.begin_rotation IS
+COMMENT ON FUNCTION tarx_keys_internal.begin_rotation IS
 'Internal. Checks the argument of rotate_master_key(); returns the tables and how many rows there are to be sealed again.';
 
 -- A line a second, and one at the end of each table; returns when the last one was.
-CREATE FUNCTION tarx_keys.report_rotation(
+CREATE FUNCTION tarx_keys_internal.report_rotation(
     table_name text, resealed bigint, total bigint, started timestamptz, reported timestamptz, at_end boolean)
 RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -203,7 +195,7 @@ AS $$
 DECLARE
     seconds float8 := greatest(extract(epoch FROM clock_timestamp() - report_rotation.started), 0.001);
 BEGIN
-    PERFORM tarx_keys.require_argument('at_end', report_rotation.at_end);
+    PERFORM tarx_keys_internal.require_argument('at_end', report_rotation.at_end);
     IF NOT report_rotation.at_end AND clock_timestamp() < report_rotation.reported + interval '1 s' THEN
         RETURN report_rotation.reported;
     END IF;
@@ -214,14 +206,13 @@ BEGIN
     RETURN clock_timestamp();
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.report_rotation FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.report_rotation IS 'Internal. Says how far a rotation is.';
+COMMENT ON FUNCTION tarx_keys_internal.report_rotation IS 'Internal. Says how far a rotation is.';
 
-CREATE FUNCTION tarx_keys.warn_of_kept_rows(table_name text, kept bigint) RETURNS void
+CREATE FUNCTION tarx_keys_internal.warn_of_kept_rows(table_name text, kept bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys.require_argument('kept', warn_of_kept_rows.kept);
+    PERFORM tarx_keys_internal.require_argument('kept', warn_of_kept_rows.kept);
     IF warn_of_kept_rows.kept > 0 THEN
         RAISE WARNING USING
             MESSAGE = format('rows of table %s that do not open were left as they are: %s',
@@ -232,8 +223,7 @@ BEGIN
     END IF;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.warn_of_kept_rows FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.warn_of_kept_rows IS 'Internal. Warns of rows that a rotation could not seal again.';
+COMMENT ON FUNCTION tarx_keys_internal.warn_of_kept_rows IS 'Internal. Warns of rows that a rotation could not seal again.';
 
 -- Commits, so it has neither SECURITY DEFINER nor SET: it does nothing itself,
 -- and names everything in full. Each table is gone through twice: in batches
@@ -256,7 +246,7 @@ DECLARE
 BEGIN
     COMMIT;                     -- an error in a transaction block, before anything is done
     SELECT b.tables, b.total INTO all_tables, to_do
-      FROM tarx_keys.begin_rotation(rotate_master_key.batch_size) b;
+      FROM tarx_keys_internal.begin_rotation(rotate_master_key.batch_size) b;
     FOREACH this_table IN ARRAY all_tables LOOP
         kept := 0;
         FOREACH wait IN ARRAY ARRAY[false, true] LOOP
@@ -265,18 +255,17 @@ BEGIN
                 COMMIT;
                 SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
                 SELECT r.last, r.examined, r.resealed INTO position_reached, seen, changed
-                  FROM tarx_keys.rotate_rows(this_table, position_reached, rotate_master_key.batch_size, wait) r;
+                  FROM tarx_keys_internal.rotate_rows(this_table, position_reached, rotate_master_key.batch_size, wait) r;
                 EXIT WHEN position_reached IS NULL;
                 done := done OPERATOR(pg_catalog.+) changed;
                 kept := kept OPERATOR(pg_catalog.+) seen OPERATOR(pg_catalog.-) changed;
-                reported := tarx_keys.report_rotation(this_table, done, to_do, started, reported, false);
+                reported := tarx_keys_internal.report_rotation(this_table, done, to_do, started, reported, false);
             END LOOP;
         END LOOP;
-        reported := tarx_keys.report_rotation(this_table, done, to_do, started, reported, true);
-        PERFORM tarx_keys.warn_of_kept_rows(this_table, kept);
+        reported := tarx_keys_internal.report_rotation(this_table, done, to_do, started, reported, true);
+        PERFORM tarx_keys_internal.warn_of_kept_rows(this_table, kept);
     END LOOP;
 END
 $$;
-REVOKE ALL ON PROCEDURE tarx_keys.rotate_master_key FROM PUBLIC;
 COMMENT ON PROCEDURE tarx_keys.rotate_master_key IS
 'For the DBA: seals LLM keys, all versions of secrets and the keys of the audit log again, and renews the stamps of platform keys, with the active master key, batch_size rows in a transaction. It can be cancelled and called again, also by several sessions at once. Rows that do not open stay as they are, with a warning. Errors: 2D000 in a transaction block, 22023, TK005.';

@@ -6,25 +6,23 @@
 -- from C. A check that fails is a finding as well: doctor() itself never fails.
 -- Findings name objects, roles, settings and paths, never a value.
 
-CREATE FUNCTION tarx_keys.doctor_facts(
+CREATE FUNCTION tarx_keys_internal.doctor_facts(
     OUT preload_libraries text, OUT libsodium text, OUT keyring_sources integer, OUT keyring_is_literal boolean,
     OUT has_keyring boolean, OUT load_problem text, OUT file_problem text, OUT file_is_in_data_directory boolean)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_doctor_facts';
-REVOKE ALL ON FUNCTION tarx_keys.doctor_facts FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_facts IS
+COMMENT ON FUNCTION tarx_keys_internal.doctor_facts IS
 'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, how many settings name a keyring, whether one is loaded, what was wrong with the last load, and what is wrong with the key file by now.';
 
-CREATE FUNCTION tarx_keys.doctor_open_directories() RETURNS text[]
+CREATE FUNCTION tarx_keys_internal.doctor_open_directories() RETURNS text[]
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_doctor_open_directories';
-REVOKE ALL ON FUNCTION tarx_keys.doctor_open_directories FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_open_directories IS
+COMMENT ON FUNCTION tarx_keys_internal.doctor_open_directories IS
 'Internal. The directories above the key file in which others than the server''s user and root could replace it.';
 
 -- Server
 
-CREATE FUNCTION tarx_keys.doctor_known_holes(version integer, today date) RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_known_holes(version integer, today date) RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     -- as of PostgreSQL's releases of May 2026, the holes that a server like ours may have
@@ -49,25 +47,23 @@ AS $$
            'Upgrade to a newer major version with pg_upgrade.'
       FROM ends e WHERE e.major = version / 10000 AND e.on_date < today
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_known_holes FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_known_holes IS
+COMMENT ON FUNCTION tarx_keys_internal.doctor_known_holes IS
 'Internal. For a check of doctor(): what is known against a server version, as server_version_num, at a date.';
 
-CREATE FUNCTION tarx_keys.doctor_version() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_version() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH found AS (
-        SELECT * FROM tarx_keys.doctor_known_holes(current_setting('server_version_num')::integer, current_date))
-    SELECT k.severity, format('%s; libsodium is %s', k.finding, f.libsodium), k.advice FROM found k, tarx_keys.doctor_facts() f
+        SELECT * FROM tarx_keys_internal.doctor_known_holes(current_setting('server_version_num')::integer, current_date))
+    SELECT k.severity, format('%s; libsodium is %s', k.finding, f.libsodium), k.advice FROM found k, tarx_keys_internal.doctor_facts() f
     UNION ALL
     SELECT 'ok', format('PostgreSQL %s and libsodium %s have no holes that this version of tarx_keys knows of',
                         split_part(current_setting('server_version'), ' ', 1), f.libsodium), NULL
-      FROM tarx_keys.doctor_facts() f WHERE NOT EXISTS (SELECT FROM found)
+      FROM tarx_keys_internal.doctor_facts() f WHERE NOT EXISTS (SELECT FROM found)
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_version FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_version IS 'Internal. A check of doctor(): the server''s minor release.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_version IS 'Internal. A check of doctor(): the server''s minor release.';
 
-CREATE FUNCTION tarx_keys.doctor_workers() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_workers() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'warning', format('max_worker_processes = %s leaves no room for three workers of tarx_keys beside PostgreSQL''s own', s.setting),
@@ -76,10 +72,9 @@ AS $$
      WHERE s.name = 'max_worker_processes'
        AND s.setting::integer < 3 + (current_setting('max_logical_replication_workers')::integer > 0)::integer
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_workers FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_workers IS 'Internal. A check of doctor(): room for background workers.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_workers IS 'Internal. A check of doctor(): room for background workers.';
 
-CREATE FUNCTION tarx_keys.doctor_tls() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_tls() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'warning', format('the server listens on %s without TLS, and values travel in clear', string_agg(a, ', ' ORDER BY a)),
@@ -88,12 +83,11 @@ AS $$
      WHERE current_setting('ssl') = 'off' AND a !~ '^(localhost|127\.[0-9.]+|::1|)$'
     HAVING count(*) > 0
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_tls FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_tls IS 'Internal. A check of doctor(): addresses that are listened on without TLS.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_tls IS 'Internal. A check of doctor(): addresses that are listened on without TLS.';
 
 -- Master keyring
 
-CREATE FUNCTION tarx_keys.doctor_keyring() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_keyring() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical',
@@ -103,38 +97,36 @@ AS $$
                 WHEN 0 THEN 'Set tarx_keys.master_key_file in the configuration, then SELECT pg_reload_conf();'
                 WHEN 1 THEN 'Correct what the setting names (the server log has the entry), then SELECT pg_reload_conf(); a change of tarx_keys.master_key needs a restart.'
                 ELSE 'Keep one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key in the configuration and reload, or restart if tarx_keys.master_key goes.' END
-      FROM tarx_keys.doctor_facts() f WHERE f.load_problem IS NOT NULL
+      FROM tarx_keys_internal.doctor_facts() f WHERE f.load_problem IS NOT NULL
     UNION ALL
     SELECT 'warning', 'tarx_keys.master_key has the keyring in the configuration itself, which is for development only',
            'Move it to a file of mode 0600, set tarx_keys.master_key_file instead, and restart the server.'
-      FROM tarx_keys.doctor_facts() f WHERE f.keyring_is_literal
+      FROM tarx_keys_internal.doctor_facts() f WHERE f.keyring_is_literal
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_keyring FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_keyring IS 'Internal. A check of doctor(): the keyring''s source, and what was wrong at the last load: weak or duplicate keys, say.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_keyring IS 'Internal. A check of doctor(): the keyring''s source, and what was wrong at the last load: weak or duplicate keys, say.';
 
-CREATE FUNCTION tarx_keys.doctor_key_file() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_key_file() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical', 'the next reload or restart will refuse the key file: ' || f.file_problem,
            'chown the file of tarx_keys.master_key_file to the server''s user and chmod 0600 it.'
-      FROM tarx_keys.doctor_facts() f WHERE f.file_problem IS NOT NULL
+      FROM tarx_keys_internal.doctor_facts() f WHERE f.file_problem IS NOT NULL
     UNION ALL
     SELECT 'warning', format('others than root and the server''s user can replace the key file, by directory %s', d),
            format('chmod go-w %s, or move the file; see namei -l.', d)
-      FROM (SELECT DISTINCT unnest(tarx_keys.doctor_open_directories()) AS d) directories
+      FROM (SELECT DISTINCT unnest(tarx_keys_internal.doctor_open_directories()) AS d) directories
     UNION ALL
     SELECT 'warning', 'the key file is in the data directory, so that every base backup has it',
            'Move it elsewhere, set tarx_keys.master_key_file, then SELECT pg_reload_conf().'
-      FROM tarx_keys.doctor_facts() f WHERE f.file_is_in_data_directory
+      FROM tarx_keys_internal.doctor_facts() f WHERE f.file_is_in_data_directory
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_key_file FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_key_file IS 'Internal. A check of doctor(): owner, mode and place of the key file, and the directories above it.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_key_file IS 'Internal. A check of doctor(): owner, mode and place of the key file, and the directories above it.';
 
-CREATE FUNCTION tarx_keys.doctor_master_keys() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_master_keys() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH needed AS (
-        SELECT s.fingerprint, sum(s.count) AS rows FROM tarx_keys.count_sealed() s GROUP BY s.fingerprint)
+        SELECT s.fingerprint, sum(s.count) AS rows FROM tarx_keys_internal.count_sealed() s GROUP BY s.fingerprint)
     SELECT CASE WHEN l.fingerprint IS NULL THEN 'critical' ELSE 'info' END,
            CASE WHEN l.fingerprint IS NULL
                 THEN format('rows that need master key %s, which is not in the keyring: %s', n.fingerprint, n.rows)
@@ -143,17 +135,16 @@ AS $$
            CASE WHEN l.fingerprint IS NULL THEN 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf().'
                 WHEN n.rows > 0 THEN 'CALL tarx_keys.rotate_master_key();'
                 ELSE 'If no other database of the cluster and no backup needs it, drop it from the keyring, then SELECT pg_reload_conf().' END
-      FROM unnest(tarx_keys.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
+      FROM unnest(tarx_keys_internal.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
       FULL JOIN needed n ON n.fingerprint = l.fingerprint
      WHERE l.position IS DISTINCT FROM 1
      ORDER BY l.position NULLS FIRST, n.fingerprint
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_master_keys FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_master_keys IS 'Internal. A check of doctor(): retired master keys, in use or free to drop, and missing ones.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_master_keys IS 'Internal. A check of doctor(): retired master keys, in use or free to drop, and missing ones.';
 
 -- Roles
 
-CREATE FUNCTION tarx_keys.doctor_group_roles() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_group_roles() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH groups AS (
@@ -172,10 +163,9 @@ AS $$
       FROM groups g JOIN pg_auth_members m ON m.roleid = g.oid AND m.admin_option JOIN pg_roles r ON r.oid = m.member
      WHERE NOT r.rolsuper
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_group_roles FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_group_roles IS 'Internal. A check of doctor(): attributes and memberships of the extension''s own roles, and who may grant them.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_group_roles IS 'Internal. A check of doctor(): attributes and memberships of the extension''s own roles, and who may grant them.';
 
-CREATE FUNCTION tarx_keys.doctor_members() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_members() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH held AS (
@@ -194,10 +184,9 @@ AS $$
            format('If one of them should not: REVOKE %I FROM it.', h.held)
       FROM held h WHERE h.held <> 'tarx_keys_owner' GROUP BY h.held
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_members FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership.';
 
-CREATE FUNCTION tarx_keys.doctor_powerful_roles() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_powerful_roles() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     -- whoever is a member of a role can become it, with the attributes that are not inherited
@@ -230,63 +219,65 @@ AS $$
            'Keep their number small: ALTER ROLE name NOSUPERUSER, or NOLOGIN.'
       FROM pg_roles l WHERE l.rolsuper AND l.rolcanlogin HAVING count(*) > 0
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_powerful_roles FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_powerful_roles IS 'Internal. A check of doctor(): logins that PostgreSQL itself gives powers that matter here.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_powerful_roles IS 'Internal. A check of doctor(): logins that PostgreSQL itself gives powers that matter here.';
 
 -- Objects: what CREATE EXTENSION made, compared with what is there
 
-CREATE FUNCTION tarx_keys.doctor_objects()
+CREATE FUNCTION tarx_keys_internal.doctor_schemas() RETURNS oid[]
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+AS $$ SELECT ARRAY['tarx_keys'::regnamespace::oid, 'tarx_keys_internal'::regnamespace::oid] $$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_schemas IS 'Internal. For checks of doctor(): the extension''s schemas.';
+
+CREATE FUNCTION tarx_keys_internal.doctor_objects()
 RETURNS TABLE (kind text, name text, classid oid, objid oid, objsubid integer, owner oid, acl aclitem[], privilege_suffix text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 AS $$
     SELECT 'SCHEMA', quote_ident(n.nspname), 'pg_namespace'::regclass::oid, n.oid, 0, n.nspowner,
            coalesce(n.nspacl, acldefault('n', n.nspowner)), ''
-      FROM pg_namespace n WHERE n.nspname = 'tarx_keys'
+      FROM pg_namespace n WHERE n.oid = ANY (tarx_keys_internal.doctor_schemas())
     UNION ALL
     SELECT 'ROUTINE', p.oid::regprocedure::text, 'pg_proc'::regclass::oid, p.oid, 0, p.proowner,
            coalesce(p.proacl, acldefault('f', p.proowner)), ''
-      FROM pg_proc p WHERE p.pronamespace = 'tarx_keys'::regnamespace
+      FROM pg_proc p WHERE p.pronamespace = ANY (tarx_keys_internal.doctor_schemas())
     UNION ALL
     SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass::text, 'pg_class'::regclass::oid, c.oid, 0, c.relowner,
            coalesce(c.relacl, acldefault('r', c.relowner)), ''
-      FROM pg_class c WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind NOT IN ('i', 'I', 't', 'c')
+      FROM pg_class c WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND c.relkind NOT IN ('i', 'I', 't', 'c')
     UNION ALL
     SELECT 'COLUMN', c.oid::regclass::text, 'pg_class'::regclass::oid, c.oid, a.attnum, c.relowner, a.attacl, format(' (%I)', a.attname)
       FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum <> 0 AND NOT a.attisdropped
-     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind NOT IN ('i', 'I', 't', 'c')
+     WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND c.relkind NOT IN ('i', 'I', 't', 'c')
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_objects FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_objects IS 'Internal. For checks of doctor(): the objects in the schema, with their owners and rights.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_objects IS 'Internal. For checks of doctor(): the objects in the schemas, with their owners and rights.';
 
-CREATE FUNCTION tarx_keys.doctor_ownership() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_ownership() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical', format('%s %s belongs to %I instead of tarx_keys_owner', lower(o.kind), o.name, r.rolname),
            format('ALTER %s %s OWNER TO tarx_keys_owner;', o.kind, o.name)
-      FROM tarx_keys.doctor_objects() o JOIN pg_roles r ON r.oid = o.owner
+      FROM tarx_keys_internal.doctor_objects() o JOIN pg_roles r ON r.oid = o.owner
      WHERE r.rolname <> 'tarx_keys_owner' AND o.kind <> 'COLUMN'
     UNION ALL
-    SELECT 'warning', format('%s %s is in the schema of the extension, but does not belong to it', lower(o.kind), o.name),
+    SELECT 'warning', format('%s %s is in a schema of the extension, but does not belong to it', lower(o.kind), o.name),
            format('DROP %s %s; or move it to another schema', o.kind, o.name)
-      FROM tarx_keys.doctor_objects() o
+      FROM tarx_keys_internal.doctor_objects() o
      WHERE o.kind <> 'COLUMN'
        AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'tarx_keys'
                         WHERE d.classid = o.classid AND d.objid = o.objid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_ownership FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_ownership IS 'Internal. A check of doctor(): objects of another owner, and strangers in the schema.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_ownership IS 'Internal. A check of doctor(): objects of another owner, and strangers in the schema.';
 
 -- PostgreSQL records in pg_init_privs what the install script granted.
-CREATE FUNCTION tarx_keys.doctor_grants() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_grants() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH granted AS (
         SELECT o.classid, o.objid, o.objsubid, a.grantee, a.privilege_type, a.is_grantable
-          FROM tarx_keys.doctor_objects() o, aclexplode(o.acl) a
+          FROM tarx_keys_internal.doctor_objects() o, aclexplode(o.acl) a
          WHERE EXISTS (SELECT FROM pg_init_privs i WHERE i.classoid = o.classid AND i.objoid = o.objid)),
     expected AS (
         SELECT o.classid, o.objid, o.objsubid, a.grantee, a.privilege_type, a.is_grantable
-          FROM tarx_keys.doctor_objects() o
+          FROM tarx_keys_internal.doctor_objects() o
           JOIN pg_init_privs i ON i.classoid = o.classid AND i.objoid = o.objid AND i.objsubid = o.objsubid, aclexplode(i.initprivs) a),
     changed AS (
         SELECT true AS is_new, * FROM (TABLE granted EXCEPT TABLE expected) g
@@ -299,7 +290,7 @@ AS $$
         SELECT c.is_new, o.name, CASE o.kind WHEN 'COLUMN' THEN 'TABLE' WHEN 'VIEW' THEN 'TABLE' ELSE o.kind END AS kind,
                c.privilege_type || o.privilege_suffix AS privilege, c.is_grantable, coalesce(quote_ident(r.rolname), 'unknown') AS grantee,
                o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|$)' AS is_for_monitoring
-          FROM changed c JOIN tarx_keys.doctor_objects() o USING (classid, objid, objsubid) LEFT JOIN pg_roles r ON r.oid = c.grantee
+          FROM changed c JOIN tarx_keys_internal.doctor_objects() o USING (classid, objid, objsubid) LEFT JOIN pg_roles r ON r.oid = c.grantee
          WHERE c.grantee <> 0 AND (c.grantee <> o.owner OR r.rolname = 'tarx_keys_owner')
            AND (r.rolname IS DISTINCT FROM 'tarx_keys_owner' OR r.oid = o.owner))
     SELECT CASE WHEN n.is_new AND n.is_for_monitoring AND n.privilege <> 'CREATE' THEN 'info' ELSE 'warning' END,
@@ -310,100 +301,93 @@ AS $$
                 ELSE format('GRANT %s ON %s %s TO %s;', n.privilege, n.kind, n.name, n.grantee) END
       FROM named n ORDER BY n.name, n.grantee, n.privilege
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_grants FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_grants IS 'Internal. A check of doctor(): rights that CREATE EXTENSION did not grant, or that it granted and are gone.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_grants IS 'Internal. A check of doctor(): rights that CREATE EXTENSION did not grant, or that it granted and are gone.';
 
-CREATE FUNCTION tarx_keys.doctor_public_rights() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_public_rights() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical', format('PUBLIC has %s%s on %s %s', a.privilege_type, o.privilege_suffix, lower(o.kind), o.name),
            format('REVOKE %s%s ON %s %s FROM PUBLIC;', a.privilege_type, o.privilege_suffix,
                   CASE WHEN o.kind IN ('COLUMN', 'VIEW') THEN 'TABLE' ELSE o.kind END, o.name)
-      FROM tarx_keys.doctor_objects() o, aclexplode(o.acl) a WHERE a.grantee = 0
+      FROM tarx_keys_internal.doctor_objects() o, aclexplode(o.acl) a WHERE a.grantee = 0
      ORDER BY o.name, 2
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_public_rights FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_public_rights IS 'Internal. A check of doctor(): rights that everybody has.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_public_rights IS 'Internal. A check of doctor(): rights that everybody has.';
 
-CREATE FUNCTION tarx_keys.doctor_row_security() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_row_security() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical', format('row security is %s on table %s', CASE WHEN c.relrowsecurity THEN 'not forced' ELSE 'disabled' END, c.oid::regclass),
            format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;', c.oid::regclass)
       FROM pg_class c
      -- providers is the same for all
-     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'providers'
+     WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND c.relkind IN ('r', 'p') AND c.relname <> 'providers'
        AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
      ORDER BY c.relname
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_row_security FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where the owner passes by it.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where the owner passes by it.';
 
-CREATE FUNCTION tarx_keys.doctor_present_policies() RETURNS TABLE (table_name text, policy text, definition text)
+CREATE FUNCTION tarx_keys_internal.doctor_present_policies() RETURNS TABLE (table_name text, policy text, definition text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT p.tablename::text, p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
+    SELECT format('%I.%I', p.schemaname, p.tablename), p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
                      'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')')
-      FROM pg_policies p WHERE p.schemaname = 'tarx_keys'
+      FROM pg_policies p WHERE p.schemaname::regnamespace = ANY (tarx_keys_internal.doctor_schemas())
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_present_policies FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_present_policies IS 'Internal. For a check of doctor(): the policies that there are.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_present_policies IS 'Internal. For a check of doctor(): the policies that there are.';
 
 -- PostgreSQL does not record the policies that a script has made, so the script
 -- does: no second list of them to be kept by hand. The parts before this one make
 -- them all; an update script adds its own, and never what else it finds.
 DO $$
 BEGIN
-    EXECUTE format('CREATE FUNCTION tarx_keys.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
+    EXECUTE format('CREATE FUNCTION tarx_keys_internal.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
                    'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
                    (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.policy, p.definition), ', ' ORDER BY p.table_name, p.policy)
-                      FROM tarx_keys.doctor_present_policies() p));
+                      FROM tarx_keys_internal.doctor_present_policies() p));
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_expected_policies FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_expected_policies IS 'Internal. For a check of doctor(): the policies that CREATE EXTENSION made.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_expected_policies IS 'Internal. For a check of doctor(): the policies that CREATE EXTENSION made.';
 
-CREATE FUNCTION tarx_keys.doctor_policies() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_policies() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical',
-           format('policy %I on table tarx_keys.%I %s', policy, table_name,
+           format('policy %I on table %s %s', policy, table_name,
                   CASE WHEN e.definition IS NULL THEN 'is not the extension''s' WHEN p.definition IS NULL THEN 'is gone' ELSE 'was changed' END),
-           CASE WHEN e.definition IS NULL THEN format('DROP POLICY %I ON tarx_keys.%I;', policy, table_name)
-                ELSE format('DROP POLICY IF EXISTS %1$I ON tarx_keys.%2$I; CREATE POLICY %1$I ON tarx_keys.%2$I %3$s;', policy, table_name, e.definition) END
-      FROM tarx_keys.doctor_expected_policies() e FULL JOIN tarx_keys.doctor_present_policies() p USING (table_name, policy)
+           CASE WHEN e.definition IS NULL THEN format('DROP POLICY %I ON %s;', policy, table_name)
+                ELSE format('DROP POLICY IF EXISTS %1$I ON %2$s; CREATE POLICY %1$I ON %2$s %3$s;', policy, table_name, e.definition) END
+      FROM tarx_keys_internal.doctor_expected_policies() e FULL JOIN tarx_keys_internal.doctor_present_policies() p USING (table_name, policy)
      WHERE e.definition IS DISTINCT FROM p.definition
      ORDER BY table_name, policy
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_policies FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_policies IS 'Internal. A check of doctor(): policies added, dropped or changed.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_policies IS 'Internal. A check of doctor(): policies added, dropped or changed.';
 
-CREATE FUNCTION tarx_keys.doctor_triggers() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_triggers() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical', format('trigger %I on %s is not the extension''s, and sees its rows', t.tgname, c.oid::regclass),
            format('DROP TRIGGER %I ON %s;', t.tgname, c.oid::regclass)
       FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND NOT t.tgisinternal
-       AND (c.relname, t.tgfoid) <> ('providers', 'tarx_keys.keep_own_provider'::regproc)
+     WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND NOT t.tgisinternal
+       AND (c.relname, t.tgfoid) <> ('providers', 'tarx_keys_internal.keep_own_provider'::regproc)
     UNION ALL
     SELECT 'critical', format('rule %I on %s is not the extension''s, and changes what statements do', r.rulename, c.oid::regclass),
            format('DROP RULE %I ON %s;', r.rulename, c.oid::regclass)
       FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
-     WHERE c.relnamespace = 'tarx_keys'::regnamespace AND r.rulename <> '_RETURN'
+     WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND r.rulename <> '_RETURN'
     UNION ALL
     SELECT 'warning', format('triggers of foreign keys are disabled on %s', c.oid::regclass),
            format('ALTER TABLE %s ENABLE TRIGGER ALL;', c.oid::regclass)
       FROM pg_class c
-     WHERE c.relnamespace = 'tarx_keys'::regnamespace
+     WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas())
        AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgisinternal AND t.tgenabled = 'D')
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_triggers FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_triggers IS 'Internal. A check of doctor(): triggers and rules on the tables.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_triggers IS 'Internal. A check of doctor(): triggers and rules on the tables.';
 
 -- Rows
 
-CREATE FUNCTION tarx_keys.doctor_agents() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_agents() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'warning', format('agents of project %s that refer to LLM key %s, which it does not have: %s%s', a.project_id, a.user_api_key_id, count(*),
@@ -415,16 +399,15 @@ AS $$
      GROUP BY a.project_id, a.user_api_key_id
      ORDER BY a.project_id, a.user_api_key_id LIMIT 20
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_agents FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_agents IS 'Internal. A check of doctor(): agents whose LLM key is gone.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_agents IS 'Internal. A check of doctor(): agents whose LLM key is gone.';
 
-CREATE FUNCTION tarx_keys.doctor_rows() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_rows() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
     fits boolean := (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_llm_keys LIMIT 1001) r)
                     AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_secrets LIMIT 1001) r)
-                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_secret_versions LIMIT 1001) r)
+                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys_internal.project_secret_versions LIMIT 1001) r)
                     AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.platform_api_keys LIMIT 1001) r);
 BEGIN
     RETURN QUERY
@@ -437,17 +420,16 @@ BEGIN
                   WHERE NOT fits LIMIT 3000)
                 UNION ALL
                 SELECT 'platform_key',
-                       CASE WHEN tarx_keys.platform_key_state(k.stamp, k.id, k.user_id, k.token_hash, k.expires_at, k.project_ids, k.read_only) > 1
+                       CASE WHEN tarx_keys_internal.platform_key_state(k.stamp, k.id, k.user_id, k.token_hash, k.expires_at, k.project_ids, k.read_only) > 1
                             THEN 'tampered' END
                   FROM (SELECT * FROM tarx_keys.platform_api_keys p
                          WHERE NOT fits AND p.revoked_at IS NULL ORDER BY random() LIMIT 1000) k) r
          WHERE r.status = 'tampered' GROUP BY r.kind ORDER BY r.kind;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_rows FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects and of some platform keys. Missing master keys are doctor_master_keys()''s.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects and of some platform keys. Missing master keys are doctor_master_keys()''s.';
 
-CREATE FUNCTION tarx_keys.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical', format('the audit log of project %s is broken at %s: %s', p.id, v.broken_at, v.reason),
@@ -456,12 +438,11 @@ AS $$
      WHERE NOT v.ok
      ORDER BY p.id
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_audit_log FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_audit_log IS 'Internal. A check of doctor(): the audit logs of ten projects.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_audit_log IS 'Internal. A check of doctor(): the audit logs of ten projects.';
 
 -- Settings
 
-CREATE FUNCTION tarx_keys.doctor_effective_settings() RETURNS TABLE (name text, value text, scope text, change text, takes_effect text)
+CREATE FUNCTION tarx_keys_internal.doctor_effective_settings() RETURNS TABLE (name text, value text, scope text, change text, takes_effect text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 AS $$
     SELECT DISTINCT s.name, v, '', 'ALTER SYSTEM', ' SELECT pg_reload_conf();'
@@ -475,11 +456,10 @@ AS $$
       LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
      WHERE s.setdatabase = 0 OR d.datname = current_database()
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_effective_settings FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_effective_settings IS
+COMMENT ON FUNCTION tarx_keys_internal.doctor_effective_settings IS
 'Internal. For checks of doctor(): settings of the server and this session, and those of roles and of this database, with the command that changes each, before SET.';
 
-CREATE FUNCTION tarx_keys.doctor_log_settings() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_log_settings() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     -- what is harmless is a pattern; what is not says what it shows
@@ -500,22 +480,21 @@ AS $$
         ('info', 'log_min_error_statement', '^(fatal|panic)$', 'fatal', 'the log has statements that fail, with the values that stand in them')),
     shown AS (
         SELECT r.*, s.value, s.scope, s.change, s.takes_effect
-          FROM rules r JOIN tarx_keys.doctor_effective_settings() s ON s.name = r.name AND s.value !~* r.harmless)
+          FROM rules r JOIN tarx_keys_internal.doctor_effective_settings() s ON s.name = r.name AND s.value !~* r.harmless)
     SELECT CASE WHEN lower(current_setting('tarx_keys.redact_logs', true)) = 'on' THEN 'info' ELSE s.severity END,
            format('%s = %s%s: %s', s.name, s.value, s.scope, s.shows),
            format('%s SET %s = %s;%s And bind values in all services.', s.change, s.name, s.quiet, s.takes_effect)
       FROM (TABLE shown
             UNION ALL
             SELECT 'warning', 'log_parameter_max_length', '', '0', 'the log has bound values of the statements that are logged', p.value, p.scope, p.change, p.takes_effect
-              FROM tarx_keys.doctor_effective_settings() p
+              FROM tarx_keys_internal.doctor_effective_settings() p
              WHERE p.name = 'log_parameter_max_length' AND p.value !~ '^0'
                AND EXISTS (SELECT FROM shown WHERE name ~ '^log_(statement|min_duration|transaction)')) s
      ORDER BY s.name, s.scope, s.value
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_log_settings FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_log_settings IS 'Internal. A check of doctor(): settings by which a log or a statistic could show values.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_log_settings IS 'Internal. A check of doctor(): settings by which a log or a statistic could show values.';
 
-CREATE FUNCTION tarx_keys.doctor_settings() RETURNS TABLE (severity text, finding text, advice text)
+CREATE FUNCTION tarx_keys_internal.doctor_settings() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT r.severity, format('%s = %s%s: %s', s.name, s.value, s.scope, r.means), format('%s SET %s = %s;%s', s.change, s.name, r.better, s.takes_effect)
@@ -526,11 +505,10 @@ AS $$
           ('info', 'tarx_keys.log_resolves', '^off$', 'refused', 'refused calls leave no line in the log'),
           ('info', 'tarx_keys.allow_insecure_base_urls', '^(on|t|y|1)', 'off', 'keys can be added that go out in clear or to private hosts'))
            AS r (severity, name, remarkable, better, means)
-      JOIN tarx_keys.doctor_effective_settings() s ON s.name = r.name AND s.value ~* r.remarkable
+      JOIN tarx_keys_internal.doctor_effective_settings() s ON s.name = r.name AND s.value ~* r.remarkable
      ORDER BY s.name, s.scope
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor_settings FROM PUBLIC;
-COMMENT ON FUNCTION tarx_keys.doctor_settings IS 'Internal. A check of doctor(): the extension''s own settings.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_settings IS 'Internal. A check of doctor(): the extension''s own settings.';
 
 CREATE FUNCTION tarx_keys.doctor() RETURNS TABLE (check_name text, severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -538,7 +516,7 @@ AS $$
 DECLARE
     fine text;
 BEGIN
-    PERFORM tarx_keys.enter_maintenance();
+    PERFORM tarx_keys_internal.enter_maintenance();
     -- or we would not have come here
     RETURN QUERY SELECT 'preload', 'ok', 'tarx_keys is preloaded', NULL;
     FOR check_name, fine IN VALUES
@@ -564,7 +542,7 @@ BEGIN
         ('settings', 'the settings of the extension are as they should be')
     LOOP
         BEGIN
-            FOR severity, finding, advice IN EXECUTE format('SELECT f.severity, f.finding, f.advice FROM tarx_keys.%I() f', 'doctor_' || check_name) LOOP
+            FOR severity, finding, advice IN EXECUTE format('SELECT f.severity, f.finding, f.advice FROM tarx_keys_internal.%I() f', 'doctor_' || check_name) LOOP
                 RETURN NEXT;
             END LOOP;
             IF NOT FOUND THEN
@@ -582,6 +560,5 @@ BEGIN
     END LOOP;
 END
 $$;
-REVOKE ALL ON FUNCTION tarx_keys.doctor FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.doctor IS
 'For the DBA: checks the server, the keyring, roles, rights, rows and settings. One row for each check that is ok, else one for each finding, with what to do. severity is ok, info, warning or critical. A check that fails is a finding. Error: 55000 if the library is not preloaded.';

@@ -1,21 +1,23 @@
 -- Everything belongs to tarx_keys_owner, and so far nobody else has any right:
--- what default privileges gave, to whomever, is taken back. The next part
--- grants what is to be granted.
+-- what PostgreSQL gives PUBLIC, and what default privileges gave to whomever, is
+-- taken back, before anybody can see the objects. The next part grants what is
+-- to be granted.
 
 DO $$
 DECLARE
+    schemas CONSTANT oid[] := ARRAY['tarx_keys'::regnamespace::oid, 'tarx_keys_internal'::regnamespace::oid];
     object record;
     grantee text;
 BEGIN
     FOR object IN
-        SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, p.proacl AS acl, p.proowner AS owner
-          FROM pg_proc p WHERE p.pronamespace = 'tarx_keys'::regnamespace
+        SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, coalesce(p.proacl, acldefault('f', p.proowner)) AS acl, p.proowner AS owner
+          FROM pg_proc p WHERE p.pronamespace = ANY (schemas)
         UNION ALL
         SELECT 'TABLE', c.oid::regclass::text, c.relacl, c.relowner
-          FROM pg_class c WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'v')
+          FROM pg_class c WHERE c.relnamespace = ANY (schemas) AND c.relkind IN ('r', 'v')
         UNION ALL
         SELECT 'SCHEMA', quote_ident(n.nspname), n.nspacl, n.nspowner
-          FROM pg_namespace n WHERE n.nspname = 'tarx_keys'
+          FROM pg_namespace n WHERE n.oid = ANY (schemas)
     LOOP
         FOR grantee IN
             SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END

@@ -10,11 +10,11 @@ GRANT EXECUTE ON FUNCTION tarx_keys.act_as TO tarx_keys_backend;
 -- Both manage projects, keys, secrets and agents, and list.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.login,
-    tarx_keys.acting_user_id,
-    tarx_keys.audited_project_id,
+    tarx_keys_internal.acting_user_id,
+    tarx_keys_internal.audited_project_id,
     tarx_keys.current_user_id,
     tarx_keys.current_project_id,
-    tarx_keys.visible_project_ids,
+    tarx_keys_internal.visible_project_ids,
     tarx_keys.create_project,
     tarx_keys.add_member,
     tarx_keys.remove_member,
@@ -33,11 +33,11 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.restore_secret,
     tarx_keys.delete_secret,
     tarx_keys.template_references,
-    tarx_keys.display_mask,
-    tarx_keys.visible_usage,
-    tarx_keys.visible_llm_key_status,
+    tarx_keys_internal.display_mask,
+    tarx_keys_internal.visible_usage,
+    tarx_keys_internal.visible_llm_key_status,
     tarx_keys.usage_name_id,
-    tarx_keys.own_platform_key_usage
+    tarx_keys_internal.own_platform_key_usage
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
@@ -65,7 +65,7 @@ GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, act
 
 -- The audit log is append-only for its owner as well; purge_audit() deletes.
 REVOKE UPDATE, TRUNCATE ON tarx_keys.audit_log FROM tarx_keys_owner;
-REVOKE DELETE, TRUNCATE ON tarx_keys.audit_ends FROM tarx_keys_owner;
+REVOKE DELETE, TRUNCATE ON tarx_keys_internal.audit_ends FROM tarx_keys_owner;
 
 -- Agent runners resolve, and do nothing else.
 GRANT EXECUTE ON FUNCTION

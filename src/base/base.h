@@ -18,6 +18,10 @@
 #include "base/errcodes.h"
 #include "pure/pure.h"
 
+/* What callers name, and what only our own functions, policies and views do */
+#define TARX_KEYS_SCHEMA			"tarx_keys"
+#define TARX_KEYS_INTERNAL_SCHEMA	"tarx_keys_internal"
+
 /* secret.c: wiping */
 typedef struct TarxKeysSecret TarxKeysSecret;
 

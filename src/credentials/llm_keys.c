@@ -99,6 +99,7 @@ static TarxKeysQuery insert_query = {
 	2, {UUIDOID, UUIDOID}, NULL
 
 static TarxKeysTable keys_table = {
+	.schema = TARX_KEYS_SCHEMA,
 	.name = "project_llm_keys",
 	.query = {"SELECT t.project_id, t.id, t.provider, t.name, t.base_url, t.destination,"
 	" t.masked_key, t.added_by, t.ciphertext FROM tarx_keys.project_llm_keys t" BY_PRIMARY_KEY},
@@ -109,13 +110,15 @@ static TarxKeysTable keys_table = {
 };
 
 static TarxKeysTable tombstones_table = {
+	.schema = TARX_KEYS_INTERNAL_SCHEMA,
 	.name = "llm_key_tombstones",
-	.query = {"SELECT t.project_id, t.id FROM tarx_keys.llm_key_tombstones t" BY_PRIMARY_KEY},
+	.query = {"SELECT t.project_id, t.id FROM tarx_keys_internal.llm_key_tombstones t" BY_PRIMARY_KEY},
 	.ncolumns = 2,
 	.columns = {{"project_id", UUIDOID}, {"id", UUIDOID}}
 };
 
 static TarxKeysTable agents_table = {
+	.schema = TARX_KEYS_SCHEMA,
 	.name = "agents",
 	.query = {"SELECT t.project_id, t.id, t.user_api_key_id FROM tarx_keys.agents t" BY_PRIMARY_KEY},
 	.ncolumns = 3,

@@ -93,7 +93,7 @@ static TarxKeysQuery update_query = {
 
 /* The locked row outweighs an older version's that somebody has put in its way. */
 static TarxKeysQuery archive_query = {
-	"INSERT INTO tarx_keys.project_secret_versions"
+	"INSERT INTO tarx_keys_internal.project_secret_versions"
 	" (project_id, name, version, updated_by, updated_at, ciphertext)"
 	" SELECT s.project_id, s.name, s.version, s.updated_by, s.updated_at, s.ciphertext"
 	" FROM tarx_keys.project_secrets s"
@@ -104,7 +104,7 @@ static TarxKeysQuery archive_query = {
 };
 
 static TarxKeysQuery trim_query = {
-	"DELETE FROM tarx_keys.project_secret_versions v"
+	"DELETE FROM tarx_keys_internal.project_secret_versions v"
 	" WHERE v.project_id OPERATOR(pg_catalog.=) $1 AND v.name OPERATOR(pg_catalog.=) $2"
 	" AND v.version OPERATOR(pg_catalog.<=) $3",
 	3, {UUIDOID, TEXTOID, INT4OID}, NULL
@@ -116,7 +116,7 @@ static TarxKeysQuery version_query = {
 	" WHERE s.project_id OPERATOR(pg_catalog.=) $1 AND s.name OPERATOR(pg_catalog.=) $2"
 	" AND s.version OPERATOR(pg_catalog.=) $3"
 	" UNION ALL"
-	" SELECT v.ciphertext FROM tarx_keys.project_secret_versions v"
+	" SELECT v.ciphertext FROM tarx_keys_internal.project_secret_versions v"
 	" WHERE v.project_id OPERATOR(pg_catalog.=) $1 AND v.name OPERATOR(pg_catalog.=) $2"
 	" AND v.version OPERATOR(pg_catalog.=) $3",
 	3, {UUIDOID, TEXTOID, INT4OID}, NULL

@@ -95,19 +95,19 @@ typedef struct Ends
 	CHAIN_IS(alias) " AND " alias ".lane OPERATOR(pg_catalog.=) $3"
 
 static TarxKeysQuery create_ends_query = {
-	"INSERT INTO tarx_keys.audit_ends"
+	"INSERT INTO tarx_keys_internal.audit_ends"
 	" (project_id, personal, lane, first_seq, first_stamp, last_seq, last_stamp, sealed_key)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (project_id, personal, lane) DO NOTHING",
 	8, {UUIDOID, BOOLOID, INT4OID, INT8OID, BYTEAOID, INT8OID, BYTEAOID, BYTEAOID}, NULL
 };
 
 static TarxKeysQuery read_ends_query = {
-	"SELECT " ENDS_COLUMNS " FROM tarx_keys.audit_ends e WHERE " LANE_IS("e"),
+	"SELECT " ENDS_COLUMNS " FROM tarx_keys_internal.audit_ends e WHERE " LANE_IS("e"),
 	3, {UUIDOID, BOOLOID, INT4OID}, NULL
 };
 
 static TarxKeysQuery update_ends_query = {
-	"UPDATE tarx_keys.audit_ends e"
+	"UPDATE tarx_keys_internal.audit_ends e"
 	" SET first_seq = $4, first_stamp = $5, last_seq = $6, last_stamp = $7, sealed_key = $8"
 	" WHERE " LANE_IS("e"),
 	8, {UUIDOID, BOOLOID, INT4OID, INT8OID, BYTEAOID, INT8OID, BYTEAOID, BYTEAOID}, NULL
@@ -128,7 +128,7 @@ static TarxKeysQuery rows_query = {
 };
 
 static TarxKeysQuery chain_exists_query = {
-	"SELECT 1 FROM tarx_keys.audit_ends e WHERE " CHAIN_IS("e")
+	"SELECT 1 FROM tarx_keys_internal.audit_ends e WHERE " CHAIN_IS("e")
 	" UNION ALL (SELECT 1 FROM tarx_keys.audit_log a WHERE " CHAIN_IS("a") " LIMIT 1)",
 	2, {UUIDOID, BOOLOID}, NULL
 };
@@ -149,7 +149,7 @@ static TarxKeysQuery other_platform_key_query = {
  * then.  Also those that lack the first row, to warn of them.
  */
 static TarxKeysQuery old_chains_query = {
-	"SELECT e.project_id, e.personal, e.lane FROM tarx_keys.audit_ends e"
+	"SELECT e.project_id, e.personal, e.lane FROM tarx_keys_internal.audit_ends e"
 	" LEFT JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
 	" AND a.personal OPERATOR(pg_catalog.=) e.personal AND a.seq OPERATOR(pg_catalog.=) e.first_seq"
 	" WHERE a.at OPERATOR(pg_catalog.<) $1"
@@ -286,7 +286,7 @@ stamp_row(uint8 *stamp, const Ends *ends, const TarxKeysBinding *binding)
 static Oid
 audit_ends_oid(void)
 {
-	return get_relname_relid("audit_ends", get_namespace_oid("tarx_keys", false));
+	return get_relname_relid("audit_ends", get_namespace_oid(TARX_KEYS_INTERNAL_SCHEMA, false));
 }
 
 static LOCKTAG

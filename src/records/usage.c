@@ -5,7 +5,7 @@
  * Counting writes to no table, so it works on a hot standby and a ROLLBACK does
  * not undo it; and it never fails.  The table has a fixed number of entries.
  * When it is full, the entries that were used longest ago make room, but none
- * whose last use tarx_keys.last_used does not have yet; if all are like that
+ * whose last use tarx_keys_internal.last_used does not have yet; if all are like that
  * the event is not counted.  The counters of an entry go with it, and with the
  * server; last_used_at does not, because the flush worker writes it down.
  *

@@ -27,11 +27,11 @@
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
@@ -47,6 +47,22 @@ forget_table(Datum arg pg_attribute_unused(), Oid relid)
 		if (relid == InvalidOid || relid == table->relid)
 			table->is_known = false;
 	}
+}
+
+/*
+ * Without asking for USAGE on the schema, which callers do not have on the
+ * internal one.
+ */
+static Oid
+find_table(const TarxKeysTable *table)
+{
+	Oid			relid = get_relname_relid(table->name, get_namespace_oid(table->schema, false));
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"%s.%s\" does not exist", table->schema, table->name)));
+	return relid;
 }
 
 /* Have the table's facts forgotten when they change. */
@@ -201,9 +217,7 @@ tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
 		LockRelationOid(table->relid, AccessShareLock);
 	if (!table->is_known)		/* or not any more */
 	{
-		RangeVar   *name = makeRangeVar("tarx_keys", unconstify(char *, table->name), -1);
-
-		relation = table_open(RangeVarGetRelid(name, AccessShareLock, false), NoLock);
+		relation = table_open(find_table(table), AccessShareLock);
 		learn(table, relation);
 	}
 	else

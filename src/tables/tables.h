@@ -23,6 +23,7 @@ typedef struct TarxKeysColumn
 
 typedef struct TarxKeysTable
 {
+	const char *schema;
 	const char *name;
 	TarxKeysQuery query;		/* its columns by $1 and $2, for SPI */
 	int			ncolumns;

@@ -650,7 +650,7 @@ sub measure_maintenance
 	$report->section('Maintenance, one session', 'Figure', 'Against');
 	if (exists_routine('rotate_master_key'))
 	{
-		my $rows = $cluster->ask('main', 'postgres', 'SELECT (SELECT count(*) FROM tarx_keys.project_llm_keys) + (SELECT count(*) FROM tarx_keys.audit_ends)');
+		my $rows = $cluster->ask('main', 'postgres', 'SELECT (SELECT count(*) FROM tarx_keys.project_llm_keys) + (SELECT count(*) FROM tarx_keys_internal.audit_ends)');
 		my %rate = in_turns(
 			rotate => sub {
 				rotate_keyring();
@@ -662,7 +662,7 @@ sub measure_maintenance
 			update => sub {
 				$cluster->ask('main', 'postgres', $_) foreach 'VACUUM', 'CHECKPOINT';
 				my $started = time;
-				$cluster->ask('main', 'postgres', $_) foreach 'UPDATE tarx_keys.project_llm_keys SET ciphertext = ciphertext', 'UPDATE tarx_keys.audit_ends SET sealed_key = sealed_key';
+				$cluster->ask('main', 'postgres', $_) foreach 'UPDATE tarx_keys.project_llm_keys SET ciphertext = ciphertext', 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = sealed_key';
 				return $rows / (time - $started);
 			});
 		$report->row('rotate_master_key, by UPDATE of the same rows', ratio($rate{rotate}, $rate{update}), '>= 0.5', fig($rate{rotate}) . ' rows/s', fig($rate{update}) . ' rows/s');

@@ -56,8 +56,8 @@ SELECT count(*) FROM tarx_keys.project_audit;
 BEGIN; SELECT tarx_keys.act_as('carol', :'B'); SELECT count(*), count(*) FILTER (WHERE project_id = :'A') FROM tarx_keys.project_audit; COMMIT;
 \set VERBOSITY sqlstate
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT stamp FROM tarx_keys.audit_log; ROLLBACK;
-BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT * FROM tarx_keys.audit_ends; ROLLBACK;
-BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys.record_audit(:'A', 'x', NULL, NULL); ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT * FROM tarx_keys_internal.audit_ends; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys_internal.record_audit(:'A', 'x', NULL, NULL); ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); INSERT INTO tarx_keys.audit_log SELECT * FROM tarx_keys.audit_log; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); UPDATE tarx_keys.audit_log SET user_id = 'bob'; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); DELETE FROM tarx_keys.audit_log; ROLLBACK;
@@ -93,8 +93,8 @@ UPDATE tarx_keys.audit_log SET user_id = 'bob';
 DELETE FROM tarx_keys.audit_log;
 TRUNCATE tarx_keys.audit_log;
 INSERT INTO tarx_keys.audit_log SELECT :'A', false, 99, now(), 'bob', true, 'x', 'x', 'x', NULL, 'x', 'x', '';
-DELETE FROM tarx_keys.audit_ends;
-TRUNCATE tarx_keys.audit_ends;
+DELETE FROM tarx_keys_internal.audit_ends;
+TRUNCATE tarx_keys_internal.audit_ends;
 \set VERBOSITY default
 RESET ROLE;
 
@@ -113,7 +113,7 @@ SELECT tarx_keys.begin_audit(NULL);
 SELECT * FROM tarx_keys.verify_audit(:'A');
 -- a project with the id of somebody's own chain shows nothing of it
 BEGIN;
-SELECT tarx_keys.personal_chain('alice') AS of_alice \gset
+SELECT tarx_keys_internal.personal_chain('alice') AS of_alice \gset
 SET LOCAL ROLE regress_backend;
 SELECT tarx_keys.act_as('mallory');
 SELECT tarx_keys.create_project('spy', :'of_alice') = :'of_alice';
@@ -142,23 +142,23 @@ INSERT INTO attacks VALUES
     (10, 'UPDATE tarx_keys.audit_log SET stamp = '''' WHERE project_id = $1 AND seq = 9'),
     (11, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 1'),
     (12, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
-    (13, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT max(last_seq) FROM tarx_keys.audit_ends WHERE project_id = $1)'),
+    (13, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT max(last_seq) FROM tarx_keys_internal.audit_ends WHERE project_id = $1)'),
     (14, 'UPDATE tarx_keys.audit_log SET seq = CASE seq WHEN 9 THEN 1013 WHEN 13 THEN 1009 END WHERE project_id = $1 AND seq IN (9, 13); UPDATE tarx_keys.audit_log SET seq = seq - 1000 WHERE seq > 1000'),
     (15, 'UPDATE tarx_keys.audit_log l SET stamp = o.stamp FROM tarx_keys.audit_log o WHERE l.project_id = $1 AND l.seq = 9 AND o.project_id = $1 AND o.seq = 13'),
     (16, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1'),
-    (17, 'DELETE FROM tarx_keys.audit_ends WHERE project_id = $1'),
-    (18, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT max(last_seq) FROM tarx_keys.audit_ends WHERE project_id = $1); UPDATE tarx_keys.audit_ends SET last_seq = last_seq - 4, last_stamp = (SELECT stamp FROM tarx_keys.audit_log l WHERE l.project_id = $1 ORDER BY seq DESC LIMIT 1) WHERE project_id = $1 AND lane = 0'),
-    (19, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 1; UPDATE tarx_keys.audit_ends SET first_seq = 5 WHERE project_id = $1 AND lane = 0'),
+    (17, 'DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1'),
+    (18, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT max(last_seq) FROM tarx_keys_internal.audit_ends WHERE project_id = $1); UPDATE tarx_keys_internal.audit_ends SET last_seq = last_seq - 4, last_stamp = (SELECT stamp FROM tarx_keys.audit_log l WHERE l.project_id = $1 ORDER BY seq DESC LIMIT 1) WHERE project_id = $1 AND lane = 0'),
+    (19, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 1; UPDATE tarx_keys_internal.audit_ends SET first_seq = 5 WHERE project_id = $1 AND lane = 0'),
     (20, 'UPDATE tarx_keys.audit_log SET project_id = $1, seq = 1000 + seq WHERE NOT personal AND project_id = ''bbbbbbbb-0000-4000-8000-000000000002'''),
-    (21, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1; DELETE FROM tarx_keys.audit_ends WHERE project_id = $1'),
-    (22, 'DELETE FROM tarx_keys.audit_ends WHERE project_id = $1 AND lane = 3'),
-    (23, 'UPDATE tarx_keys.audit_ends SET lane = 7 WHERE project_id = $1 AND lane = 3'),
-    (24, 'UPDATE tarx_keys.audit_ends e SET first_seq = o.first_seq, last_seq = o.last_seq, last_stamp = o.last_stamp, sealed_key = o.sealed_key FROM tarx_keys.audit_ends o WHERE e.project_id = $1 AND e.lane = 1 AND o.project_id = $1 AND o.lane = 0'),
-    (25, 'UPDATE tarx_keys.audit_ends SET sealed_key = set_byte(sealed_key, 60, get_byte(sealed_key, 60) # 1) WHERE project_id = $1 AND lane = 0'),
-    (26, 'UPDATE tarx_keys.audit_ends SET sealed_key = '''' WHERE project_id = $1 AND lane = 0'),
-    (27, 'UPDATE tarx_keys.audit_ends SET last_stamp = '''' WHERE project_id = $1 AND lane = 0'),
-    (28, 'UPDATE tarx_keys.audit_ends SET first_stamp = set_byte(first_stamp, 0, 1) WHERE project_id = $1 AND lane = 0'),
-    (29, 'UPDATE tarx_keys.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = $1 AND lane = 0'),
+    (21, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1; DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1'),
+    (22, 'DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 3'),
+    (23, 'UPDATE tarx_keys_internal.audit_ends SET lane = 7 WHERE project_id = $1 AND lane = 3'),
+    (24, 'UPDATE tarx_keys_internal.audit_ends e SET first_seq = o.first_seq, last_seq = o.last_seq, last_stamp = o.last_stamp, sealed_key = o.sealed_key FROM tarx_keys_internal.audit_ends o WHERE e.project_id = $1 AND e.lane = 1 AND o.project_id = $1 AND o.lane = 0'),
+    (25, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 60, get_byte(sealed_key, 60) # 1) WHERE project_id = $1 AND lane = 0'),
+    (26, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = '''' WHERE project_id = $1 AND lane = 0'),
+    (27, 'UPDATE tarx_keys_internal.audit_ends SET last_stamp = '''' WHERE project_id = $1 AND lane = 0'),
+    (28, 'UPDATE tarx_keys_internal.audit_ends SET first_stamp = set_byte(first_stamp, 0, 1) WHERE project_id = $1 AND lane = 0'),
+    (29, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = $1 AND lane = 0'),
     (30, 'UPDATE tarx_keys.audit_log SET personal = true WHERE project_id = $1'),
     (31, 'UPDATE tarx_keys.audit_log SET seq = 0 WHERE project_id = $1 AND seq = 9'),
     (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
@@ -185,7 +185,7 @@ END $$;
 SELECT * FROM attack(:'A');
 -- nothing is logged, and so nothing done, behind ends that somebody changed
 BEGIN;
-UPDATE tarx_keys.audit_ends SET last_seq = last_seq - 1 WHERE project_id = :'A';
+UPDATE tarx_keys_internal.audit_ends SET last_seq = last_seq - 1 WHERE project_id = :'A';
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 \set VERBOSITY terse
@@ -196,7 +196,7 @@ ROLLBACK;
 -- or before a row that somebody planted
 BEGIN;
 INSERT INTO tarx_keys.audit_log SELECT l.project_id, l.personal, e.last_seq + 4, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp
-  FROM tarx_keys.audit_log l, tarx_keys.audit_ends e WHERE l.project_id = :'A' AND l.seq = 1 AND e.project_id = :'A' AND e.lane = 0;
+  FROM tarx_keys.audit_log l, tarx_keys_internal.audit_ends e WHERE l.project_id = :'A' AND l.seq = 1 AND e.project_id = :'A' AND e.lane = 0;
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 \set VERBOSITY terse
@@ -207,7 +207,7 @@ ROLLBACK;
 -- or that are gone, with all the rest
 BEGIN;
 DELETE FROM tarx_keys.audit_log;
-DELETE FROM tarx_keys.audit_ends;
+DELETE FROM tarx_keys_internal.audit_ends;
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 \set VERBOSITY terse
@@ -233,7 +233,7 @@ ROLLBACK;
 -- A user's own chains as well
 BEGIN;
 DELETE FROM tarx_keys.audit_log WHERE personal;
-DELETE FROM tarx_keys.audit_ends WHERE personal;
+DELETE FROM tarx_keys_internal.audit_ends WHERE personal;
 SELECT * FROM tarx_keys.verify_personal_audit('alice');
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice');
@@ -245,7 +245,7 @@ ROLLBACK;
 -- what a DBA removed knowingly begins anew
 BEGIN;
 DELETE FROM tarx_keys.audit_log WHERE project_id = :'A';
-DELETE FROM tarx_keys.audit_ends WHERE project_id = :'A';
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'A';
 SELECT tarx_keys.begin_audit(:'A');
 SELECT * FROM tarx_keys.verify_audit(:'A');
 SET ROLE regress_backend;
@@ -278,11 +278,11 @@ SELECT tarx_keys.purge_audit(:'half'::timestamptz + interval '1 microsecond') > 
 SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
 ROLLBACK;
 BEGIN;
-UPDATE tarx_keys.audit_ends SET first_seq = 5 WHERE project_id = :'A' AND lane = 0;
+UPDATE tarx_keys_internal.audit_ends SET first_seq = 5 WHERE project_id = :'A' AND lane = 0;
 SELECT tarx_keys.purge_audit('infinity') > 0;
 ROLLBACK;
 BEGIN;
-UPDATE tarx_keys.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = :'A' AND lane = 0;
+UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = :'A' AND lane = 0;
 SELECT tarx_keys.purge_audit('infinity') > 0;
 ROLLBACK;
 \set VERBOSITY default
@@ -307,7 +307,7 @@ ROLLBACK;
 -- who owns the log may append any action, but not of any length
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
-SELECT tarx_keys.record_audit(:'A', repeat('x', 100000), NULL, NULL);
+SELECT tarx_keys_internal.record_audit(:'A', repeat('x', 100000), NULL, NULL);
 ROLLBACK;
 DROP TABLE attacks;
 DROP FUNCTION attack;

@@ -43,11 +43,11 @@ GRANT EXECUTE ON FUNCTION tarx_keys.doctor TO regress_nobody;
 SET ROLE regress_nobody;
 -- the same answer for a monitor, which the rights above are no cause of warning for
 SELECT check_name, severity, finding FROM tarx_keys.doctor() EXCEPT SELECT check_name, severity, finding FROM known;
-SELECT tarx_keys.in_maintenance();
+SELECT tarx_keys_internal.in_maintenance();
 ROLLBACK;
 -- nobody looks at all projects after it
 SET ROLE tarx_keys_owner;
-SELECT count(*) > 20, tarx_keys.in_maintenance() FROM tarx_keys.doctor();
+SELECT count(*) > 20, tarx_keys_internal.in_maintenance() FROM tarx_keys.doctor();
 RESET ROLE;
 -- it never fails: a check that does is a finding
 BEGIN;
@@ -169,7 +169,7 @@ DELETE FROM tarx_keys.agents WHERE name = 'agent 1';
 SELECT count(DISTINCT finding), count(*) FILTER (WHERE finding ~ ': 1$') FROM findings WHERE check_name = 'agents';
 ROLLBACK TO before;
 -- a retired and a missing master key
-SELECT (tarx_keys.keyring_fingerprints())[2] AS retired \gset
+SELECT (tarx_keys_internal.keyring_fingerprints())[2] AS retired \gset
 UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING decode(:'retired', 'hex') FROM 2);
 SELECT * FROM findings WHERE check_name = 'master_keys';
 UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING '\x0102030405060708' FROM 2);
@@ -245,11 +245,11 @@ SELECT check_name, severity, replace(finding, quote_ident(:'db'), 'DB'), replace
 ROLLBACK;
 
 -- minor releases
-SELECT finding, advice FROM tarx_keys.doctor_known_holes(150014, '2026-01-01');
-SELECT finding, advice FROM tarx_keys.doctor_known_holes(170000, '2026-01-01');
-SELECT finding, advice FROM tarx_keys.doctor_known_holes(180004, '2026-01-01');
-SELECT finding, advice FROM tarx_keys.doctor_known_holes(150099, '2028-01-01');
-SELECT finding, advice FROM tarx_keys.doctor_known_holes(190000, '2026-01-01');
+SELECT finding, advice FROM tarx_keys_internal.doctor_known_holes(150014, '2026-01-01');
+SELECT finding, advice FROM tarx_keys_internal.doctor_known_holes(170000, '2026-01-01');
+SELECT finding, advice FROM tarx_keys_internal.doctor_known_holes(180004, '2026-01-01');
+SELECT finding, advice FROM tarx_keys_internal.doctor_known_holes(150099, '2028-01-01');
+SELECT finding, advice FROM tarx_keys_internal.doctor_known_holes(190000, '2026-01-01');
 
 -- clean up
 DROP VIEW findings;

@@ -10,7 +10,7 @@
 -- without an identity there is nothing
 SET ROLE regress_backend;
 SELECT tarx_keys.current_user_id() IS NULL, tarx_keys.current_project_id() IS NULL;
-SELECT tarx_keys.visible_project_ids();
+SELECT tarx_keys_internal.visible_project_ids();
 SELECT * FROM tarx_keys.projects;
 SELECT * FROM tarx_keys.llm_keys;
 SELECT tarx_keys.create_project('x');
@@ -20,7 +20,7 @@ BEGIN;
 SELECT tarx_keys.act_as('bob');
 SELECT tarx_keys.current_user_id(), tarx_keys.current_project_id() IS NULL;
 SELECT name FROM tarx_keys.projects ORDER BY name;
-SELECT cardinality(tarx_keys.visible_project_ids());
+SELECT cardinality(tarx_keys_internal.visible_project_ids());
 COMMIT;
 SELECT tarx_keys.current_user_id() IS NULL;
 BEGIN;
@@ -48,7 +48,7 @@ BEGIN;
 SELECT tarx_keys.act_as('bob', :'B');
 SELECT name FROM tarx_keys.projects;
 SELECT project_id = :'B', user_id, role FROM tarx_keys.project_members ORDER BY user_id;
-SELECT tarx_keys.visible_project_ids() = ARRAY[:'B'::uuid];
+SELECT tarx_keys_internal.visible_project_ids() = ARRAY[:'B'::uuid];
 SAVEPOINT s;
 SELECT tarx_keys.create_agent(:'A', 'agent');
 ROLLBACK TO s;
@@ -168,14 +168,14 @@ FETCH ALL FROM c;
 ROLLBACK;
 
 -- the internal functions are not for the roles
-SELECT tarx_keys.enter_as_admin(:'A');
-SELECT tarx_keys.enter_new_project(:'A');
-SELECT tarx_keys.enter_maintenance();
-SELECT tarx_keys.other_admin_exists(:'A', 'x');
+SELECT tarx_keys_internal.enter_as_admin(:'A');
+SELECT tarx_keys_internal.enter_new_project(:'A');
+SELECT tarx_keys_internal.enter_maintenance();
+SELECT tarx_keys_internal.other_admin_exists(:'A', 'x');
 SET ROLE regress_agent;
 SELECT tarx_keys.act_as('alice');
 SELECT tarx_keys.current_user_id();
-SELECT tarx_keys.visible_project_ids();
+SELECT tarx_keys_internal.visible_project_ids();
 SET ROLE regress_nobody;
 SELECT tarx_keys.act_as('alice');
 

@@ -21,7 +21,7 @@ SELECT * FROM tarx_keys.keyring_status();
 -- and lets nobody look at all projects after it
 SET ROLE tarx_keys_owner;
 SELECT count(*) FROM tarx_keys.keyring_status();
-SELECT tarx_keys.in_maintenance();
+SELECT tarx_keys_internal.in_maintenance();
 SELECT count(*) FROM tarx_keys.project_llm_keys;
 RESET ROLE;
 -- a DBA can let a monitor call it
@@ -32,7 +32,7 @@ GRANT USAGE ON SCHEMA tarx_keys TO regress_nobody;
 GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status TO regress_nobody;
 SET ROLE regress_nobody;
 SELECT * FROM tarx_keys.keyring_status();
-SELECT tarx_keys.keyring_fingerprints();
+SELECT tarx_keys_internal.keyring_fingerprints();
 SET ROLE regress_backend;
 SELECT * FROM tarx_keys.keyring_status();
 SET ROLE regress_agent;

@@ -78,7 +78,7 @@ SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'x', 'abcdefgh');
 SELECT tarx_keys.delete_llm_key(:'A', :'claude');
 SELECT * FROM tarx_keys.llm_keys;
 SELECT name FROM tarx_keys.project_llm_keys;
-SELECT * FROM tarx_keys.llm_key_tombstones;
+SELECT * FROM tarx_keys_internal.llm_key_tombstones;
 SET ROLE regress_nobody;
 SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'x', 'abcdefgh');
 SELECT * FROM tarx_keys.resolve_key(:'A', :'claude');
@@ -87,7 +87,7 @@ SET ROLE regress_backend;
 SELECT * FROM tarx_keys.resolve_key(:'A', :'claude');
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT ciphertext FROM tarx_keys.project_llm_keys; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT destination FROM tarx_keys.project_llm_keys; ROLLBACK;
-BEGIN; SELECT tarx_keys.act_as('alice'); SELECT * FROM tarx_keys.llm_key_tombstones; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT * FROM tarx_keys_internal.llm_key_tombstones; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); UPDATE tarx_keys.project_llm_keys SET name = 'x'; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); DELETE FROM tarx_keys.project_llm_keys; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); DELETE FROM tarx_keys.llm_keys; ROLLBACK;
@@ -238,7 +238,7 @@ SELECT * FROM tarx_keys.resolve_key(:'A', :'claude');
 SELECT * FROM tarx_keys.resolve_key(:'B', :'claude');
 \set VERBOSITY default
 RESET ROLE;
-SELECT project_id = :'A', id = :'claude', deleted_by FROM tarx_keys.llm_key_tombstones;
+SELECT project_id = :'A', id = :'claude', deleted_by FROM tarx_keys_internal.llm_key_tombstones;
 -- the values are not in the table; nor are two ciphertexts alike
 SELECT count(*) FROM tarx_keys.project_llm_keys k WHERE k::text ~ 'abcdefghij|0123456789';
 SELECT count(DISTINCT substring(ciphertext FROM 10 FOR 24)) = count(*) FROM tarx_keys.project_llm_keys;

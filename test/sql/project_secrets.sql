@@ -146,7 +146,7 @@ SELECT tarx_keys.resolve_secret(:'A', 'DB_URL');
 SELECT * FROM tarx_keys.resolve_secrets(:'A');
 SELECT tarx_keys.render_template(:'A', 'x');
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT ciphertext FROM tarx_keys.project_secrets; ROLLBACK;
-BEGIN; SELECT tarx_keys.act_as('alice'); SELECT * FROM tarx_keys.project_secret_versions; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT * FROM tarx_keys_internal.project_secret_versions; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); UPDATE tarx_keys.project_secrets SET version = 1; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); DELETE FROM tarx_keys.secrets; ROLLBACK;
 SET ROLE regress_agent;
@@ -155,7 +155,7 @@ SELECT tarx_keys.restore_secret(:'A', 'DB_URL', 1);
 SELECT tarx_keys.delete_secret(:'A', 'DB_URL');
 SELECT * FROM tarx_keys.secrets;
 SELECT name FROM tarx_keys.project_secrets;
-SELECT name FROM tarx_keys.project_secret_versions;
+SELECT name FROM tarx_keys_internal.project_secret_versions;
 SET ROLE regress_nobody;
 SELECT tarx_keys.set_secret(:'A', 'x', 'v');
 SELECT tarx_keys.resolve_secret(:'A', 'DB_URL');
@@ -210,7 +210,7 @@ COMMIT;
 -- the owner itself reaches only what a function has entered, which is nothing here
 SET ROLE tarx_keys_owner;
 SELECT count(*) FROM tarx_keys.project_secrets;
-SELECT count(*) FROM tarx_keys.project_secret_versions;
+SELECT count(*) FROM tarx_keys_internal.project_secret_versions;
 SET ROLE regress_backend;
 -- a cheap function in WHERE that tells what it sees
 CREATE FUNCTION pg_temp.tell(t text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$
@@ -291,7 +291,7 @@ SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.set_secret(:'A', 'V', 'value ' || i) FROM generate_series(1, 7) i;
 COMMIT;
 RESET ROLE;
-SELECT version, updated_by, updated_at <= now() FROM tarx_keys.project_secret_versions WHERE name = 'V' ORDER BY version;
+SELECT version, updated_by, updated_at <= now() FROM tarx_keys_internal.project_secret_versions WHERE name = 'V' ORDER BY version;
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('bob', :'A');
@@ -334,13 +334,13 @@ BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.set_secret(:'A', 'V', 'value ' || i) FROM generate_series(11, 12) i;
 RESET ROLE;
-SELECT string_agg(version::text, ' ' ORDER BY version) FROM tarx_keys.project_secret_versions WHERE name = 'V';
+SELECT string_agg(version::text, ' ' ORDER BY version) FROM tarx_keys_internal.project_secret_versions WHERE name = 'V';
 SET tarx_keys.secret_versions_kept = 2;
 SELECT tarx_keys.set_secret(:'A', 'V', 'value 13');
-SELECT string_agg(version::text, ' ' ORDER BY version) FROM tarx_keys.project_secret_versions WHERE name = 'V';
+SELECT string_agg(version::text, ' ' ORDER BY version) FROM tarx_keys_internal.project_secret_versions WHERE name = 'V';
 SET tarx_keys.secret_versions_kept = 1;
 SELECT tarx_keys.set_secret(:'A', 'V', 'value 14');
-SELECT count(*) FROM tarx_keys.project_secret_versions WHERE name = 'V';
+SELECT count(*) FROM tarx_keys_internal.project_secret_versions WHERE name = 'V';
 SELECT tarx_keys.restore_secret(:'A', 'V', 14), tarx_keys.resolve_secret(:'A', 'V');
 COMMIT;
 RESET tarx_keys.secret_versions_kept;
@@ -370,7 +370,7 @@ SELECT tarx_keys.resolve_secret(:'B', 'DB_URL');
 SELECT name FROM tarx_keys.resolve_secrets(:'A');
 RESET ROLE;
 SELECT project_id = :'B' FROM tarx_keys.project_secrets WHERE name = 'DB_URL';
-SELECT count(*) FROM tarx_keys.project_secret_versions WHERE name = 'DB_URL';
+SELECT count(*) FROM tarx_keys_internal.project_secret_versions WHERE name = 'DB_URL';
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
@@ -383,13 +383,13 @@ ROLLBACK;
 RESET ROLE;
 -- the values are not in the tables; nor are two ciphertexts alike
 SELECT count(*) FROM tarx_keys.project_secrets s, unnest(ARRAY['cccccc', 'value', 'postgres']) part WHERE position(convert_to(part, 'UTF8') IN s.ciphertext) > 0;
-SELECT count(*) FROM tarx_keys.project_secret_versions s, unnest(ARRAY['cccccc', 'value', 'postgres']) part WHERE position(convert_to(part, 'UTF8') IN s.ciphertext) > 0;
+SELECT count(*) FROM tarx_keys_internal.project_secret_versions s, unnest(ARRAY['cccccc', 'value', 'postgres']) part WHERE position(convert_to(part, 'UTF8') IN s.ciphertext) > 0;
 SELECT count(DISTINCT substring(ciphertext FROM 10 FOR 24)) = count(*) FROM (
-    SELECT ciphertext FROM tarx_keys.project_secrets UNION ALL SELECT ciphertext FROM tarx_keys.project_secret_versions) AS stored;
+    SELECT ciphertext FROM tarx_keys.project_secrets UNION ALL SELECT ciphertext FROM tarx_keys_internal.project_secret_versions) AS stored;
 -- they go with their project
 DELETE FROM tarx_keys.projects WHERE id = :'A';
 SELECT count(*) FROM tarx_keys.project_secrets WHERE project_id = :'A';
-SELECT count(*) FROM tarx_keys.project_secret_versions;
+SELECT count(*) FROM tarx_keys_internal.project_secret_versions;
 DISCARD TEMP;
 
 -- when a secret was last used

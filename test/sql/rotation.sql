@@ -43,19 +43,19 @@ CALL tarx_keys.rotate_master_key(-1);
 BEGIN;
 CALL tarx_keys.rotate_master_key();
 ROLLBACK;
-SELECT tarx_keys.rotate_rows('no_such_table', NULL, 1, false);
+SELECT tarx_keys_internal.rotate_rows('no_such_table', NULL, 1, false);
 \set VERBOSITY default
 
 -- nothing to do
 CREATE TABLE before AS
 SELECT ciphertext FROM tarx_keys.project_llm_keys UNION SELECT ciphertext FROM tarx_keys.project_secrets
-UNION SELECT ciphertext FROM tarx_keys.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
-UNION SELECT sealed_key FROM tarx_keys.audit_ends;
+UNION SELECT ciphertext FROM tarx_keys_internal.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
+UNION SELECT sealed_key FROM tarx_keys_internal.audit_ends;
 CREATE VIEW unchanged AS
 SELECT (SELECT count(*) FROM before) AS before, count(*) AS now FROM before b JOIN (
 SELECT ciphertext FROM tarx_keys.project_llm_keys UNION SELECT ciphertext FROM tarx_keys.project_secrets
-UNION SELECT ciphertext FROM tarx_keys.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
-UNION SELECT sealed_key FROM tarx_keys.audit_ends) n ON n.ciphertext IS NOT DISTINCT FROM b.ciphertext;
+UNION SELECT ciphertext FROM tarx_keys_internal.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
+UNION SELECT sealed_key FROM tarx_keys_internal.audit_ends) n ON n.ciphertext IS NOT DISTINCT FROM b.ciphertext;
 SELECT table_name, total, done, remaining FROM tarx_keys.rotation_progress;
 SELECT active_fingerprint, count(*) FROM tarx_keys.rotation_progress GROUP BY 1;
 CALL tarx_keys.rotate_master_key();
@@ -67,17 +67,17 @@ UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING '\
 UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING '\xb4bcc99b89fa34ce' FROM 2) WHERE name = 'key 2';
 UPDATE tarx_keys.project_llm_keys SET ciphertext = '' WHERE name = 'key 3';
 UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING '\xb4bcc99b89fa34ce' FROM 2) WHERE name = 'S0';
-UPDATE tarx_keys.project_secret_versions SET ciphertext = overlay(ciphertext PLACING '\xb4bcc99b89fa34ce' FROM 2) WHERE name = 'S1';
+UPDATE tarx_keys_internal.project_secret_versions SET ciphertext = overlay(ciphertext PLACING '\xb4bcc99b89fa34ce' FROM 2) WHERE name = 'S1';
 UPDATE tarx_keys.platform_api_keys SET stamp = overlay(stamp PLACING '\xb4bcc99b89fa34ce' FROM 2), token_hash = '' WHERE name = 'key 1';
-UPDATE tarx_keys.audit_ends SET sealed_key = overlay(sealed_key PLACING '\xb4bcc99b89fa34ce' FROM 2), last_stamp = '' WHERE project_id = :'A' AND lane = 2;
+UPDATE tarx_keys_internal.audit_ends SET sealed_key = overlay(sealed_key PLACING '\xb4bcc99b89fa34ce' FROM 2), last_stamp = '' WHERE project_id = :'A' AND lane = 2;
 SELECT table_name, total, done, remaining FROM tarx_keys.rotation_progress;
 SELECT * FROM tarx_keys.keyring_status();
 SET client_min_messages = warning;
 TRUNCATE before;
 INSERT INTO before
 SELECT ciphertext FROM tarx_keys.project_llm_keys UNION SELECT ciphertext FROM tarx_keys.project_secrets
-UNION SELECT ciphertext FROM tarx_keys.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
-UNION SELECT sealed_key FROM tarx_keys.audit_ends;
+UNION SELECT ciphertext FROM tarx_keys_internal.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
+UNION SELECT sealed_key FROM tarx_keys_internal.audit_ends;
 CALL tarx_keys.rotate_master_key();
 CALL tarx_keys.rotate_master_key(batch_size => 1);
 SELECT * FROM unchanged;
@@ -104,13 +104,13 @@ RESET client_min_messages;
 -- the owner has no way around it: rows change only in rotate_rows()
 SET ROLE tarx_keys_owner;
 UPDATE tarx_keys.project_llm_keys SET ciphertext = '';
-SELECT tarx_keys.in_rotation();
+SELECT tarx_keys_internal.in_rotation();
 -- and reading all rows is not yet changing them
 CREATE FUNCTION pg_temp.maintain() RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     changed integer;
 BEGIN
-    PERFORM tarx_keys.enter_maintenance();
+    PERFORM tarx_keys_internal.enter_maintenance();
     UPDATE tarx_keys.project_llm_keys SET ciphertext = '';
     GET DIAGNOSTICS changed = ROW_COUNT;
     RETURN changed;

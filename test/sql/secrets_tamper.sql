@@ -40,13 +40,13 @@ INSERT INTO attacks VALUES
     -- that of another project's secret with the same name and version
     (13, 'UPDATE tarx_keys.project_secrets s SET ciphertext = o.ciphertext FROM tarx_keys.project_secrets o WHERE s.project_id = $1 AND s.name = ''ONE'' AND o.project_id <> $1 AND o.name = ''ONE'''),
     -- an older version's
-    (14, 'UPDATE tarx_keys.project_secrets s SET ciphertext = v.ciphertext FROM tarx_keys.project_secret_versions v WHERE s.project_id = $1 AND s.name = ''ONE'' AND v.project_id = $1 AND v.name = ''ONE'' AND v.version = 3'),
+    (14, 'UPDATE tarx_keys.project_secrets s SET ciphertext = v.ciphertext FROM tarx_keys_internal.project_secret_versions v WHERE s.project_id = $1 AND s.name = ''ONE'' AND v.project_id = $1 AND v.name = ''ONE'' AND v.version = 3'),
     -- an LLM key's
     (15, 'UPDATE tarx_keys.project_secrets s SET ciphertext = k.ciphertext FROM tarx_keys.project_llm_keys k WHERE s.project_id = $1 AND s.name = ''ONE'' AND k.project_id = $1'),
     -- another secret under the name of this one, and moved from another project
-    (16, 'DO $do$ BEGIN DELETE FROM tarx_keys.project_secret_versions; UPDATE tarx_keys.project_secrets SET name = ''GONE'' WHERE name = ''ONE''; END $do$'),
-    (17, 'DO $do$ BEGIN DELETE FROM tarx_keys.project_secret_versions; UPDATE tarx_keys.project_secrets SET name = ''GONE'' WHERE name = ''ONE''; UPDATE tarx_keys.project_secrets SET name = ''ONE'' WHERE name = ''TWO''; END $do$'),
-    (18, 'DO $do$ BEGIN DELETE FROM tarx_keys.project_secret_versions; DELETE FROM tarx_keys.project_secrets WHERE project_id = ''aaaaaaaa-0000-4000-8000-000000000001'' AND name = ''ONE''; UPDATE tarx_keys.project_secrets SET project_id = ''aaaaaaaa-0000-4000-8000-000000000001'' WHERE name = ''ONE''; END $do$'),
+    (16, 'DO $do$ BEGIN DELETE FROM tarx_keys_internal.project_secret_versions; UPDATE tarx_keys.project_secrets SET name = ''GONE'' WHERE name = ''ONE''; END $do$'),
+    (17, 'DO $do$ BEGIN DELETE FROM tarx_keys_internal.project_secret_versions; UPDATE tarx_keys.project_secrets SET name = ''GONE'' WHERE name = ''ONE''; UPDATE tarx_keys.project_secrets SET name = ''ONE'' WHERE name = ''TWO''; END $do$'),
+    (18, 'DO $do$ BEGIN DELETE FROM tarx_keys_internal.project_secret_versions; DELETE FROM tarx_keys.project_secrets WHERE project_id = ''aaaaaaaa-0000-4000-8000-000000000001'' AND name = ''ONE''; UPDATE tarx_keys.project_secrets SET project_id = ''aaaaaaaa-0000-4000-8000-000000000001'' WHERE name = ''ONE''; END $do$'),
     -- what is not bound to it: who, when, what for
     (19, 'UPDATE tarx_keys.project_secrets SET description = ''x'', updated_by = ''x'', updated_at = ''epoch'' WHERE project_id = $1 AND name = ''ONE''');
 CREATE FUNCTION attack(project uuid, call text) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
@@ -113,13 +113,13 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 BEGIN;
 SELECT restored(:'A', 'SELECT');
-SELECT restored(:'A', 'UPDATE tarx_keys.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id = $1 AND o.name = ''ONE'' AND o.version = 3');
-SELECT restored(:'A', 'UPDATE tarx_keys.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id = $1 AND o.name = ''TWO'' AND o.version = 2');
-SELECT restored(:'A', 'UPDATE tarx_keys.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id <> $1 AND o.name = ''ONE'' AND o.version = 2');
-SELECT restored(:'A', 'UPDATE tarx_keys.project_secret_versions v SET ciphertext = k.ciphertext FROM tarx_keys.project_llm_keys k WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2');
-SELECT restored(:'A', 'DELETE FROM tarx_keys.project_secret_versions WHERE version = 2');
+SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys_internal.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id = $1 AND o.name = ''ONE'' AND o.version = 3');
+SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys_internal.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id = $1 AND o.name = ''TWO'' AND o.version = 2');
+SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys_internal.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id <> $1 AND o.name = ''ONE'' AND o.version = 2');
+SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = k.ciphertext FROM tarx_keys.project_llm_keys k WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2');
+SELECT restored(:'A', 'DELETE FROM tarx_keys_internal.project_secret_versions WHERE version = 2');
 -- a number that is to come does not stand in the way
-INSERT INTO tarx_keys.project_secret_versions SELECT project_id, name, 4, updated_by, updated_at, ciphertext FROM tarx_keys.project_secret_versions WHERE project_id = :'A' AND name = 'ONE' AND version = 1;
+INSERT INTO tarx_keys_internal.project_secret_versions SELECT project_id, name, 4, updated_by, updated_at, ciphertext FROM tarx_keys_internal.project_secret_versions WHERE project_id = :'A' AND name = 'ONE' AND version = 1;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.set_secret(:'A', 'ONE', 'one v5');
 SELECT tarx_keys.restore_secret(:'A', 'ONE', 4);

@@ -60,7 +60,7 @@ SELECT gen_random_uuid() AS guess \gset
 CREATE TEMP VIEW counted AS
 SELECT left(u.project_id::text, 1) AS project, kind, o.name, u.uses, u.refused
   FROM unnest(ARRAY['llm_key', 'secret', 'platform_key']) kind,
-       tarx_keys.usage_in_memory(kind, ARRAY['aaaaaaaa-0000-4000-8000-000000000001',
+       tarx_keys_internal.usage_in_memory(kind, ARRAY['aaaaaaaa-0000-4000-8000-000000000001',
                                              'bbbbbbbb-0000-4000-8000-000000000002',
                                              'cccccccc-0000-4000-8000-000000000003',
                                              '00000000-0000-0000-0000-000000000000']::uuid[]) u
@@ -108,32 +108,32 @@ BEGIN; SELECT tarx_keys.act_as('dave'); SELECT project_id, uses, refused FROM ta
 -- the function behind it tells no more, whatever it is asked
 BEGIN;
 SELECT tarx_keys.act_as('carol', :'B');
-SELECT project_id, id = :'other', uses, refused FROM tarx_keys.visible_usage('llm_key') WHERE id IN (:'other', :'used');
-SELECT count(*) FROM tarx_keys.visible_usage('llm_key') WHERE project_id <> :'B';
-SELECT count(*) FROM tarx_keys.visible_usage('secret') WHERE project_id <> :'B';
+SELECT project_id, id = :'other', uses, refused FROM tarx_keys_internal.visible_usage('llm_key') WHERE id IN (:'other', :'used');
+SELECT count(*) FROM tarx_keys_internal.visible_usage('llm_key') WHERE project_id <> :'B';
+SELECT count(*) FROM tarx_keys_internal.visible_usage('secret') WHERE project_id <> :'B';
 SAVEPOINT s;
-SELECT count(*) FROM tarx_keys.visible_usage('x');
+SELECT count(*) FROM tarx_keys_internal.visible_usage('x');
 ROLLBACK TO s;
-SELECT count(*) FROM tarx_keys.visible_usage(NULL);
+SELECT count(*) FROM tarx_keys_internal.visible_usage(NULL);
 ROLLBACK;
 \set VERBOSITY sqlstate
 SELECT * FROM tarx_keys.key_usage;
-SELECT * FROM tarx_keys.visible_usage('llm_key');
+SELECT * FROM tarx_keys_internal.visible_usage('llm_key');
 SELECT * FROM tarx_keys.known_usage('llm_key', ARRAY[:'A'::uuid]);
-SELECT * FROM tarx_keys.usage_in_memory('llm_key', ARRAY[:'A'::uuid]);
-SELECT * FROM tarx_keys.last_used;
-SELECT tarx_keys.flush_last_used('{}', '{}', '{}', '{}');
+SELECT * FROM tarx_keys_internal.usage_in_memory('llm_key', ARRAY[:'A'::uuid]);
+SELECT * FROM tarx_keys_internal.last_used;
+SELECT tarx_keys_internal.flush_last_used('{}', '{}', '{}', '{}');
 SET ROLE regress_agent;
 SELECT * FROM tarx_keys.key_usage;
-SELECT * FROM tarx_keys.visible_usage('llm_key');
-SELECT * FROM tarx_keys.last_used;
+SELECT * FROM tarx_keys_internal.visible_usage('llm_key');
+SELECT * FROM tarx_keys_internal.last_used;
 SET ROLE regress_nobody;
 SELECT * FROM tarx_keys.key_usage;
-SELECT * FROM tarx_keys.visible_usage('llm_key');
+SELECT * FROM tarx_keys_internal.visible_usage('llm_key');
 RESET ROLE;
 -- the owner reaches the table only by its functions
 SET ROLE tarx_keys_owner;
-INSERT INTO tarx_keys.last_used VALUES (:'A', 'llm_key', :'idle', now());
+INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'llm_key', :'idle', now());
 RESET ROLE;
 \set VERBOSITY default
 
@@ -142,7 +142,7 @@ SET ROLE regress_backend;
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret(:'A', 'KEPT', 'x'); COMMIT;
 RESET ROLE;
 SELECT tarx_keys.usage_name_id('KEPT') AS kept \gset
-INSERT INTO tarx_keys.last_used VALUES
+INSERT INTO tarx_keys_internal.last_used VALUES
     (:'A', 'llm_key', :'idle', '2001-01-01 UTC'),
     (:'A', 'llm_key', :'used', '2001-01-01 UTC'),
     (:'A', 'secret', :'kept', '2201-01-01 UTC'),
@@ -157,14 +157,14 @@ COMMIT;
 RESET timezone;
 RESET ROLE;
 -- nobody has been let into maintenance by it
-SELECT tarx_keys.in_maintenance();
+SELECT tarx_keys_internal.in_maintenance();
 SET ROLE tarx_keys_owner;
 -- flushing writes no earlier time over a later one
-SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'kept']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
-SELECT count(*) FROM tarx_keys.last_used;
-DELETE FROM tarx_keys.last_used RETURNING kind;
+SELECT tarx_keys_internal.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'kept']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT count(*) FROM tarx_keys_internal.last_used;
+DELETE FROM tarx_keys_internal.last_used RETURNING kind;
 RESET ROLE;
-SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys.last_used WHERE id IN (:'idle', :'used', :'kept') ORDER BY 1, 2;
+SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys_internal.last_used WHERE id IN (:'idle', :'used', :'kept') ORDER BY 1, 2;
 -- in the projects that are flushed nothing stays of what was deleted, nor is it
 -- written down; of a revoked platform key, which is still listed, it is kept
 \set no_project '00000000-0000-0000-0000-000000000000'
@@ -177,7 +177,7 @@ SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'gone', 'abcdefghijklmnopqrstuvwxy
 SELECT tarx_keys.delete_llm_key(:'A', :'gone');
 COMMIT;
 RESET ROLE;
-INSERT INTO tarx_keys.last_used VALUES
+INSERT INTO tarx_keys_internal.last_used VALUES
     (:'A', 'llm_key', :'gone', now()),
     (:'A', 'secret', tarx_keys.usage_name_id('GONE'), now()),
     (:'B', 'secret', tarx_keys.usage_name_id('KEPT'), now()),
@@ -185,17 +185,17 @@ INSERT INTO tarx_keys.last_used VALUES
     (:'no_project', 'platform_key', :'guess', now());
 CREATE TEMP VIEW written_down AS
 SELECT left(l.project_id::text, 1) AS project, l.kind, o.name
-  FROM tarx_keys.last_used l
+  FROM tarx_keys_internal.last_used l
   LEFT JOIN (SELECT id, name FROM tarx_keys.project_llm_keys UNION ALL
              VALUES (:'gone'::uuid, 'gone'), (:'kept', 'KEPT'), (:'revoked', 'revoked'), (:'guess', 'guess'),
                     (tarx_keys.usage_name_id('GONE'), 'GONE')) o ON o.id = l.id;
 SELECT * FROM written_down ORDER BY 1, 2, 3;
-SELECT tarx_keys.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,llm_key}', ARRAY[:'gone', :'guess']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT tarx_keys_internal.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,llm_key}', ARRAY[:'gone', :'guess']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT * FROM written_down ORDER BY 1, 2, 3;
-SELECT tarx_keys.flush_last_used(ARRAY[:'B', :'no_project']::uuid[], '{llm_key,platform_key}', ARRAY[:'other', :'revoked']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT tarx_keys_internal.flush_last_used(ARRAY[:'B', :'no_project']::uuid[], '{llm_key,platform_key}', ARRAY[:'other', :'revoked']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT * FROM written_down ORDER BY 1, 2, 3;
 DROP VIEW written_down;
-DELETE FROM tarx_keys.last_used;
+DELETE FROM tarx_keys_internal.last_used;
 -- a secret that is set again was never used, whatever its name was used for
 PREPARE was_used AS SELECT last_used_at IS NOT NULL AS was_used FROM tarx_keys.secrets WHERE name = 'AGAIN';
 SELECT tarx_keys.usage_name_id('AGAIN') AS again \gset
@@ -209,7 +209,7 @@ EXECUTE was_used;
 SELECT tarx_keys.delete_secret(:'A', 'AGAIN');
 SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
 EXECUTE was_used;
-INSERT INTO tarx_keys.last_used VALUES (:'A', 'secret', :'again', clock_timestamp());
+INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'secret', :'again', clock_timestamp());
 EXECUTE was_used;
 SELECT tarx_keys.delete_secret(:'A', 'AGAIN');
 SELECT tarx_keys.set_secret(:'A', 'AGAIN', 'x');
@@ -241,7 +241,7 @@ SELECT o.name, u.uses, u.refused
   FROM (SELECT 'secret' AS kind, project_id, tarx_keys.usage_name_id(name) AS id, name FROM tarx_keys.project_secrets
         UNION ALL SELECT 'secret', :'A', tarx_keys.usage_name_id('NONE'), 'NONE'
         UNION ALL SELECT 'platform_key', '00000000-0000-0000-0000-000000000000', id, name FROM tarx_keys.platform_api_keys) o
-  CROSS JOIN LATERAL tarx_keys.usage_of(o.kind, o.project_id, o.id) u;
+  CROSS JOIN LATERAL tarx_keys_internal.usage_of(o.kind, o.project_id, o.id) u;
 CREATE FUNCTION pg_temp.attempt(call text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE call;

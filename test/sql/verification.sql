@@ -39,7 +39,7 @@ GRANT USAGE ON SCHEMA tarx_keys TO regress_nobody;
 GRANT EXECUTE ON FUNCTION tarx_keys.verify_keys TO regress_nobody;
 SET ROLE regress_nobody;
 SELECT status, count(*) FROM tarx_keys.verify_keys() GROUP BY 1;
-SELECT * FROM tarx_keys.row_states(NULL);
+SELECT * FROM tarx_keys_internal.row_states(NULL);
 RESET ROLE;
 REVOKE ALL ON SCHEMA tarx_keys FROM regress_nobody;
 REVOKE ALL ON FUNCTION tarx_keys.verify_keys FROM regress_nobody;
@@ -65,10 +65,10 @@ INSERT INTO attacks VALUES
     (20, 'UPDATE tarx_keys.project_secrets SET version = 7 WHERE name = ''TWO'''),
     (21, 'UPDATE tarx_keys.project_secrets SET name = ''THREE'' WHERE name = ''TWO'''),
     (22, 'UPDATE tarx_keys.project_secrets s SET ciphertext = o.ciphertext FROM tarx_keys.project_secrets o WHERE s.name = ''TWO'' AND o.name = ''ONE'' AND o.project_id = s.project_id'),
-    (23, 'UPDATE tarx_keys.project_secret_versions SET ciphertext = overlay(ciphertext PLACING ''\x0123456789abcdef'' FROM 2)'),
-    (24, 'UPDATE tarx_keys.project_secret_versions SET ciphertext = '''''),
+    (23, 'UPDATE tarx_keys_internal.project_secret_versions SET ciphertext = overlay(ciphertext PLACING ''\x0123456789abcdef'' FROM 2)'),
+    (24, 'UPDATE tarx_keys_internal.project_secret_versions SET ciphertext = '''''),
     (25, 'UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING ''\x0123456789abcdef'' FROM 2) WHERE name = ''ONE'' AND version = 2'),
-    (26, 'DO $do$ BEGIN UPDATE tarx_keys.project_secret_versions SET ciphertext = ''''; UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING ''\x0123456789abcdef'' FROM 2) WHERE version = 2; END $do$'),
+    (26, 'DO $do$ BEGIN UPDATE tarx_keys_internal.project_secret_versions SET ciphertext = ''''; UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING ''\x0123456789abcdef'' FROM 2) WHERE version = 2; END $do$'),
     (27, 'UPDATE tarx_keys.project_secrets SET updated_by = ''x'', updated_at = ''epoch'', description = ''x'''),
     (30, 'UPDATE tarx_keys.platform_api_keys SET user_id = ''bob'' WHERE name = ''laptop'''),
     (31, 'UPDATE tarx_keys.platform_api_keys SET id = gen_random_uuid() WHERE name = ''laptop'''),
@@ -106,12 +106,12 @@ SELECT tarx_keys.act_as('bob');
 SELECT name, status FROM tarx_keys.llm_keys ORDER BY name;
 SELECT tarx_keys.act_as('bob', :'B');
 SELECT name, status FROM tarx_keys.llm_keys ORDER BY name;
-SELECT name, status FROM tarx_keys.visible_llm_key_status() s JOIN tarx_keys.llm_keys k USING (id, status);
+SELECT name, status FROM tarx_keys_internal.visible_llm_key_status() s JOIN tarx_keys.llm_keys k USING (id, status);
 SELECT tarx_keys.act_as('dave');
 SELECT name, status FROM tarx_keys.llm_keys ORDER BY name;
-SELECT count(*) FROM tarx_keys.visible_llm_key_status();
+SELECT count(*) FROM tarx_keys_internal.visible_llm_key_status();
 COMMIT;
-SELECT * FROM tarx_keys.visible_llm_key_status();
+SELECT * FROM tarx_keys_internal.visible_llm_key_status();
 SELECT name, status FROM tarx_keys.llm_keys;
 RESET ROLE;
 DELETE FROM attacks WHERE attacks.n > 15;

@@ -77,7 +77,7 @@ foreach my $i (1 .. $reloads)
 	write_private($file, $keyrings[ $i % 2 ? 0 : 1 ]);
 	$dba->query_safe('SELECT pg_reload_conf()');
 	usleep(2_000)
-	  until $dba->query_safe('SELECT (tarx_keys.keyring_fingerprints())[1]') eq $expected
+	  until $dba->query_safe('SELECT (tarx_keys_internal.keyring_fingerprints())[1]') eq $expected
 		  || --$tries == 0;
 	$done++ if $tries > 0;
 }

@@ -33,7 +33,7 @@ $node->safe_psql(
 	UPDATE tarx_keys.providers SET label = 'Mistral (Paris)' WHERE slug = 'mistral';
 	CREATE ROLE auditor LOGIN;
 	GRANT USAGE ON SCHEMA tarx_keys TO auditor;
-	GRANT SELECT ON tarx_keys.llm_key_tombstones TO auditor;
+	GRANT SELECT ON tarx_keys_internal.llm_key_tombstones TO auditor;
 	GRANT SELECT (slug) ON tarx_keys.providers TO auditor;
 	GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status() TO auditor;
 	REVOKE SELECT ON tarx_keys.key_usage FROM tarx_keys_login;
@@ -328,7 +328,7 @@ $node->safe_psql('parts', 'DELETE FROM tarx_keys.audit_log');
 restore_parts('an older audit log', '-t', 'audit_log');
 like(ask_ok($node, undef, "SELECT tarx_keys.verify_audit('$PROJECT')", 'parts'),
 	qr/^\(f,/, 'parts: an older audit log does not verify with newer ends');
-$node->safe_psql('parts', 'DELETE FROM tarx_keys.audit_ends; DELETE FROM tarx_keys.audit_log');
+$node->safe_psql('parts', 'DELETE FROM tarx_keys_internal.audit_ends; DELETE FROM tarx_keys.audit_log');
 restore_parts('both tables of the audit log', '-t', 'audit_log', '-t', 'audit_ends');
 verifies($node, 'parts');
 
@@ -368,7 +368,7 @@ state_is($other, 'service', "SELECT * FROM tarx_keys.login('$token')",
 	'TK010', 'moved: no token logs in', 'moved');
 like(keyring($other, 'moved'), qr/^$fingerprint\|\|5$/m, 'moved: keyring_status names it');
 is( ask_ok(
-		$other, 'auditor', 'SELECT id FROM tarx_keys.llm_key_tombstones', 'moved'),
+		$other, 'auditor', 'SELECT id FROM tarx_keys_internal.llm_key_tombstones', 'moved'),
 	'',
 	'moved: a role of the DBA has its rights, and row security against it');
 like(

@@ -54,7 +54,7 @@ sub stored
 {
 	my ($server, $id) = @_;
 	return $server->safe_psql('postgres',
-		"SELECT last_used_at FROM tarx_keys.last_used WHERE project_id = '$PROJECT' AND kind = 'llm_key' AND id = '$id'");
+		"SELECT last_used_at FROM tarx_keys_internal.last_used WHERE project_id = '$PROJECT' AND kind = 'llm_key' AND id = '$id'");
 }
 
 sub set_interval
@@ -75,7 +75,7 @@ sub wait_for_flush
 
 	$node->poll_query_until(
 		'postgres',
-		"SELECT last_used_at FROM tarx_keys.last_used WHERE id = '$id'",
+		"SELECT last_used_at FROM tarx_keys_internal.last_used WHERE id = '$id'",
 		$last) or die 'the last use was not flushed';
 	return $last;
 }
@@ -105,7 +105,7 @@ state_is($node, 'runner', resolve_sql($deleted), 'TK002', 'a deleted key');
 state_is($node, 'runner', resolve_sql($nowhere), 'TK001', 'a guessed id');
 is( $node->safe_psql('postgres', qq{
 		SELECT id, uses, refused, last_used_at IS NULL
-		  FROM tarx_keys.usage_in_memory('llm_key', ARRAY['$PROJECT'::uuid]) WHERE id <> '$key'}),
+		  FROM tarx_keys_internal.usage_in_memory('llm_key', ARRAY['$PROJECT'::uuid]) WHERE id <> '$key'}),
 	"$deleted|0|1|t", 'counted is what existed');
 
 # Crash: shared memory begins anew
@@ -124,24 +124,24 @@ cmp_ok(wait_for_flush($key), 'gt', $second, 'and the worker is there again');
 
 $offset = log_size($node);
 $node->safe_psql('postgres',
-	q{ALTER TABLE tarx_keys.last_used ADD CONSTRAINT never CHECK (last_used_at < '2000-01-01') NOT VALID});
+	q{ALTER TABLE tarx_keys_internal.last_used ADD CONSTRAINT never CHECK (last_used_at < '2000-01-01') NOT VALID});
 ask_ok($node, 'runner', resolve_sql($key));
 $node->wait_for_log(qr/ERROR:.*violates check constraint "never"/, $offset);
 is(ask_ok($node, 'runner', resolve_sql($key)), $value, 'keys resolve all the same');
-$node->safe_psql('postgres', 'ALTER TABLE tarx_keys.last_used DROP CONSTRAINT never');
+$node->safe_psql('postgres', 'ALTER TABLE tarx_keys_internal.last_used DROP CONSTRAINT never');
 wait_for_flush($key);
 pass('the flush was made up for');
 
 # The worker runs nothing as a superuser that the owner can change
 
 my $original = $node->safe_psql('postgres',
-	q{SELECT pg_get_functiondef('tarx_keys.flush_last_used'::regproc)});
+	q{SELECT pg_get_functiondef('tarx_keys_internal.flush_last_used'::regproc)});
 $node->safe_psql(
 	'postgres', q{
 	CREATE TABLE public.ran_as (who text, moment text);
 	GRANT INSERT ON public.ran_as TO tarx_keys_owner;
 	SET ROLE tarx_keys_owner;
-	CREATE OR REPLACE FUNCTION tarx_keys.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[])
+	CREATE OR REPLACE FUNCTION tarx_keys_internal.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[])
 		RETURNS void LANGUAGE plpgsql SECURITY INVOKER AS $$
 	BEGIN
 		INSERT INTO public.ran_as VALUES (current_user, 'at once');
@@ -173,7 +173,7 @@ my @keys = split /\n/, $node->safe_psql(
 	SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'many ' || i, '$value') FROM generate_series(1, 150) i;
 	COMMIT;});
 is(scalar @keys, 150, 'more keys than entries');
-my $counted = qq{SELECT count(*) FROM tarx_keys.usage_in_memory('llm_key', ARRAY['$PROJECT'::uuid])};
+my $counted = qq{SELECT count(*) FROM tarx_keys_internal.usage_in_memory('llm_key', ARRAY['$PROJECT'::uuid])};
 
 sub resolve_all
 {
@@ -187,7 +187,7 @@ is($node->safe_psql('postgres', $counted), '100', 'the table is full');
 is(usage($node, $keys[149]), '0|0|', 'and what has no room is not counted');
 set_interval(1);
 $node->poll_query_until('postgres', qq{
-	SELECT count(*) >= 95 FROM tarx_keys.last_used WHERE id = ANY ('{@{[join ',', @keys]}}')})
+	SELECT count(*) >= 95 FROM tarx_keys_internal.last_used WHERE id = ANY ('{@{[join ',', @keys]}}')})
   or die 'the full table was not flushed';
 set_interval(3601);
 resolve_all($keys[0]);
@@ -207,9 +207,9 @@ ask_ok($node, 'service', qq{
 	SELECT tarx_keys.create_project('Story', '$PROJECT')}, 'other');
 my $other = add_key($node, 'other', $value, 'other');
 ask_ok($node, 'runner', resolve_sql($other), 'other');
-$node->poll_query_until('other', "SELECT count(*) = 1 FROM tarx_keys.last_used WHERE id = '$other'")
+$node->poll_query_until('other', "SELECT count(*) = 1 FROM tarx_keys_internal.last_used WHERE id = '$other'")
   or die 'the other database was not flushed';
-is($node->safe_psql('postgres', "SELECT count(*) FROM tarx_keys.last_used WHERE id = '$other'"),
+is($node->safe_psql('postgres', "SELECT count(*) FROM tarx_keys_internal.last_used WHERE id = '$other'"),
 	'0', 'each database has its own');
 isnt(stored($node, $key), '', 'and keeps it');
 $offset = log_size($node);
@@ -433,7 +433,7 @@ is(stored($standby, $key), $before, 'nothing is written');
 is(stored($node, $key), $before, 'on the primary neither');
 $standby->promote;
 $standby->poll_query_until('postgres',
-	"SELECT last_used_at FROM tarx_keys.last_used WHERE id = '$key'", $there)
+	"SELECT last_used_at FROM tarx_keys_internal.last_used WHERE id = '$key'", $there)
   or die 'a promoted standby does not flush';
 pass('a promoted standby flushes');
 

@@ -37,7 +37,7 @@ is(ask_ok($node, 'service', $list), 'f', 'a new key has not been used');
 is(ask_ok($node, 'web', $login), 'bob member', 'login');
 is(ask_ok($node, 'service', $list), 't', 'its use shows at once');
 $node->poll_query_until('postgres',
-	"SELECT count(*) = 1 FROM tarx_keys.last_used WHERE kind = 'platform_key'")
+	"SELECT count(*) = 1 FROM tarx_keys_internal.last_used WHERE kind = 'platform_key'")
   or die 'the use was not written down';
 $node->restart;
 is(ask_ok($node, 'service', $list), 't', 'its use shows after a restart');

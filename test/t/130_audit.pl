@@ -39,7 +39,7 @@ $node->command_ok([ @writers, '-D', 'level=read committed' ], 'eight writers at 
 is($node->safe_psql('postgres', $count), $before + $written, 'every change is logged');
 is($node->safe_psql('postgres', $verify), 't||', 'and the log verifies');
 is( $node->safe_psql(
-		'postgres', "SELECT count(*) > 1 FROM tarx_keys.audit_ends WHERE last_seq > 4"),
+		'postgres', "SELECT count(*) > 1 FROM tarx_keys_internal.audit_ends WHERE last_seq > 4"),
 	't',
 	'in more than one lane');
 

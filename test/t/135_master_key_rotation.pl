@@ -36,7 +36,7 @@ sub fingerprint
 {
 	my ($position) = @_;
 	return $node->safe_psql('postgres',
-		"SELECT (tarx_keys.keyring_fingerprints())[$position]");
+		"SELECT (tarx_keys_internal.keyring_fingerprints())[$position]");
 }
 
 # How many rows hang on other master keys than the active one

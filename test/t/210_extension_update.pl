@@ -52,12 +52,12 @@ ON CONFLICT (slug) DO NOTHING;
 my $new_policies = q{
 DO $$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
+    EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys_internal.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
                    'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
                    (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.policy, p.definition), ', ' ORDER BY p.table_name, p.policy)
-                      FROM (SELECT * FROM tarx_keys.doctor_expected_policies()
+                      FROM (SELECT * FROM tarx_keys_internal.doctor_expected_policies()
                             UNION ALL
-                            SELECT * FROM tarx_keys.doctor_present_policies() WHERE table_name = 'news') p));
+                            SELECT * FROM tarx_keys_internal.doctor_present_policies() WHERE table_name = 'news') p));
 END
 $$;
 };

@@ -134,9 +134,9 @@ my $halves = qq{
 	SELECT 'audit row without key or tombstone', a.object_id FROM tarx_keys.audit_log a
 		WHERE a.action = 'llm_key.add'
 			AND NOT EXISTS (SELECT FROM tarx_keys.project_llm_keys k WHERE k.id = a.object_id)
-			AND NOT EXISTS (SELECT FROM tarx_keys.llm_key_tombstones t WHERE t.id = a.object_id);
-	SELECT 'key and tombstone', k.id FROM tarx_keys.project_llm_keys k JOIN tarx_keys.llm_key_tombstones t USING (id);
-	SELECT 'tombstone without audit row', t.id FROM tarx_keys.llm_key_tombstones t
+			AND NOT EXISTS (SELECT FROM tarx_keys_internal.llm_key_tombstones t WHERE t.id = a.object_id);
+	SELECT 'key and tombstone', k.id FROM tarx_keys.project_llm_keys k JOIN tarx_keys_internal.llm_key_tombstones t USING (id);
+	SELECT 'tombstone without audit row', t.id FROM tarx_keys_internal.llm_key_tombstones t
 		WHERE NOT EXISTS (SELECT FROM tarx_keys.audit_log a WHERE a.object_id = t.id AND a.action = 'llm_key.delete');
 	SELECT 'a part of what was added', name, array_agg(what) FROM (
 			SELECT object_name AS name, action AS what FROM tarx_keys.audit_log
@@ -146,7 +146,7 @@ my $halves = qq{
 		GROUP BY name HAVING count(*) <> 5;
 	SELECT 'version of a secret', s.name, s.version FROM tarx_keys.project_secrets s
 		WHERE s.version <> (SELECT count(*) FROM tarx_keys.audit_log a WHERE a.action = 'secret.set' AND a.object_name = s.name)
-			OR least(s.version, 5) - 1 <> (SELECT count(*) FROM tarx_keys.project_secret_versions v WHERE v.name = s.name);
+			OR least(s.version, 5) - 1 <> (SELECT count(*) FROM tarx_keys_internal.project_secret_versions v WHERE v.name = s.name);
 	SELECT 'value', k.name FROM tarx_keys.project_llm_keys k, tarx_keys.resolve_key(k.project_id, k.id) r
 		WHERE r.key_value <> 'sk-value-' || k.name;
 	SELECT 'secret', s.name FROM tarx_keys.project_secrets s
@@ -163,7 +163,7 @@ sub all_is_well
 	my %keys = map { $_ => 1 }
 	  split /\n/, $node->safe_psql('postgres', 'SELECT id FROM tarx_keys.project_llm_keys');
 	my %tombstones = map { $_ => 1 }
-	  split /\n/, $node->safe_psql('postgres', 'SELECT id FROM tarx_keys.llm_key_tombstones');
+	  split /\n/, $node->safe_psql('postgres', 'SELECT id FROM tarx_keys_internal.llm_key_tombstones');
 	my %versions = map { split /\|/ }
 	  split /\n/, $node->safe_psql('postgres', 'SELECT name, version FROM tarx_keys.project_secrets');
 
@@ -213,7 +213,7 @@ sub rotation_has_begun
 	return $node->poll_query_until(
 		'postgres', q{
 		SELECT count(*) > 0 FROM old_keys JOIN tarx_keys.project_llm_keys USING (id)
-			WHERE tarx_keys.fingerprint_of(ciphertext) = (tarx_keys.keyring_fingerprints())[1]});
+			WHERE tarx_keys_internal.fingerprint_of(ciphertext) = (tarx_keys_internal.keyring_fingerprints())[1]});
 }
 
 sub rotation_remains
