@@ -8,10 +8,10 @@ CREATE EXTENSION tarx_keys;
 CREATE TEMP VIEW functions AS
 SELECT p.oid::regprocedure AS name, p.*,
        has_function_privilege('tarx_keys_agent', p.oid, 'EXECUTE') AS for_agents
-  FROM pg_proc p WHERE p.pronamespace = 'tarx_keys'::regnamespace;
+  FROM pg_proc p WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]);
 CREATE TEMP VIEW relations AS
 SELECT c.oid::regclass AS name, c.*, c.oid AS relation
-  FROM pg_class c WHERE c.relnamespace = 'tarx_keys'::regnamespace;
+  FROM pg_class c WHERE c.relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]);
 CREATE TEMP VIEW tables AS SELECT * FROM relations WHERE relkind IN ('r', 'p');
 -- Whatever a project has. The others: users have platform keys, providers are
 -- the same for all, and a project's own row has no other project.

@@ -3,6 +3,7 @@
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set include :abs_srcdir /sql/include
 \set people :include /people.sql
+\set internals :include /internals.sql
 \set clean_up :include /clean_up.sql
 \set ECHO none
 CREATE EXTENSION tarx_keys;
@@ -19,11 +20,12 @@ SELECT finding LIKE '%' || quote_ident(current_user) || '%' FROM tarx_keys.docto
 SELECT check_name FROM tarx_keys.doctor() WHERE (severity = 'ok') <> (advice IS NULL) OR finding IS NULL;
 -- it has every check, once
 SELECT proname FROM pg_proc
- WHERE pronamespace = 'tarx_keys'::regnamespace AND proname ~ '^doctor_' AND 'advice' = ANY (proargnames)
+ WHERE pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND proname ~ '^doctor_' AND 'advice' = ANY (proargnames)
    AND substring(proname FROM 8) NOT IN (SELECT check_name FROM tarx_keys.doctor());
 DROP EXTENSION tarx_keys;
 \set ECHO none
 \i :people
+\i :internals
 -- what there is besides the findings above
 CREATE TEMP TABLE known AS SELECT * FROM tarx_keys.doctor();
 GRANT SELECT ON known TO PUBLIC;

@@ -55,7 +55,7 @@ SELECT tarx_keys.create_project('Demo', '11111111-1111-1111-1111-111111111111');
 SELECT tarx_keys.add_llm_key('11111111-1111-1111-1111-111111111111', 'mistral', 'first', 'abcdefghijklmnopqrstuvwxyz012345') IS NOT NULL AS added;
 COMMIT;
 DROP EXTENSION tarx_keys;
-SELECT count(*) FROM pg_namespace WHERE nspname = 'tarx_keys';
+SELECT count(*) FROM pg_namespace WHERE nspname ~ '^tarx_keys';
 CREATE EXTENSION tarx_keys;
 BEGIN;
 SELECT tarx_keys.act_as('alice');

@@ -2,9 +2,11 @@
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set include :abs_srcdir /sql/include
 \set people :include /people.sql
+\set internals :include /internals.sql
 \set clean_up :include /clean_up.sql
 \set ECHO none
 \i :people
+\i :internals
 \set ECHO all
 
 -- admins set them; each call is the next version

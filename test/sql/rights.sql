@@ -7,46 +7,46 @@ CREATE EXTENSION tarx_keys;
 -- PUBLIC has nothing: no rows
 SELECT 'function', p.oid
   FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
- WHERE p.pronamespace = 'tarx_keys'::regnamespace AND a.grantee = 0
+ WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND a.grantee = 0
 UNION ALL
 SELECT 'relation', c.oid
   FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND a.grantee = 0 AND c.relkind NOT IN ('i', 't')
+ WHERE c.relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND a.grantee = 0 AND c.relkind NOT IN ('i', 't')
 UNION ALL
 SELECT 'schema', n.oid
   FROM pg_namespace n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
- WHERE n.nspname = 'tarx_keys' AND a.grantee = 0;
+ WHERE n.nspname ~ '^tarx_keys' AND a.grantee = 0;
 
 -- roles and schema
 SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication
   FROM pg_roles WHERE rolname ~ '^tarx_keys_' ORDER BY 1;
 SELECT roleid::regrole, member::regrole FROM pg_auth_members
  WHERE roleid::regrole::text ~ '^tarx_keys_' OR member::regrole::text ~ '^tarx_keys_';
-SELECT nspowner::regrole, a.grantee::regrole, string_agg(a.privilege_type, ',' ORDER BY 1)
-  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE nspname = 'tarx_keys' GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT nspname, nspowner::regrole, a.grantee::regrole, string_agg(a.privilege_type, ',' ORDER BY a.privilege_type)
+  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE nspname ~ '^tarx_keys' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
 -- functions: security, volatility, parallel safety, settings, who may execute
-SELECT p.proname, CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END, p.provolatile, p.proparallel,
+SELECT p.pronamespace::regnamespace || '.' || p.proname, CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END, p.provolatile, p.proparallel,
        p.proconfig, string_agg(a.grantee::regrole::text, ',' ORDER BY a.grantee::regrole::text)
   FROM pg_proc p LEFT JOIN aclexplode(p.proacl) a ON a.grantee <> p.proowner
- WHERE p.pronamespace = 'tarx_keys'::regnamespace
- GROUP BY p.oid, p.proname, p.prosecdef, p.provolatile, p.proparallel, p.proconfig
- ORDER BY p.proname;
+ WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[])
+ GROUP BY p.oid, p.pronamespace, p.proname, p.prosecdef, p.provolatile, p.proparallel, p.proconfig
+ ORDER BY p.pronamespace::regnamespace::text, p.proname, p.oid::regprocedure::text;
 
 -- tables and views: owner, row security, who may do what
-SELECT c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
+SELECT c.relnamespace::regnamespace || '.' || c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
        string_agg(a.grantee::regrole || '=' || a.privilege_type, ',' ORDER BY a.grantee::regrole::text, a.privilege_type)
   FROM pg_class c LEFT JOIN aclexplode(c.relacl) a ON a.grantee <> c.relowner
- WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind NOT IN ('i', 't')
- GROUP BY c.oid, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions
- ORDER BY c.relname;
+ WHERE c.relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND c.relkind NOT IN ('i', 't')
+ GROUP BY c.oid, c.relnamespace, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions
+ ORDER BY c.relnamespace::regnamespace::text, c.relname;
 SELECT attrelid::regclass::text, attname, a.grantee::regrole, a.privilege_type
   FROM pg_attribute, aclexplode(attacl) a
- WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
+ WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]))
  ORDER BY 1, attnum, a.grantee::regrole::text;
 SELECT polrelid::regclass::text, polname, polcmd, polpermissive, polroles::regrole[],
        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)
-  FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace)
+  FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_class WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]))
  ORDER BY 1, 2;
 
 DROP EXTENSION tarx_keys;
@@ -55,16 +55,16 @@ DROP EXTENSION tarx_keys;
 -- name: the rights are the same as without them
 CREATE TEMP VIEW rights AS
 SELECT 'function' AS kind, p.oid::regprocedure::text AS name, a.grantee::regrole::text AS grantee, a.privilege_type
-  FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace = to_regnamespace('tarx_keys')
+  FROM pg_proc p, aclexplode(p.proacl) a WHERE p.pronamespace IN (to_regnamespace('tarx_keys'), to_regnamespace('tarx_keys_internal'))
 UNION ALL
 SELECT 'relation', c.oid::regclass::text, a.grantee::regrole::text, a.privilege_type
-  FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = to_regnamespace('tarx_keys')
+  FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace IN (to_regnamespace('tarx_keys'), to_regnamespace('tarx_keys_internal'))
 UNION ALL
 SELECT 'column', t.attrelid::regclass || '.' || attname, a.grantee::regrole::text, a.privilege_type
-  FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(attacl) a WHERE c.relnamespace = to_regnamespace('tarx_keys')
+  FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(attacl) a WHERE c.relnamespace IN (to_regnamespace('tarx_keys'), to_regnamespace('tarx_keys_internal'))
 UNION ALL
 SELECT 'schema', n.nspname, a.grantee::regrole::text, a.privilege_type
-  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'tarx_keys';
+  FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname ~ '^tarx_keys';
 CREATE EXTENSION tarx_keys;
 CREATE TEMP TABLE ordinary_rights AS SELECT * FROM rights;
 DROP EXTENSION tarx_keys;

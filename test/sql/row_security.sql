@@ -103,7 +103,7 @@ SELECT count(*) FROM tarx_keys.agents;
 INSERT INTO tarx_keys_internal.llm_key_tombstones VALUES (:'A', :'a', 'x');
 RESET ROLE;
 -- row security is on, and forced, on every table with a project
-SELECT relname FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind = 'r'
+SELECT relname FROM pg_class WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind = 'r'
    AND NOT (relrowsecurity AND relforcerowsecurity);
 -- the list goes by the project's index, also for many keys
 INSERT INTO tarx_keys.projects (id, name, created_by) SELECT gen_random_uuid(), 'p', 'x' FROM generate_series(1, 2000);
