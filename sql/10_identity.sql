@@ -35,13 +35,13 @@ COMMENT ON FUNCTION tarx_keys_internal.visible_project_ids IS
 
 CREATE FUNCTION tarx_keys_internal.enter_as_member(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_member_sql';
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_member';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_member IS
 'Internal. Makes the project the active one for the calling function if the acting user is a member now.';
 
 CREATE FUNCTION tarx_keys_internal.enter_as_admin(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_admin_sql';
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_admin';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_admin IS
 'Internal. Makes the project the active one for the calling function if the acting user is an admin now.';
 
@@ -100,3 +100,9 @@ LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_require_user_id';
 COMMENT ON FUNCTION tarx_keys_internal.require_user_id IS
 'Internal. Error 22023 unless user_id is a valid user id.';
+
+CREATE FUNCTION tarx_keys_internal.shown(value text) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_shown';
+COMMENT ON FUNCTION tarx_keys_internal.shown IS
+'Internal. A stored text as a list may show it, whatever somebody has written into the table: at most 2499 bytes, and readable for every client.';

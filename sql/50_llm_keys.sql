@@ -126,14 +126,6 @@ AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
 'For agent runners: resolve_key_sealed() by the key that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
 
-CREATE FUNCTION tarx_keys_internal.llm_key_state(
-    ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
-    destination text, masked_key text, added_by text) RETURNS integer
-LANGUAGE c STABLE PARALLEL SAFE COST 100
-AS 'MODULE_PATHNAME', 'tarx_keys_llm_key_state';
-COMMENT ON FUNCTION tarx_keys_internal.llm_key_state IS
-'Internal. Whether a row is what was sealed: 0 if so, 1 if its master key is missing, 2 if not.';
-
 CREATE FUNCTION tarx_keys_internal.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -142,12 +134,8 @@ DECLARE
 BEGIN
     PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
-        SELECT k.project_id, k.id,
-               CASE tarx_keys_internal.llm_key_state(k.ciphertext, k.project_id, k.id, k.provider, k.name,
-                                            k.base_url, k.destination, k.masked_key, k.added_by)
-                    WHEN 0 THEN 'ok' ELSE 'needs_reentry' END
-          FROM tarx_keys.project_llm_keys k
-         WHERE k.project_id = ANY (visible);
+        SELECT r.project_id, r.id, CASE r.state WHEN 0 THEN 'ok' ELSE 'needs_reentry' END
+          FROM tarx_keys_internal.row_states('project_llm_keys', visible, NULL, NULL) r;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.visible_llm_key_status IS
@@ -158,12 +146,12 @@ COMMENT ON FUNCTION tarx_keys_internal.visible_llm_key_status IS
 CREATE VIEW tarx_keys.llm_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,
        k.project_id,
-       k.name,
-       k.provider,
-       coalesce(p.label, k.provider) AS provider_label,
-       tarx_keys_internal.display_mask(k.masked_key) AS masked_key,
-       k.base_url,
-       k.added_by,
+       tarx_keys_internal.shown(k.name) AS name,
+       tarx_keys_internal.shown(k.provider) AS provider,
+       coalesce(p.label, tarx_keys_internal.shown(k.provider)) AS provider_label,
+       tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
+       tarx_keys_internal.shown(k.base_url) AS base_url,
+       tarx_keys_internal.shown(k.added_by) AS added_by,
        k.created_at,
        (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
          WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count,

@@ -112,10 +112,10 @@ COMMENT ON FUNCTION tarx_keys.template_references IS
 -- on the columns \dp shows.
 CREATE VIEW tarx_keys.secrets WITH (security_invoker = true, security_barrier = true) AS
 SELECT s.project_id,
-       s.name,
-       s.description,
+       tarx_keys_internal.shown(s.name) AS name,
+       tarx_keys_internal.shown(s.description) AS description,
        s.version,
-       s.updated_by,
+       tarx_keys_internal.shown(s.updated_by) AS updated_by,
        s.updated_at,
        u.last_used_at
   FROM tarx_keys.project_secrets s

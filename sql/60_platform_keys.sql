@@ -79,9 +79,9 @@ COMMENT ON FUNCTION tarx_keys_internal.own_platform_key_usage IS
 
 CREATE VIEW tarx_keys.platform_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,
-       k.name,
-       tarx_keys_internal.display_mask(k.masked_key) AS masked_key,
-       k.project_ids,
+       tarx_keys_internal.shown(k.name) AS name,
+       tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
+       k.project_ids[:100] AS project_ids,
        k.read_only,
        k.created_at,
        k.expires_at,

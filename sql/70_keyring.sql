@@ -12,21 +12,43 @@ AS 'MODULE_PATHNAME', 'tarx_keys_fingerprint_of';
 COMMENT ON FUNCTION tarx_keys_internal.fingerprint_of IS
 'Internal. The fingerprint of the master key that a ciphertext or a stamp names.';
 
-CREATE FUNCTION tarx_keys_internal.count_sealed() RETURNS TABLE (table_name text, fingerprint text, count bigint)
+CREATE FUNCTION tarx_keys_internal.sealed_columns() RETURNS TABLE (
+    table_position integer, schema_name text, table_name text, seal text, kind text, counter text, live text,
+    column_position integer, column_name text, column_type text, is_key boolean, use text, reason text)
+LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 50
+AS 'MODULE_PATHNAME', 'tarx_keys_sealed_columns';
+COMMENT ON FUNCTION tarx_keys_internal.sealed_columns IS
+'Internal. The descriptions in src/tables/descriptions.c: the columns of the tables whose rows are sealed, and whether each is bound, or why not.';
+
+CREATE FUNCTION tarx_keys_internal.sealed_tables() RETURNS TABLE (
+    table_position integer, schema_name text, table_name text, kind text, counter text, live text,
+    key_columns text[], key_types text[], sealed_column text, column_names text[])
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT c.table_position, c.schema_name, c.table_name, c.kind, c.counter, c.live,
+           array_agg(c.column_name ORDER BY c.column_position) FILTER (WHERE c.is_key),
+           array_agg(c.column_type ORDER BY c.column_position) FILTER (WHERE c.is_key),
+           min(c.column_name) FILTER (WHERE c.use = 'sealed'),
+           array_agg(c.column_name ORDER BY c.column_position)
+      FROM tarx_keys_internal.sealed_columns() c
+     WHERE c.seal IN ('envelope', 'stamp')
+     GROUP BY c.table_position, c.schema_name, c.table_name, c.kind, c.counter, c.live
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.sealed_tables IS
+'Internal. The tables whose rows hang on a master key, by position in the order in which they are rotated.';
+
+CREATE FUNCTION tarx_keys_internal.count_sealed() RETURNS TABLE (table_name text, counter text, fingerprint text, count bigint)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    t record;
 BEGIN
     PERFORM tarx_keys_internal.enter_maintenance();
-    RETURN QUERY
-        SELECT 'project_llm_keys', tarx_keys_internal.fingerprint_of(t.ciphertext), count(*) FROM tarx_keys.project_llm_keys t GROUP BY 2
-        UNION ALL
-        SELECT 'project_secrets', tarx_keys_internal.fingerprint_of(t.ciphertext), count(*) FROM tarx_keys.project_secrets t GROUP BY 2
-        UNION ALL
-        SELECT 'project_secret_versions', tarx_keys_internal.fingerprint_of(t.ciphertext), count(*) FROM tarx_keys_internal.project_secret_versions t GROUP BY 2
-        UNION ALL
-        SELECT 'platform_api_keys', tarx_keys_internal.fingerprint_of(t.stamp), count(*) FROM tarx_keys.platform_api_keys t WHERE t.stamp IS NOT NULL GROUP BY 2
-        UNION ALL
-        SELECT 'audit_ends', tarx_keys_internal.fingerprint_of(t.sealed_key), count(*) FROM tarx_keys_internal.audit_ends t GROUP BY 2;
+    FOR t IN SELECT * FROM tarx_keys_internal.sealed_tables() s ORDER BY s.table_position LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT %1$L, %2$L, tarx_keys_internal.fingerprint_of(t.%3$I), count(*) FROM %4$I.%5$I t WHERE t.%3$I IS NOT NULL GROUP BY 3',
+            t.table_name, t.counter, t.sealed_column, t.schema_name, t.table_name);
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.count_sealed IS
@@ -38,10 +60,10 @@ CREATE FUNCTION tarx_keys.keyring_status() RETURNS TABLE (
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT fingerprint, bool_and(l.position = 1),
-           coalesce(sum(s.count) FILTER (WHERE s.table_name = 'project_llm_keys'), 0)::bigint,
-           coalesce(sum(s.count) FILTER (WHERE s.table_name IN ('project_secrets', 'project_secret_versions')), 0)::bigint,
-           coalesce(sum(s.count) FILTER (WHERE s.table_name = 'platform_api_keys'), 0)::bigint,
-           coalesce(sum(s.count) FILTER (WHERE s.table_name = 'audit_ends'), 0)::bigint
+           coalesce(sum(s.count) FILTER (WHERE s.counter = 'llm_keys'), 0)::bigint,
+           coalesce(sum(s.count) FILTER (WHERE s.counter = 'secret_versions'), 0)::bigint,
+           coalesce(sum(s.count) FILTER (WHERE s.counter = 'platform_keys'), 0)::bigint,
+           coalesce(sum(s.count) FILTER (WHERE s.counter = 'audit_chains'), 0)::bigint
       FROM unnest(tarx_keys_internal.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
       FULL JOIN tarx_keys_internal.count_sealed() s USING (fingerprint)
      GROUP BY fingerprint, l.position

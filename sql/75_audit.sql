@@ -87,7 +87,7 @@ COMMENT ON FUNCTION tarx_keys.begin_audit IS
 CREATE FUNCTION tarx_keys_internal.record_audit(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_audit';
-COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project.';
+COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project. Error: 22023 for an action that is not in src/records/audit_actions.c.';
 
 CREATE FUNCTION tarx_keys.verify_audit(project_id uuid, OUT ok boolean, OUT broken_at bigint, OUT reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -108,7 +108,17 @@ COMMENT ON FUNCTION tarx_keys.purge_audit IS
 'For the owner: deletes the rows of the audit log from before a time, in such a way that what remains can be verified; returns how many. It verifies what it deletes, and warns of chains that it keeps because they do not. Changes wait while it runs. Errors: 22023, TK005.';
 
 CREATE VIEW tarx_keys.project_audit WITH (security_invoker = true, security_barrier = true) AS
-SELECT a.at, a.user_id, a.proven, a.login, a.client, a.action, a.project_id, a.object_id, a.object_name, a.outcome, a.seq
+SELECT a.at,
+       tarx_keys_internal.shown(a.user_id) AS user_id,
+       a.proven,
+       tarx_keys_internal.shown(a.login) AS login,
+       tarx_keys_internal.shown(a.client) AS client,
+       tarx_keys_internal.shown(a.action) AS action,
+       a.project_id,
+       a.object_id,
+       tarx_keys_internal.shown(a.object_name) AS object_name,
+       tarx_keys_internal.shown(a.outcome) AS outcome,
+       a.seq
   FROM tarx_keys.audit_log a
  WHERE NOT a.personal;
 COMMENT ON VIEW tarx_keys.project_audit IS 'The audit log of the active project, for its admins';

@@ -1,35 +1,11 @@
 -- Rotating the master key: whatever hangs on another key than the active one
 -- is sealed again, in batches that commit.
 
-CREATE FUNCTION tarx_keys_internal.reseal_llm_key(
-    ciphertext bytea, project_id uuid, id uuid, provider text, name text, base_url text,
-    destination text, masked_key text, added_by text) RETURNS bytea
+CREATE FUNCTION tarx_keys_internal.reseal(table_name text, VARIADIC columns "any") RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
-AS 'MODULE_PATHNAME', 'tarx_keys_reseal_llm_key';
-COMMENT ON FUNCTION tarx_keys_internal.reseal_llm_key IS
-'Internal. A row''s ciphertext under the active master key; NULL if it does not open.';
-
-CREATE FUNCTION tarx_keys_internal.reseal_secret(ciphertext bytea, project_id uuid, name text, version integer) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
-AS 'MODULE_PATHNAME', 'tarx_keys_reseal_secret';
-COMMENT ON FUNCTION tarx_keys_internal.reseal_secret IS
-'Internal. The same for a version of a secret.';
-
-CREATE FUNCTION tarx_keys_internal.restamp_platform_key(
-    stamp bytea, id uuid, user_id text, token_hash bytea, expires_at timestamptz, project_ids uuid[],
-    read_only boolean) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
-AS 'MODULE_PATHNAME', 'tarx_keys_restamp_platform_key';
-COMMENT ON FUNCTION tarx_keys_internal.restamp_platform_key IS
-'Internal. The same for the stamp of a platform key.';
-
-CREATE FUNCTION tarx_keys_internal.reseal_audit_ends(
-    sealed_key bytea, project_id uuid, personal boolean, lane integer, first_seq bigint, first_stamp bytea,
-    last_seq bigint, last_stamp bytea) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
-AS 'MODULE_PATHNAME', 'tarx_keys_reseal_audit_ends';
-COMMENT ON FUNCTION tarx_keys_internal.reseal_audit_ends IS
-'Internal. The same for the key of a chain of the audit log.';
+AS 'MODULE_PATHNAME', 'tarx_keys_reseal';
+COMMENT ON FUNCTION tarx_keys_internal.reseal IS
+'Internal. The envelope or stamp of a row of a sealed table under the active master key; NULL if the row does not open. columns are all of the table''s, in the order of sealed_columns().';
 
 -- One batch of a table: the next rows behind a key that hang on another master
 -- key. It waits for nobody while it has rows locked, or for 10 ms at most, and
@@ -50,41 +26,33 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $rotate$
 DECLARE
-    zeros CONSTANT text := '00000000-0000-0000-0000-000000000000';
     active text := (tarx_keys_internal.keyring_fingerprints())[1];
     t record;
     batch_last text[];
 BEGIN
     PERFORM tarx_keys_internal.enter_rotation();
-    SELECT v.schema_name, v.sealed, v.resealing, coalesce(rotate_rows.after, v.before_all) AS after, array_to_string(v.key, ', ') AS key, v.position,
-           't.' || array_to_string(v.key, ', t.') AS table_key, 'r.' || array_to_string(v.key, ', r.') AS row_key,
-           array_to_string(v.key, ' DESC, ') || ' DESC' AS backwards,
-           'ARRAY[' || array_to_string(v.key, '::text, ') || '::text]' AS key_array
+    SELECT s.schema_name, s.sealed_column AS sealed, array_to_string(s.key_columns, ', ') AS key,
+           format('reseal(%L, %s)', s.table_name, array_to_string(s.column_names, ', ')) AS resealing,
+           -- a key as it is given in a parameter, and whether a row is behind the first
+           (SELECT string_agg(format('$1[%s]::%s', n, s.key_types[n]), ', ' ORDER BY n)
+              FROM generate_subscripts(s.key_types, 1) n) AS position,
+           't.' || array_to_string(s.key_columns, ', t.') AS table_key, 'r.' || array_to_string(s.key_columns, ', r.') AS row_key,
+           array_to_string(s.key_columns, ' DESC, ') || ' DESC' AS backwards,
+           'ARRAY[' || array_to_string(s.key_columns, '::text, ') || '::text]' AS key_array, NULL::text AS behind
       INTO STRICT t
-      FROM (VALUES
-        -- before_all: less than every key, because ids are random and names not empty
-        ('tarx_keys', 'project_llm_keys', '{project_id, id}'::text[], '$1[1]::uuid, $1[2]::uuid', ARRAY[zeros, zeros], 'ciphertext',
-         'reseal_llm_key(ciphertext, project_id, id, provider, name, base_url, destination, masked_key, added_by)'),
-        ('tarx_keys', 'project_secrets', '{project_id, name}', '$1[1]::uuid, $1[2]', ARRAY[zeros, ''], 'ciphertext',
-         'reseal_secret(ciphertext, project_id, name, version)'),
-        ('tarx_keys_internal', 'project_secret_versions', '{project_id, name, version}', '$1[1]::uuid, $1[2], $1[3]::integer', ARRAY[zeros, '', '0'], 'ciphertext',
-         'reseal_secret(ciphertext, project_id, name, version)'),
-        ('tarx_keys', 'platform_api_keys', '{id}', '$1[1]::uuid', ARRAY[zeros], 'stamp',
-         'restamp_platform_key(stamp, id, user_id, token_hash, expires_at, project_ids, read_only)'),
-        ('tarx_keys_internal', 'audit_ends', '{project_id, personal, lane}', '$1[1]::uuid, $1[2]::boolean, $1[3]::integer', ARRAY[zeros, 'false', '-1'], 'sealed_key',
-         'reseal_audit_ends(sealed_key, project_id, personal, lane, first_seq, first_stamp, last_seq, last_stamp)')
-      ) AS v (schema_name, table_name, key, position, before_all, sealed, resealing)
-     WHERE v.table_name = rotate_rows.table_name;
+      FROM tarx_keys_internal.sealed_tables() s
+     WHERE s.table_name = rotate_rows.table_name;
+    t.behind := CASE WHEN rotate_rows.after IS NULL THEN '$1::text[] IS NULL' ELSE format('(%s) > (%s)', t.key, t.position) END;
 
     IF NOT rotate_rows.waiting THEN
         EXECUTE format($$
             SELECT %s FROM (
                 SELECT %s FROM %I.%I
-                 WHERE (%s) > (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
+                 WHERE %s AND tarx_keys_internal.fingerprint_of(%I) <> $2
                  ORDER BY %s LIMIT $3) l
              ORDER BY %s LIMIT 1
-            $$, t.key_array, t.key, t.schema_name, rotate_rows.table_name, t.key, t.position, t.sealed, t.key, t.backwards)
-            INTO last USING t.after, active, rotate_rows.batch_size;
+            $$, t.key_array, t.key, t.schema_name, rotate_rows.table_name, t.behind, t.sealed, t.key, t.backwards)
+            INTO last USING rotate_rows.after, active, rotate_rows.batch_size;
         IF last IS NULL THEN
             RETURN;
         END IF;
@@ -93,12 +61,12 @@ BEGIN
             EXECUTE format($$
                 WITH changed AS (
                     UPDATE %I.%I SET %I = coalesce(tarx_keys_internal.%s, %I)
-                     WHERE (%s) > (%s) AND (%s) <= (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
+                     WHERE %s AND (%s) <= (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
                     RETURNING tarx_keys_internal.fingerprint_of(%I) = $2 AS is_active)
                 SELECT count(*), count(*) FILTER (WHERE is_active) FROM changed
                 $$, t.schema_name, rotate_rows.table_name, t.sealed, t.resealing, t.sealed,
-                    t.key, t.position, t.key, replace(t.position, '$1', '$3'), t.sealed, t.sealed)
-                INTO examined, resealed USING t.after, active, last;
+                    t.behind, t.key, replace(t.position, '$1', '$3'), t.sealed, t.sealed)
+                INTO examined, resealed USING rotate_rows.after, active, last;
             RETURN;
         EXCEPTION
             WHEN lock_not_available THEN
@@ -107,10 +75,10 @@ BEGIN
     ELSE
         EXECUTE format($$
             SELECT %s FROM %I.%I
-             WHERE (%s) > (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2 AND tarx_keys_internal.%s IS NOT NULL
+             WHERE %s AND tarx_keys_internal.fingerprint_of(%I) <> $2 AND tarx_keys_internal.%s IS NOT NULL
              ORDER BY %s LIMIT 1
-            $$, t.key_array, t.schema_name, rotate_rows.table_name, t.key, t.position, t.sealed, t.resealing, t.key)
-            INTO last USING t.after, active;
+            $$, t.key_array, t.schema_name, rotate_rows.table_name, t.behind, t.sealed, t.resealing, t.key)
+            INTO last USING rotate_rows.after, active;
         IF last IS NULL THEN
             RETURN;
         END IF;
@@ -119,7 +87,7 @@ BEGIN
     EXECUTE format($$
         WITH batch AS (
             SELECT * FROM %I.%I
-             WHERE (%s) %s (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
+             WHERE %s AND tarx_keys_internal.fingerprint_of(%I) <> $2
              ORDER BY %s LIMIT $3 FOR NO KEY UPDATE %s),
         resealed AS (
             SELECT %s, tarx_keys_internal.%s AS sealed FROM batch),
@@ -129,21 +97,19 @@ BEGIN
             RETURNING 1)
         SELECT (SELECT %s FROM (SELECT * FROM batch ORDER BY %s LIMIT 1) l), (SELECT count(*) FROM batch), (SELECT count(*) FROM changed)
         $$, t.schema_name, rotate_rows.table_name,
-            t.key, CASE WHEN rotate_rows.waiting THEN '=' ELSE '>' END, t.position, t.sealed,
+            CASE WHEN rotate_rows.waiting THEN format('(%s) = (%s)', t.key, t.position) ELSE t.behind END, t.sealed,
             t.key, CASE WHEN rotate_rows.waiting THEN '' ELSE 'SKIP LOCKED' END,
             t.key, t.resealing,
             t.schema_name, rotate_rows.table_name, t.sealed, t.table_key, t.row_key,
             t.key_array, t.backwards)
-        INTO batch_last, examined, resealed USING coalesce(last, t.after), active, rotate_rows.batch_size;
+        INTO batch_last, examined, resealed USING coalesce(last, rotate_rows.after), active, rotate_rows.batch_size;
     last := coalesce(last, batch_last);
 END
 $rotate$;
 COMMENT ON FUNCTION tarx_keys_internal.rotate_rows IS
 'Internal. Seals the next rows of a table with the active master key; returns the last key that it came to, NULL at the end, and how many rows it looked at and sealed.';
 
--- How far it is.  The order of the tables is that of the rotation: a secret that
--- is set meanwhile leaves what project_secrets had in project_secret_versions,
--- which therefore comes later.
+-- How far it is, in the order of the rotation
 
 CREATE FUNCTION tarx_keys.count_rotated()
 RETURNS TABLE (table_name text, total bigint, done bigint, remaining bigint, active_fingerprint text)
@@ -154,11 +120,10 @@ AS $$
            coalesce(sum(s.count) FILTER (WHERE s.fingerprint <> a.fingerprint), 0)::bigint,
            a.fingerprint
       FROM (SELECT (tarx_keys_internal.keyring_fingerprints())[1] AS fingerprint) a
-     CROSS JOIN unnest('{project_llm_keys, project_secrets, project_secret_versions, platform_api_keys, audit_ends}'::text[])
-                WITH ORDINALITY AS n (table_name, position)
+     CROSS JOIN tarx_keys_internal.sealed_tables() n
       LEFT JOIN tarx_keys_internal.count_sealed() s USING (table_name)
-     GROUP BY table_name, n.position, a.fingerprint
-     ORDER BY n.position
+     GROUP BY table_name, n.table_position, a.fingerprint
+     ORDER BY n.table_position
 $$;
 COMMENT ON FUNCTION tarx_keys.count_rotated IS
 'For the DBA: what the view rotation_progress shows. Error: TK005, with what is wrong with the keyring.';

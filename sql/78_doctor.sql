@@ -402,32 +402,22 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_agents IS 'Internal. A check of doctor(): agents whose LLM key is gone.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_rows() RETURNS TABLE (severity text, finding text, advice text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-DECLARE
-    fits boolean := (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_llm_keys LIMIT 1001) r)
-                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.project_secrets LIMIT 1001) r)
-                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys_internal.project_secret_versions LIMIT 1001) r)
-                    AND (SELECT count(*) <= 1000 FROM (SELECT FROM tarx_keys.platform_api_keys LIMIT 1001) r);
-BEGIN
-    RETURN QUERY
-        SELECT 'critical', format('rows of kind %s that are not ok, but tampered: %s', r.kind, count(*)),
-               'SELECT * FROM tarx_keys.verify_keys() WHERE status <> ''ok''; then delete these and add them again, and find out who changed the rows.'
-          FROM (SELECT a.kind, a.status FROM tarx_keys.verify_keys() a WHERE fits
-                UNION ALL
-                (SELECT s.kind, s.status
-                   FROM (SELECT id FROM tarx_keys.projects ORDER BY random() LIMIT 1000) p, tarx_keys.verify_keys(p.id) s
-                  WHERE NOT fits LIMIT 3000)
-                UNION ALL
-                SELECT 'platform_key',
-                       CASE WHEN tarx_keys_internal.platform_key_state(k.stamp, k.id, k.user_id, k.token_hash, k.expires_at, k.project_ids, k.read_only) > 1
-                            THEN 'tampered' END
-                  FROM (SELECT * FROM tarx_keys.platform_api_keys p
-                         WHERE NOT fits AND p.revoked_at IS NULL ORDER BY random() LIMIT 1000) k) r
-         WHERE r.status = 'tampered' GROUP BY r.kind ORDER BY r.kind;
-END
+    WITH sampled AS (
+        -- so many pages of a table that there should be 12000 rows in them
+        SELECT t.table_name, t.kind,
+               (CASE WHEN c.reltuples > 12000 THEN 100 * 12000 / c.reltuples ELSE 100 END)::real AS percent
+          FROM tarx_keys_internal.sealed_tables() t
+          JOIN pg_class c ON c.oid = format('%I.%I', t.schema_name, t.table_name)::regclass
+         WHERE t.kind IS NOT NULL)
+    SELECT 'critical', format('rows of kind %s that are not ok, but tampered: %s', s.kind, count(DISTINCT (r.project_id, r.id, r.name))),
+           'SELECT * FROM tarx_keys.verify_keys() WHERE status <> ''ok''; then delete these and add them again, and find out who changed the rows.'
+      FROM sampled s, tarx_keys_internal.row_states(s.table_name, NULL, s.percent, 3000) r
+     WHERE r.state > 1
+     GROUP BY s.kind ORDER BY s.kind
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of all if there are few, else of some projects and of some platform keys. Missing master keys are doctor_master_keys()''s.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of 3000 rows of each table, which are all if it has no more. Missing master keys are doctor_master_keys()''s.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

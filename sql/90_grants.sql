@@ -34,6 +34,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.delete_secret,
     tarx_keys.template_references,
     tarx_keys_internal.display_mask,
+    tarx_keys_internal.shown,
     tarx_keys_internal.visible_usage,
     tarx_keys_internal.visible_llm_key_status,
     tarx_keys.usage_name_id,

@@ -38,6 +38,7 @@ typedef struct TarxKeysText
 } TarxKeysText;
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
+extern bytea *tarx_keys_make_bytea(const uint8 *bytes, size_t len);
 extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
@@ -45,6 +46,7 @@ extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
 extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
 extern text *tarx_keys_from_utf8(const char *data, size_t len);
+extern text *tarx_keys_shown_text(Datum value);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *what);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
@@ -54,6 +56,7 @@ extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *
 extern void tarx_keys_check_description(const TarxKeysText *description, const char *what);
 
 /* errors.c: the errors that more than one place reports, in one wording */
+extern const char *tarx_keys_identity_call(void);
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_fail_no_acting_user(void);
@@ -97,6 +100,10 @@ typedef struct TarxKeysQuery
 	int			nargs;
 	Oid			argtypes[TARX_KEYS_QUERY_MAX_ARGS];
 	void	   *plan;
+
+	/* for a query whose text is made when it first runs: see src/tables */
+	char	   *(*make) (const struct TarxKeysQuery *query);
+	struct TarxKeysTable *table;
 } TarxKeysQuery;
 
 extern void tarx_keys_queries_begin(void);
@@ -105,9 +112,8 @@ extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const cha
 								  bool read_only);
 extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
 									 Snapshot snapshot);
-extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values);
-extern uint64 tarx_keys_query_change_latest(TarxKeysQuery *query, Datum *values,
-											const char *nulls);
+extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values,
+										 const char *nulls);
 extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot);
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);

@@ -65,6 +65,15 @@
 #define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex(relation)
 #endif
 
+/* takes a place for statistics since 18 */
+#if PG_VERSION_NUM >= 180000
+#define tarx_keys_index_beginscan(relation, index, snapshot, nkeys) \
+	index_beginscan((relation), (index), (snapshot), NULL, (nkeys), 0)
+#else
+#define tarx_keys_index_beginscan(relation, index, snapshot, nkeys) \
+	index_beginscan((relation), (index), (snapshot), (nkeys), 0)
+#endif
+
 /* ExecutorRun() says no longer, from 18 on, whether it is the only time */
 #if PG_VERSION_NUM >= 180000
 #define TARX_KEYS_RUN_PARAMS	QueryDesc *desc, ScanDirection direction, uint64 count

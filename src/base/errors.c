@@ -9,7 +9,23 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "miscadmin.h"
+#include "utils/acl.h"
+
 #include "base/base.h"
+
+/*
+ * The function by which the session says who acts: act_as for a backend
+ * service that may, login for all others.
+ */
+const char *
+tarx_keys_identity_call(void)
+{
+	Oid			backend = get_role_oid("tarx_keys_backend", true);
+
+	return !tarx_keys_setting_require_login() && OidIsValid(backend) &&
+		has_privs_of_role(GetOuterUserId(), backend) ? "act_as" : "login";
+}
 
 void
 tarx_keys_deny_project(const pg_uuid_t *project_id)
@@ -17,7 +33,7 @@ tarx_keys_deny_project(const pg_uuid_t *project_id)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for project \"%s\"", tarx_keys_uuid_text(project_id)),
-			 errhint("The acting user must be a member of the project, and it must be the active one if tarx_keys.act_as() named one.")));
+			 errhint("The acting user must be a member of the project. If the transaction has an active project, it must be this one.")));
 }
 
 void
@@ -35,7 +51,7 @@ tarx_keys_fail_no_acting_user(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_NO_ACTING_USER),
 			 errmsg("there is no acting user in this transaction"),
-			 errhint("Call tarx_keys.act_as() first, in the same transaction.")));
+			 errhint("Call tarx_keys.%s() first, in the same transaction.", tarx_keys_identity_call())));
 }
 
 void

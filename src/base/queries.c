@@ -24,8 +24,10 @@ plan_of(TarxKeysQuery *query)
 
 	if (plan == NULL)
 	{
+		const char *sql = query->make != NULL ? query->make(query) : query->sql;
+
 		/* look-ups by an index: no value makes another plan better */
-		plan = SPI_prepare_cursor(query->sql, query->nargs, query->argtypes,
+		plan = SPI_prepare_cursor(sql, query->nargs, query->argtypes,
 								  CURSOR_OPT_GENERIC_PLAN);
 		if (plan == NULL)
 			elog(ERROR, "could not prepare query: %s",
@@ -118,9 +120,9 @@ tarx_keys_latest_snapshot(void)
 	return RegisterSnapshot(GetLatestSnapshot());
 }
 
-/* A single change of rows that were locked in such a snapshot */
+/* A single query in such a snapshot; nulls as for SPI, NULL if nothing is. */
 uint64
-tarx_keys_query_change_latest(TarxKeysQuery *query, Datum *values, const char *nulls)
+tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values, const char *nulls)
 {
 	Snapshot	snapshot;
 	uint64		rows;
@@ -129,20 +131,6 @@ tarx_keys_query_change_latest(TarxKeysQuery *query, Datum *values, const char *n
 	snapshot = tarx_keys_latest_snapshot();
 	rows = check_result(SPI_execute_snapshot(plan_of(query), values, nulls, snapshot,
 											 InvalidSnapshot, false, false, 0));
-	UnregisterSnapshot(snapshot);
-	return rows;
-}
-
-/* A single look-up in such a snapshot */
-uint64
-tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values)
-{
-	Snapshot	snapshot;
-	uint64		rows;
-
-	tarx_keys_query_lock(query);
-	snapshot = tarx_keys_latest_snapshot();
-	rows = tarx_keys_query_run_at(query, values, snapshot);
 	UnregisterSnapshot(snapshot);
 	return rows;
 }

@@ -20,9 +20,13 @@
 PG_FUNCTION_INFO_V1(tarx_keys_require_argument);
 PG_FUNCTION_INFO_V1(tarx_keys_require_name);
 PG_FUNCTION_INFO_V1(tarx_keys_require_user_id);
+PG_FUNCTION_INFO_V1(tarx_keys_shown);
 
 /* beyond all limits, and small enough for any conversion's buffer */
 #define ARGUMENT_MAX_BYTES	(1024 * 1024)
+
+/* As long as a base URL can be, and longer than all names */
+#define SHOWN_MAX_BYTES		2500
 
 static void
 fail_null(const char *name)
@@ -55,6 +59,17 @@ char *
 tarx_keys_uuid_text(const pg_uuid_t *id)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
+}
+
+/* Bytes as a bytea.  Not for secrets: it copies. */
+bytea *
+tarx_keys_make_bytea(const uint8 *bytes, size_t len)
+{
+	bytea	   *result = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	memcpy(VARDATA(result), bytes, len);
+	return result;
 }
 
 /* An error if argument n is NULL. */
@@ -183,6 +198,36 @@ tarx_keys_from_utf8(const char *data, size_t len)
 		return cstring_to_text_with_len(data, (int) len);
 	converted = pg_any_to_server(data, (int) len, PG_UTF8);
 	return cstring_to_text(converted);
+}
+
+/*
+ * A stored text as it may be shown, whatever somebody has written there: not too
+ * long for any client, and with "?" for bytes that are no character, where the
+ * database's encoding does not rule them out.
+ */
+text *
+tarx_keys_shown_text(Datum value)
+{
+	text	   *start = DatumGetTextPSlice(value, 0, SHOWN_MAX_BYTES);
+	int			len = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), SHOWN_MAX_BYTES - 1);
+	text	   *shown = cstring_to_text_with_len(VARDATA_ANY(start), len);
+
+	if (GetDatabaseEncoding() != PG_SQL_ASCII ||
+		pg_verify_mbstr(PG_UTF8, VARDATA(shown), len, true))
+		return shown;
+	for (char *at = VARDATA(shown); at < VARDATA(shown) + len; at++)
+	{
+		if (IS_HIGHBIT_SET(*at))
+			*at = '?';
+	}
+	return shown;
+}
+
+/* shown(value text) returns text: the same for SQL */
+Datum
+tarx_keys_shown(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(tarx_keys_shown_text(PG_GETARG_DATUM(0)));
 }
 
 /*

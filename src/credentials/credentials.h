@@ -1,14 +1,18 @@
 /*
  * credentials.h
- *	  LLM keys, project secrets and platform keys.
+ *	  LLM keys, project secrets and platform keys: what these files offer each
+ *	  other.  No other folder needs it.
  *
  * Include after postgres.h.
  */
 #ifndef TARX_KEYS_CREDENTIALS_H
 #define TARX_KEYS_CREDENTIALS_H
 
-#include "records/records.h"
+#include "lib/stringinfo.h"
+
+#include "access/access.h"
 #include "redaction/redaction.h"
+#include "tables/tables.h"
 
 /* sealed_calls.c: values that travel sealed */
 extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
@@ -17,27 +21,78 @@ extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
 extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
 									TarxKeysSecret **copy);
 
-/*
- * What the rows of the tables are bound to: binds a row whose fields are the
- * arguments of a function, in the order that the SQL file gives them.  False
- * if nothing can have been sealed with such fields.
- */
-typedef bool (*TarxKeysBindRow) (TarxKeysBinding *binding, const NullableDatum *fields);
+/* providers.c: a row of the catalogue; its lists are in UTF-8 */
+typedef struct TarxKeysProvider
+{
+	Datum		default_base_url;	/* text; (Datum) 0 if there is none */
+	bool		base_url_required;
+	TarxKeysSpan *host_suffixes;
+	size_t		nhost_suffixes;
+	TarxKeysSpan *key_prefixes;
+	size_t		nkey_prefixes;
+} TarxKeysProvider;
 
-extern bool tarx_keys_bind_llm_key(TarxKeysBinding *binding, const NullableDatum *fields);
-extern bool tarx_keys_bind_secret(TarxKeysBinding *binding, const NullableDatum *fields);
-extern bool tarx_keys_bind_platform_key(TarxKeysBinding *binding, const NullableDatum *fields);
+extern TarxKeysProvider tarx_keys_fetch_provider(text *slug);
+extern text *tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n,
+									const TarxKeysProvider *provider);
 
-/* llm_keys.c: a key that a resolve call has opened, for what is made of it */
+/* resolve_llm_keys.c: a key that a resolve call has opened, for what is made of it */
 typedef struct TarxKeysOpenKey
 {
-	TarxKeysText provider;
-	TarxKeysText destination;
+	text	   *provider;
+	text	   *destination;
 	TarxKeysText value;			/* in the database's encoding; wiped behind
 								 * the call */
-}			TarxKeysOpenKey;
+} TarxKeysOpenKey;
 
-typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey * key, void *arg);
+typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey *key, void *arg);
 extern void tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg);
+
+/* platform_keys.c */
+extern uint32 tarx_keys_token_checksum(const char *token);
+
+/* text_list.c: a text, and the place where it first occurred in what a caller gave us */
+typedef struct TarxKeysListed
+{
+	TarxKeysSpan text;
+	size_t		place;
+} TarxKeysListed;
+
+typedef struct TarxKeysTextList
+{
+	TarxKeysListed *items;
+	size_t		count;
+	size_t		size;
+} TarxKeysTextList;
+
+extern TarxKeysSpan tarx_keys_span(text *value);
+extern int	tarx_keys_compare_spans(TarxKeysSpan a, TarxKeysSpan b);
+extern void tarx_keys_texts_add(TarxKeysTextList *list, TarxKeysSpan text);
+extern void tarx_keys_texts_sort(TarxKeysTextList *list);
+extern void tarx_keys_texts_sort_by_place(TarxKeysTextList *list);
+extern char *tarx_keys_texts_quoted(TarxKeysTextList *list,
+									void (*append) (StringInfo out, TarxKeysSpan text));
+extern Datum tarx_keys_texts_array(const TarxKeysTextList *list);
+extern ssize_t tarx_keys_texts_find(const TarxKeysTextList *list, TarxKeysSpan text);
+
+/* resolve_secrets.c: secrets that were found, in the order of their names */
+typedef struct TarxKeysResolvedSecrets
+{
+	const TarxKeysTextList *asked;	/* sorted, each once; NULL for all there are */
+	const uint8 *recipient;		/* the public key to seal to; NULL for values
+								 * in clear */
+	uint64		count;
+	text	  **names;
+	pg_uuid_t  *ids;			/* under which their uses are counted */
+	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in
+								 * the database's encoding */
+} TarxKeysResolvedSecrets;
+
+extern text *tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n);
+extern void tarx_keys_resolve_project_secrets(const pg_uuid_t *project_id,
+											  TarxKeysResolvedSecrets *found);
+extern void tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found);
+extern text *tarx_keys_make_text(MemoryContext context, size_t len);
+pg_noreturn extern void tarx_keys_fail_secret_name(text *name);
 
 #endif							/* TARX_KEYS_CREDENTIALS_H */

@@ -52,12 +52,12 @@ enum
 };
 
 static TarxKeysQuery provider_query = {
-	"SELECT p.auth_header,"
+	.sql = "SELECT p.auth_header,"
 	" p.extra_headers OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object(p.auth_header,"
 	" pg_catalog.concat_ws(' ', p.auth_scheme, pg_catalog.repeat('x', $2))),"
 	" p.models_path, p.deployments_path, p.chat_base_path"
 	" FROM tarx_keys.providers p WHERE p.slug OPERATOR(pg_catalog.=) $1",
-	2, {TEXTOID, INT4OID}, NULL
+	.nargs = 2, .argtypes = {TEXTOID, INT4OID}
 };
 
 static Datum
@@ -90,7 +90,7 @@ fetch_provider(const TarxKeysOpenKey * key)
 {
 	Datum		values[2];
 
-	values[0] = PointerGetDatum(tarx_keys_from_utf8(key->provider.data, key->provider.len));
+	values[0] = PointerGetDatum(key->provider);
 	values[1] = Int32GetDatum((int32) key->value.len);
 	if (tarx_keys_query_run(&provider_query, values, NULL, true) == 0)
 		ereport(ERROR,
@@ -123,14 +123,15 @@ static Datum
 url_below(const TarxKeysOpenKey * key, const char *path)
 {
 	StringInfoData url;
-	size_t		len = key->destination.len;
+	const char *base = VARDATA_ANY(key->destination);
+	int			len = VARSIZE_ANY_EXHDR(key->destination);
 
-	while (len > 0 && key->destination.data[len - 1] == '/')
+	while (len > 0 && base[len - 1] == '/')
 		len--;
 	initStringInfo(&url);
-	appendBinaryStringInfo(&url, key->destination.data, (int) len);
+	appendBinaryStringInfo(&url, base, len);
 	appendStringInfoString(&url, path);
-	return PointerGetDatum(tarx_keys_from_utf8(url.data, url.len));
+	return PointerGetDatum(cstring_to_text_with_len(url.data, url.len));
 }
 
 /*

@@ -1,49 +1,39 @@
 /*
  * identity.c
- *	  Who acts in this transaction, in which project, and what that allows.
+ *	  Who acts in this transaction, and in which project.
  *
  * The acting user and the active project are PGC_INTERNAL settings: only C
  * code sets them, they end with the transaction or ROLLBACK TO, and no SET,
  * ALTER ROLE or connection option reaches them.  Parallel workers do not have
  * them, so every function that asks is PARALLEL RESTRICTED at most.
  *
- * The enter_... functions stand at the head of our SECURITY DEFINER functions.
- * They check the acting user's rights as they are now, not as an old snapshot
- * has them, and make the project the active one until that function returns
- * (a GUC_ACTION_SAVE setting ends with the function, whose own SET search_path
- * gives it a settings level).  Row security for the owner compares each row's
+ * A project that is entered is active until the calling SQL function returns:
+ * a GUC_ACTION_SAVE setting ends with the function, whose own SET search_path
+ * gives it a settings level.  Row security for the owner compares each row's
  * project with the active one, so a function that forgot to enter a project
  * reaches no rows at all.
+ *
+ * What the acting user may do is decided in src/access.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 
 #include "identity/identity.h"
-#include "records/records.h"
 
-PG_FUNCTION_INFO_V1(tarx_keys_act_as);
 PG_FUNCTION_INFO_V1(tarx_keys_acting_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_current_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_current_project_id);
-PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
-PG_FUNCTION_INFO_V1(tarx_keys_enter_as_member_sql);
-PG_FUNCTION_INFO_V1(tarx_keys_enter_as_admin_sql);
-PG_FUNCTION_INFO_V1(tarx_keys_enter_new_project);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_maintenance);
 PG_FUNCTION_INFO_V1(tarx_keys_in_maintenance);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_rotation);
 PG_FUNCTION_INFO_V1(tarx_keys_in_rotation);
-PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
 PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
-PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 
 #define ACTING_USER		"tarx_keys.acting_user"
 #define ACTIVE_PROJECT	"tarx_keys.active_project"
@@ -53,20 +43,6 @@ PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 #define READ_ONLY		"tarx_keys.read_only"
 #define MAINTENANCE		"tarx_keys.maintenance"
 #define ROTATION		"tarx_keys.rotation"
-
-typedef enum MemberRole
-{
-	ROLE_NONE,
-	ROLE_MEMBER,
-	ROLE_ADMIN
-} MemberRole;
-
-/* What visible_project_ids() found, for the rest of one query. */
-typedef struct VisibleProjects
-{
-	uint64		identity;
-	Datum		project_ids;
-} VisibleProjects;
 
 static char *acting_user = NULL;
 static char *active_project = NULL;
@@ -79,29 +55,6 @@ static bool rotation = false;
 
 /* Advances whenever one of the settings may have changed. */
 static uint64 identity_count = 0;
-
-static TarxKeysQuery role_query = {
-	"SELECT m.role FROM tarx_keys.project_members m"
-	" WHERE m.project_id OPERATOR(pg_catalog.=) $1"
-	" AND m.user_id OPERATOR(pg_catalog.=) $2",
-	2, {UUIDOID, TEXTOID}, NULL
-};
-
-static TarxKeysQuery other_admin_query = {
-	"SELECT 1 FROM tarx_keys.project_members m"
-	" WHERE m.project_id OPERATOR(pg_catalog.=) $1"
-	" AND m.user_id OPERATOR(pg_catalog.<>) $2"
-	" AND m.role OPERATOR(pg_catalog.=) 'admin'",
-	2, {UUIDOID, TEXTOID}, NULL
-};
-
-static TarxKeysQuery projects_query = {
-	"SELECT m.project_id FROM tarx_keys.project_members m"
-	" WHERE m.user_id OPERATOR(pg_catalog.=) $1"
-	" AND ($2 IS NULL OR m.project_id OPERATOR(pg_catalog.=) $2)"
-	" AND ($3 IS NULL OR m.project_id OPERATOR(pg_catalog.=) ANY ($3))",
-	3, {TEXTOID, UUIDOID, UUIDARRAYOID}, NULL
-};
 
 static void
 count_identity(const char *newval pg_attribute_unused(),
@@ -131,10 +84,10 @@ void
 tarx_keys_identity_init(void)
 {
 	define_internal_string(ACTING_USER,
-						   "The acting user of this transaction, set by tarx_keys.act_as().",
+						   "The acting user of this transaction, set by act_as() or login().",
 						   &acting_user);
 	define_internal_string(ACTIVE_PROJECT,
-						   "The active project of this transaction, set by tarx_keys.act_as().",
+						   "The active project of this transaction, set by act_as() or login().",
 						   &active_project);
 	define_internal_string(ALLOWED_PROJECTS,
 						   "The projects that the acting user's platform key is narrowed to.",
@@ -167,24 +120,24 @@ has_acting_user(void)
 	return acting_user[0] != '\0';
 }
 
-static bool
-has_active_project(void)
+/* The active project; NULL if there is none */
+const pg_uuid_t *
+tarx_keys_active_project(void)
 {
-	return active_project[0] != '\0';
+	if (active_project[0] == '\0')
+		return NULL;
+	return DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(active_project)));
 }
 
-static Datum
-active_project_datum(void)
+/* The projects that the acting user's platform key is narrowed to, as uuid[]; false if it is not */
+bool
+tarx_keys_allowed_projects(Datum *projects)
 {
-	return DirectFunctionCall1(uuid_in, CStringGetDatum(active_project));
-}
-
-/* The projects that the acting user is narrowed to, as uuid[]; only if there are any */
-static Datum
-allowed_projects_datum(void)
-{
-	return OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(allowed_projects),
-							ObjectIdGetDatum(UUIDOID), Int32GetDatum(-1));
+	if (allowed_projects[0] == '\0')
+		return false;
+	*projects = OidFunctionCall3(F_ARRAY_IN, CStringGetDatum(allowed_projects),
+								 ObjectIdGetDatum(UUIDOID), Int32GetDatum(-1));
+	return true;
 }
 
 /* Is the acting user less than the user's membership would allow? */
@@ -212,15 +165,16 @@ tarx_keys_identity_expires(TimestampTz *when)
 }
 
 /* Does the acting user's platform key admit the project? */
-static bool
-is_allowed(const pg_uuid_t *project_id)
+bool
+tarx_keys_identity_admits(const pg_uuid_t *project_id)
 {
+	Datum		projects;
 	ArrayType  *array;
 	const pg_uuid_t *ids;
 
-	if (allowed_projects[0] == '\0')
+	if (!tarx_keys_allowed_projects(&projects))
 		return true;
-	array = DatumGetArrayTypeP(allowed_projects_datum());
+	array = DatumGetArrayTypeP(projects);
 	ids = (const pg_uuid_t *) ARR_DATA_PTR(array);
 	for (int i = 0; i < ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)); i++)
 	{
@@ -228,6 +182,13 @@ is_allowed(const pg_uuid_t *project_id)
 			return true;
 	}
 	return false;
+}
+
+/* Another number whenever the identity may have changed */
+uint64
+tarx_keys_identity_count(void)
+{
+	return identity_count;
 }
 
 /* The acting user's id, in the database's encoding; TK007 if there is none. */
@@ -262,8 +223,9 @@ tarx_keys_require_manager(void)
 void
 tarx_keys_check_project(const pg_uuid_t *project_id)
 {
-	if (has_active_project() &&
-		memcmp(DatumGetUUIDP(active_project_datum()), project_id, UUID_LEN) != 0)
+	const pg_uuid_t *active = tarx_keys_active_project();
+
+	if (active != NULL && memcmp(active, project_id, UUID_LEN) != 0)
 		tarx_keys_deny_project(project_id);
 }
 
@@ -275,113 +237,30 @@ void
 tarx_keys_enter_project(const pg_uuid_t *project_id)
 {
 	tarx_keys_check_project(project_id);
-	if (!has_active_project())
+	if (tarx_keys_active_project() == NULL)
 		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_SAVE);
 }
 
-static MemberRole
-role_of(const pg_uuid_t *project_id, const char *user_id)
-{
-	Datum		values[2] = {UUIDPGetDatum(project_id), CStringGetTextDatum(user_id)};
-	MemberRole	role = ROLE_NONE;
-
-	tarx_keys_queries_begin();
-	if (tarx_keys_query_run_latest(&role_query, values) > 0)
-	{
-		char	   *name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-
-		role = strcmp(name, "admin") == 0 ? ROLE_ADMIN : ROLE_MEMBER;
-	}
-	tarx_keys_queries_end();
-	return role;
-}
-
 /*
- * Every change of a project begins here, and so has its lane of the audit log
- * before it locks any row.
+ * Make this the identity of the transaction, or of what remains of the
+ * savepoint, without an active project yet.
  */
-static void
-enter_with_role(const pg_uuid_t *project_id, MemberRole least)
-{
-	char	   *user_id = tarx_keys_acting_user();
-	TarxKeysChain chain = tarx_keys_project_chain(project_id);
-	MemberRole	role;
-
-	tarx_keys_require_manager();
-	if (has_active_project())
-		tarx_keys_enter_project(project_id);
-	if (!is_allowed(project_id))
-		tarx_keys_deny_project(project_id);
-	role = role_of(project_id, user_id);
-	if (role == ROLE_NONE)
-		tarx_keys_deny_project(project_id);
-	if (role < least)
-		tarx_keys_deny_not_admin(project_id);
-	tarx_keys_enter_project(project_id);
-	(void) tarx_keys_audit_lock_lane(&chain);
-}
-
-/* Enter a project that is about to be created; any acting user may. */
-static void
-enter_new_project(const pg_uuid_t *project_id)
-{
-	tarx_keys_require_manager();
-	if (!is_allowed(project_id))
-		tarx_keys_deny_project(project_id);
-	tarx_keys_enter_project(project_id);
-}
-
-/*
- * Enter the project, in which the acting user must have this role at least,
- * or which is new, to change something; log it if that is refused.
- */
-static void
-enter_to_change(const pg_uuid_t *project_id, MemberRole least)
-{
-	MemoryContext context = CurrentMemoryContext;
-
-	PG_TRY();
-	{
-		if (least == ROLE_NONE)
-			enter_new_project(project_id);
-		else
-			enter_with_role(project_id, least);
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		tarx_keys_log_refused_change(project_id, NULL);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-}
-
-/* Enter the project, whose admin the acting user must be. */
 void
-tarx_keys_enter_as_admin(const pg_uuid_t *project_id)
+tarx_keys_set_identity(const TarxKeysIdentity *identity)
 {
-	enter_to_change(project_id, ROLE_ADMIN);
+	set_internal(ACTING_USER, identity->user_id, GUC_ACTION_LOCAL);
+	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
+	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, GUC_ACTION_LOCAL);
+	set_internal(EXPIRES_AT, identity->expires_at, GUC_ACTION_LOCAL);
+	set_internal(PROVEN, identity->proven ? "on" : "off", GUC_ACTION_LOCAL);
+	set_internal(READ_ONLY, identity->read_only ? "on" : "off", GUC_ACTION_LOCAL);
 }
 
-Datum
-tarx_keys_enter_as_admin_sql(PG_FUNCTION_ARGS)
+/* Make the project the active one for as long as the identity lasts. */
+void
+tarx_keys_set_active_project(const pg_uuid_t *project_id)
 {
-	enter_to_change(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_ADMIN);
-	PG_RETURN_VOID();
-}
-
-Datum
-tarx_keys_enter_as_member_sql(PG_FUNCTION_ARGS)
-{
-	enter_to_change(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_MEMBER);
-	PG_RETURN_VOID();
-}
-
-Datum
-tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
-{
-	enter_to_change(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), ROLE_NONE);
-	PG_RETURN_VOID();
+	set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_LOCAL);
 }
 
 /* Let the calling SQL function read the rows of all projects until it returns. */
@@ -419,79 +298,16 @@ tarx_keys_in_rotation(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(rotation);
 }
 
-/*
- * Make this the identity of the transaction, or of what remains of the
- * savepoint; returns the user's role in the active project, or NULL if there
- * is none.  42501 if the user is no member of that project, or may not be in
- * it.
- *
- * The settings come first, because the look-up of the membership is itself
- * subject to row security by the acting user.  If it is refused, the error
- * takes them back.
- */
-const char *
-tarx_keys_become(const TarxKeysIdentity *identity)
-{
-	MemberRole	role;
-
-	set_internal(ACTING_USER, identity->user_id, GUC_ACTION_LOCAL);
-	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
-	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, GUC_ACTION_LOCAL);
-	set_internal(EXPIRES_AT, identity->expires_at, GUC_ACTION_LOCAL);
-	set_internal(PROVEN, identity->proven ? "on" : "off", GUC_ACTION_LOCAL);
-	set_internal(READ_ONLY, identity->read_only ? "on" : "off", GUC_ACTION_LOCAL);
-	if (identity->project_id == NULL)
-		return NULL;
-
-	role = role_of(identity->project_id, identity->user_id);
-	if (role == ROLE_NONE || !is_allowed(identity->project_id))
-		tarx_keys_deny_project(identity->project_id);
-	set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(identity->project_id), GUC_ACTION_LOCAL);
-	return role == ROLE_ADMIN ? "admin" : "member";
-}
-
-/* Warn who sets an identity where it cannot last. */
-void
-tarx_keys_warn_without_transaction(const char *function)
-{
-	if (!IsTransactionBlock())
-		ereport(WARNING,
-				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
-				 errmsg("%s lasts only for this statement, because there is no transaction block",
-						function),
-				 errhint("Call it after BEGIN, in the transaction that it is meant for.")));
-}
-
-static void
-check_assertion_allowed(void)
-{
-	if (tarx_keys_setting_require_login())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("tarx_keys.act_as() is refused by tarx_keys.require_login"),
-				 errhint("Call tarx_keys.login() with the user's platform key.")));
-	if (proven)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("a proven identity cannot be replaced by tarx_keys.act_as()"),
-				 errhint("Use another transaction.")));
-}
-
-/* act_as(user_id text, project_id uuid): see sql/10_identity.sql */
+/* require_maintenance() returns boolean: true, or 42501 */
 Datum
-tarx_keys_act_as(PG_FUNCTION_ARGS)
+tarx_keys_require_maintenance(PG_FUNCTION_ARGS)
 {
-	TarxKeysIdentity identity = {NULL, NULL, false, false, "", ""};
-	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
-
-	tarx_keys_check_user_id(&user_id);
-	check_assertion_allowed();
-	tarx_keys_warn_without_transaction("tarx_keys.act_as()");
-	identity.user_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	if (!PG_ARGISNULL(1))
-		identity.project_id = PG_GETARG_UUID_P(1);
-	(void) tarx_keys_become(&identity);
-	PG_RETURN_VOID();
+	if (!maintenance)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("rows of the audit log are not deleted one by one"),
+				 errhint("Call tarx_keys.purge_audit().")));
+	PG_RETURN_BOOL(true);
 }
 
 /* acting_user_id() returns text: TK007 if there is none */
@@ -512,117 +328,9 @@ tarx_keys_current_user_id(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_current_project_id(PG_FUNCTION_ARGS)
 {
-	if (!has_active_project())
+	const pg_uuid_t *active = tarx_keys_active_project();
+
+	if (active == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(active_project_datum());
-}
-
-/* The project ids that the query's snapshot gives the acting user, as uuid[]. */
-static Datum
-find_visible_projects(MemoryContext context)
-{
-	Datum		values[3] = {(Datum) 0, (Datum) 0, (Datum) 0};
-	char		nulls[3] = {' ', 'n', 'n'};
-	uint64		count;
-	Datum	   *ids;
-	ArrayType  *array;
-	MemoryContext spi_context;
-
-	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
-	if (has_active_project())
-	{
-		values[1] = active_project_datum();
-		nulls[1] = ' ';
-	}
-	if (allowed_projects[0] != '\0')
-	{
-		values[2] = allowed_projects_datum();
-		nulls[2] = ' ';
-	}
-	tarx_keys_queries_begin();
-	count = tarx_keys_query_run(&projects_query, values, nulls, true);
-	ids = palloc(sizeof(Datum) * (count + 1));
-	for (uint64 i = 0; i < count; i++)
-	{
-		bool		isnull;
-
-		ids[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-	}
-	spi_context = MemoryContextSwitchTo(context);
-	array = construct_array(ids, (int) count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
-	MemoryContextSwitchTo(spi_context);
-	tarx_keys_queries_end();
-	return PointerGetDatum(array);
-}
-
-/*
- * visible_project_ids() returns uuid[]: what row security compares with.  It
- * is STABLE, and one query may ask for every row or rescan: the answer is kept
- * for as long as the calling expression is, unless the identity changes.
- */
-Datum
-tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
-{
-	VisibleProjects *cache = fcinfo->flinfo->fn_extra;
-
-	if (cache == NULL)
-	{
-		cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(VisibleProjects));
-		fcinfo->flinfo->fn_extra = cache;
-	}
-	if (cache->project_ids == (Datum) 0 || cache->identity != identity_count)
-	{
-		cache->project_ids = find_visible_projects(fcinfo->flinfo->fn_mcxt);
-		cache->identity = identity_count;
-	}
-	PG_RETURN_DATUM(cache->project_ids);
-}
-
-/* audited_project_id() returns uuid: see sql/75_audit.sql */
-Datum
-tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
-{
-	Datum		project_id;
-
-	(void) tarx_keys_acting_user();
-	if (!has_active_project())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("there is no active project"),
-				 errhint("Name the project in tarx_keys.act_as() or tarx_keys.login().")));
-	project_id = active_project_datum();
-	if (role_of(DatumGetUUIDP(project_id), acting_user) != ROLE_ADMIN)
-		tarx_keys_deny_not_admin(DatumGetUUIDP(project_id));
-	PG_RETURN_DATUM(project_id);
-}
-
-/* require_maintenance() returns boolean: true, or 42501 */
-Datum
-tarx_keys_require_maintenance(PG_FUNCTION_ARGS)
-{
-	if (!maintenance)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("rows of the audit log are not deleted one by one"),
-				 errhint("Call tarx_keys.purge_audit().")));
-	PG_RETURN_BOOL(true);
-}
-
-/*
- * other_admin_exists(project_id uuid, user_id text) returns boolean: whether
- * the project has an admin besides this user by now.  To be called with the
- * project's row locked, so that the answer stays true.
- */
-Datum
-tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)
-{
-	Datum		values[2];
-	bool		found;
-
-	values[0] = UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
-	values[1] = PointerGetDatum(tarx_keys_arg_text(fcinfo, 1, "user_id"));
-	tarx_keys_queries_begin();
-	found = tarx_keys_query_run_latest(&other_admin_query, values) > 0;
-	tarx_keys_queries_end();
-	PG_RETURN_BOOL(found);
+	PG_RETURN_UUID_P(active);
 }

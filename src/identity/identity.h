@@ -9,7 +9,6 @@
 
 #include "base/base.h"
 
-/* identity.c: who acts, and in which project */
 typedef struct TarxKeysIdentity
 {
 	const char *user_id;
@@ -22,17 +21,22 @@ typedef struct TarxKeysIdentity
 } TarxKeysIdentity;
 
 extern void tarx_keys_identity_init(void);
-extern void tarx_keys_enter_maintenance_mode(void);
+extern void tarx_keys_set_identity(const TarxKeysIdentity *identity);
+extern void tarx_keys_set_active_project(const pg_uuid_t *project_id);
+extern uint64 tarx_keys_identity_count(void);
+
+extern char *tarx_keys_acting_user(void);
+extern const char *tarx_keys_acting_user_or_null(void);
+extern bool tarx_keys_identity_is_proven(void);
+extern bool tarx_keys_identity_is_narrowed(void);
+extern bool tarx_keys_identity_expires(TimestampTz *when);
+extern bool tarx_keys_identity_admits(const pg_uuid_t *project_id);
+extern bool tarx_keys_allowed_projects(Datum *projects);
+extern const pg_uuid_t *tarx_keys_active_project(void);
+extern void tarx_keys_require_manager(void);
+
 extern void tarx_keys_check_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
-extern void tarx_keys_enter_as_admin(const pg_uuid_t *project_id);
-extern char *tarx_keys_acting_user(void);
-extern void tarx_keys_require_manager(void);
-extern bool tarx_keys_identity_is_narrowed(void);
-extern bool tarx_keys_identity_is_proven(void);
-extern bool tarx_keys_identity_expires(TimestampTz *when);
-extern void tarx_keys_warn_without_transaction(const char *function);
-extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
-extern const char *tarx_keys_acting_user_or_null(void);
+extern void tarx_keys_enter_maintenance_mode(void);
 
 #endif							/* TARX_KEYS_IDENTITY_H */

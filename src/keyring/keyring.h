@@ -22,6 +22,7 @@ typedef enum TarxKeysRowState	/* SQL has these as numbers; the worst is the
 } TarxKeysRowState;
 
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
+extern TarxKeysRowState tarx_keys_check_envelope(const TarxKeysBinding *binding, bytea *envelope);
 extern TarxKeysRowState tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope,
 										   TarxKeysText *value);
 extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,

@@ -58,6 +58,25 @@ tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText
 	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
 }
 
+/* Is this what was sealed to these fields?  Checks, but does not open. */
+TarxKeysRowState
+tarx_keys_check_envelope(const TarxKeysBinding *binding, bytea *envelope)
+{
+	TarxKeysMasterKey master;
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
+	size_t		len = VARSIZE_ANY_EXHDR(envelope);
+	const uint8 *fingerprint = tarx_keys_envelope_fingerprint(bytes, len);
+	bool		ok;
+
+	if (fingerprint == NULL)
+		return TARX_KEYS_ROW_TAMPERED;
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return TARX_KEYS_ROW_WITHOUT_MASTER_KEY;
+	ok = tarx_keys_envelope_open(NULL, &master, binding, bytes, len);
+	sodium_memzero(&master, sizeof(master));
+	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
+}
+
 pg_noreturn static void
 fail_without_master_key(bytea *envelope)
 {

@@ -21,7 +21,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "credentials/credentials.h"
+#include "keyring/keyring.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_doctor_facts);
 PG_FUNCTION_INFO_V1(tarx_keys_doctor_open_directories);

@@ -9,7 +9,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-#include "credentials/credentials.h"
+#include "keyring/keyring.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_keyring_fingerprints);
 PG_FUNCTION_INFO_V1(tarx_keys_fingerprint_of);

@@ -1,70 +1,125 @@
 /*
  * rotation.c
- *	  Seals and stamps stored rows again, with the active master key.
- *
- * Called once a row by the batches of rotate_master_key(): opens what is
- * stored, seals the same value to the same fields, and wipes it before it
- * returns.  NULL for a row that does not open, because it was tampered with or
- * its master key is missing: it stays as it is.
- *
- * Arguments are as in verification.c.
+ *	  Seals and stamps stored rows again, with the active master key; and tells
+ *	  SQL which tables there are to rotate, and what they are made of.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "credentials/credentials.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
 
-PG_FUNCTION_INFO_V1(tarx_keys_reseal_llm_key);
-PG_FUNCTION_INFO_V1(tarx_keys_reseal_secret);
-PG_FUNCTION_INFO_V1(tarx_keys_reseal_audit_ends);
-PG_FUNCTION_INFO_V1(tarx_keys_restamp_platform_key);
+#include "tables/tables.h"
 
-static Datum
-reseal(FunctionCallInfo fcinfo, TarxKeysBindRow bind)
+PG_FUNCTION_INFO_V1(tarx_keys_reseal);
+PG_FUNCTION_INFO_V1(tarx_keys_sealed_columns);
+
+/* The table that a call of reseal() is for; its columns are the arguments behind the first. */
+static const TarxKeysTable *
+table_of(FunctionCallInfo fcinfo)
 {
-	TarxKeysBinding binding;
-	TarxKeysText value;
-	bytea	   *sealed = NULL;
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	TarxKeysTable *table = flinfo->fn_extra;
 
-	if (PG_ARGISNULL(0) || !bind(&binding, &fcinfo->args[1]))
-		PG_RETURN_NULL();
-	if (tarx_keys_try_open(&binding, PG_GETARG_BYTEA_PP(0), &value) == TARX_KEYS_ROW_OK)
-		sealed = tarx_keys_seal(&binding, &value);
-	tarx_keys_secret_wipe(value.secret);
+	if (table != NULL)
+		return table;
+	table = tarx_keys_sealed_table(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "table_name")));
+	if (PG_NARGS() != table->ncolumns + 1)
+		elog(ERROR, "reseal() needs all columns of the table");
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (get_fn_expr_argtype(flinfo, i + 1) != table->columns[i].type)
+			elog(ERROR, "column \"%s\" has another type", table->columns[i].name);
+	}
+	flinfo->fn_extra = table;
+	return table;
+}
+
+/*
+ * reseal(table_name text, VARIADIC columns "any") returns bytea: see
+ * sql/77_rotation.sql.  Columns and not the row as a whole: to make that, the
+ * server fetches and unpacks every column, however long.
+ */
+Datum
+tarx_keys_reseal(PG_FUNCTION_ARGS)
+{
+	const TarxKeysTable *table = table_of(fcinfo);
+	TarxKeysRow row;
+	bytea	   *sealed;
+
+	tarx_keys_row_clear(&row);
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (!PG_ARGISNULL(i + 1))
+			tarx_keys_row_set(&row, i, PG_GETARG_DATUM(i + 1));
+	}
+	sealed = tarx_keys_row_reseal(table, &row);
 	if (sealed == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_BYTEA_P(sealed);
 }
 
-/* reseal_llm_key(ciphertext bytea, ...) returns bytea: see sql/77_rotation.sql */
-Datum
-tarx_keys_reseal_llm_key(PG_FUNCTION_ARGS)
+/*
+ * Descriptions
+ */
+
+static const char *const seal_names[] = {
+	[TARX_KEYS_ENVELOPE] = "envelope",
+	[TARX_KEYS_STAMP] = "stamp",
+	[TARX_KEYS_CHAIN] = "chain"
+};
+
+static const char *const use_names[] = {
+	[TARX_KEYS_BOUND] = "bound",
+	[TARX_KEYS_SCOPE] = "bound",
+	[TARX_KEYS_SEALED] = "sealed",
+	[TARX_KEYS_UNBOUND] = "unbound"
+};
+
+static void
+set_text(Datum *value, bool *isnull, const char *string)
 {
-	return reseal(fcinfo, tarx_keys_bind_llm_key);
+	*isnull = string == NULL;
+	*value = *isnull ? (Datum) 0 : CStringGetTextDatum(string);
 }
 
-/* reseal_secret(ciphertext bytea, ...) returns bytea: likewise */
-Datum
-tarx_keys_reseal_secret(PG_FUNCTION_ARGS)
+static void
+put_columns(ReturnSetInfo *result, int position, const TarxKeysTable *table)
 {
-	return reseal(fcinfo, tarx_keys_bind_secret);
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const TarxKeysColumn *column = &table->columns[i];
+		Datum		values[13];
+		bool		nulls[13] = {false};
+
+		values[0] = Int32GetDatum(position);
+		set_text(&values[1], &nulls[1], table->schema);
+		set_text(&values[2], &nulls[2], table->name);
+		set_text(&values[3], &nulls[3], seal_names[table->seal]);
+		set_text(&values[4], &nulls[4], table->kind);
+		set_text(&values[5], &nulls[5], table->counter);
+		set_text(&values[6], &nulls[6], table->live);
+		values[7] = Int32GetDatum(i + 1);
+		set_text(&values[8], &nulls[8], column->name);
+		set_text(&values[9], &nulls[9], format_type_be(column->type));
+		values[10] = BoolGetDatum(i < table->nkeys);
+		set_text(&values[11], &nulls[11], use_names[column->use]);
+		set_text(&values[12], &nulls[12], column->reason);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 }
 
-/* reseal_audit_ends(sealed_key bytea, ...) returns bytea: likewise */
+/* sealed_columns() returns rows: see sql/70_keyring.sql */
 Datum
-tarx_keys_reseal_audit_ends(PG_FUNCTION_ARGS)
+tarx_keys_sealed_columns(PG_FUNCTION_ARGS)
 {
-	return reseal(fcinfo, tarx_keys_bind_audit_ends);
-}
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			position = 1;
 
-/* restamp_platform_key(stamp bytea, ...) returns bytea: likewise */
-Datum
-tarx_keys_restamp_platform_key(PG_FUNCTION_ARGS)
-{
-	TarxKeysBinding binding;
-
-	if (PG_ARGISNULL(0) || !tarx_keys_bind_platform_key(&binding, &fcinfo->args[1]) ||
-		tarx_keys_check_stamp(&binding, PG_GETARG_BYTEA_PP(0)) != TARX_KEYS_ROW_OK)
-		PG_RETURN_NULL();
-	PG_RETURN_BYTEA_P(tarx_keys_stamp(&binding));
+	InitMaterializedSRF(fcinfo, 0);
+	for (TarxKeysTable *const *table = tarx_keys_sealed_tables; *table != NULL; table++)
+		put_columns(result, position++, *table);
+	put_columns(result, position, &tarx_keys_audit_log);
+	return (Datum) 0;
 }

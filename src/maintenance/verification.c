@@ -2,57 +2,121 @@
  * verification.c
  *	  Whether stored rows are what was written, without telling their values.
  *
- * Called once a row by set-based queries, so each function reads its row's
- * fields from its arguments and asks nothing but the keyring.  What it opens
- * it wipes before it returns.
- *
- * The first argument is the sealed column, which may be NULL no more than what
- * it is bound to; the others are the fields, in the order of tarx_keys.h.
+ * Rows are checked, but not opened.  Whatever one of them holds is the state of
+ * that row alone: none can keep the others from being looked at.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "credentials/credentials.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
-PG_FUNCTION_INFO_V1(tarx_keys_llm_key_state);
-PG_FUNCTION_INFO_V1(tarx_keys_secret_state);
-PG_FUNCTION_INFO_V1(tarx_keys_platform_key_state);
+#include "tables/tables.h"
 
-static Datum
-envelope_state(FunctionCallInfo fcinfo, TarxKeysBindRow bind)
+PG_FUNCTION_INFO_V1(tarx_keys_row_states);
+
+#define ROWS_AT_ONCE	1000
+
+/* Where a table has what the result names; -1 where it has not */
+typedef struct StateScan
 {
-	TarxKeysBinding binding;
-	TarxKeysText value;
-	TarxKeysRowState state;
+	const TarxKeysTable *table;
+	int			columns[3];
+	ReturnSetInfo *result;
+} StateScan;
 
-	if (PG_ARGISNULL(0) || !bind(&binding, &fcinfo->args[1]))
-		PG_RETURN_INT32(TARX_KEYS_ROW_TAMPERED);
-	state = tarx_keys_try_open(&binding, PG_GETARG_BYTEA_PP(0), &value);
-	tarx_keys_secret_wipe(value.secret);
-	PG_RETURN_INT32(state);
+/* The row (project_id uuid, id uuid, name text, state integer) */
+static void
+put_state(const StateScan *scan, const TarxKeysRow *row)
+{
+	Datum		values[4];
+	bool		nulls[4] = {true, true, true, false};
+
+	for (int i = 0; i < 3; i++)
+	{
+		int			column = scan->columns[i];
+
+		if (column < 0 || row->nulls[column])
+			continue;
+		nulls[i] = false;
+		values[i] = i < 2 ? row->values[column] :
+			PointerGetDatum(tarx_keys_shown_text(row->values[column]));
+	}
+	values[3] = Int32GetDatum(tarx_keys_row_state(scan->table, row));
+	tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, values, nulls);
 }
 
-/* llm_key_state(ciphertext bytea, ...) returns integer: see sql/50_llm_keys.sql */
-Datum
-tarx_keys_llm_key_state(PG_FUNCTION_ARGS)
+/* Look at the next rows; false if there are none.  Each in memory of its own */
+static bool
+put_states(const StateScan *scan, Portal cursor, MemoryContext work)
 {
-	return envelope_state(fcinfo, tarx_keys_bind_llm_key);
+	MemoryContext old;
+	uint64		rows;
+
+	SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
+	rows = SPI_processed;
+	old = MemoryContextSwitchTo(work);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		TarxKeysRow row;
+
+		CHECK_FOR_INTERRUPTS();
+		tarx_keys_fetched_row(scan->table, i, &row);
+		put_state(scan, &row);
+		MemoryContextReset(work);
+	}
+	MemoryContextSwitchTo(old);
+	SPI_freetuptable(SPI_tuptable);
+	return rows > 0;
 }
 
-/* secret_state(ciphertext bytea, ...) returns integer: see sql/78_verification.sql */
-Datum
-tarx_keys_secret_state(PG_FUNCTION_ARGS)
+/* The query that the arguments ask for, and its parameters */
+static TarxKeysQuery *
+choose_query(FunctionCallInfo fcinfo, TarxKeysTable *table, Datum *values)
 {
-	return envelope_state(fcinfo, tarx_keys_bind_secret);
+	if (!PG_ARGISNULL(1))
+	{
+		values[0] = PG_GETARG_DATUM(1);
+		return tarx_keys_table_scan_projects_query(table);
+	}
+	if (!PG_ARGISNULL(2))
+	{
+		tarx_keys_require_arg(fcinfo, 3, "max_rows");
+		values[0] = PG_GETARG_DATUM(2);
+		values[1] = PG_GETARG_DATUM(3);
+		return tarx_keys_table_sample_query(table);
+	}
+	return tarx_keys_table_scan_query(table);
 }
 
-/* platform_key_state(stamp bytea, ...) returns integer: likewise */
+/*
+ * row_states(table_name text, project_ids uuid[], percent real, max_rows
+ * bigint) returns rows: see sql/78_verification.sql
+ */
 Datum
-tarx_keys_platform_key_state(PG_FUNCTION_ARGS)
+tarx_keys_row_states(PG_FUNCTION_ARGS)
 {
-	TarxKeysBinding binding;
+	TarxKeysTable *table = tarx_keys_sealed_table(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "table_name")));
+	StateScan		scan = {table, {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
+	tarx_keys_column(table, "name")}, (ReturnSetInfo *) fcinfo->resultinfo};
+	Datum		values[2];
+	TarxKeysQuery *query = choose_query(fcinfo, table, values);
+	MemoryContext work;
+	Portal		cursor;
 
-	if (PG_ARGISNULL(0) || !tarx_keys_bind_platform_key(&binding, &fcinfo->args[1]))
-		PG_RETURN_INT32(TARX_KEYS_ROW_TAMPERED);
-	PG_RETURN_INT32(tarx_keys_check_stamp(&binding, PG_GETARG_BYTEA_PP(0)));
+	InitMaterializedSRF(fcinfo, 0);
+	work = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys row", ALLOCSET_DEFAULT_SIZES);
+	tarx_keys_queries_begin();
+	cursor = tarx_keys_query_open(query, values, GetActiveSnapshot());
+	while (put_states(&scan, cursor, work))
+		;
+	SPI_cursor_close(cursor);
+	tarx_keys_queries_end();
+	MemoryContextDelete(work);
+	return (Datum) 0;
 }

@@ -104,6 +104,7 @@ tarx_keys_encrypt(uint8_t *out, const uint8_t *plain, size_t plainlen,
 /*
  * Decrypt to out[0 .. sealedlen - TARX_KEYS_TAG_BYTES).  False, with nothing
  * of the plaintext in out, when the bytes or the AAD are not what was sealed.
+ * If out is NULL, only check that they are: libsodium decrypts nothing then.
  */
 bool
 tarx_keys_decrypt(uint8_t *out, const uint8_t *sealed, size_t sealedlen,

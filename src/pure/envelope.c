@@ -129,7 +129,7 @@ tarx_keys_envelope_plain_len(size_t len)
 /*
  * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)).  False,
  * with no plaintext in out, unless every byte and every bound field is as
- * sealed.
+ * sealed.  If out is NULL, the envelope is only checked, and stays closed.
  */
 bool
 tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,

@@ -8,6 +8,7 @@
 #ifndef TARX_KEYS_PURE_H
 #define TARX_KEYS_PURE_H
 
+#include "pure/audit_chain.h"
 #include "pure/baseurl.h"
 #include "pure/crypto.h"
 #include "pure/envelope.h"

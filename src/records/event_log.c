@@ -19,6 +19,7 @@
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 
+#include "identity/identity.h"
 #include "records/records.h"
 
 #define NO_VALUE	"-"
@@ -145,30 +146,4 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 			 errhidestmt(true),
 			 errhidecontext(true)));
 	pfree(line.data);
-}
-
-/*
- * Whether an error is a refusal, one of ours: as opposed to a cancelled query,
- * memory that is short, and the like.
- */
-bool
-tarx_keys_is_refusal(int sqlerrcode)
-{
-	return sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
-		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
-}
-
-/*
- * While an error is on its way out of a call that would have changed something:
- * log it if that was refused for who acts.  The audit log, which such a call
- * rolls back, has nothing of it.  project_id and object_id may be NULL.
- */
-void
-tarx_keys_log_refused_change(const pg_uuid_t *project_id, const pg_uuid_t *object_id)
-{
-	int			sqlerrcode = geterrcode();
-
-	if (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE || sqlerrcode == ERRCODE_TK_NO_ACTING_USER)
-		tarx_keys_log_event("manage", TARX_KEYS_REFUSED, project_id, object_id,
-							unpack_sql_state(sqlerrcode));
 }

@@ -21,14 +21,60 @@ typedef struct TarxKeysChain
 extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
 extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
-extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
-										   const pg_uuid_t *first);
 extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
 							const pg_uuid_t *object_id, text *object_name);
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
 									const pg_uuid_t *object_id, text *object_name);
 
-extern bool tarx_keys_bind_audit_ends(TarxKeysBinding *binding, const NullableDatum *fields);
+/* audit_ends.c */
+extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
+										   const pg_uuid_t *first);
+
+/* what the files of the audit log offer each other only */
+typedef struct TarxKeysAuditEnds
+{
+	TarxKeysChain chain;
+	int32		lane;			/* from 0 */
+	TarxKeysChainEnds at;
+	bytea	   *sealed_key;
+	TarxKeysText key;			/* of the chain's stamps */
+} TarxKeysAuditEnds;
+
+typedef enum TarxKeysEndsState
+{
+	TARX_KEYS_ENDS_GOOD,
+	TARX_KEYS_ENDS_MISSING,
+	TARX_KEYS_ENDS_CHANGED,
+	TARX_KEYS_ENDS_WITHOUT_MASTER_KEY
+} TarxKeysEndsState;
+
+/* How far a chain is followed, and when to stop */
+typedef struct TarxKeysAuditWalk
+{
+	const TarxKeysAuditEnds *ends;
+	bool		only_old;		/* stop at a row that is not older */
+	TimestampTz before;
+	TarxKeysChainWalk good;		/* up to the last row that was taken */
+	TarxKeysChainWalk to_check; /* and the row behind it, which stopped the walk */
+	bool		stopped;
+	TarxKeysChainBreak why;
+} TarxKeysAuditWalk;
+
+extern Oid	tarx_keys_audit_ends_oid(void);
+extern void tarx_keys_check_audit_action(const char *action);
+pg_noreturn extern void tarx_keys_fail_chain(const TarxKeysChain *chain);
+extern TarxKeysEndsState tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 lane,
+												   Snapshot snapshot, TarxKeysAuditEnds *ends);
+extern const char *tarx_keys_audit_ends_problem(TarxKeysEndsState state,
+												const TarxKeysAuditEnds *ends);
+extern void tarx_keys_audit_read_locked_ends(const TarxKeysChain *chain, int32 lane,
+											 TarxKeysAuditEnds *ends);
+extern void tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends);
+extern bool tarx_keys_audit_chain_exists(const TarxKeysChain *chain);
+extern bool tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides);
+extern void tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot);
+extern void tarx_keys_audit_lock_rows(void);
+extern void tarx_keys_audit_log_operation(const char *operation);
 
 /* event_log.c: lines in the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
@@ -37,9 +83,6 @@ extern bool tarx_keys_bind_audit_ends(TarxKeysBinding *binding, const NullableDa
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate);
-extern bool tarx_keys_is_refusal(int sqlerrcode);
-extern void tarx_keys_log_refused_change(const pg_uuid_t *project_id,
-										 const pg_uuid_t *object_id);
 
 /* usage.c: how often, and when last, each key was used */
 typedef enum TarxKeysUsageKind

@@ -486,9 +486,10 @@ tarx_keys_usage_of(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_usage_name_id_sql(PG_FUNCTION_ARGS)
 {
-	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, 0, "name");
+	text	   *name = tarx_keys_arg_text(fcinfo, 0, "name");
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 
-	tarx_keys_usage_name_id(name.data, name.len, id->data);
+	/* valid names are ASCII; any other is taken as it stands in the table */
+	tarx_keys_usage_name_id(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), id->data);
 	PG_RETURN_UUID_P(id);
 }

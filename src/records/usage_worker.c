@@ -50,8 +50,8 @@ PGDLLEXPORT void tarx_keys_usage_worker_main(Datum arg);
 PGDLLEXPORT void tarx_keys_usage_flush_main(Datum arg);
 
 static TarxKeysQuery flush_query = {
-	"SELECT tarx_keys_internal.flush_last_used($1, $2, $3, $4)",
-	4, {UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID}, NULL
+	.sql = "SELECT tarx_keys_internal.flush_last_used($1, $2, $3, $4)",
+	.nargs = 4, .argtypes = {UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static void

@@ -21,11 +21,13 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/fmgroids.h"
@@ -35,6 +37,7 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
+#include "identity/identity.h"
 #include "tables/tables.h"
 
 static TarxKeysTable *known_tables = NULL;
@@ -45,7 +48,10 @@ forget_table(Datum arg pg_attribute_unused(), Oid relid)
 	for (TarxKeysTable *table = known_tables; table != NULL; table = table->next)
 	{
 		if (relid == InvalidOid || relid == table->relid)
+		{
 			table->is_known = false;
+			table->invalidations++;
+		}
 	}
 }
 
@@ -114,25 +120,37 @@ is_key_index(const TarxKeysTable *table, Oid indexid)
 	return ok;
 }
 
+/* The index of the primary key, if rows can be looked up in it; else InvalidOid */
+static Oid
+usable_index(TarxKeysTable *table, Relation relation)
+{
+	Form_pg_class form = relation->rd_rel;
+	Oid			indexid;
+
+	if (form->relkind != RELKIND_RELATION || form->relam != HEAP_TABLE_AM_OID ||
+		form->relhassubclass || form->relispartition ||
+		!find_columns(table, RelationGetDescr(relation)) ||
+		OidIsValid(get_extension_oid("citus", true)))
+		return InvalidOid;
+	indexid = tarx_keys_primary_key_index(relation);
+	return OidIsValid(indexid) && is_key_index(table, indexid) ? indexid : InvalidOid;
+}
+
+/*
+ * Learn about the table, which the caller has locked.  An invalidation that
+ * arrives while we look must not be forgotten: what we have found serves this
+ * call, and the next one looks again.
+ */
 static void
 learn(TarxKeysTable *table, Relation relation)
 {
-	Form_pg_class form = relation->rd_rel;
+	uint64		before;
 
 	watch(table);
 	table->relid = RelationGetRelid(relation);
-	table->indexid = InvalidOid;
-	if (form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID &&
-		!form->relhassubclass && !form->relispartition &&
-		find_columns(table, RelationGetDescr(relation)) &&
-		!OidIsValid(get_extension_oid("citus", true)))
-	{
-		Oid			indexid = tarx_keys_primary_key_index(relation);
-
-		if (OidIsValid(indexid) && is_key_index(table, indexid))
-			table->indexid = indexid;
-	}
-	table->is_known = true;
+	before = table->invalidations;
+	table->indexid = usable_index(table, relation);
+	table->is_known = table->invalidations == before;
 }
 
 /*
@@ -173,13 +191,14 @@ lock_for_spi(TarxKeysTable *table, Relation relation, const pg_uuid_t *project_i
 	OwnerCall	call;
 
 	begin_as_owner(&call, relation, project_id);
-	tarx_keys_query_lock(&table->query);
+	tarx_keys_query_lock(tarx_keys_table_find_query(table));
 	end_as_owner(&call);
 }
 
+/* In memory of the caller, because SPI's is gone with its connection */
 static HeapTuple
 find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
-			const pg_uuid_t *project_id, const pg_uuid_t *id, TupleDesc *desc)
+			const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
 {
 	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(id)};
 	OwnerCall	call;
@@ -187,12 +206,13 @@ find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 	MemoryContext context = CurrentMemoryContext;
 
 	begin_as_owner(&call, relation, project_id);
-	if (tarx_keys_query_run_at(&table->query, values, snapshot) > 0)
+	if (tarx_keys_query_run_at(tarx_keys_table_find_query(table), values, snapshot) > 0)
 	{
 		MemoryContext spi_context = MemoryContextSwitchTo(context);
 
 		tuple = heap_copytuple(SPI_tuptable->vals[0]);
-		*desc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
+		SPI_tuptable->vals[0] = tuple;
+		tarx_keys_fetched_row(table, 0, row);
 		MemoryContextSwitchTo(spi_context);
 	}
 	end_as_owner(&call);
@@ -233,47 +253,51 @@ tarx_keys_table_close(Relation relation)
 	table_close(relation, NoLock);
 }
 
-static HeapTuple
-find_by_index(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
-			  const pg_uuid_t *project_id, const pg_uuid_t *id)
+/* Copy the columns of a row that the slot has, in the order of the description. */
+static void
+read_slot(const TarxKeysTable *table, TupleTableSlot *slot, TarxKeysRow *row)
 {
-	ScanKeyData key[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	HeapTuple	tuple = ExecCopySlotHeapTuple(slot);
 
-	ScanKeyInit(&key[0], table->attnums[0], BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(project_id));
-	ScanKeyInit(&key[1], table->attnums[1], BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(id));
-	scan = systable_beginscan(relation, table->indexid, true, snapshot, 2, key);
-	tuple = systable_getnext(scan);
-	if (tuple != NULL)
-		tuple = heap_copytuple(tuple);
-	systable_endscan(scan);
-	return tuple;
+	for (int i = 0; i < table->ncolumns; i++)
+		row->values[i] = heap_getattr(tuple, table->attnums[i], desc, &row->nulls[i]);
+}
+
+static bool
+find_by_index(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+			  const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
+{
+	Relation	index = index_open(table->indexid, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(relation, NULL);
+	IndexScanDesc scan = tarx_keys_index_beginscan(relation, index, snapshot, 2);
+	ScanKeyData key[2];
+	bool		found;
+
+	/* the index has the columns of the key in this order */
+	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(project_id));
+	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
+	index_rescan(scan, key, 2, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
+		read_slot(table, slot, row);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	return found;
 }
 
 /*
  * Find the row with this primary key that the snapshot has; false if there is
- * none.  values and nulls become the table's columns, in the current memory
- * context, toasted ones as they are stored: the snapshot must outlive them.
+ * none.  The row is in the current memory context, but values that are stored
+ * elsewhere still are: see tarx_keys_row_detoast(), before the snapshot goes.
  */
 bool
 tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,
-					 const pg_uuid_t *project_id, const pg_uuid_t *id,
-					 Datum *values, bool *nulls)
+					 const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
 {
-	TupleDesc	desc = RelationGetDescr(relation);
-	bool		direct = OidIsValid(table->indexid);
-	HeapTuple	tuple;
-
-	if (direct)
-		tuple = find_by_index(table, relation, snapshot, project_id, id);
-	else
-		tuple = find_by_spi(table, relation, snapshot, project_id, id, &desc);
-	if (tuple == NULL)
-		return false;
-	for (int i = 0; i < table->ncolumns; i++)
-		values[i] = heap_getattr(tuple, direct ? table->attnums[i] : i + 1, desc, &nulls[i]);
-	return true;
+	tarx_keys_row_clear(row);
+	if (OidIsValid(table->indexid))
+		return find_by_index(table, relation, snapshot, project_id, id, row);
+	return find_by_spi(table, relation, snapshot, project_id, id, row) != NULL;
 }

@@ -1,0 +1,84 @@
+/*
+ * act_as.c
+ *	  Makes a user the acting one: act_as(), and what login() has in common with it.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "access/xact.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_act_as);
+
+/*
+ * Make this the identity of the transaction, or of what remains of the
+ * savepoint; returns the user's role in the active project, or NULL if there
+ * is none.  42501 if the user is no member of that project, or may not be in
+ * it.
+ *
+ * The identity comes first, because the look-up of the membership is itself
+ * subject to row security by the acting user.  If it is refused, the error
+ * takes it back.
+ */
+const char *
+tarx_keys_become(const TarxKeysIdentity *identity)
+{
+	TarxKeysRole role;
+
+	tarx_keys_set_identity(identity);
+	if (identity->project_id == NULL)
+		return NULL;
+
+	role = tarx_keys_role_of(identity->project_id, identity->user_id);
+	if (role == TARX_KEYS_ROLE_NONE || !tarx_keys_identity_admits(identity->project_id))
+		tarx_keys_deny_project(identity->project_id);
+	tarx_keys_set_active_project(identity->project_id);
+	return role == TARX_KEYS_ROLE_ADMIN ? "admin" : "member";
+}
+
+/* Warn who sets an identity where it cannot last. */
+void
+tarx_keys_warn_without_transaction(const char *function)
+{
+	if (!IsTransactionBlock())
+		ereport(WARNING,
+				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
+				 errmsg("%s lasts only for this statement, because there is no transaction block",
+						function),
+				 errhint("Call it after BEGIN, in the transaction that it is meant for.")));
+}
+
+static void
+check_assertion_allowed(void)
+{
+	if (tarx_keys_setting_require_login())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("tarx_keys.act_as() is refused by tarx_keys.require_login"),
+				 errhint("Call tarx_keys.login() with the user's platform key.")));
+	if (tarx_keys_identity_is_proven())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a proven identity cannot be replaced by tarx_keys.act_as()"),
+				 errhint("Use another transaction.")));
+}
+
+/* act_as(user_id text, project_id uuid): see sql/10_identity.sql */
+Datum
+tarx_keys_act_as(PG_FUNCTION_ARGS)
+{
+	TarxKeysIdentity identity = {NULL, NULL, false, false, "", ""};
+	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
+
+	tarx_keys_check_user_id(&user_id);
+	check_assertion_allowed();
+	tarx_keys_warn_without_transaction("tarx_keys.act_as()");
+	identity.user_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	if (!PG_ARGISNULL(1))
+		identity.project_id = PG_GETARG_UUID_P(1);
+	(void) tarx_keys_become(&identity);
+	PG_RETURN_VOID();
+}
+

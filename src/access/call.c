@@ -1,0 +1,213 @@
+/*
+ * call.c
+ *	  The one way into every call: enter, run, and note what came of it.
+ *
+ * A call that changes something of a project enters it with the role that it
+ * needs, and takes its lane of the audit log before it locks any row.  A call
+ * that resolves or logs in is logged and counted, whether it succeeds or not;
+ * a change is in the audit log, which a refused one rolls back with all else,
+ * so there is a line in the server log for who was refused.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "utils/builtins.h"
+
+#include "access/access.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_enter_as_member);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_as_admin);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_new_project);
+
+/* What the call is about, as it is known by now */
+void
+tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists)
+{
+	call->object = *id;
+	call->has_object = true;
+	call->object_exists = exists;
+}
+
+/*
+ * Noting
+ */
+
+/*
+ * Is the error a refusal, one of ours?  As opposed to a cancelled query, memory
+ * that is short, and the like.  A change is refused for who acts only: the
+ * other errors tell of its arguments.
+ */
+static bool
+is_refusal(const TarxKeysCall *call, int sqlerrcode)
+{
+	if (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
+		return true;
+	if (call->is_change)
+		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER;
+	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
+}
+
+/* Of what project a use is counted: platform keys belong to none. */
+static void
+count(const TarxKeysCall *call, const pg_uuid_t *id, bool allowed)
+{
+	tarx_keys_usage_count(call->kind,
+						  call->kind == TARX_KEYS_USAGE_PLATFORM_KEY ? NULL : call->project_id,
+						  id, allowed);
+}
+
+/* While the error is on its way out: no look-up in a catalog */
+static void
+note_refused(const TarxKeysCall *call, int sqlerrcode)
+{
+	if (!is_refusal(call, sqlerrcode))
+		return;
+	tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id,
+						call->has_object ? &call->object : NULL, unpack_sql_state(sqlerrcode));
+	if (call->object_exists && !call->is_change)
+		count(call, &call->object, false);
+	if (call->refused != NULL)
+		call->refused(sqlerrcode);
+}
+
+static void
+note_object(const TarxKeysCall *call, const pg_uuid_t *id)
+{
+	tarx_keys_log_event(call->event, TARX_KEYS_ALLOWED, call->project_id, id, NULL);
+	count(call, id, true);
+}
+
+static void
+note_allowed(const TarxKeysCall *call)
+{
+	if (call->is_change)
+		return;
+	if (call->objects == NULL && call->has_object)
+		note_object(call, &call->object);
+	for (uint64 i = 0; i < call->nobjects; i++)
+		note_object(call, &call->objects[i]);
+}
+
+/* Run a call; log and count it, whether it succeeds or not. */
+void
+tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		run(call, arg);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		note_refused(call, geterrcode());
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	note_allowed(call);
+}
+
+/*
+ * Entering
+ */
+
+/* Enter a project that is about to be created; any acting user may. */
+static void
+enter_new_project(const pg_uuid_t *project_id)
+{
+	tarx_keys_require_manager();
+	if (!tarx_keys_identity_admits(project_id))
+		tarx_keys_deny_project(project_id);
+	tarx_keys_enter_project(project_id);
+}
+
+static void
+enter_with_role(const pg_uuid_t *project_id, TarxKeysRole least)
+{
+	char	   *user_id = tarx_keys_acting_user();
+	TarxKeysChain chain = tarx_keys_project_chain(project_id);
+	TarxKeysRole role;
+
+	tarx_keys_require_manager();
+	tarx_keys_check_project(project_id);
+	if (!tarx_keys_identity_admits(project_id))
+		tarx_keys_deny_project(project_id);
+	role = tarx_keys_role_of(project_id, user_id);
+	if (role == TARX_KEYS_ROLE_NONE)
+		tarx_keys_deny_project(project_id);
+	if (role < least)
+		tarx_keys_deny_not_admin(project_id);
+	tarx_keys_enter_project(project_id);
+	(void) tarx_keys_audit_lock_lane(&chain);
+}
+
+static void
+enter(TarxKeysCall *call, void *arg)
+{
+	TarxKeysRole least = *(TarxKeysRole *) arg;
+
+	if (least == TARX_KEYS_ROLE_NONE)
+		enter_new_project(call->project_id);
+	else
+		enter_with_role(call->project_id, least);
+}
+
+/*
+ * Enter a project to change something, as the acting user, who must have this
+ * role in it at least; or, with no role, a project that is about to be created.
+ * It is the active project until the calling SQL function returns.
+ */
+void
+tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least)
+{
+	TarxKeysCall call = {.event = "manage", .is_change = true, .project_id = project_id};
+
+	tarx_keys_run_call(&call, enter, &least);
+}
+
+/* The same for SQL functions: enter_as_admin(project_id uuid) and so on */
+Datum
+tarx_keys_enter_as_admin(PG_FUNCTION_ARGS)
+{
+	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
+	PG_RETURN_VOID();
+}
+
+Datum
+tarx_keys_enter_as_member(PG_FUNCTION_ARGS)
+{
+	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_MEMBER);
+	PG_RETURN_VOID();
+}
+
+Datum
+tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
+{
+	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_NONE);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Enter the acting user's own keys, which belong to no project, to change them;
+ * returns the chain of the audit log, whose lane is locked.  A key that can do
+ * less must not make one that can do more, nor take away one that can.
+ */
+TarxKeysChain
+tarx_keys_enter_own_keys(void)
+{
+	TarxKeysChain chain;
+	TarxKeysText user_id;
+
+	tarx_keys_require_manager();
+	if (tarx_keys_identity_is_narrowed())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a platform key that is narrowed to projects cannot create or revoke platform keys"),
+				 errhint("Log in with a platform key for all of your projects.")));
+	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &user_id))
+		elog(ERROR, "acting user is not valid text");
+	chain = tarx_keys_personal_chain_of(&user_id);
+	(void) tarx_keys_audit_lock_lane(&chain);
+	return chain;
+}

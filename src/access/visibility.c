@@ -1,0 +1,107 @@
+/*
+ * visibility.c
+ *	  What row security asks: which projects the acting user may see.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "access/access.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
+PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
+
+/* What visible_project_ids() found, for the rest of one query. */
+typedef struct VisibleProjects
+{
+	uint64		identity;
+	Datum		project_ids;
+} VisibleProjects;
+
+static TarxKeysQuery projects_query = {
+	.sql = "SELECT m.project_id FROM tarx_keys.project_members m"
+	" WHERE m.user_id OPERATOR(pg_catalog.=) $1"
+	" AND ($2 IS NULL OR m.project_id OPERATOR(pg_catalog.=) $2)"
+	" AND ($3 IS NULL OR m.project_id OPERATOR(pg_catalog.=) ANY ($3))",
+	.nargs = 3, .argtypes = {TEXTOID, UUIDOID, UUIDARRAYOID}
+};
+
+/* The project ids that the query's snapshot gives the acting user, as uuid[]. */
+static Datum
+find_visible_projects(MemoryContext context)
+{
+	Datum		values[3] = {(Datum) 0, (Datum) 0, (Datum) 0};
+	char		nulls[3] = {' ', 'n', 'n'};
+	const pg_uuid_t *active = tarx_keys_active_project();
+	uint64		count;
+	Datum	   *ids;
+	ArrayType  *array;
+	MemoryContext spi_context;
+
+	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
+	if (active != NULL)
+	{
+		values[1] = UUIDPGetDatum(active);
+		nulls[1] = ' ';
+	}
+	if (tarx_keys_allowed_projects(&values[2]))
+		nulls[2] = ' ';
+	tarx_keys_queries_begin();
+	count = tarx_keys_query_run(&projects_query, values, nulls, true);
+	ids = palloc(sizeof(Datum) * (count + 1));
+	for (uint64 i = 0; i < count; i++)
+	{
+		bool		isnull;
+
+		ids[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+	}
+	spi_context = MemoryContextSwitchTo(context);
+	array = construct_array(ids, (int) count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+	MemoryContextSwitchTo(spi_context);
+	tarx_keys_queries_end();
+	return PointerGetDatum(array);
+}
+
+/*
+ * visible_project_ids() returns uuid[]: what row security compares with.  It
+ * is STABLE, and one query may ask for every row or rescan: the answer is kept
+ * for as long as the calling expression is, unless the identity changes.
+ */
+Datum
+tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
+{
+	VisibleProjects *cache = fcinfo->flinfo->fn_extra;
+
+	if (cache == NULL)
+	{
+		cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(VisibleProjects));
+		fcinfo->flinfo->fn_extra = cache;
+	}
+	if (cache->project_ids == (Datum) 0 || cache->identity != tarx_keys_identity_count())
+	{
+		cache->project_ids = find_visible_projects(fcinfo->flinfo->fn_mcxt);
+		cache->identity = tarx_keys_identity_count();
+	}
+	PG_RETURN_DATUM(cache->project_ids);
+}
+
+/* audited_project_id() returns uuid: see sql/75_audit.sql */
+Datum
+tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
+{
+	const char *user_id = tarx_keys_acting_user();
+	const pg_uuid_t *project_id = tarx_keys_active_project();
+
+	if (project_id == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("there is no active project"),
+				 errhint("Name the project in tarx_keys.%s().", tarx_keys_identity_call())));
+	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
+		tarx_keys_deny_not_admin(project_id);
+	PG_RETURN_UUID_P(project_id);
+}

@@ -1,0 +1,194 @@
+/*
+ * login.c
+ *	  login(): a platform key makes its user the acting one.
+ *
+ * Looks the token's hash up, checks the row's stamp, and makes the user the
+ * acting one.  Whatever is wrong with a token, the error is the same.  Writes
+ * to no table, so that it runs on a standby.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "credentials/credentials.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_login);
+
+/* A login's arguments and result */
+typedef struct Login
+{
+	FunctionCallInfo fcinfo;
+	Datum		row;
+} Login;
+
+static TarxKeysQuery token_query = {
+	TARX_KEYS_SELECT(tarx_keys_platform_keys, "WHERE t.token_hash OPERATOR(pg_catalog.=) $1"),
+	.nargs = 1, .argtypes = {BYTEAOID}
+};
+
+pg_noreturn static void
+fail_login(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_LOGIN_FAILED),
+			 errmsg("login failed"),
+			 errhidestmt(true), /* it may have the better part of a token */
+			 errhint("The platform key is wrong, expired or revoked. Create a new one with tarx_keys.create_platform_key().")));
+}
+
+/*
+ * The hash of a token that has the form and its checksum; else login fails.
+ * A token is ASCII, so it is the same in any encoding.
+ */
+static bytea *
+hash_token(const text *token)
+{
+	const char *data = VARDATA_ANY(token);
+	size_t		len = VARSIZE_ANY_EXHDR(token);
+	uint8		hash[TARX_KEYS_HASH_BYTES];
+
+	if (!tarx_keys_token_has_form(data, len) ||
+		!tarx_keys_token_has_checksum(data, tarx_keys_token_checksum(data)))
+		fail_login();
+	tarx_keys_hash(hash, (const uint8 *) data, len);
+	return tarx_keys_make_bytea(hash, sizeof(hash));
+}
+
+/* Why a stamp is not right only the server log says. */
+static void
+log_missing_master_key(const TarxKeysRow *key)
+{
+	bytea	   *stamp = DatumGetByteaPP(key->values[PLATFORM_KEY_STAMP]);
+	char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
+	tarx_keys_fingerprint_hex(tarx_keys_stamp_fingerprint((const uint8 *) VARDATA_ANY(stamp),
+														  VARSIZE_ANY_EXHDR(stamp)), hex);
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("tarx_keys: a stamp cannot be checked, because the master key with fingerprint %s is not in the keyring", hex),
+			 errhidestmt(true)));
+}
+
+/*
+ * The key of a token, if its stamp is right; else login fails, and the call
+ * knows the key if there is one.  In SPI's memory.
+ */
+static void
+fetch_key(TarxKeysCall *call, const text *token, TarxKeysRow *key)
+{
+	Datum		values[1] = {PointerGetDatum(hash_token(token))};
+	TarxKeysRowState state;
+
+	if (tarx_keys_query_run_latest(&token_query, values, NULL) != 1)
+		fail_login();
+	tarx_keys_fetched_row(&tarx_keys_platform_keys, 0, key);
+	tarx_keys_call_object(call, DatumGetUUIDP(key->values[PLATFORM_KEY_ID]), true);
+	state = tarx_keys_row_state(&tarx_keys_platform_keys, key);
+	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
+		log_missing_master_key(key);
+	if (state != TARX_KEYS_ROW_OK)
+		fail_login();
+	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT] &&
+		DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]) <= GetCurrentTimestamp())
+		fail_login();
+}
+
+/* What a key that was authenticated proves, in the caller's memory */
+static TarxKeysIdentity
+identity_of(const TarxKeysRow *key, MemoryContext context)
+{
+	TarxKeysIdentity identity = {.proven = true, .allowed_projects = "", .expires_at = ""};
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	identity.user_id = TextDatumGetCString(key->values[PLATFORM_KEY_USER_ID]);
+	identity.read_only = DatumGetBool(key->values[PLATFORM_KEY_READ_ONLY]);
+	if (!key->nulls[PLATFORM_KEY_PROJECT_IDS])
+		identity.allowed_projects = OidOutputFunctionCall(F_ARRAY_OUT,
+														  key->values[PLATFORM_KEY_PROJECT_IDS]);
+	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT])
+		identity.expires_at = psprintf(INT64_FORMAT,
+									   (int64) DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]));
+	MemoryContextSwitchTo(old);
+	return identity;
+}
+
+/* The result row (user_id text, role text) */
+static Datum
+form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role)
+{
+	Datum		values[2];
+	bool		nulls[2] = {false, role == NULL};
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	values[0] = CStringGetTextDatum(user_id);
+	values[1] = role == NULL ? (Datum) 0 : CStringGetTextDatum(role);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+static void
+check_throttle(void)
+{
+	if (!tarx_keys_throttle_allows(GetSessionUserId()))
+		ereport(ERROR,
+				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),
+				 errmsg("too many failed logins"),
+				 errhint("Try again in a minute. The server log tells which logins failed; tarx_keys.login_failures_per_minute is the limit.")));
+}
+
+static void
+log_in(TarxKeysCall *call, void *arg)
+{
+	Login	   *login = arg;
+	FunctionCallInfo fcinfo = login->fcinfo;
+	MemoryContext context = CurrentMemoryContext;
+	TarxKeysIdentity identity;
+	TarxKeysRow key;
+
+	check_throttle();
+	/* no fault of the token, and the same for any */
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
+	tarx_keys_enter_maintenance_mode();
+	tarx_keys_queries_begin();
+	fetch_key(call, tarx_keys_arg_text(fcinfo, 0, "token"), &key);
+	identity = identity_of(&key, context);
+	tarx_keys_queries_end();
+
+	tarx_keys_warn_without_transaction("tarx_keys.login()");
+	identity.project_id = call->project_id;
+	login->row = form_login(fcinfo, identity.user_id, tarx_keys_become(&identity));
+}
+
+static void
+note_failure(int sqlerrcode)
+{
+	if (sqlerrcode == ERRCODE_TK_LOGIN_FAILED)
+		tarx_keys_throttle_failed(GetSessionUserId());
+}
+
+/*
+ * login(token text, project_id uuid) returns (user_id text, role text): see
+ * sql/60_platform_keys.sql.  A platform key is counted as one of no project.
+ */
+Datum
+tarx_keys_login(PG_FUNCTION_ARGS)
+{
+	TarxKeysCall call = {.event = "login", .kind = TARX_KEYS_USAGE_PLATFORM_KEY,
+	.refused = note_failure};
+	Login		login = {.fcinfo = fcinfo};
+
+	tarx_keys_redaction_mark("login");
+	if (!PG_ARGISNULL(1))
+		call.project_id = PG_GETARG_UUID_P(1);
+	tarx_keys_run_call(&call, log_in, &login);
+	PG_RETURN_DATUM(login.row);
+}

@@ -1,0 +1,353 @@
+/*
+ * resolve_secrets.c
+ *	  Resolves the named secrets of projects.
+ *
+ * Values never go to disk from here: the rows of resolve_secrets() have a
+ * store of their own that does not spill.  Nothing is locked or written.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+
+#include "credentials/credentials.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_secret);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets_sealed);
+
+static TarxKeysQuery named_query = {
+	TARX_KEYS_SELECT(tarx_keys_secrets,
+					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.name OPERATOR(pg_catalog.=) ANY ($2)"
+					 " ORDER BY t.name"),
+	.nargs = 2, .argtypes = {UUIDOID, TEXTARRAYOID}
+};
+
+static TarxKeysQuery all_query = {
+	TARX_KEYS_SELECT(tarx_keys_secrets, "WHERE t.project_id OPERATOR(pg_catalog.=) $1 ORDER BY t.name"),
+	.nargs = 1, .argtypes = {UUIDOID}
+};
+
+/*
+ * Names
+ */
+
+/* A valid name is shown as it is. */
+static void
+append_name(StringInfo out, TarxKeysSpan name)
+{
+	appendBinaryStringInfo(out, name.data, (int) name.len);
+}
+
+pg_noreturn static void
+fail_not_found(TarxKeysTextList *names)
+{
+	tarx_keys_fail_secrets_not_found(tarx_keys_texts_quoted(names, append_name), names->count);
+}
+
+/* TK011 for one */
+void
+tarx_keys_fail_secret_name(text *name)
+{
+	TarxKeysTextList	list = {NULL, 0, 0};
+
+	tarx_keys_texts_add(&list, tarx_keys_span(name));
+	fail_not_found(&list);
+}
+
+/* TK004.  Of a name that none of our functions accepts nothing is shown. */
+pg_noreturn static void
+fail_integrity(TarxKeysSpan name)
+{
+	bool		valid = tarx_keys_check_secret_name_text(name.data, name.len) == TARX_KEYS_TEXT_OK;
+
+	tarx_keys_fail_secret_integrity(valid ? pnstrdup(name.data, name.len) : "?");
+}
+
+/* A name that may be shown from here on; an error if it is NULL or none. */
+text *
+tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n)
+{
+	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, n, "name");
+
+	tarx_keys_check_secret_name(&name, "name");
+	/* ASCII, so it is the same in all encodings */
+	return cstring_to_text_with_len(name.data, (int) name.len);
+}
+
+/* The names in an array, sorted, each once */
+static TarxKeysTextList
+names_argument(FunctionCallInfo fcinfo, int n)
+{
+	TarxKeysTextList	list = {NULL, 0, 0};
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		TarxKeysText name = {NULL, 0, NULL};
+		TarxKeysSpan span;
+
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("an element of names must not be null"),
+					 errhint("Leave names out to get all secrets of the project.")));
+		span = tarx_keys_span(DatumGetTextPP(elements[i]));
+		name.data = unconstify(char *, span.data);
+		name.len = span.len;
+		tarx_keys_check_secret_name(&name, "an element of names");
+		tarx_keys_texts_add(&list, span);
+	}
+	tarx_keys_texts_sort(&list);
+	return list;
+}
+
+/*
+ * Finding and opening
+ */
+
+/* TK011 unless the rows in SPI_tuptable, which are sorted as well, have all the names. */
+static void
+check_all_found(const TarxKeysTextList *names, const TarxKeysResolvedSecrets *found)
+{
+	TarxKeysTextList	missing = {NULL, 0, 0};
+	uint64		row = 0;
+
+	for (size_t i = 0; i < names->count; i++)
+	{
+		if (row < found->count &&
+			tarx_keys_compare_spans(tarx_keys_span(found->names[row]), names->items[i].text) == 0)
+			row++;
+		else
+		{
+			tarx_keys_texts_add(&missing, names->items[i].text);
+			/* as messages name them in the order in which the caller did */
+			missing.items[missing.count - 1].place = names->items[i].place;
+		}
+	}
+	if (missing.count > 0)
+		fail_not_found(&missing);
+	if (row < found->count)
+		elog(ERROR, "a secret was found that nobody asked for");
+}
+
+/* Run the query; the names and ids of what was found go to *found. */
+static void
+find(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found, Snapshot snapshot)
+{
+	TarxKeysQuery *query = found->asked == NULL ? &all_query : &named_query;
+	Datum		values[2] = {UUIDPGetDatum(project_id), (Datum) 0};
+
+	if (found->asked != NULL)
+		values[1] = tarx_keys_texts_array(found->asked);
+	found->count = tarx_keys_query_run_at(query, values, snapshot);
+	found->names = palloc(sizeof(text *) * (found->count + 1));
+	found->ids = palloc(sizeof(pg_uuid_t) * (found->count + 1));
+	found->values = palloc0(sizeof(TarxKeysText) * (found->count + 1));
+	for (uint64 i = 0; i < found->count; i++)
+	{
+		TarxKeysRow row;
+		TarxKeysSpan name;
+
+		tarx_keys_fetched_row(&tarx_keys_secrets, i, &row);
+		found->names[i] = DatumGetTextPP(row.values[SECRET_NAME]);
+		name = tarx_keys_span(found->names[i]);
+		tarx_keys_usage_name_id(name.data, name.len, found->ids[i].data);
+	}
+}
+
+static void
+open_row(TarxKeysResolvedSecrets *found, uint64 n)
+{
+	TarxKeysRow row;
+
+	tarx_keys_fetched_row(&tarx_keys_secrets, n, &row);
+	if (!tarx_keys_row_open(&tarx_keys_secrets, &row, found->recipient != NULL, &found->values[n]))
+		fail_integrity(tarx_keys_span(found->names[n]));
+}
+
+/*
+ * Find and open secrets of the project as they are by now: those that are
+ * named, which must all exist, or all there are.  In an SPI connection; all
+ * are opened before the caller makes the first copy.
+ */
+static void
+run_resolve(TarxKeysCall *call, void *arg)
+{
+	TarxKeysResolvedSecrets *found = arg;
+	Snapshot	snapshot;
+
+	tarx_keys_enter_project(call->project_id);
+	tarx_keys_query_lock(found->asked == NULL ? &all_query : &named_query);
+	snapshot = tarx_keys_latest_snapshot();
+	find(call->project_id, found, snapshot);
+	if (found->asked != NULL)
+		check_all_found(found->asked, found);
+	for (uint64 i = 0; i < found->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		tarx_keys_call_object(call, &found->ids[i], true);
+		open_row(found, i);
+	}
+	/* only now: long ciphertexts have been fetched from where they are stored */
+	UnregisterSnapshot(snapshot);
+	call->objects = found->ids;
+	call->nobjects = found->count;
+}
+
+/*
+ * Enter the project and resolve what *found asks for.  In an SPI connection.
+ * The caller wipes what was found.
+ */
+void
+tarx_keys_resolve_project_secrets(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found)
+{
+	TarxKeysCall call = {.event = "resolve_secret", .kind = TARX_KEYS_USAGE_SECRET,
+	.project_id = project_id};
+
+	tarx_keys_run_call(&call, run_resolve, found);
+}
+
+void
+tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found)
+{
+	for (uint64 i = 0; i < found->count; i++)
+		tarx_keys_secret_wipe(found->values[i].secret);
+}
+
+/* A text with room for len bytes */
+text *
+tarx_keys_make_text(MemoryContext context, size_t len)
+{
+	text	   *result = MemoryContextAlloc(context, VARHDRSZ + len);
+
+	SET_VARSIZE(result, VARHDRSZ + len);
+	return result;
+}
+
+/*
+ * The calls
+ */
+
+/*
+ * resolve_secret(project_id uuid, name text) returns text: see
+ * sql/55_project_secrets.sql.  Writes nothing, so that it runs on a standby.
+ */
+Datum
+tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = CurrentMemoryContext;
+	TarxKeysTextList	names = {NULL, 0, 0};
+	TarxKeysResolvedSecrets found = {.asked = &names};
+	const pg_uuid_t *project_id;
+	text	   *result;
+
+	tarx_keys_redaction_mark("resolve_secret");
+	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	tarx_keys_texts_add(&names, tarx_keys_span(tarx_keys_arg_secret_name(fcinfo, 1)));
+	tarx_keys_queries_begin();
+	tarx_keys_resolve_project_secrets(project_id, &found);
+	result = tarx_keys_make_text(context, found.values[0].len);
+	memcpy(VARDATA(result), found.values[0].data, found.values[0].len);
+	tarx_keys_wipe_resolved(&found);
+	tarx_keys_queries_end();
+	PG_RETURN_TEXT_P(result);
+}
+
+static TupleDesc
+describe_secrets(void)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(2);
+
+	TupleDescInitEntry(desc, 1, "name", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 2, "value", TEXTOID, -1, 0);
+	return desc;
+}
+
+static TupleDesc
+describe_sealed_secrets(void)
+{
+	TupleDesc	desc = CreateTemplateTupleDesc(2);
+
+	TupleDescInitEntry(desc, 1, "name", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 2, "sealed", BYTEAOID, -1, 0);
+	return desc;
+}
+
+/* The store forms a row in its own memory; values and the copies it is formed of are wiped. */
+static void
+put_rows(Tuplestorestate *store, TupleDesc desc, const TarxKeysResolvedSecrets *found)
+{
+	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys row",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(row);
+
+	for (uint64 i = 0; i < found->count; i++)
+	{
+		TarxKeysSecret *copy;
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		values[0] = PointerGetDatum(found->names[i]);
+		values[1] = tarx_keys_value_result(found->recipient, &found->values[i], &copy);
+		tuplestore_putvalues(store, desc, values, nulls);
+		tarx_keys_secret_wipe(copy);
+		MemoryContextReset(row);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Several secrets, or all of a project, to a store; in clear if recipient is NULL */
+static void
+resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestate *store)
+{
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	TarxKeysTextList	names = {NULL, 0, 0};
+	TarxKeysResolvedSecrets found = {.recipient = recipient};
+
+	if (!PG_ARGISNULL(1))
+	{
+		names = names_argument(fcinfo, 1);
+		found.asked = &names;
+	}
+	tarx_keys_queries_begin();
+	tarx_keys_resolve_project_secrets(project_id, &found);
+	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &found);
+	tarx_keys_queries_end();
+}
+
+/* resolve_secrets(project_id uuid, names text[]) returns a set of rows */
+Datum
+tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
+{
+	tarx_keys_redaction_mark("resolve_secrets");
+	/* work_mem does not count here: a store that exceeds it goes to a file */
+	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
+	return (Datum) 0;
+}
+
+/*
+ * resolve_secrets_sealed(project_id uuid, names text[], recipient_public_key bytea)
+ * returns a set of rows
+ */
+Datum
+tarx_keys_resolve_secrets_sealed(PG_FUNCTION_ARGS)
+{
+	Tuplestorestate *store = tarx_keys_begin_rows(fcinfo, work_mem, describe_sealed_secrets);
+
+	resolve_to_store(fcinfo, tarx_keys_arg_recipient(fcinfo, 2), store);
+	return (Datum) 0;
+}

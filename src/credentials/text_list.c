@@ -1,0 +1,134 @@
+/*
+ * text_list.c
+ *	  Lists of texts that a caller gave us: sorted, each once, and back in the
+ *	  order in which they occurred.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "credentials/credentials.h"
+
+/* What a text has, where it is */
+TarxKeysSpan
+tarx_keys_span(text *value)
+{
+	return (TarxKeysSpan) {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+void
+tarx_keys_texts_add(TarxKeysTextList *list, TarxKeysSpan text)
+{
+	if (list->items == NULL)
+	{
+		list->size = 8;
+		list->items = palloc(sizeof(TarxKeysListed) * list->size);
+	}
+	else if (list->count == list->size)
+	{
+		list->size *= 2;
+		list->items = repalloc(list->items, sizeof(TarxKeysListed) * list->size);
+	}
+	list->items[list->count] = (TarxKeysListed) {text, list->count};
+	list->count++;
+}
+
+/* The order of bytes, which is that of collation "C" */
+int
+tarx_keys_compare_spans(TarxKeysSpan a, TarxKeysSpan b)
+{
+	int			order = memcmp(a.data, b.data, Min(a.len, b.len));
+
+	if (order != 0)
+		return order;
+	return (a.len > b.len) - (a.len < b.len);
+}
+
+static int
+compare_texts(const void *a, const void *b)
+{
+	return tarx_keys_compare_spans(((const TarxKeysListed *) a)->text, ((const TarxKeysListed *) b)->text);
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	size_t		left = ((const TarxKeysListed *) a)->place;
+	size_t		right = ((const TarxKeysListed *) b)->place;
+
+	return (left > right) - (left < right);
+}
+
+static int
+compare_texts_and_places(const void *a, const void *b)
+{
+	int			order = compare_texts(a, b);
+
+	return order != 0 ? order : compare_places(a, b);
+}
+
+/* Sort by text and keep the first of each. */
+void
+tarx_keys_texts_sort(TarxKeysTextList *list)
+{
+	size_t		kept = 0;
+
+	qsort(list->items, list->count, sizeof(TarxKeysListed), compare_texts_and_places);
+	for (size_t i = 0; i < list->count; i++)
+	{
+		if (kept == 0 || compare_texts(&list->items[kept - 1], &list->items[i]) != 0)
+			list->items[kept++] = list->items[i];
+	}
+	list->count = kept;
+}
+
+/* Back to the order in which they occurred */
+void
+tarx_keys_texts_sort_by_place(TarxKeysTextList *list)
+{
+	qsort(list->items, list->count, sizeof(TarxKeysListed), compare_places);
+}
+
+/* For a message: each as far as it may be shown, in quotes, in order of occurrence */
+char *
+tarx_keys_texts_quoted(TarxKeysTextList *list, void (*append) (StringInfo out, TarxKeysSpan text))
+{
+	StringInfoData quoted;
+
+	tarx_keys_texts_sort_by_place(list);
+	initStringInfo(&quoted);
+	for (size_t i = 0; i < list->count; i++)
+	{
+		appendStringInfoString(&quoted, i > 0 ? ", \"" : "\"");
+		append(&quoted, list->items[i].text);
+		appendStringInfoChar(&quoted, '"');
+	}
+	return quoted.data;
+}
+
+/* As text[], in the database's encoding, in which they came */
+Datum
+tarx_keys_texts_array(const TarxKeysTextList *list)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * (list->count + 1));
+
+	for (size_t i = 0; i < list->count; i++)
+		elements[i] = PointerGetDatum(cstring_to_text_with_len(list->items[i].text.data,
+															   (int) list->items[i].text.len));
+	return PointerGetDatum(construct_array(elements, (int) list->count, TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
+/* The text in a sorted list; -1 if it is not there */
+ssize_t
+tarx_keys_texts_find(const TarxKeysTextList *list, TarxKeysSpan text)
+{
+	TarxKeysListed		key = {text, 0};
+	const TarxKeysListed *found = bsearch(&key, list->items, list->count, sizeof(TarxKeysListed), compare_texts);
+
+	return found == NULL ? -1 : found - list->items;
+}

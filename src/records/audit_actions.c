@@ -1,0 +1,45 @@
+/*
+ * audit_actions.c
+ *	  What the audit log calls the changes that it has rows of.
+ *
+ * This is the one list: C and SQL name actions by these words, and any other
+ * word is an error.  docs/reference.md says what each means; a test compares
+ * the two.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "records/records.h"
+
+static const char *const actions[] = {
+	"agent.create",
+	"agent.delete",
+	"agent.set_key",
+	"agents.repoint",
+	"llm_key.add",
+	"llm_key.delete",
+	"member.add_admin",
+	"member.add_member",
+	"member.remove",
+	"platform_key.create",
+	"platform_key.revoke",
+	"project.create",
+	"secret.delete",
+	"secret.restore",
+	"secret.set"
+};
+
+/* An error unless the action is one of the list. */
+void
+tarx_keys_check_audit_action(const char *action)
+{
+	for (size_t i = 0; i < lengthof(actions); i++)
+	{
+		if (strcmp(actions[i], action) == 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown action of the audit log"),
+			 errhint("The actions are listed in src/records/audit_actions.c.")));
+}

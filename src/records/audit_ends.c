@@ -1,0 +1,253 @@
+/*
+ * audit_ends.c
+ *	  Where each chain of the audit log begins and ends.
+ *
+ * A row of audit_ends is a sealed row: its envelope has the key of the chain's
+ * stamps and is bound to the ends.  Locking is as in audit.c.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include <sodium.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "identity/identity.h"
+#include "records/records.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_begin_audit);
+
+static TarxKeysQuery chain_exists_query = {
+	.sql = "SELECT 1 FROM tarx_keys_internal.audit_ends e"
+	" WHERE e.project_id OPERATOR(pg_catalog.=) $1 AND e.personal OPERATOR(pg_catalog.=) $2"
+	" UNION ALL (SELECT 1 FROM tarx_keys.audit_log a"
+	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.personal OPERATOR(pg_catalog.=) $2 LIMIT 1)",
+	.nargs = 2, .argtypes = {UUIDOID, BOOLOID}
+};
+
+static TarxKeysQuery other_platform_key_query = {
+	.sql = "SELECT 1 FROM tarx_keys.platform_api_keys k"
+	" WHERE k.user_id OPERATOR(pg_catalog.=) $1 AND ($2 IS NULL OR k.id OPERATOR(pg_catalog.<>) $2) LIMIT 1",
+	.nargs = 2, .argtypes = {TEXTOID, UUIDOID}
+};
+
+/*
+ * The ends and the row
+ */
+
+static bool
+copy_stamp(uint8 *stamp, Datum value)
+{
+	bytea	   *bytes = DatumGetByteaPP(value);
+
+	if (VARSIZE_ANY_EXHDR(bytes) != TARX_KEYS_MAC_BYTES)
+		return false;
+	memcpy(stamp, VARDATA_ANY(bytes), TARX_KEYS_MAC_BYTES);
+	return true;
+}
+
+/* False if these can be no ends. */
+static bool
+read_row(const TarxKeysRow *row, TarxKeysChainEnds *ends)
+{
+	for (int i = AUDIT_ENDS_FIRST_SEQ; i <= AUDIT_ENDS_LAST_STAMP; i++)
+	{
+		if (row->nulls[i])
+			return false;
+	}
+	ends->first_seq = DatumGetInt64(row->values[AUDIT_ENDS_FIRST_SEQ]);
+	ends->last_seq = DatumGetInt64(row->values[AUDIT_ENDS_LAST_SEQ]);
+	return copy_stamp(ends->first_stamp, row->values[AUDIT_ENDS_FIRST_STAMP]) &&
+		copy_stamp(ends->last_stamp, row->values[AUDIT_ENDS_LAST_STAMP]);
+}
+
+static void
+set_stamp(TarxKeysRow *row, int column, const uint8 *stamp)
+{
+	tarx_keys_row_set(row, column,
+					  PointerGetDatum(tarx_keys_make_bytea(stamp, TARX_KEYS_MAC_BYTES)));
+}
+
+/* The ends as they are now, sealed */
+static void
+form_row(const TarxKeysAuditEnds *ends, TarxKeysRow *row)
+{
+	tarx_keys_row_clear(row);
+	tarx_keys_row_set(row, AUDIT_ENDS_PROJECT_ID, UUIDPGetDatum(&ends->chain.id));
+	tarx_keys_row_set(row, AUDIT_ENDS_PERSONAL, BoolGetDatum(ends->chain.personal));
+	tarx_keys_row_set(row, AUDIT_ENDS_LANE, Int32GetDatum(ends->lane));
+	tarx_keys_row_set(row, AUDIT_ENDS_FIRST_SEQ, Int64GetDatum(ends->at.first_seq));
+	set_stamp(row, AUDIT_ENDS_FIRST_STAMP, ends->at.first_stamp);
+	tarx_keys_row_set(row, AUDIT_ENDS_LAST_SEQ, Int64GetDatum(ends->at.last_seq));
+	set_stamp(row, AUDIT_ENDS_LAST_STAMP, ends->at.last_stamp);
+	tarx_keys_row_seal(&tarx_keys_audit_ends, row, &ends->key);
+}
+
+/*
+ * Reading and writing
+ */
+
+/*
+ * The ends of a lane in this snapshot.  The key is a registered secret in the
+ * current memory context.  TK005 without a keyring.
+ */
+TarxKeysEndsState
+tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 lane, Snapshot snapshot,
+						  TarxKeysAuditEnds *ends)
+{
+	TarxKeysQuery *query = tarx_keys_table_find_query(&tarx_keys_audit_ends);
+	Datum		key[3] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal), Int32GetDatum(lane)};
+	TarxKeysRow row;
+
+	if (tarx_keys_query_run_at(query, key, snapshot) != 1)
+		return TARX_KEYS_ENDS_MISSING;
+	tarx_keys_fetched_row(&tarx_keys_audit_ends, 0, &row);
+	ends->chain = *chain;
+	ends->lane = lane;
+	if (!tarx_keys_row_detoast(&tarx_keys_audit_ends, &row) || !read_row(&row, &ends->at))
+		return TARX_KEYS_ENDS_CHANGED;
+	ends->sealed_key = DatumGetByteaPP(row.values[AUDIT_ENDS_SEALED_KEY]);
+	if (tarx_keys_master_key_is_missing(ends->sealed_key))
+		return TARX_KEYS_ENDS_WITHOUT_MASTER_KEY;
+	if (!tarx_keys_row_open(&tarx_keys_audit_ends, &row, true, &ends->key) ||
+		ends->key.len != TARX_KEYS_SUBKEY_BYTES)
+		return TARX_KEYS_ENDS_CHANGED;
+	return TARX_KEYS_ENDS_GOOD;
+}
+
+/* TK004, for what could not be logged */
+void
+tarx_keys_fail_chain(const TarxKeysChain *chain)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_INTEGRITY),
+			 errmsg("the audit log of %s \"%s\" failed its integrity check",
+					chain->personal ? "user" : "project", tarx_keys_uuid_text(&chain->id)),
+			 errhint("What could not be logged is not done. Call tarx_keys.verify_audit(), and ask the database administrator who changed the tables audit_log and audit_ends.")));
+}
+
+/* What is wrong with the ends, or NULL.  TK006 if the master key is missing. */
+const char *
+tarx_keys_audit_ends_problem(TarxKeysEndsState state, const TarxKeysAuditEnds *ends)
+{
+	switch (state)
+	{
+		case TARX_KEYS_ENDS_GOOD:
+			return NULL;
+		case TARX_KEYS_ENDS_MISSING:
+			return "the record of its ends is missing";
+		case TARX_KEYS_ENDS_WITHOUT_MASTER_KEY:
+			tarx_keys_fail_master_key_missing(tarx_keys_envelope_fingerprint((uint8 *) VARDATA_ANY(ends->sealed_key),
+																			 VARSIZE_ANY_EXHDR(ends->sealed_key)));
+		case TARX_KEYS_ENDS_CHANGED:
+			break;
+	}
+	return "the record of its ends changed";
+}
+
+/* The ends of a lane that we have locked, as they are by now */
+void
+tarx_keys_audit_read_locked_ends(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
+{
+	Snapshot	snapshot;
+
+	tarx_keys_query_lock(tarx_keys_table_find_query(&tarx_keys_audit_ends));
+	snapshot = tarx_keys_latest_snapshot();
+	if (tarx_keys_audit_ends_problem(tarx_keys_audit_read_ends(chain, lane, snapshot, ends),
+									 ends) != NULL)
+		tarx_keys_fail_chain(chain);
+	UnregisterSnapshot(snapshot);
+}
+
+/* By the latest snapshot, because that is what they were read by */
+void
+tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends)
+{
+	TarxKeysRow row;
+	char		flags[TARX_KEYS_MAX_COLUMNS];
+
+	form_row(ends, &row);
+	tarx_keys_row_null_flags(&row, flags);
+	if (tarx_keys_query_run_latest(tarx_keys_table_update_query(&tarx_keys_audit_ends),
+									  row.values, flags) != 1)
+		tarx_keys_fail_chain(&ends->chain);
+}
+
+/*
+ * Beginning
+ */
+
+/* Begin the chains, each with a key of its own, unless there are any. */
+static void
+begin_chains(const TarxKeysChain *chain)
+{
+	for (int32 lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
+	{
+		TarxKeysAuditEnds ends = {.chain = *chain, .lane = lane};
+		TarxKeysRow row;
+
+		tarx_keys_chain_start(&ends.at, lane);
+		ends.key.len = TARX_KEYS_SUBKEY_BYTES;
+		ends.key.data = palloc(ends.key.len);
+		ends.key.secret = tarx_keys_secret_register(ends.key.data, ends.key.len);
+		randombytes_buf(ends.key.data, ends.key.len);
+		form_row(&ends, &row);
+		tarx_keys_secret_wipe(ends.key.secret);
+		(void) tarx_keys_table_insert(&tarx_keys_audit_ends, &row);
+	}
+}
+
+/* Is there anything of these chains? */
+bool
+tarx_keys_audit_chain_exists(const TarxKeysChain *chain)
+{
+	Datum		values[2] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal)};
+
+	return tarx_keys_query_run_latest(&chain_exists_query, values, NULL) > 0;
+}
+
+/* Has the user a platform key, revoked or not, besides this one, which may be NULL? */
+bool
+tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides)
+{
+	Datum		values[2] = {PointerGetDatum(user_id), UUIDPGetDatum(besides)};
+	char		flags[2] = {' ', besides == NULL ? 'n' : ' '};
+
+	return tarx_keys_query_run_latest(&other_platform_key_query, values, flags) > 0;
+}
+
+/*
+ * Begin a user's chains with the first platform key; if there was one before,
+ * missing chains have been taken away.
+ */
+void
+tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id, const pg_uuid_t *first)
+{
+	if (!tarx_keys_audit_has_platform_key(user_id, first) && !tarx_keys_audit_chain_exists(chain))
+		begin_chains(chain);
+}
+
+/*
+ * begin_audit(project_id uuid): for create_project(), and for a DBA who has
+ * removed what no longer opens.
+ */
+Datum
+tarx_keys_begin_audit(PG_FUNCTION_ARGS)
+{
+	TarxKeysChain chain = tarx_keys_project_chain(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
+
+	tarx_keys_queries_begin();
+	if (!tarx_keys_audit_chain_exists(&chain))
+	{
+		begin_chains(&chain);
+		/* create_project() has its own row */
+		if (tarx_keys_acting_user_or_null() == NULL)
+			tarx_keys_audit_log_operation(psprintf("begins the audit log of project %s",
+													 tarx_keys_uuid_text(&chain.id)));
+	}
+	tarx_keys_queries_end();
+	PG_RETURN_VOID();
+}

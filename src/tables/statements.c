@@ -1,0 +1,266 @@
+/*
+ * statements.c
+ *	  SQL statements that are made of a table's description.
+ *
+ * Names are constants of the descriptions, and each is qualified; values are
+ * always bound.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+
+#include "tables/tables.h"
+
+static void
+append_table(StringInfo sql, const TarxKeysTable *table)
+{
+	appendStringInfo(sql, "%s.%s", table->schema, table->name);
+}
+
+/* "t.a, t.b": columns from the first one on, with this text in front of each */
+static void
+append_columns(StringInfo sql, const TarxKeysTable *table, int first, int end, const char *prefix)
+{
+	for (int i = first; i < end; i++)
+		appendStringInfo(sql, "%s%s%s", i > first ? ", " : "", prefix, table->columns[i].name);
+}
+
+/* "t.a = $1 AND t.b = $2" for the primary key */
+static void
+append_key_is(StringInfo sql, const TarxKeysTable *table)
+{
+	for (int i = 0; i < table->nkeys; i++)
+		appendStringInfo(sql, "%st.%s OPERATOR(pg_catalog.=) $%d", i > 0 ? " AND " : "",
+						 table->columns[i].name, i + 1);
+}
+
+static StringInfoData
+begin_select(const TarxKeysTable *table)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	append_columns(&sql, table, 0, table->ncolumns, "t.");
+	appendStringInfoString(&sql, " FROM ");
+	append_table(&sql, table);
+	appendStringInfoString(&sql, " t ");
+	return sql;
+}
+
+/* See TARX_KEYS_SELECT(). */
+char *
+tarx_keys_make_select(const TarxKeysQuery *query)
+{
+	StringInfoData sql = begin_select(query->table);
+
+	appendStringInfoString(&sql, query->sql);
+	return sql.data;
+}
+
+static char *
+make_find(const TarxKeysQuery *query)
+{
+	StringInfoData sql = begin_select(query->table);
+
+	appendStringInfoString(&sql, "WHERE ");
+	append_key_is(&sql, query->table);
+	return sql.data;
+}
+
+static char *
+make_insert(const TarxKeysQuery *query)
+{
+	const TarxKeysTable *table = query->table;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "INSERT INTO ");
+	append_table(&sql, table);
+	appendStringInfoString(&sql, " (");
+	append_columns(&sql, table, 0, table->ncolumns, "");
+	appendStringInfoString(&sql, ") VALUES (");
+	for (int i = 0; i < table->ncolumns; i++)
+		appendStringInfo(&sql, "%s$%d", i > 0 ? ", " : "", i + 1);
+	appendStringInfoString(&sql, ") ON CONFLICT ");
+	if (!table->replaces)
+	{
+		appendStringInfoString(&sql, "DO NOTHING");
+		return sql.data;
+	}
+	appendStringInfoChar(&sql, '(');
+	append_columns(&sql, table, 0, table->nkeys, "");
+	appendStringInfoString(&sql, ") DO UPDATE SET (");
+	append_columns(&sql, table, table->nkeys, table->ncolumns, "");
+	appendStringInfoString(&sql, ") = ROW (");
+	append_columns(&sql, table, table->nkeys, table->ncolumns, "EXCLUDED.");
+	appendStringInfoChar(&sql, ')');
+	return sql.data;
+}
+
+static char *
+make_update(const TarxKeysQuery *query)
+{
+	const TarxKeysTable *table = query->table;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "UPDATE ");
+	append_table(&sql, table);
+	appendStringInfoString(&sql, " t SET ");
+	for (int i = table->nkeys; i < table->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s = $%d", i > table->nkeys ? ", " : "",
+						 table->columns[i].name, i + 1);
+	appendStringInfoString(&sql, " WHERE ");
+	append_key_is(&sql, table);
+	return sql.data;
+}
+
+static char *
+make_scan(const TarxKeysQuery *query)
+{
+	StringInfoData sql = begin_select(query->table);
+
+	if (query->table->live != NULL)
+		appendStringInfo(&sql, "WHERE %s", query->table->live);
+	return sql.data;
+}
+
+static char *
+make_scan_projects(const TarxKeysQuery *query)
+{
+	StringInfoData sql = begin_select(query->table);
+
+	appendStringInfo(&sql, "WHERE t.%s OPERATOR(pg_catalog.=) ANY ($1)",
+					 query->table->columns[0].name);
+	if (query->table->live != NULL)
+		appendStringInfo(&sql, " AND %s", query->table->live);
+	return sql.data;
+}
+
+/* Pages at random, so many that there should be enough rows in them */
+static char *
+make_sample(const TarxKeysQuery *query)
+{
+	StringInfoData sql = begin_select(query->table);
+
+	appendStringInfoString(&sql, "TABLESAMPLE pg_catalog.system ($1) ");
+	if (query->table->live != NULL)
+		appendStringInfo(&sql, "WHERE %s ", query->table->live);
+	appendStringInfoString(&sql, "LIMIT $2");
+	return sql.data;
+}
+
+/* A query of the description's own, whose parameters are its first columns */
+static TarxKeysQuery *
+own_query(TarxKeysTable *table, TarxKeysQuery *query, char *(*make) (const TarxKeysQuery *query),
+		  int nargs)
+{
+	if (query->make == NULL)
+	{
+		query->nargs = nargs;
+		for (int i = 0; i < nargs; i++)
+			query->argtypes[i] = table->columns[i].type;
+		query->table = table;
+		query->make = make;
+	}
+	return query;
+}
+
+/* By the primary key */
+TarxKeysQuery *
+tarx_keys_table_find_query(TarxKeysTable *table)
+{
+	return own_query(table, &table->find, make_find, table->nkeys);
+}
+
+/* Sets all columns but the primary key, by which it finds the row. */
+TarxKeysQuery *
+tarx_keys_table_update_query(TarxKeysTable *table)
+{
+	return own_query(table, &table->update, make_update, table->ncolumns);
+}
+
+/* All rows that can be verified */
+TarxKeysQuery *
+tarx_keys_table_scan_query(TarxKeysTable *table)
+{
+	return own_query(table, &table->scan, make_scan, 0);
+}
+
+/* Those of some projects; the only parameter is a uuid[]. */
+TarxKeysQuery *
+tarx_keys_table_scan_projects_query(TarxKeysTable *table)
+{
+	TarxKeysQuery *query = own_query(table, &table->scan_projects, make_scan_projects, 1);
+
+	query->argtypes[0] = UUIDARRAYOID;
+	return query;
+}
+
+/* Some of all: of so many per cent (real) of the pages, at most so many rows (bigint) */
+TarxKeysQuery *
+tarx_keys_table_sample_query(TarxKeysTable *table)
+{
+	TarxKeysQuery *query = own_query(table, &table->sample, make_sample, 2);
+
+	query->argtypes[0] = FLOAT4OID;
+	query->argtypes[1] = INT8OID;
+	return query;
+}
+
+/*
+ * A row of SPI_tuptable, in SPI's memory, where a query selected a table's
+ * columns.  An error if somebody has given them other types.
+ */
+void
+tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (TupleDescAttr(desc, i)->atttypid != table->columns[i].type)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" of table \"%s\" has not the type that tarx_keys gave it",
+							table->columns[i].name, table->name)));
+	}
+	tarx_keys_row_clear(row);
+	heap_deform_tuple(SPI_tuptable->vals[n], desc, row->values, row->nulls);
+}
+
+/* SPI's way to say which parameters are NULL */
+void
+tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEYS_MAX_COLUMNS])
+{
+	for (int i = 0; i < TARX_KEYS_MAX_COLUMNS; i++)
+		flags[i] = row->nulls[i] ? 'n' : ' ';
+}
+
+/* Insert a row; false if another one is in its way. */
+bool
+tarx_keys_table_insert(TarxKeysTable *table, const TarxKeysRow *row)
+{
+	TarxKeysQuery *query = own_query(table, &table->insert, make_insert, table->ncolumns);
+	char		flags[TARX_KEYS_MAX_COLUMNS];
+
+	tarx_keys_row_null_flags(row, flags);
+	return tarx_keys_query_run(query, unconstify(TarxKeysRow *, row)->values, flags, false) == 1;
+}
+
+/* Update a row that the caller has locked. */
+void
+tarx_keys_table_update(TarxKeysTable *table, const TarxKeysRow *row)
+{
+	TarxKeysQuery *query = tarx_keys_table_update_query(table);
+	char		flags[TARX_KEYS_MAX_COLUMNS];
+
+	tarx_keys_row_null_flags(row, flags);
+	if (tarx_keys_query_run(query, unconstify(TarxKeysRow *, row)->values, flags, false) != 1)
+		elog(ERROR, "a locked row of table \"%s\" is gone", table->name);
+}
