@@ -489,7 +489,7 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 {
 	TarxKeysText value;
 
-	tarx_keys_redaction_mark("add_llm_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_add_llm_key);
 	tarx_keys_enter_as_admin(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
 	PG_RETURN_UUID_P(add_key(fcinfo, &value, "key_value"));
@@ -729,7 +729,7 @@ resolve_call(FunctionCallInfo fcinfo, bool by_agent, bool sealed)
 Datum
 tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("resolve_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_key);
 	PG_RETURN_DATUM(resolve_call(fcinfo, false, false));
 }
 
@@ -737,7 +737,7 @@ tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("resolve_agent_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_agent_key);
 	PG_RETURN_DATUM(resolve_call(fcinfo, true, false));
 }
 

@@ -377,7 +377,7 @@ create_key(FunctionCallInfo fcinfo)
 Datum
 tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("create_platform_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_create_platform_key);
 	return change_keys(fcinfo, create_key, NULL);
 }
 
@@ -610,7 +610,7 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 {
 	LoginCall	call = {.fcinfo = fcinfo};
 
-	tarx_keys_redaction_mark("login");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_login);
 	log_in_and_note(&call);
 	PG_RETURN_DATUM(call.row);
 }

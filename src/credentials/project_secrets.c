@@ -577,7 +577,7 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 	ProjectSecret secret;
 	TarxKeysText value;
 
-	tarx_keys_redaction_mark("set_secret");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_set_secret);
 	secret = enter_secret(fcinfo);
 	value = tarx_keys_arg_utf8(fcinfo, 2, "value");
 	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value"));
@@ -865,7 +865,7 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	const pg_uuid_t *project_id;
 	text	   *result;
 
-	tarx_keys_redaction_mark("resolve_secret");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secret);
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	texts_add(&names, span_of(name_argument(fcinfo, 1)));
 	tarx_keys_queries_begin();
@@ -950,7 +950,7 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 Datum
 tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("resolve_secrets");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secrets);
 	/* work_mem does not count here: a store that exceeds it goes to a file */
 	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
 	return (Datum) 0;
@@ -1031,7 +1031,7 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	Resolved	found = {.recipient = NULL};
 	text	   *result;
 
-	tarx_keys_redaction_mark("render_template");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_render_template);
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	template = template_argument(fcinfo, 1);
 	names = template_names(template);
