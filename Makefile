@@ -22,6 +22,9 @@ OBJS = $(SOURCES:.c=.o)
 # These files build, and are tested, without PostgreSQL.
 PURE_OBJS := $(patsubst %.c,%.o,$(sort $(wildcard src/pure/*.c)))
 
+# The names that redaction knows; src/pure/sensitive_text.h says more.
+GENERATED = src/pure/sensitive_names.h src/pure/harmless_names.h
+
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 
@@ -49,7 +52,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. $(TEMP_CLUSTER)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = $(OBJS:.o=.d) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
+EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 	regression.diffs regression.out test/unit/bin examples/sealed/node_modules \
 	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules
 
@@ -69,6 +72,16 @@ include $(PGXS)
 
 -include $(OBJS:.o=.d) $(wildcard test/unit/bin/*.d)
 $(OBJS:.o=.bc): %.bc: %.o
+$(OBJS): | $(GENERATED)
+
+# What others compile without make needs them, too.
+.PHONY: generated
+generated: $(GENERATED)
+
+# A header that stays the same keeps its date, so that nothing is compiled anew.
+src/pure/%_names.h: src/pure/%_names.sed $(SQL_PARTS) $(SOURCES)
+	@sed -nE -f $< $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
 	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \

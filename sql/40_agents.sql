@@ -113,6 +113,7 @@ $$;
 COMMENT ON FUNCTION tarx_keys.repoint_agents IS
 'For members: points all agents of the project that refer to from_key_id, deleted or not, to to_key_id; returns how many. Errors: TK007, 42501, 22023, TK001 or TK002 for to_key_id.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.resolve_agent_key(
     project_id uuid, agent_id uuid,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)

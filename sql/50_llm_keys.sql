@@ -67,6 +67,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_fail_key';
 COMMENT ON FUNCTION tarx_keys_internal.fail_key IS
 'Internal. TK002 if the key was deleted, else TK001.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text, key_value text, base_url text DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
@@ -102,6 +103,7 @@ $$;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
 'For admins: deletes an LLM key. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.resolve_key(
     project_id uuid, key_id uuid,
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)

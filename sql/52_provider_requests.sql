@@ -1,6 +1,7 @@
 -- What to send to a provider, made of its row and a key, so that no client
 -- needs a table of providers. Both open the key as resolve_key() does.
 
+-- carries a value
 CREATE FUNCTION tarx_keys.models_request(project_id uuid, key_id uuid)
 RETURNS TABLE (method text, url text, headers jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
@@ -8,6 +9,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_models_request';
 COMMENT ON FUNCTION tarx_keys.models_request IS
 'For agent runners: the request that lists the models a key is for; its headers carry the key. Two rows if the provider lists deployments apart, first those. The URL is below the base URL that the key is bound to. Call it in FROM. Writes nothing. Errors: those of resolve_key(), 42704 if the provider is not in providers any more.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.chat_request_base(project_id uuid, key_id uuid, OUT base_url text, OUT headers jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_chat_request_base';

@@ -54,6 +54,7 @@ COMMENT ON TABLE tarx_keys_internal.project_secret_versions IS 'Older versions o
 COMMENT ON COLUMN tarx_keys_internal.project_secret_versions.updated_by IS 'The user that wrote this version';
 COMMENT ON COLUMN tarx_keys_internal.project_secret_versions.ciphertext IS 'As in project_secrets, bound to this version';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.set_secret(project_id uuid, name text, value text, description text DEFAULT NULL) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_set_secret';
@@ -78,12 +79,14 @@ AS 'MODULE_PATHNAME', 'tarx_keys_delete_secret';
 COMMENT ON FUNCTION tarx_keys.delete_secret IS
 'For admins: deletes a secret with all its versions. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.resolve_secret(project_id uuid, name text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secret';
 COMMENT ON FUNCTION tarx_keys.resolve_secret IS
 'For agent runners: the current value of a project''s secret. Writes nothing. Errors: TK011 if the project has no such secret, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.resolve_secrets(project_id uuid, names text[] DEFAULT NULL) RETURNS TABLE (name text, value text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets';
@@ -96,6 +99,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_secrets_sealed IS
 'For agent runners: resolve_secrets() with each value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_secrets(); 22023 if recipient_public_key, which is required, is no public key.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.render_template(project_id uuid, template text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_render_template';

@@ -37,6 +37,7 @@ COMMENT ON COLUMN tarx_keys.platform_api_keys.token_hash IS 'BLAKE2b-256 of the 
 COMMENT ON COLUMN tarx_keys.platform_api_keys.project_ids IS 'The projects it is narrowed to; NULL for all of the user''s';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.stamp IS 'MAC over id, user, hash, expiry and scopes; NULL once revoked';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.create_platform_key(
     name text, expires_at timestamptz DEFAULT NULL, project_ids uuid[] DEFAULT NULL, read_only boolean DEFAULT false,
     OUT id uuid, OUT token text)
@@ -51,6 +52,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_revoke_platform_key';
 COMMENT ON FUNCTION tarx_keys.revoke_platform_key IS
 'Revokes a platform key of the acting user, for good. Errors: TK007, 22023, 42501 if the acting user logged in with a narrowed key, 42704 if the user has no such key that is not revoked.';
 
+-- carries a value
 CREATE FUNCTION tarx_keys.login(token text, project_id uuid DEFAULT NULL, OUT user_id text, OUT role text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_login';

@@ -116,7 +116,7 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 {
 	TarxKeysText value;
 
-	tarx_keys_redaction_mark("add_llm_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_add_llm_key);
 	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
 	PG_RETURN_DATUM(add_key(fcinfo, &value, "key_value"));

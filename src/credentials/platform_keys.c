@@ -255,7 +255,7 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 {
 	TarxKeysCall call = {0};
 
-	tarx_keys_redaction_mark("create_platform_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_create_platform_key);
 	PG_RETURN_DATUM(change_keys(fcinfo, &call, create_key));
 }
 

@@ -228,7 +228,7 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 	TarxKeysRow secret;
 	TarxKeysText value;
 
-	tarx_keys_redaction_mark("set_secret");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_set_secret);
 	secret = enter_secret(fcinfo);
 	value = tarx_keys_arg_utf8(fcinfo, 2, "value");
 	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value"));

@@ -181,7 +181,7 @@ put_requests(const TarxKeysOpenKey * key, void *arg)
 Datum
 tarx_keys_models_request(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("models_request");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_models_request);
 	/* two rows at most, so that none goes to a file */
 	(void) tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_requests);
 	tarx_keys_use_key(fcinfo, put_requests, fcinfo->resultinfo);
@@ -220,7 +220,7 @@ tarx_keys_chat_request_base(PG_FUNCTION_ARGS)
 {
 	ChatBase	base = {.context = CurrentMemoryContext};
 
-	tarx_keys_redaction_mark("chat_request_base");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_chat_request_base);
 	if (get_call_result_type(fcinfo, NULL, &base.desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	base.desc = BlessTupleDesc(base.desc);

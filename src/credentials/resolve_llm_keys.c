@@ -258,7 +258,7 @@ resolve_row(FunctionCallInfo fcinfo, bool by_agent, bool sealed)
 Datum
 tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("resolve_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_key);
 	PG_RETURN_DATUM(resolve_row(fcinfo, false, false));
 }
 
@@ -266,7 +266,7 @@ tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("resolve_agent_key");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_agent_key);
 	PG_RETURN_DATUM(resolve_row(fcinfo, true, false));
 }
 

@@ -255,7 +255,7 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	const pg_uuid_t *project_id;
 	text	   *result;
 
-	tarx_keys_redaction_mark("resolve_secret");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secret);
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	tarx_keys_texts_add(&names, tarx_keys_span(tarx_keys_arg_secret_name(fcinfo, 1)));
 	tarx_keys_queries_begin();
@@ -333,7 +333,7 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 Datum
 tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
-	tarx_keys_redaction_mark("resolve_secrets");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secrets);
 	/* work_mem does not count here: a store that exceeds it goes to a file */
 	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
 	return (Datum) 0;

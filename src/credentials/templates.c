@@ -151,7 +151,7 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	TarxKeysResolvedSecrets found = {.asked = &names};
 	text	   *result;
 
-	tarx_keys_redaction_mark("render_template");
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_render_template);
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	template = template_argument(fcinfo, 1);
 	names = template_names(template);

@@ -9,21 +9,21 @@
 
 #include "base/base.h"
 
-/* redaction.c: which statements may carry a value */
+/* marks.c: which statements may carry a value */
 
 /* what stands in the place of a text: for a kind of statement and a function's name */
 #define TARX_KEYS_REDACTED_QUERY	"/* %s redacted: it names tarx_keys.%s */"
 
-extern void tarx_keys_redaction_install(void);
-extern void tarx_keys_redaction_mark(const char *name);
+extern void tarx_keys_redaction_mark(TarxKeysSensitive function);
+extern void tarx_keys_redaction_mark_statement(const char *name);
 extern void tarx_keys_redaction_hide_activity(const char *name);
 extern const char *tarx_keys_redaction_of_statement(void);
 extern bool tarx_keys_redaction_in_transaction(void);
 
-/* redaction_log.c: the server log */
+/* log.c: the server log */
 extern void tarx_keys_redaction_log_install(void);
 
-/* redaction_statement.c: statements as others keep them */
-extern void tarx_keys_redaction_statement_install(void);
+/* statements.c: statements as other libraries and sessions keep them */
+extern void tarx_keys_redaction_statements_install(void);
 
 #endif							/* TARX_KEYS_REDACTION_H */

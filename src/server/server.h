@@ -9,6 +9,9 @@
 
 #include "base/base.h"
 
+/* hooks.c: what must be called before other libraries' hooks */
+extern void tarx_keys_hooks_init(void);
+
 /* shmem.c: our part of PostgreSQL's shared memory */
 extern void tarx_keys_shmem_init(void);
 

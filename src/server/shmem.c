@@ -4,9 +4,6 @@
  *
  * It has counters only.  The keyring has a page of its own, which outlives the
  * restart after a crash; this memory starts empty again then.
- *
- * The memory is filled in when all libraries have been loaded.  That makes it
- * the moment to install the hooks that must be called before other libraries'.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -19,7 +16,6 @@
 #include "identity/identity.h"
 #include "keyring/keyring.h"
 #include "records/records.h"
-#include "redaction/redaction.h"
 #include "server/server.h"
 
 #define TRANCHE		"tarx_keys"
@@ -56,7 +52,6 @@ fill_memory(void)
 	tarx_keys_usage_shmem_startup(&locks[LOCK_USAGE].lock);
 	tarx_keys_throttle_shmem_startup(&locks[LOCK_THROTTLE].lock);
 	LWLockRelease(AddinShmemInitLock);
-	tarx_keys_redaction_install();
 }
 
 void

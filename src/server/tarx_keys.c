@@ -18,7 +18,6 @@
 #include "identity/identity.h"
 #include "keyring/keyring.h"
 #include "records/records.h"
-#include "redaction/redaction.h"
 #include "server/server.h"
 
 PG_MODULE_MAGIC;
@@ -42,6 +41,7 @@ _PG_init(void)
 	tarx_keys_settings_init();
 	tarx_keys_identity_init();
 	tarx_keys_shmem_init();
+	tarx_keys_hooks_init();
 	tarx_keys_keyring_load();
 	tarx_keys_worker_register();
 	tarx_keys_usage_worker_register();

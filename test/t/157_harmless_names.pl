@@ -1,6 +1,7 @@
-# Statements that name anything of ours but a function that carries a value are
-# logged as they are: the list of names that src/sensitive_text.c knows has them
-# all. A name that it does not know is taken for a misspelt one.
+# Which names redaction knows: statements that name anything of ours but a
+# function that carries a value are logged as they are, and a name that is not
+# known is taken for a misspelt one. "-- carries a value" in the SQL parts says
+# which functions do; each of them marks the statement that runs it.
 
 use strict;
 use warnings FATAL => 'all';
@@ -19,9 +20,23 @@ my $node = new_node('names',
 $node->start;
 install($node);
 
-my %carries_value = map { $_ => 1 } qw(add_llm_key create_platform_key login render_template
-  resolve_agent_key resolve_key resolve_secret resolve_secrets set_secret
-  models_request chat_request_base);
+my $parts = join '', map { slurp_file($_) } glob("$FindBin::RealBin/../../sql/[0-9]*.sql");
+my @carriers = sort($parts =~ /^-- carries a value\nCREATE FUNCTION tarx_keys\.(\w+)/mg);
+my %carries_value = map { $_ => 1 } @carriers;
+my $marked_lines = () = $parts =~ /carries a value/g;
+
+cmp_ok(scalar @carriers, '>=', 11, 'there are functions that carry a value');
+is(scalar @carriers, $marked_lines, 'each such line stands before a function');
+
+# Who adds a function with such an argument or result may forget the line
+my @values = split /\n/, $node->safe_psql('postgres', q{
+	SELECT proname FROM pg_proc
+	WHERE pronamespace = 'tarx_keys'::regnamespace
+		AND proargnames && ARRAY['key_value', 'value', 'token', 'headers']});
+is_deeply([ grep { !$carries_value{$_} } @values ],
+	[], 'every function whose arguments or results are named like values carries one');
+
+# Texts
 my @names = split /\n/, $node->safe_psql('postgres', q{
 	SELECT proname FROM pg_proc WHERE pronamespace = 'tarx_keys'::regnamespace
 	UNION SELECT relname FROM pg_class WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind IN ('r', 'v')
@@ -31,11 +46,37 @@ $node->safe_psql('postgres', join '', map { "SELECT 'tarx_keys.$_;';\n" } @names
 my $log = log_since($node, $start);
 my @redacted = grep { index($log, "statement: SELECT 'tarx_keys.$_;'") < 0 } @names, 'misspelt';
 
-cmp_ok(scalar @names, '>', 80, 'there are names to look for');
+cmp_ok(scalar @names, '>', 70, 'there are names to look for');
 is_deeply(
 	\@redacted,
 	[ (grep { $carries_value{$_} } @names), 'misspelt' ],
 	'only names of functions that carry a value are redacted, and unknown ones');
+
+# Calls that neither the statement's text nor a plan names. PL/pgSQL evaluates
+# the expression itself; it has parsed it in the call before.
+my %nargs = map { split /\|/ } split /\n/, $node->safe_psql('postgres',
+	q{SELECT proname, pronargs FROM pg_proc WHERE pronamespace = 'tarx_keys'::regnamespace});
+my ($create, $call) = ('', '');
+
+for my $n (0 .. $#carriers)
+{
+	my $args = join ', ', ('NULL') x $nargs{ $carriers[$n] };
+
+	$create .= qq{
+		CREATE FUNCTION public.wrapper_$n() RETURNS void LANGUAGE plpgsql AS \$\$
+		DECLARE
+			result text;
+		BEGIN
+			result := tarx_keys.$carriers[$n]($args);
+		EXCEPTION WHEN OTHERS THEN
+		END \$\$;};
+	$call .= "SELECT public.wrapper_$n();\n";
+}
+$start = log_size($node);
+$node->safe_psql('postgres', "$create\n${call}SET log_min_duration_statement = 0;\n$call");
+my @said = log_since($node, $start) =~ /duration: .* ms +<redacted: tarx_keys\.(\w+)>/g;
+
+is_deeply(\@said, \@carriers, 'each of them marks the statement when it runs');
 
 $node->stop;
 done_testing();

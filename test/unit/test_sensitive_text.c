@@ -70,12 +70,22 @@ static const TextCase cases[] = {
 	{"SELECT format('SELECT 1 FROM tarx_keys.%I', 'agents')", NULL},
 	{"SELECT format('SELECT tarx_keys.%s', 'add_llm_key(1)')", "add_llm_key"},
 	{"SELECT other_tarx_keys.x", "*"},
+	/* the schema of what callers never name */
+	{"SELECT tarx_keys_internal.fingerprint_of('a')", NULL},
+	{"SELECT tarx_keys_internal.no_such_function('a')", NULL},
+	{"SELECT tarx_keys_internal.set_secret('a')", "set_secret"},
 	{"CREATE EXTENSION tarx_keys", NULL},
 	{"tarx_keys: event=resolve outcome=allowed", NULL},
 	/* a text that has been redacted stays what it was */
 	{"/* PREPARE redacted: it names tarx_keys.add_llm_key */", "add_llm_key"},
 	{"/* PREPARE redacted: it names tarx_keys.login */", "*"},
 	{"/* PREPARE redacted: it names tarx_keys.* */", "*"},
+};
+
+static const char *const harmless[] = {
+#define NAME(name)	#name,
+#include "pure/harmless_names.h"
+#undef NAME
 };
 
 static const TextCase executes[] = {
@@ -95,9 +105,29 @@ exact_copy(const char *text)
 	return strcpy(copy, text);
 }
 
+/* Is a call of the function, and a text that names it, sensitive because of this name? */
+static void
+check_name(const char *function, const char *name, const char *name_in_text)
+{
+	char		text[200];
+
+	snprintf(text, sizeof(text), "SELECT tarx_keys.%s('a')", function);
+	is_str(tarx_keys_sensitive_name(text), name, "%s", text);
+	snprintf(text, sizeof(text), "tarx_keys.%s", function);
+	is_str(tarx_keys_sensitive_name(text), name_in_text, "%s", text);
+}
+
 int
 main(void)
 {
+	for (const TarxKeysSensitiveFunction *f = tarx_keys_sensitive_functions; f->name != NULL; f++)
+	{
+		/* "login" is an ordinary word */
+		check_name(f->name, f->name, strcmp(f->name, "login") == 0 ? "*" : f->name);
+		is_int((long long) f->len, (long long) strlen(f->name), "length of %s", f->name);
+	}
+	for (size_t i = 0; i < lengthof(harmless); i++)
+		check_name(harmless[i], NULL, NULL);
 	for (size_t i = 0; i < lengthof(cases); i++)
 	{
 		char	   *text = exact_copy(cases[i].text);

@@ -1,16 +1,16 @@
 /*
- * redaction_log.c
+ * log.c
  *	  Keeps values out of the server log.
  *
- * The hook sees each message on its way to the log, in whatever form it is
- * written there.  If the statement may carry a value, or the message repeats
- * one that does, only that is left of the message which cannot: its fixed
- * format instead of the text that was made of it, no detail, no context, no
- * statement.  The client still gets the message as it is: where it goes to
- * both, the log gets a twin.
+ * The hook sees each message on its way to the log, whatever the format of the
+ * log is.  The statement may carry a value, or the message may repeat a text
+ * that does.  Then the log gets only what cannot carry one: the fixed format of
+ * the message instead of its text, no detail, no context, no statement.  The
+ * client gets the message as it is.  If a message goes to both, the log gets a
+ * twin of it.
  *
  * The hook also runs in the postmaster, outside transactions and while memory
- * is short: no look-up in a catalog here, and small allocations only.
+ * is short.  So it looks nothing up in a catalog, and allocates little.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -19,7 +19,7 @@
 
 static emit_log_hook_type prev_emit_log_hook = NULL;
 
-/* The message that the next one is the twin of, and what it is redacted for */
+/* The next message is the twin of this one, which is redacted because of this name. */
 static const ErrorData *twin_of = NULL;
 static const char *twin_name = NULL;
 
@@ -29,7 +29,7 @@ starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* The message's format, which is a constant; '' if there is none */
+/* The message's format, a constant; '' if there is none */
 static const char *
 format_of(const ErrorData *edata)
 {
@@ -43,7 +43,10 @@ is_about_locks(const ErrorData *edata)
 		starts_with(format_of(edata), "process %d ");
 }
 
-/* Our own errors name ids only; but a name may be a value in the wrong place. */
+/*
+ * Our own errors have no values: they name ids.  The one about a secret that is
+ * not found has the name that the caller gave, which may be a value by mistake.
+ */
 static bool
 is_own(const ErrorData *edata)
 {
@@ -52,8 +55,8 @@ is_own(const ErrorData *edata)
 }
 
 /*
- * A format without a place for anything cannot carry a value.  "%s" is how
- * others hand over a text of their own, whatever the error's code.
+ * A message whose format has no place for a value carries none.  The format "%s"
+ * says nothing about a message, whatever its code: the text is the caller's.
  */
 static bool
 message_is_safe(const ErrorData *edata)
@@ -68,7 +71,7 @@ message_is_safe(const ErrorData *edata)
 		starts_with(format, "temporary file: ") || starts_with(format, "%s (PID %d) ");
 }
 
-/* What the client gets as the detail of a deadlock has no statements. */
+/* The detail that a client gets about a deadlock has no statements. */
 static bool
 detail_is_safe(const ErrorData *edata)
 {
@@ -81,7 +84,7 @@ sensitive_name_or_null(const char *text)
 	return text == NULL ? NULL : tarx_keys_sensitive_name(text);
 }
 
-/* The name that a text of the message has, or NULL */
+/* The sensitive name in one of the message's texts, or NULL */
 static const char *
 name_in_message(const ErrorData *edata)
 {
@@ -100,7 +103,7 @@ name_in_message(const ErrorData *edata)
 	return name;
 }
 
-/* Why a message has to be redacted, or NULL */
+/* The name for which a message has to be redacted, or NULL */
 static const char *
 name_of(const ErrorData *edata)
 {
@@ -115,9 +118,10 @@ name_of(const ErrorData *edata)
 }
 
 /*
- * How much of a message may stay instead of its format: the duration, and the
- * fields of an audit line up to the command.  The format tells that it is one,
- * the message could be anybody's; in another language it may look different.
+ * How much of a message may stay instead of its format: a duration, or the
+ * fields of an audit line up to the command.  The format must be that of such a
+ * message, because the text alone could be anybody's.  The text must look like
+ * it, too, because it may be translated.
  */
 static int
 safe_length(const ErrorData *edata)
@@ -140,13 +144,13 @@ safe_length(const ErrorData *edata)
 	return (int) (at - edata->message);
 }
 
-/* A format to be read in place of the message */
+/* The format, as a text that can stand in place of the message */
 static const char *
 format_in_words(const ErrorData *edata)
 {
 	const char *format = format_of(edata);
 
-	/* log_statement, of what the extended protocol executes or fetches from */
+	/* log_statement has this one for the extended protocol */
 	return strcmp(format, "%s %s%s%s: %s") == 0 ? "execute:" : format;
 }
 
@@ -165,7 +169,7 @@ copy_or_null(const char *text)
 	return text == NULL ? NULL : pstrdup(text);
 }
 
-/* Whether something of a message must go, beside the statement */
+/* Must more of a message go than the statement? */
 static bool
 has_more(const ErrorData *edata)
 {
@@ -173,7 +177,7 @@ has_more(const ErrorData *edata)
 		(edata->detail != NULL && !detail_is_safe(edata)) || edata->internalquery != NULL;
 }
 
-/* Make to what may be logged of from, which can be the same. */
+/* Make one message what may be logged of another, or of itself. */
 static void
 redact_into(ErrorData *to, const ErrorData *from, const char *name)
 {
@@ -193,7 +197,7 @@ redact_into(ErrorData *to, const ErrorData *from, const char *name)
 	MemoryContextSwitchTo(old);
 }
 
-/* A message that went out to become a twin has come back, to this hook. */
+/* The message that log_twin() reports is in the hook now: make it a twin. */
 static void
 become_twin(ErrorData *edata)
 {
@@ -210,7 +214,8 @@ become_twin(ErrorData *edata)
 
 /*
  * Log a message without what may be a value, and leave the message itself to
- * the client.  LOG is output whenever what goes to a client as well is.
+ * the client.  Its twin is a LOG, which is output whenever a message is that
+ * goes to a client as well.
  */
 static void
 log_twin(ErrorData *edata, const char *name)
@@ -242,8 +247,8 @@ redact(ErrorData *edata)
 		return;
 
 	/*
-	 * what fails may do so before it is marked, and is seen as the last
-	 * statement of its session until the next one
+	 * A statement may fail before it is marked.  Until the next one, others
+	 * see it as the last statement of its session.
 	 */
 	if (edata->elevel >= ERROR)
 		tarx_keys_redaction_hide_activity(name);

@@ -1,12 +1,12 @@
 /*
- * redaction_statement.c
+ * statements.c
  *	  Statements as others keep them: pg_stat_statements, pgaudit, auto_explain,
  *	  prepared statements and cursors get a text without values.
  *
- * A utility statement has nothing but its text, and hooks get it as an
- * argument: they are called with another one.  A plan knows the functions that
- * it depends upon, so a look at a short list tells whether it calls one of
- * ours; it is enough to look when it starts, cached or not.
+ * A utility statement has nothing but its text.  Hooks get this text as an
+ * argument, so they are called with another one.  A plan has a list of the
+ * functions that it depends on.  It is short, so looking for ours in it costs
+ * little, each time that a plan starts, be it cached or not.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -27,8 +27,8 @@
 
 #include "redaction/redaction.h"
 
-/* More would be functions of the same names with other arguments. */
-#define MAX_FUNCTIONS	32
+/* Room for a few functions of the same name with other arguments */
+#define MAX_FUNCTIONS	(3 * TARX_KEYS_NUM_SENSITIVE)
 
 typedef struct SensitiveFunction
 {
@@ -36,10 +36,15 @@ typedef struct SensitiveFunction
 	const char *name;
 } SensitiveFunction;
 
-/* Those of this database; valid until a function or schema changes */
+/* Those of this database */
 static SensitiveFunction functions[MAX_FUNCTIONS];
 static int	nfunctions = 0;
-static bool functions_are_valid = false;
+
+/* Goes up when a function or schema changes; 0 is before the first look. */
+static uint64 changes = 1;
+
+/* What it was when the functions were looked up: they are valid while it is that. */
+static uint64 functions_as_of = 0;
 
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart_hook = NULL;
@@ -51,10 +56,10 @@ static ProcessUtility_hook_type prev_ProcessUtility_hook = NULL;
  */
 
 static void
-forget_functions(Datum arg pg_attribute_unused(), TARX_KEYS_CACHE_ID cacheid pg_attribute_unused(),
-				 uint32 hash pg_attribute_unused())
+count_change(Datum arg pg_attribute_unused(), TARX_KEYS_CACHE_ID cacheid pg_attribute_unused(),
+			 uint32 hash pg_attribute_unused())
 {
-	functions_are_valid = false;
+	changes++;
 }
 
 static void
@@ -75,30 +80,41 @@ find_functions_of_name(Oid namespace, const char *name)
 	ReleaseSysCacheList(list);
 }
 
-/* Needs a transaction that can look at the catalogs. */
+static void
+find_functions_of_schema(Oid namespace)
+{
+	for (const TarxKeysSensitiveFunction *function = tarx_keys_sensitive_functions;
+		 function->name != NULL; function++)
+		find_functions_of_name(namespace, function->name);
+}
+
+/*
+ * Have the functions of this database at hand.  This needs a transaction that
+ * can look at the catalogs.
+ *
+ * A look-up may fail, and a change may come while it is under way.  So the list
+ * counts as one from before the look-up, and only when that is complete.
+ */
 static void
 find_functions(void)
 {
 	static bool registered = false;
+	uint64		before = changes;
 	Oid			namespace;
 
-	if (functions_are_valid)
+	if (functions_as_of == changes)
 		return;
 	if (!registered)
 	{
-		CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
-		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_functions, (Datum) 0);
+		CacheRegisterSyscacheCallback(PROCOID, count_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, count_change, (Datum) 0);
 		registered = true;
 	}
-	/* first, because a change may come while we look */
-	functions_are_valid = true;
 	nfunctions = 0;
 	namespace = get_namespace_oid("tarx_keys", true);
-	if (!OidIsValid(namespace))
-		return;
-	for (const TarxKeysSensitiveFunction *function = tarx_keys_sensitive_functions;
-		 function->name != NULL; function++)
-		find_functions_of_name(namespace, function->name);
+	if (OidIsValid(namespace))
+		find_functions_of_schema(namespace);
+	functions_as_of = before;
 }
 
 /*
@@ -128,8 +144,8 @@ sensitive_function_of_plan(const PlannedStmt *plan)
 }
 
 /*
- * A plan without its text.  The plan may be a cached one, which others use as
- * well, so it gets a copy, without the place in a text that is gone.
+ * Take the text away from a plan.  A cached plan is used by others as well, so
+ * this one becomes a copy, which has no place in a text any more.
  */
 static void
 redact_plan(QueryDesc *desc, const char *name)
@@ -145,7 +161,7 @@ redact_plan(QueryDesc *desc, const char *name)
 	MemoryContextSwitchTo(old);
 }
 
-/* Mark the statement that a plan is of, if it calls one of ours; the name of that. */
+/* Mark the statement if its plan calls one of our functions; the name of that, or NULL. */
 static const char *
 mark_plan(const PlannedStmt *plan)
 {
@@ -154,7 +170,7 @@ mark_plan(const PlannedStmt *plan)
 	if (plan->invalItems != NIL && tarx_keys_setting_redact_logs())
 		name = sensitive_function_of_plan(plan);
 	if (name != NULL)
-		tarx_keys_redaction_mark(name);
+		tarx_keys_redaction_mark_statement(name);
 	return name;
 }
 
@@ -171,7 +187,7 @@ start_plan(QueryDesc *desc, int eflags)
 		standard_ExecutorStart(desc, eflags);
 }
 
-/* What was started with one message of the client may run with a later one. */
+/* A plan that one message of the client has started may run with a later one. */
 static void
 run_plan(TARX_KEYS_RUN_PARAMS)
 {
@@ -187,8 +203,8 @@ run_plan(TARX_KEYS_RUN_PARAMS)
  */
 
 /*
- * A statement has been understood, and may stay prepared for long without
- * being run: others are not to see it meanwhile.
+ * A statement has been parsed.  It may stay prepared for long before it runs,
+ * and others must not see it meanwhile.
  */
 static void
 mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
@@ -199,12 +215,12 @@ mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
 		tarx_keys_setting_redact_logs())
 		name = tarx_keys_sensitive_name(pstate->p_sourcetext);
 	if (name != NULL)
-		tarx_keys_redaction_mark(name);
+		tarx_keys_redaction_mark_statement(name);
 	if (prev_post_parse_analyze_hook != NULL)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
 }
 
-/* The EXECUTE in a utility statement, or NULL: it may be explained, or fill a table. */
+/* The EXECUTE in a utility statement, or NULL.  EXPLAIN and CREATE TABLE AS may have one. */
 static const ExecuteStmt *
 execute_in(const Node *statement)
 {
@@ -235,7 +251,7 @@ sensitive_name_of_utility(const Node *statement, const char *text)
 	const char *name;
 	const ExecuteStmt *execute;
 
-	/* these keep no text, and are of no interest beside the rest of it */
+	/* nobody keeps the text of these */
 	if (IsA(statement, TransactionStmt))
 		return NULL;
 	name = tarx_keys_sensitive_name(text);
@@ -250,9 +266,9 @@ sensitive_name_of_utility(const Node *statement, const char *text)
 }
 
 /*
- * A text that says what was redacted.  At least as long as the one that it
- * replaces, because there are positions in it: of other statements, and of
- * errors that the client gets.
+ * A text that says what was redacted.  It is at least as long as the text that
+ * it replaces, because others have positions in that: of further statements,
+ * and of errors that the client gets.
  */
 static char *
 redacted_text(const Node *statement, const char *text, const char *name)
@@ -279,7 +295,7 @@ run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
 {
 	const char *name = NULL;
 
-	/* an extension's script has no values, and many statements */
+	/* the script of an extension has many statements, and no values */
 	if (tarx_keys_setting_redact_logs() && !creating_extension)
 		name = sensitive_name_of_utility(pstmt->utilityStmt, text);
 	if (name != NULL)
@@ -289,7 +305,7 @@ run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
 		*copy = *pstmt;
 		copy->stmt_location = 0;
 		copy->stmt_len = 0;
-		tarx_keys_redaction_mark(name);
+		tarx_keys_redaction_mark_statement(name);
 		text = redacted_text(pstmt->utilityStmt, text, name);
 		pstmt = copy;
 	}
@@ -300,7 +316,7 @@ run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
 }
 
 void
-tarx_keys_redaction_statement_install(void)
+tarx_keys_redaction_statements_install(void)
 {
 	prev_post_parse_analyze_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = mark_parsed;
