@@ -3,7 +3,7 @@
  *	  The SQLSTATEs that are tarx_keys' own.
  *
  * Where PostgreSQL has a code for a condition that code is used; class TK
- * holds only what it has none for.  The table in README.md follows this list.
+ * holds only what it has none for.  The table in docs/reference.md follows this list.
  */
 #ifndef TARX_KEYS_ERRCODES_H
 #define TARX_KEYS_ERRCODES_H

@@ -249,7 +249,7 @@ $node->command_fails_like(
 	qr/row-level security/,
 	'pg_dump by a role that does not: no dump rather than an empty one');
 my ($of_schema) = run_command([ 'pg_dump', '-n', 'tarx_keys', '-d', $node->connstr('app') ]);
-unlike($of_schema, qr/^COPY/m, 'pg_dump -n leaves out what is of an extension, as README warns');
+unlike($of_schema, qr/^COPY/m, 'pg_dump -n leaves out what is of an extension, as docs/operations.md warns');
 
 # Databases of other encodings
 

@@ -1,6 +1,6 @@
 # With tarx_keys.redact_logs off the same search finds the markers: it looks in
-# the right places. It still finds none that travelled in a box. With it on, what wrappers carry is found exactly where the
-# README says.
+# the right places. It still finds none that travelled in a box. With it on, what
+# wrappers carry is found exactly where docs/security.md says.
 
 use strict;
 use warnings FATAL => 'all';

@@ -26,7 +26,7 @@ $node->start;
 install($node);
 
 # One login that may do everything, so that there is one pool: that is worse than
-# what README says. What each client is given is written down by the superuser.
+# what docs/operations.md says. What each client is given is written down by the superuser.
 $node->safe_psql(
 	'postgres', q{
 	CREATE ROLE pooled LOGIN IN ROLE tarx_keys_backend, tarx_keys_agent;

@@ -1,6 +1,6 @@
 # Odd arguments to every function, in every role, as they come. Whatever they
-# are, the answer is a result or one of the SQLSTATEs that the README lists, the
-# server stays up, and what the audit log says still verifies.
+# are, the answer is a result or one of the SQLSTATEs that docs/reference.md
+# lists, the server stays up, and what the audit log says still verifies.
 #
 # TARX_KEYS_FUZZ_SEED and TARX_KEYS_FUZZ_ROUNDS choose other runs; the same seed
 # makes the same calls.
@@ -24,9 +24,9 @@ note("TARX_KEYS_FUZZ_SEED=$seed TARX_KEYS_FUZZ_ROUNDS=$rounds");
 
 # Of PostgreSQL's own: a transaction that is read-only, or has failed already.
 my %documented = map { $_ => 1 } qw(25006);
-my $readme = slurp_file("$FindBin::RealBin/../../README.md");
-$documented{$1} = 1 while $readme =~ /^\| `([0-9A-Z]{5})` \|/mg;
-ok($documented{TK001} && $documented{22023}, 'the README lists SQLSTATEs');
+my $reference = slurp_file("$FindBin::RealBin/../../docs/reference.md");
+$documented{$1} = 1 while $reference =~ /^\| `([0-9A-Z]{5})` \|/mg;
+ok($documented{TK001} && $documented{22023}, 'the reference lists SQLSTATEs');
 
 # A call that hangs is none of the documented ends.
 my $node = new_node(

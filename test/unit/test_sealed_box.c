@@ -61,7 +61,7 @@ put(uint8_t *payload, size_t *len, const void *bytes, size_t count)
 	*len += count;
 }
 
-/* The payload that the README describes, put together on its own */
+/* The payload that docs/security.md describes, put together on its own */
 static size_t
 make_payload(uint8_t *payload, uint64_t expires_at, const char *value)
 {

@@ -1,4 +1,4 @@
-# readme.pl README SUMMARY: puts the summary between the marks in the README.
+# summary.pl PAGE SUMMARY: puts the summary between the marks in the page.
 use strict;
 use warnings FATAL => 'all';
 
@@ -12,11 +12,11 @@ sub contents
 	return <$fh>;
 }
 
-my $readme = contents($path);
+my $page = contents($path);
 my $summary = contents($summary_path);
 
-$readme =~ s/(<!-- bench -->\n).*?(<!-- end of bench -->)/$1$summary$2/s
+$page =~ s/(<!-- bench -->\n).*?(<!-- end of bench -->)/$1$summary$2/s
   or die "\"$path\" has no place for the results of the benchmark\n";
 open(my $fh, '>:raw', $path) or die "could not write \"$path\": $!\n";
-print $fh $readme;
+print $fh $page;
 close($fh) or die "could not write \"$path\": $!\n";
