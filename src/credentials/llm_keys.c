@@ -308,6 +308,7 @@ fail_unknown_provider(void)
 		list = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("provider"),
 			 errmsg("unknown provider"),
 			 errhint("Known providers: %s.", list != NULL ? list : "none")));
 }
@@ -349,6 +350,7 @@ check_host_suffix(const Provider *provider, const char *host)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("base_url"),
 			 errmsg("the base URL's host is not one of this provider"),
 			 errhint("The host must end in one of: %s.", known.data)));
 }
@@ -367,6 +369,7 @@ check_base_url(const Provider *provider, FunctionCallInfo fcinfo, int n)
 		if (provider->base_url_required)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 tarx_keys_errarg("base_url"),
 					 errmsg("this provider needs a base URL"),
 					 errhint("Pass base_url, the https address of your own endpoint at the provider.")));
 		return result;
@@ -374,6 +377,7 @@ check_base_url(const Provider *provider, FunctionCallInfo fcinfo, int n)
 	if (!provider->base_url_required)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("base_url"),
 				 errmsg("this provider takes no base URL"),
 				 errhint("Leave base_url out, or use the provider openai_compatible.")));
 
@@ -384,6 +388,7 @@ check_base_url(const Provider *provider, FunctionCallInfo fcinfo, int n)
 	if (status != TARX_KEYS_BASEURL_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("base_url"),
 				 errmsg("%s", tarx_keys_baseurl_problem(status)),
 				 errhint("A base URL is like https://host.example/v1: https, a public host, no user, query or fragment. A superuser can admit http and private hosts with tarx_keys.allow_insecure_base_urls.")));
 	check_host_suffix(provider, canonical->host);
@@ -393,13 +398,14 @@ check_base_url(const Provider *provider, FunctionCallInfo fcinfo, int n)
 }
 
 static void
-check_not_masked(const TarxKeysText *value, const char *what)
+check_not_masked(const TarxKeysText *value, const char *argument, const char *what)
 {
 	TarxKeysSpan span = {value->data, value->len};
 
 	if (tarx_keys_looks_masked(span))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg(argument),
 				 errmsg("%s is a mask, not a key", what),
 				 errhint("Pass the key as the provider shows it when it is created.")));
 }
@@ -441,16 +447,19 @@ insert_key(const LlmKey *key, Datum envelope)
 	if (tarx_keys_query_run(&insert_query, values, nulls, false) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 tarx_keys_errarg("name"),
 				 errmsg("an LLM key with this name exists already in the project"),
 				 errhint("Choose another name, or delete the key that has it.")));
 }
 
 /*
  * Check everything, seal, insert; returns the new key's id.  The arguments are
- * those of add_llm_key(), but for the value, which is wiped; what names it.
+ * those of add_llm_key(), but for the value, which is wiped: argument is what it
+ * came in, what says the same in words.
  */
 static pg_uuid_t *
-add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *what)
+add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument,
+		const char *what)
 {
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 	LlmKey		key;
@@ -463,8 +472,8 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *what)
 	key.provider = tarx_keys_arg_utf8(fcinfo, 1, "provider");
 	key.name = tarx_keys_arg_utf8(fcinfo, 2, "name");
 	tarx_keys_check_name(&key.name, "name");
-	tarx_keys_check_value(value, what);
-	check_not_masked(value, what);
+	tarx_keys_check_value(value, argument, what);
+	check_not_masked(value, argument, what);
 	key.base_url = check_base_url(&provider, fcinfo, 4);
 	key.destination = key.base_url.data != NULL ? key.base_url : provider.default_base_url;
 	key.masked_key = make_mask(value, &provider);
@@ -492,7 +501,7 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 	tarx_keys_redaction_mark("add_llm_key");
 	tarx_keys_enter_as_admin(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
-	PG_RETURN_UUID_P(add_key(fcinfo, &value, "key_value"));
+	PG_RETURN_UUID_P(add_key(fcinfo, &value, "key_value", "key_value"));
 }
 
 /* Bind a box to an argument that is not NULL. */
@@ -525,7 +534,7 @@ tarx_keys_add_sealed_llm_key(PG_FUNCTION_ARGS)
 	else
 		bind_argument(&header, fcinfo, 4, "base_url");
 	value = tarx_keys_arg_sealed(fcinfo, 3, &header);
-	PG_RETURN_UUID_P(add_key(fcinfo, &value, "the sealed value"));
+	PG_RETURN_UUID_P(add_key(fcinfo, &value, "sealed", "the sealed value"));
 }
 
 /*

@@ -201,12 +201,14 @@ check_expiry(PlatformKey *key, FunctionCallInfo fcinfo, int n)
 	if (key->expires && key->expires_at <= GetCurrentTimestamp())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("expires_at"),
 				 errmsg("expires_at is in the past"),
 				 errhint("Pass a time to come, or leave it out for a key that does not expire.")));
 	/* a key that expires must not make one that outlives it */
 	if (tarx_keys_identity_expires(&latest) && (!key->expires || key->expires_at > latest))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 tarx_keys_errarg("expires_at"),
 				 errmsg("a platform key cannot create one that expires later than itself"),
 				 errhint("Pass expires_at, no later than that of the key you logged in with.")));
 }
@@ -226,6 +228,7 @@ check_projects(PlatformKey *key, FunctionCallInfo fcinfo, int n)
 	if (!is_list_of_projects(key->project_ids))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("project_ids"),
 				 errmsg("project_ids is not a list of projects"),
 				 errhint("Pass 1 to %d project ids, or leave it out for all projects.", MAX_PROJECTS)));
 	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
@@ -401,6 +404,7 @@ revoke_key(FunctionCallInfo fcinfo)
 	if (tarx_keys_query_run(&revoke_query, values, NULL, false) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 tarx_keys_errarg("id"),
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
 	tarx_keys_audit(&chain, "platform_key.revoke", id, DatumGetTextPP(key_column(1, &isnull)));

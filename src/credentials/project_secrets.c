@@ -285,7 +285,7 @@ name_argument(FunctionCallInfo fcinfo, int n)
 {
 	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, n, "name");
 
-	tarx_keys_check_secret_name(&name, "name");
+	tarx_keys_check_secret_name(&name, "name", "name");
 	/* ASCII, so it is the same in all encodings */
 	return cstring_to_text_with_len(name.data, (int) name.len);
 }
@@ -309,12 +309,13 @@ names_argument(FunctionCallInfo fcinfo, int n)
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 tarx_keys_errarg("names"),
 					 errmsg("an element of names must not be null"),
 					 errhint("Leave names out to get all secrets of the project.")));
 		span = span_of(DatumGetTextPP(elements[i]));
 		name.data = unconstify(char *, span.data);
 		name.len = span.len;
-		tarx_keys_check_secret_name(&name, "an element of names");
+		tarx_keys_check_secret_name(&name, "names", "an element of names");
 		texts_add(&list, span);
 	}
 	texts_sort(&list);
@@ -330,6 +331,7 @@ template_argument(FunctionCallInfo fcinfo, int n)
 	if (VARSIZE_ANY_EXHDR(template) > TEMPLATE_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("template"),
 				 errmsg("template is too long"),
 				 errhint("A template has at most %d bytes.", TEMPLATE_MAX_BYTES)));
 	return span_of(template);
@@ -355,6 +357,7 @@ template_names(TarxKeysSpan template)
 		texts_sort(&malformed);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("template"),
 				 errmsg_plural("malformed reference in the template: %s",
 							   "malformed references in the template: %s",
 							   malformed.count, texts_quoted(&malformed, append_excerpt)),
@@ -529,15 +532,16 @@ write_secret(ProjectSecret *secret, bool has_description, text *description,
 
 /*
  * Check what remains to be checked of set_secret()'s arguments, and write; the
- * value, which what names, is wiped.  Returns the version.
+ * value is wiped: argument is what it came in, what says the same in words.
+ * Returns the version.
  */
 static int32
 set_secret(FunctionCallInfo fcinfo, ProjectSecret *secret, const TarxKeysText *value,
-		   const char *what)
+		   const char *argument, const char *what)
 {
 	text	   *description = NULL;
 
-	tarx_keys_check_secret_value(value, what);
+	tarx_keys_check_secret_value(value, argument, what);
 	if (!PG_ARGISNULL(3))
 	{
 		TarxKeysText given = tarx_keys_arg_utf8(fcinfo, 3, "description");
@@ -580,7 +584,7 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 	tarx_keys_redaction_mark("set_secret");
 	secret = enter_secret(fcinfo);
 	value = tarx_keys_arg_utf8(fcinfo, 2, "value");
-	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value"));
+	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value", "value"));
 }
 
 /*
@@ -598,7 +602,7 @@ tarx_keys_set_sealed_secret(PG_FUNCTION_ARGS)
 	tarx_keys_binding_init(&header, TARX_KEYS_PURPOSE_BOX_SECRET, secret.project_id->data);
 	tarx_keys_binding_add(&header, name.data, name.len);
 	value = tarx_keys_arg_sealed(fcinfo, 2, &header);
-	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "the sealed value"));
+	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "sealed", "the sealed value"));
 }
 
 /* The value of a version that is kept, as UTF-8; TK011 if it is not. */
@@ -1005,6 +1009,7 @@ render(TarxKeysSpan template, const TextList *names, const Resolved *found,
 	if (len > RENDERED_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 tarx_keys_errarg("template"),
 				 errmsg("the rendered template is too long"),
 				 errhint("A template may become at most %d bytes long.", RENDERED_MAX_BYTES)));
 	result = make_text(context, len);

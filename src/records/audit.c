@@ -630,6 +630,7 @@ append_row(Ends *ends, const char *action, const pg_uuid_t *object_id, text *obj
 	if (!bind_row(&binding, &ends->chain, ends->last_stamp, &values[2], &nulls[2]))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("action"),
 				 errmsg("action is too long")));
 	stamp_row(ends->last_stamp, ends, &binding);
 	ends->last_seq += LANES;
