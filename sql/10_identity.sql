@@ -89,7 +89,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_require_argument';
 COMMENT ON FUNCTION tarx_keys_internal.require_argument IS
 'Internal. Error 22023 if value is NULL.';
 
-CREATE FUNCTION tarx_keys_internal.require_name(what text, name text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.require_name(argument text, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_require_name';
 COMMENT ON FUNCTION tarx_keys_internal.require_name IS

@@ -53,6 +53,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'unique_violation',
+            COLUMN = 'project_id',
             MESSAGE = 'a project with this id exists already',
             HINT = 'Leave project_id out to get a new one.';
     END IF;
@@ -103,6 +104,7 @@ BEGIN
     IF add_member.role NOT IN ('admin', 'member') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
+            COLUMN = 'role',
             MESSAGE = 'unknown role',
             HINT = 'A role is admin or member.';
     END IF;
@@ -139,6 +141,7 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
+            COLUMN = 'user_id',
             MESSAGE = 'this user is no member of the project',
             HINT = 'tarx_keys.project_members lists the members.';
     END IF;

@@ -49,6 +49,7 @@ BEGIN
     IF known_usage.kind NOT IN ('llm_key', 'secret') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
+            COLUMN = 'kind',
             MESSAGE = 'unknown kind of usage',
             HINT = 'A kind is llm_key or secret.';
     END IF;

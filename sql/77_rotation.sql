@@ -142,6 +142,7 @@ BEGIN
     IF begin_rotation.batch_size < 1 THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
+            COLUMN = 'batch_size',
             MESSAGE = 'batch_size must be at least 1',
             HINT = 'A batch is committed at once; leave batch_size out for 1000 rows.';
     END IF;

@@ -48,15 +48,20 @@ extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
 extern text *tarx_keys_from_utf8(const char *data, size_t len);
 extern text *tarx_keys_shown_text(Datum value);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
-extern void tarx_keys_check_name(const TarxKeysText *name, const char *what);
+extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
-extern void tarx_keys_check_value(const TarxKeysText *value, const char *what);
-extern void tarx_keys_check_secret_name(const TarxKeysText *name, const char *what);
-extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *what);
-extern void tarx_keys_check_description(const TarxKeysText *description, const char *what);
+extern void tarx_keys_check_value(const TarxKeysText *value, const char *argument,
+								  const char *what);
+extern void tarx_keys_check_secret_name(const TarxKeysText *name, const char *argument,
+										const char *what);
+extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *argument,
+										 const char *what);
+extern void tarx_keys_check_description(const TarxKeysText *description,
+										const char *argument);
 
 /* errors.c: the errors that more than one place reports, in one wording */
 extern const char *tarx_keys_identity_call(void);
+extern int	tarx_keys_errarg(const char *argument);
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_fail_no_acting_user(void);

@@ -27,6 +27,16 @@ tarx_keys_identity_call(void)
 		has_privs_of_role(GetOuterUserId(), backend) ? "act_as" : "login";
 }
 
+/*
+ * Within ereport(): which argument the error is about, for programs.  It is
+ * the name in the function's signature, which is never a value.
+ */
+int
+tarx_keys_errarg(const char *argument)
+{
+	return err_generic_string(PG_DIAG_COLUMN_NAME, argument);
+}
+
 void
 tarx_keys_deny_project(const pg_uuid_t *project_id)
 {
@@ -107,6 +117,7 @@ tarx_keys_fail_secret_version(const char *name, int32 version)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_SECRET_NOT_FOUND),
+			 tarx_keys_errarg("version"),
 			 errmsg("version %d of secret \"%s\" is not kept", version, name),
 			 errhint("The newest versions are kept, as many as tarx_keys.secret_versions_kept says.")));
 }

@@ -26,13 +26,14 @@ PG_FUNCTION_INFO_V1(tarx_keys_add_sealed_llm_key);
 PG_FUNCTION_INFO_V1(tarx_keys_display_mask);
 
 static void
-check_not_masked(const TarxKeysText *value, const char *what)
+check_not_masked(const TarxKeysText *value, const char *argument, const char *what)
 {
 	TarxKeysSpan span = {value->data, value->len};
 
 	if (tarx_keys_looks_masked(span))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg(argument),
 				 errmsg("%s is a mask, not a key", what),
 				 errhint("Pass the key as the provider shows it when it is created.")));
 }
@@ -65,10 +66,12 @@ arg_name(FunctionCallInfo fcinfo, int n)
 
 /*
  * Check everything, seal, insert; returns the new key's id.  The arguments are
- * those of add_llm_key(), but for the value, which is wiped; what names it.
+ * those of add_llm_key(), but for the value, which is wiped: argument is what it
+ * came in, what says the same in words.
  */
 static Datum
-add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *what)
+add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument,
+		const char *what)
 {
 	pg_uuid_t  *id = DatumGetUUIDP(DirectFunctionCall1(gen_random_uuid, (Datum) 0));
 	TarxKeysProvider provider;
@@ -82,8 +85,8 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *what)
 	tarx_keys_row_set(&row, LLM_KEY_ID, UUIDPGetDatum(id));
 	set_text(&row, LLM_KEY_PROVIDER, tarx_keys_arg_text(fcinfo, 1, "provider"));
 	set_text(&row, LLM_KEY_NAME, arg_name(fcinfo, 2));
-	tarx_keys_check_value(value, what);
-	check_not_masked(value, what);
+	tarx_keys_check_value(value, argument, what);
+	check_not_masked(value, argument, what);
 	base_url = tarx_keys_arg_base_url(fcinfo, 4, &provider);
 	if (base_url != NULL)
 		set_text(&row, LLM_KEY_BASE_URL, base_url);
@@ -98,6 +101,7 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *what)
 	if (!tarx_keys_table_insert(&tarx_keys_llm_keys, &row))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 tarx_keys_errarg("name"),
 				 errmsg("an LLM key with this name exists already in the project"),
 				 errhint("Choose another name, or delete the key that has it.")));
 	tarx_keys_audit_project(PG_GETARG_UUID_P(0), "llm_key.add", id,
@@ -119,7 +123,7 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_add_llm_key);
 	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
 	value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
-	PG_RETURN_DATUM(add_key(fcinfo, &value, "key_value"));
+	PG_RETURN_DATUM(add_key(fcinfo, &value, "key_value", "key_value"));
 }
 
 /* Bind a box to an argument that is not NULL. */
@@ -152,7 +156,7 @@ tarx_keys_add_sealed_llm_key(PG_FUNCTION_ARGS)
 	else
 		bind_argument(&header, fcinfo, 4, "base_url");
 	value = tarx_keys_arg_sealed(fcinfo, 3, &header);
-	PG_RETURN_DATUM(add_key(fcinfo, &value, "the sealed value"));
+	PG_RETURN_DATUM(add_key(fcinfo, &value, "sealed", "the sealed value"));
 }
 
 /* Can the client show U+2026 and U+2022? */

@@ -192,15 +192,16 @@ write_secret(TarxKeysRow *secret, const NewVersion *new)
 
 /*
  * Check what remains to be checked of set_secret()'s arguments, and write; the
- * value, which what names, is wiped.  Returns the version.
+ * value is wiped: argument is what it came in, what says the same in words.
+ * Returns the version.
  */
 static int32
 set_secret(FunctionCallInfo fcinfo, TarxKeysRow *secret, const TarxKeysText *value,
-		   const char *what)
+		   const char *argument, const char *what)
 {
 	NewVersion	new = {.value = value, .has_description = !PG_ARGISNULL(3)};
 
-	tarx_keys_check_secret_value(value, what);
+	tarx_keys_check_secret_value(value, argument, what);
 	if (new.has_description)
 	{
 		TarxKeysText given = tarx_keys_arg_utf8(fcinfo, 3, "description");
@@ -231,7 +232,7 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_set_secret);
 	secret = enter_secret(fcinfo);
 	value = tarx_keys_arg_utf8(fcinfo, 2, "value");
-	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value"));
+	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "value", "value"));
 }
 
 /*
@@ -249,7 +250,7 @@ tarx_keys_set_sealed_secret(PG_FUNCTION_ARGS)
 	tarx_keys_binding_init(&header, TARX_KEYS_PURPOSE_BOX_SECRET, project_of(&secret)->data);
 	tarx_keys_binding_add(&header, name.data, name.len);
 	value = tarx_keys_arg_sealed(fcinfo, 2, &header);
-	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "the sealed value"));
+	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "sealed", "the sealed value"));
 }
 
 /*

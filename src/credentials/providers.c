@@ -64,6 +64,7 @@ fail_unknown_provider(void)
 		list = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("provider"),
 			 errmsg("unknown provider"),
 			 errhint("Known providers: %s.", list != NULL ? list : "none")));
 }
@@ -104,6 +105,7 @@ check_host_suffix(const TarxKeysProvider *provider, const char *host)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("base_url"),
 			 errmsg("the base URL's host is not one of this provider"),
 			 errhint("The host must end in one of: %s.", known.data)));
 }
@@ -124,6 +126,7 @@ tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, const TarxKeysProvider *p
 		if (provider->base_url_required)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 tarx_keys_errarg("base_url"),
 					 errmsg("this provider needs a base URL"),
 					 errhint("Pass base_url, the https address of your own endpoint at the provider.")));
 		return NULL;
@@ -131,6 +134,7 @@ tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, const TarxKeysProvider *p
 	if (!provider->base_url_required)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("base_url"),
 				 errmsg("this provider takes no base URL"),
 				 errhint("Leave base_url out, or use the provider openai_compatible.")));
 
@@ -141,6 +145,7 @@ tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, const TarxKeysProvider *p
 	if (status != TARX_KEYS_BASEURL_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("base_url"),
 				 errmsg("%s", tarx_keys_baseurl_problem(status)),
 				 errhint("A base URL is like https://host.example/v1: https, a public host, no user, query or fragment. A superuser can admit http and private hosts with tarx_keys.allow_insecure_base_urls.")));
 	check_host_suffix(provider, canonical->host);

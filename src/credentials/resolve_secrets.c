@@ -79,7 +79,7 @@ tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n)
 {
 	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, n, "name");
 
-	tarx_keys_check_secret_name(&name, "name");
+	tarx_keys_check_secret_name(&name, "name", "name");
 	/* ASCII, so it is the same in all encodings */
 	return cstring_to_text_with_len(name.data, (int) name.len);
 }
@@ -103,12 +103,13 @@ names_argument(FunctionCallInfo fcinfo, int n)
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 tarx_keys_errarg("names"),
 					 errmsg("an element of names must not be null"),
 					 errhint("Leave names out to get all secrets of the project.")));
 		span = tarx_keys_span(DatumGetTextPP(elements[i]));
 		name.data = unconstify(char *, span.data);
 		name.len = span.len;
-		tarx_keys_check_secret_name(&name, "an element of names");
+		tarx_keys_check_secret_name(&name, "names", "an element of names");
 		tarx_keys_texts_add(&list, span);
 	}
 	tarx_keys_texts_sort(&list);

@@ -45,6 +45,7 @@ fail_box(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_SEALED_BOX),
+			 tarx_keys_errarg("sealed"),
 			 errmsg("the sealed box does not open for this call"),
 			 errhint("Get the public key from tarx_keys.sealing_public_key() and seal the value again, for exactly the arguments of this call and with an expiry to come.")));
 }
@@ -91,6 +92,7 @@ tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n)
 		!tarx_keys_box_seal(empty, NULL, 0, (const uint8 *) VARDATA_ANY(public_key)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("recipient_public_key"),
 				 errmsg("recipient_public_key is no public key to seal to"),
 				 errhint("Pass the %d bytes of the public key that libsodium's crypto_box_keypair() makes.",
 						 TARX_KEYS_BOX_KEY_BYTES)));

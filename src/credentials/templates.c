@@ -50,6 +50,7 @@ template_argument(FunctionCallInfo fcinfo, int n)
 	if (VARSIZE_ANY_EXHDR(template) > TEMPLATE_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("template"),
 				 errmsg("template is too long"),
 				 errhint("A template has at most %d bytes.", TEMPLATE_MAX_BYTES)));
 	return tarx_keys_span(template);
@@ -75,6 +76,7 @@ template_names(TarxKeysSpan template)
 		tarx_keys_texts_sort(&malformed);
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("template"),
 				 errmsg_plural("malformed reference in the template: %s",
 							   "malformed references in the template: %s",
 							   malformed.count, tarx_keys_texts_quoted(&malformed, append_excerpt)),
@@ -125,6 +127,7 @@ render(TarxKeysSpan template, const TarxKeysResolvedSecrets *found, MemoryContex
 	if (len > RENDERED_MAX_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 tarx_keys_errarg("template"),
 				 errmsg("the rendered template is too long"),
 				 errhint("A template may become at most %d bytes long.", RENDERED_MAX_BYTES)));
 	result = tarx_keys_make_text(context, len);

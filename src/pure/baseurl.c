@@ -1,144 +1,42 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * baseurl.c
- *		Check and canonicalise the base URL of a provider key.
+ *	  Checks the base URL of a provider key and puts it into canonical form.
  *
  * Invariants:
  *
  * - What is accepted has one reading.  Anything on which URL parsers are known
- *	 to disagree (user info, backslashes, whitespace, escaped host names, odd
+ *	 to disagree (user info, backslashes, white space, escaped host names, odd
  *	 spellings of addresses, dot segments, empty segments) is refused, never
- *	 repaired.  The only rewriting is lower-casing scheme and host, dropping
- *	 the scheme's default port and putting an IPv6 literal in canonical text.
- * - Accepted output is accepted again, unchanged, in the same mode.
- * - No byte outside the len given ones is read, nothing is allocated, no
- *	 locale is consulted and no name is looked up.
- * - No byte of the input reaches an error message: a URL refused for its user
- *	 info or query may hold a credential.
- *
- * Threat assumptions:
- *
- * - Whoever names the base URL may be hostile or mistaken.  Requests to it
- *	 carry the provider key and leave from inside the server's network, so a
- *	 host that is not plainly public is refused unless the caller says
- *	 otherwise: IPv4 by a list of what is not public, IPv6 by a list of what
- *	 is, because most of its space is unassigned.
- * - A public looking name may still resolve to a private address, at once or
- *	 later.  This file cannot see that; whoever connects must judge the address
- *	 connected to.
- *
- *-------------------------------------------------------------------------
+ *	 repaired.  The only changes are: scheme and host become lower case, the
+ *	 scheme's default port goes, an IPv6 address gets its canonical text.
+ * - A canonical form is accepted again, unchanged, in the same mode.
+ * - No byte outside of the given ones is read, nothing is allocated, no locale
+ *	 is consulted and no name is looked up.
+ * - No byte of the input gets into an error message: a URL that is refused for
+ *	 its user info or query may hold a credential.
  */
+#include "pure/baseurl.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "pure/baseurl.h"
+#include "pure/public_host.h"
+#include "pure/text_rules.h"
 
 #define HOST_NAME_MAX_LEN	253
 #define LABEL_MAX_LEN		63
 
-/* A piece of the input; not NUL-terminated. */
-typedef struct Span
-{
-	const char *p;
-	size_t		len;
-} Span;
-
 typedef struct UrlParts
 {
 	bool		https;
-	bool		bracketed;		/* host stood in brackets, which it lacks */
+	bool		bracketed;		/* there were brackets; host is without them */
 	bool		has_port;
-	Span		host;
-	Span		port;			/* digits only once check_port() is passed */
-	Span		path;			/* empty, or starts with a slash */
+	TarxKeysSpan host;
+	TarxKeysSpan port;			/* digits only once check_port() is passed */
+	TarxKeysSpan path;			/* empty, or starts with a slash */
 } UrlParts;
-
-/* An address prefix in network byte order. */
-typedef struct AddressRange
-{
-	unsigned char prefix[16];
-	unsigned int bits;
-} AddressRange;
-
-/*
- * IPv4 that is not global unicast, after the IANA special-purpose registry,
- * and one address that is not in it: Azure's host-side "wire server".
- */
-static const AddressRange ipv4_not_public[] = {
-	{{0}, 8},					/* "this" network */
-	{{10}, 8},					/* private */
-	{{100, 64}, 10},			/* carrier-grade NAT, some metadata services */
-	{{127}, 8},					/* loopback */
-	{{168, 63, 129, 16}, 32},	/* Azure wire server */
-	{{169, 254}, 16},			/* link-local, most metadata services */
-	{{172, 16}, 12},			/* private */
-	{{192, 0, 0}, 24},			/* protocol assignments */
-	{{192, 0, 2}, 24},			/* documentation */
-	{{192, 88, 99}, 24},		/* 6to4 relays */
-	{{192, 168}, 16},			/* private */
-	{{198, 18}, 15},			/* benchmarking */
-	{{198, 51, 100}, 24},		/* documentation */
-	{{203, 0, 113}, 24},		/* documentation */
-	{{224}, 4},					/* multicast */
-	{{240}, 4}					/* reserved, broadcast */
-};
-
-/*
- * The only IPv6 space assigned as global unicast.  Loopback, unspecified,
- * unique local, link-local, site-local, multicast, IPv4-mapped and
- * -compatible, and both NAT64 prefixes are all outside it.
- */
-static const AddressRange ipv6_public[] = {
-	{{0x20}, 3}
-};
-
-/*
- * Exceptions within ipv6_public.  6to4 and Teredo hold an IPv4 address, which
- * need not be looked at: nobody needs them to reach a public host.
- */
-static const AddressRange ipv6_not_public[] = {
-	{{0x20, 0x01, 0x00}, 23},	/* protocol assignments, Teredo */
-	{{0x20, 0x01, 0x0d, 0xb8}, 32}, /* documentation */
-	{{0x20, 0x02}, 16},			/* 6to4 */
-	{{0x3f, 0xff}, 20}			/* documentation */
-};
-
-/*
- * Domains, themselves and all below, that are for local use.  Names of one
- * label need no entry, they are all private.
- */
-static const char *const private_domains[] = {
-	"localhost",
-	"localdomain",
-	"local",
-	"internal",
-	"intranet",
-	"lan",
-	"home",
-	"home.arpa",
-	"corp",
-	"private",
-	"svc",						/* short names within a Kubernetes cluster */
-	"consul",
-	"docker",
-	"test",
-	"invalid",
-	"onion"
-};
-
-/*
- * First labels by which clouds name their metadata service, under domains
- * that are partly public (metadata.goog, for one).
- */
-static const char *const metadata_labels[] = {
-	"instance-data",
-	"metadata"
-};
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 static bool
 is_digit(char c)
@@ -176,86 +74,44 @@ hex_value(char c)
 }
 
 static bool
-span_has(Span span, char c)
+span_has(TarxKeysSpan span, char c)
 {
-	return span.len > 0 && memchr(span.p, c, span.len) != NULL;
+	return span.len > 0 && memchr(span.data, c, span.len) != NULL;
 }
 
 /* Does span equal the lower-case text, ignoring case? */
 static bool
-span_is(Span span, const char *text)
+span_is(TarxKeysSpan span, const char *text)
 {
 	if (span.len != strlen(text))
 		return false;
 	for (size_t i = 0; i < span.len; i++)
 	{
-		if (to_lower(span.p[i]) != text[i])
+		if (to_lower(span.data[i]) != text[i])
 			return false;
 	}
 	return true;
 }
 
-/* The rest of span after its first n bytes; n must not exceed its length. */
-static Span
-span_from(Span span, size_t n)
+/* The rest of span after its first n bytes, which it must have. */
+static TarxKeysSpan
+span_from(TarxKeysSpan span, size_t n)
 {
-	Span		rest = {span.p + n, span.len - n};
+	TarxKeysSpan rest = {span.data + n, span.len - n};
 
 	return rest;
 }
 
-static bool
-in_range(const unsigned char *address, const AddressRange *range)
-{
-	unsigned int whole = range->bits / 8;
-	unsigned int rest = range->bits % 8;
-
-	if (memcmp(address, range->prefix, whole) != 0)
-		return false;
-	return rest == 0 ||
-		((address[whole] ^ range->prefix[whole]) >> (8 - rest)) == 0;
-}
-
-static bool
-in_any_range(const unsigned char *address, const AddressRange *ranges,
-			 size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-	{
-		if (in_range(address, &ranges[i]))
-			return true;
-	}
-	return false;
-}
-
-static bool
-ipv4_is_public(const struct in_addr *address)
-{
-	unsigned char bytes[sizeof(*address)];
-
-	memcpy(bytes, address, sizeof(bytes));
-	return !in_any_range(bytes, ipv4_not_public, lengthof(ipv4_not_public));
-}
-
-static bool
-ipv6_is_public(const struct in6_addr *address)
-{
-	return in_any_range(address->s6_addr, ipv6_public,
-						lengthof(ipv6_public)) &&
-		!in_any_range(address->s6_addr, ipv6_not_public,
-					  lengthof(ipv6_not_public));
-}
-
 /*
- * Refuse what no part of a base URL may contain.  Later steps rely on there
- * being no NUL, since they treat the host as a C string.
+ * Refuse what no part of a base URL may contain.  Later steps treat the host as
+ * a C string, so there must be no NUL.
  */
 static TarxKeysBaseUrlStatus
-check_characters(Span url)
+check_characters(TarxKeysSpan url)
 {
 	for (size_t i = 0; i < url.len; i++)
 	{
-		unsigned char c = (unsigned char) url.p[i];
+		unsigned char c = (unsigned char) url.data[i];
 
 		if (c <= 0x20 || c >= 0x7f)
 			return TARX_KEYS_BASEURL_CHARACTERS;
@@ -267,17 +123,17 @@ check_characters(Span url)
 
 /* Take "scheme://" off the front of *rest. */
 static TarxKeysBaseUrlStatus
-take_scheme(Span *rest, bool allow_insecure, bool *https)
+take_scheme(TarxKeysSpan *rest, bool allow_insecure, bool *https)
 {
-	Span		scheme = {rest->p, 0};
+	TarxKeysSpan scheme = {rest->data, 0};
 
 	while (scheme.len < rest->len &&
-		   (is_alnum(rest->p[scheme.len]) ||
-			memchr("+-.", rest->p[scheme.len], 3) != NULL))
+		   (is_alnum(rest->data[scheme.len]) ||
+			memchr("+-.", rest->data[scheme.len], 3) != NULL))
 		scheme.len++;
 
 	if (scheme.len == 0 || rest->len - scheme.len < 3 ||
-		memcmp(rest->p + scheme.len, "://", 3) != 0)
+		memcmp(rest->data + scheme.len, "://", 3) != 0)
 		return TARX_KEYS_BASEURL_SYNTAX;
 
 	*https = span_is(scheme, "https");
@@ -290,14 +146,14 @@ take_scheme(Span *rest, bool allow_insecure, bool *https)
 
 /* Split "host", "host:port", "[host]" or "[host]:port". */
 static TarxKeysBaseUrlStatus
-split_authority(Span authority, UrlParts *parts)
+split_authority(TarxKeysSpan authority, UrlParts *parts)
 {
-	bool		bracketed = authority.len > 0 && authority.p[0] == '[';
+	bool		bracketed = authority.len > 0 && authority.data[0] == '[';
 	char		end = bracketed ? ']' : ':';
-	Span		rest = span_from(authority, bracketed ? 1 : 0);
-	Span		host = {rest.p, 0};
+	TarxKeysSpan rest = span_from(authority, bracketed ? 1 : 0);
+	TarxKeysSpan host = {rest.data, 0};
 
-	while (host.len < rest.len && rest.p[host.len] != end)
+	while (host.len < rest.len && rest.data[host.len] != end)
 		host.len++;
 	rest = span_from(rest, host.len);
 
@@ -306,7 +162,7 @@ split_authority(Span authority, UrlParts *parts)
 		if (rest.len == 0)
 			return TARX_KEYS_BASEURL_HOST;	/* never closed */
 		rest = span_from(rest, 1);
-		if (rest.len > 0 && rest.p[0] != ':')
+		if (rest.len > 0 && rest.data[0] != ':')
 			return TARX_KEYS_BASEURL_HOST;
 	}
 
@@ -319,16 +175,16 @@ split_authority(Span authority, UrlParts *parts)
 }
 
 /*
- * Split what follows "scheme://".  The authority ends at the first of "/?#";
- * an '@' behind that is part of the path, not user info.
+ * Split what follows "scheme://".  The authority ends at the first of "/?#", so
+ * an '@' after that is part of the path, not user info.
  */
 static TarxKeysBaseUrlStatus
-split_rest(Span rest, UrlParts *parts)
+split_rest(TarxKeysSpan rest, UrlParts *parts)
 {
-	Span		authority = {rest.p, 0};
+	TarxKeysSpan authority = {rest.data, 0};
 
 	while (authority.len < rest.len &&
-		   memchr("/?#", rest.p[authority.len], 3) == NULL)
+		   memchr("/?#", rest.data[authority.len], 3) == NULL)
 		authority.len++;
 	parts->path = span_from(rest, authority.len);
 
@@ -340,12 +196,12 @@ split_rest(Span rest, UrlParts *parts)
 }
 
 /*
- * Copy a host name in lower case to host, if it is made of well-formed labels.
- * A trailing dot would make an empty last label and so is refused, as is any
- * percent sign.
+ * Copy a host name in lower case to host; false unless it is made of
+ * well-formed labels.  A dot at the end is refused, because it would make an
+ * empty last label.  So is any percent sign.
  */
 static bool
-copy_host_name(Span name, char *host)
+copy_host_name(TarxKeysSpan name, char *host)
 {
 	size_t		label_len = 0;
 
@@ -353,11 +209,11 @@ copy_host_name(Span name, char *host)
 		return false;
 	for (size_t i = 0; i < name.len; i++)
 	{
-		char		c = to_lower(name.p[i]);
+		char		c = to_lower(name.data[i]);
 
 		if (c == '.')
 		{
-			if (label_len == 0 || name.p[i - 1] == '-')
+			if (label_len == 0 || name.data[i - 1] == '-')
 				return false;
 			label_len = 0;
 		}
@@ -371,13 +227,13 @@ copy_host_name(Span name, char *host)
 		host[i] = c;
 	}
 	host[name.len] = '\0';
-	return label_len > 0 && name.p[name.len - 1] != '-';
+	return label_len > 0 && name.data[name.len - 1] != '-';
 }
 
 /*
- * Would a URL parser or resolver take this host for an IPv4 address?  Its last
- * label decides, as in the WHATWG URL standard: all digits, or "0x" and
- * hexadecimal digits, if any.  There is no such top-level domain.
+ * Would a URL parser or resolver take this host for an IPv4 address?  As in the
+ * WHATWG URL standard, it does if the last label is all digits, or "0x" and
+ * perhaps hexadecimal digits.  There is no such top-level domain.
  */
 static bool
 ends_in_number(const char *host)
@@ -396,9 +252,9 @@ ends_in_number(const char *host)
 
 /*
  * Check a host that ends in a number.  inet_aton() reads every spelling that
- * a resolver might, so that a private address is reported as such however it
- * is written.  It would also skip whitespace and what follows, but a host has
- * none.  Only the canonical spelling is ever accepted.
+ * a resolver might read, so a private address is reported as private however
+ * it is written.  It also ignores what follows after white space, but a host
+ * has none.  Only the canonical spelling is accepted.
  */
 static TarxKeysBaseUrlStatus
 check_ipv4(const char *host, bool allow_insecure)
@@ -408,7 +264,7 @@ check_ipv4(const char *host, bool allow_insecure)
 
 	if (inet_aton(host, &address) == 0)
 		return TARX_KEYS_BASEURL_HOST;
-	if (!allow_insecure && !ipv4_is_public(&address))
+	if (!allow_insecure && !tarx_keys_ipv4_is_public((const uint8_t *) &address))
 		return TARX_KEYS_BASEURL_PRIVATE;
 	if (inet_ntop(AF_INET, &address, text, sizeof(text)) == NULL ||
 		strcmp(host, text) != 0)
@@ -416,46 +272,12 @@ check_ipv4(const char *host, bool allow_insecure)
 	return TARX_KEYS_BASEURL_OK;
 }
 
-/* Is host, in lower case, the domain or a name below it? */
-static bool
-in_domain(const char *host, const char *domain)
-{
-	size_t		host_len = strlen(host);
-	size_t		domain_len = strlen(domain);
-
-	if (host_len < domain_len ||
-		strcmp(host + host_len - domain_len, domain) != 0)
-		return false;
-	return host_len == domain_len || host[host_len - domain_len - 1] == '.';
-}
-
-static bool
-name_is_public(const char *host)
-{
-	Span		first = {host, strcspn(host, ".")};
-
-	/* One label: a machine on the local network, or a search-list name. */
-	if (host[first.len] == '\0')
-		return false;
-	for (size_t i = 0; i < lengthof(private_domains); i++)
-	{
-		if (in_domain(host, private_domains[i]))
-			return false;
-	}
-	for (size_t i = 0; i < lengthof(metadata_labels); i++)
-	{
-		if (span_is(first, metadata_labels[i]))
-			return false;
-	}
-	return true;
-}
-
 /*
- * Check the inside of "[...]" and write its canonical text to host.  Zone ids
- * are refused because inet_pton() knows none.
+ * Check what was in brackets and write its canonical text to host.  Zone ids
+ * are refused, because inet_pton() knows none.
  */
 static TarxKeysBaseUrlStatus
-canonicalize_ipv6(Span literal, bool allow_insecure, char *host,
+canonicalize_ipv6(TarxKeysSpan literal, bool allow_insecure, char *host,
 				  size_t host_size)
 {
 	struct in6_addr address;
@@ -463,12 +285,12 @@ canonicalize_ipv6(Span literal, bool allow_insecure, char *host,
 
 	if (literal.len >= sizeof(text))
 		return TARX_KEYS_BASEURL_HOST;
-	memcpy(text, literal.p, literal.len);
+	memcpy(text, literal.data, literal.len);
 	text[literal.len] = '\0';
 	if (inet_pton(AF_INET6, text, &address) != 1 ||
 		inet_ntop(AF_INET6, &address, host, (socklen_t) host_size) == NULL)
 		return TARX_KEYS_BASEURL_HOST;
-	if (!allow_insecure && !ipv6_is_public(&address))
+	if (!allow_insecure && !tarx_keys_ipv6_is_public(address.s6_addr))
 		return TARX_KEYS_BASEURL_PRIVATE;
 	return TARX_KEYS_BASEURL_OK;
 }
@@ -484,31 +306,31 @@ canonicalize_host(const UrlParts *parts, bool allow_insecure,
 		return TARX_KEYS_BASEURL_HOST;
 	if (ends_in_number(out->host))
 		return check_ipv4(out->host, allow_insecure);
-	if (!allow_insecure && !name_is_public(out->host))
+	if (!allow_insecure && !tarx_keys_host_name_is_public(out->host))
 		return TARX_KEYS_BASEURL_PRIVATE;
 	return TARX_KEYS_BASEURL_OK;
 }
 
 /* Leading zeros are refused, so the digits are themselves canonical. */
 static bool
-check_port(Span port)
+check_port(TarxKeysSpan port)
 {
 	unsigned int value = 0;
 
-	if (port.len == 0 || port.len > 5 || port.p[0] == '0')
+	if (port.len == 0 || port.len > 5 || port.data[0] == '0')
 		return false;
 	for (size_t i = 0; i < port.len; i++)
 	{
-		if (!is_digit(port.p[i]))
+		if (!is_digit(port.data[i]))
 			return false;
-		value = value * 10 + (unsigned int) (port.p[i] - '0');
+		value = value * 10 + (unsigned int) (port.data[i] - '0');
 	}
 	return value <= 65535;
 }
 
 /*
- * May an escaped byte stand in a path?  Not if decoding it once too often or
- * too early would change how the path is split or decoded.
+ * May an escaped byte stand in a path?  Not if somebody who decodes it too
+ * early, or once too often, would split or read the path in another way.
  */
 static bool
 escaped_byte_ok(int byte)
@@ -518,11 +340,11 @@ escaped_byte_ok(int byte)
 }
 
 /*
- * Check one segment: pchars of RFC 3986, and not a dot segment, also not with
- * its dots escaped.
+ * Check one segment: it has the characters that RFC 3986 allows (pchar), and is
+ * not "." or "..", also not with escaped dots.
  */
 static bool
-check_segment(Span segment)
+check_segment(TarxKeysSpan segment)
 {
 	static const char punctuation[] = "-._~!$&'()*+,;=:@";
 	size_t		bytes = 0;
@@ -530,20 +352,20 @@ check_segment(Span segment)
 
 	for (size_t i = 0; i < segment.len; i++)
 	{
-		int			byte = (unsigned char) segment.p[i];
+		int			byte = (unsigned char) segment.data[i];
 
 		if (byte == '%')
 		{
-			if (segment.len - i < 3 || hex_value(segment.p[i + 1]) < 0 ||
-				hex_value(segment.p[i + 2]) < 0)
+			if (segment.len - i < 3 || hex_value(segment.data[i + 1]) < 0 ||
+				hex_value(segment.data[i + 2]) < 0)
 				return false;
-			byte = hex_value(segment.p[i + 1]) * 16 +
-				hex_value(segment.p[i + 2]);
+			byte = hex_value(segment.data[i + 1]) * 16 +
+				hex_value(segment.data[i + 2]);
 			if (!escaped_byte_ok(byte))
 				return false;
 			i += 2;
 		}
-		else if (!is_alnum(segment.p[i]) &&
+		else if (!is_alnum(segment.data[i]) &&
 				 memchr(punctuation, byte, sizeof(punctuation) - 1) == NULL)
 			return false;
 		bytes++;
@@ -551,19 +373,19 @@ check_segment(Span segment)
 			dots++;
 	}
 
-	/* Neither "." nor ".."; more dots are a name like any other. */
+	/* three dots and more are a name like any other */
 	return dots != bytes || (bytes != 1 && bytes != 2);
 }
 
 /* Only the last segment may be empty: "/" and "/v1/" are fine, "//" is not. */
 static bool
-check_path(Span path)
+check_path(TarxKeysSpan path)
 {
 	while (path.len > 0)
 	{
-		Span		segment = {path.p + 1, 0};
+		TarxKeysSpan segment = {path.data + 1, 0};
 
-		while (segment.len < path.len - 1 && segment.p[segment.len] != '/')
+		while (segment.len < path.len - 1 && segment.data[segment.len] != '/')
 			segment.len++;
 		path = span_from(path, segment.len + 1);
 		if (segment.len == 0 && path.len > 0)
@@ -588,8 +410,8 @@ append(TarxKeysBaseUrl *out, const char *text, size_t len)
 }
 
 /*
- * Put the canonical URL together.  It can be longer than what was given, as an
- * IPv6 address may be: "::ffff:7f00:1" is "::ffff:127.0.0.1" in full.
+ * Put the canonical URL together.  It can be longer than what was given,
+ * because an IPv6 address can: "::ffff:7f00:1" becomes "::ffff:127.0.0.1".
  */
 static TarxKeysBaseUrlStatus
 assemble(const UrlParts *parts, TarxKeysBaseUrl *out)
@@ -603,20 +425,20 @@ assemble(const UrlParts *parts, TarxKeysBaseUrl *out)
 		!append(out, out->host, strlen(out->host)) ||
 		(parts->bracketed && !append(out, "]", 1)) ||
 		(keep_port && !append(out, ":", 1)) ||
-		(keep_port && !append(out, parts->port.p, parts->port.len)) ||
-		!append(out, parts->path.p, parts->path.len))
+		(keep_port && !append(out, parts->port.data, parts->port.len)) ||
+		!append(out, parts->path.data, parts->path.len))
 		return TARX_KEYS_BASEURL_TOO_LONG;
 	return TARX_KEYS_BASEURL_OK;
 }
 
 /* The work of tarx_keys_baseurl_canonicalize(), with *out zero on entry. */
 static TarxKeysBaseUrlStatus
-canonicalize(Span url, bool allow_insecure, TarxKeysBaseUrl *out)
+canonicalize(TarxKeysSpan url, bool allow_insecure, TarxKeysBaseUrl *out)
 {
 	UrlParts	parts = {0};
 	TarxKeysBaseUrlStatus status;
 
-	if (url.p == NULL || url.len == 0)
+	if (url.data == NULL || url.len == 0)
 		return TARX_KEYS_BASEURL_EMPTY;
 	if (url.len > TARX_KEYS_BASEURL_MAX)
 		return TARX_KEYS_BASEURL_TOO_LONG;
@@ -639,26 +461,37 @@ canonicalize(Span url, bool allow_insecure, TarxKeysBaseUrl *out)
 	return assemble(&parts, out);
 }
 
+/*
+ * Check the len bytes at url, which need no terminator, and write the
+ * canonical form to *out.  allow_insecure admits http beside https, and hosts
+ * that are not public; it relaxes no other rule.  On any status but
+ * TARX_KEYS_BASEURL_OK every byte of *out is zero.  out must not be NULL nor
+ * overlap url.
+ */
 TarxKeysBaseUrlStatus
 tarx_keys_baseurl_canonicalize(const char *url, size_t len,
 							   bool allow_insecure, TarxKeysBaseUrl *out)
 {
-	Span		given = {url, len};
+	TarxKeysSpan given = {url, len};
 	TarxKeysBaseUrlStatus status;
 
 	memset(out, 0, sizeof(*out));
 	status = canonicalize(given, allow_insecure, out);
 
-	/* Leave no half-checked host behind for a caller that ignores status. */
+	/* a caller that ignores the status must not find a host half checked */
 	if (status != TARX_KEYS_BASEURL_OK)
 		memset(out, 0, sizeof(*out));
 	return status;
 }
 
+/*
+ * A constant text for an error message: lower case, no full stop, no part of
+ * the input, never NULL.
+ */
 const char *
 tarx_keys_baseurl_problem(TarxKeysBaseUrlStatus status)
 {
-	/* No default: the compiler is to report a status without a text. */
+	/* no default, so that the compiler reports a status without a text */
 	switch (status)
 	{
 		case TARX_KEYS_BASEURL_OK:
@@ -689,6 +522,12 @@ tarx_keys_baseurl_problem(TarxKeysBaseUrlStatus status)
 	return "base URL is not valid";
 }
 
+/*
+ * Is host a name below suffix?  A suffix is a dot and a domain name, such as
+ * ".openai.azure.com"; any other form matches nothing.  At least one label must
+ * stand before it, and none of those labels may be empty.  ASCII case does not
+ * matter, as in the DNS.
+ */
 bool
 tarx_keys_baseurl_host_has_suffix(const char *host, const char *suffix)
 {
@@ -710,7 +549,7 @@ tarx_keys_baseurl_host_has_suffix(const char *host, const char *suffix)
 			return false;
 	}
 
-	/* Each label before the suffix ends at a dot, the last at its first. */
+	/* each label before the suffix ends at a dot, the last one at the suffix */
 	for (size_t i = 0; i <= before; i++)
 	{
 		if (host[i] == '.' && (i == 0 || host[i - 1] == '.'))

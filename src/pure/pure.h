@@ -14,6 +14,7 @@
 #include "pure/envelope.h"
 #include "pure/keyring_text.h"
 #include "pure/mask.h"
+#include "pure/public_host.h"
 #include "pure/sealed_box.h"
 #include "pure/sensitive_text.h"
 #include "pure/template.h"

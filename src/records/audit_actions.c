@@ -40,6 +40,7 @@ tarx_keys_check_audit_action(const char *action)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("action"),
 			 errmsg("unknown action of the audit log"),
 			 errhint("The actions are listed in src/records/audit_actions.c.")));
 }

@@ -380,6 +380,7 @@ kind_of_name(const char *name)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("kind"),
 			 errmsg("unknown kind of usage"),
 			 errhint("A kind is llm_key, secret or platform_key.")));
 }

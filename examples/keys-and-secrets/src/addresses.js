@@ -4,22 +4,24 @@
 
 import { lookup } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
+import { IPV4_NOT_PUBLIC, IPV6_NOT_PUBLIC, IPV6_PUBLIC } from './address-ranges.js';
 
-// the special-purpose registries of IANA; of IPv6 only 2000::/3 is in general use
-const special = new BlockList();
-for (const [address, prefix] of [['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16],
-  ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.0.2.0', 24], ['192.88.99.0', 24], ['192.168.0.0', 16], ['198.18.0.0', 15],
-  ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 3]]) special.addSubnet(address, prefix, 'ipv4');
-for (const [address, prefix] of [['2001::', 23], ['2001:db8::', 32], ['2002::', 16], ['3fff::', 20]]) special.addSubnet(address, prefix, 'ipv6');
-const unicast = new BlockList();
-unicast.addSubnet('2000::', 3, 'ipv6');
+function rangesOf(family, ranges) {
+  const list = new BlockList();
+  for (const [prefix, bits] of ranges) list.addSubnet(prefix, bits, family);
+  return (address) => list.check(address, family);
+}
+
+const isSpecialIPv4 = rangesOf('ipv4', IPV4_NOT_PUBLIC);
+const isSpecialIPv6 = rangesOf('ipv6', IPV6_NOT_PUBLIC);
+const isUnicastIPv6 = rangesOf('ipv6', IPV6_PUBLIC);
 
 export class NotPublic extends Error {}
 
 export function isPublic(address) {
   switch (isIP(address)) {
-    case 4: return !special.check(address, 'ipv4');
-    case 6: return !address.includes('%') && unicast.check(address, 'ipv6') && !special.check(address, 'ipv6');
+    case 4: return !isSpecialIPv4(address);
+    case 6: return !address.includes('%') && isUnicastIPv6(address) && !isSpecialIPv6(address);
     default: return false;
   }
 }

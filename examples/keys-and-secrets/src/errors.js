@@ -17,21 +17,16 @@ const OWN_TEXT = {
   22021: 'A text has a character that cannot be stored.',
 };
 
-const FIELDS = [
-  [/^name\b/, 'name'],
-  [/^description\b/, 'description'],
-  [/base URL/, 'base_url'],
-  [/provider/, 'provider'],
-  [/^expires_at\b/, 'expires'],
-  [/value|mask/, 'value'],
-];
-
-function fieldOf({ code, message }) {
-  if (code === '23505') return 'name';
-  if (code === 'TK013') return 'value';
-  if (code !== '22023') return 'form';
-  return FIELDS.find(([pattern]) => pattern.test(message))?.[1] ?? 'form';
-}
+// The extension names the argument that an error is about as the error's column.
+// These are the ones that our forms have a field for, and which field.
+const FIELDS = new Map([
+  ['name', 'name'],
+  ['description', 'description'],
+  ['base_url', 'base_url'],
+  ['provider', 'provider'],
+  ['expires_at', 'expires'],
+  ['sealed', 'value'],
+]);
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
@@ -41,7 +36,7 @@ export function explain(error) {
   const status = STATUS[error.code];
   if (status === undefined) throw error;
   const text = [sentence(error.message), error.hint].filter(Boolean).join(' ');
-  return { status, fields: { [fieldOf(error)]: text } };
+  return { status, fields: { [FIELDS.get(error.column) ?? 'form']: text } };
 }
 
 // What the log gets of an error: no message, because those of others than

@@ -192,8 +192,8 @@ test('a provider whose address is not public gets no request', async () => {
 
 test('which addresses are public', async () => {
   const { isPublic } = await import('../src/addresses.js');
-  for (const address of ['1.1.1.1', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1']) assert.ok(isPublic(address), address);
-  for (const address of ['0.0.0.0', '10.1.2.3', '100.64.0.1', '127.8.9.1', '169.254.169.254', '172.31.255.255', '192.168.0.1', '198.18.0.1',
+  for (const address of ['1.1.1.1', '168.63.129.17', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1']) assert.ok(isPublic(address), address);
+  for (const address of ['0.0.0.0', '10.1.2.3', '100.64.0.1', '127.8.9.1', '168.63.129.16', '169.254.169.254', '172.31.255.255', '192.168.0.1', '198.18.0.1',
     '224.0.0.1', '255.255.255.255', '::', '::1', '::ffff:10.0.0.1', '::ffff:1.1.1.1', '64:ff9b::a00:1', 'fe80::1', 'fe80::1%lo', 'fd00::1',
     'ff02::1', '2001:db8::1', '2002:a00:1::', 'localhost', '']) assert.ok(!isPublic(address), address);
 });

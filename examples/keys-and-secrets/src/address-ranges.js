@@ -1,0 +1,33 @@
+// Public are IPv4 addresses in none of these ranges, and IPv6 addresses in a public
+// one that are in none of the others. Written by test/lint/address_ranges of tarx_keys
+// from src/pure/address_ranges.h: do not change it here.
+
+export const IPV4_NOT_PUBLIC = [
+  ['0.0.0.0', 8], // this network
+  ['10.0.0.0', 8], // private
+  ['100.64.0.0', 10], // carrier-grade NAT, some metadata services
+  ['127.0.0.0', 8], // loopback
+  ['168.63.129.16', 32], // Azure's wire server, in no registry
+  ['169.254.0.0', 16], // link-local, most metadata services
+  ['172.16.0.0', 12], // private
+  ['192.0.0.0', 24], // protocol assignments
+  ['192.0.2.0', 24], // documentation
+  ['192.88.99.0', 24], // 6to4 relays
+  ['192.168.0.0', 16], // private
+  ['198.18.0.0', 15], // benchmarking
+  ['198.51.100.0', 24], // documentation
+  ['203.0.113.0', 24], // documentation
+  ['224.0.0.0', 4], // multicast
+  ['240.0.0.0', 4], // reserved, broadcast
+];
+
+export const IPV6_PUBLIC = [
+  ['2000::', 3], // global unicast
+];
+
+export const IPV6_NOT_PUBLIC = [
+  ['2001::', 23], // protocol assignments, Teredo
+  ['2001:db8::', 32], // documentation
+  ['2002::', 16], // 6to4
+  ['3fff::', 20], // documentation
+];
