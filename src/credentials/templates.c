@@ -60,8 +60,8 @@ template_argument(FunctionCallInfo fcinfo, int n)
 static TarxKeysTextList
 template_names(TarxKeysSpan template)
 {
-	TarxKeysTextList	names = {NULL, 0, 0};
-	TarxKeysTextList	malformed = {NULL, 0, 0};
+	TarxKeysTextList names = {NULL, 0, 0};
+	TarxKeysTextList malformed = {NULL, 0, 0};
 	TarxKeysToken token;
 
 	while (tarx_keys_template_next(&template, &token))
@@ -150,7 +150,7 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	MemoryContext context = CurrentMemoryContext;
 	const pg_uuid_t *project_id;
 	TarxKeysSpan template;
-	TarxKeysTextList	names;
+	TarxKeysTextList names;
 	TarxKeysResolvedSecrets found = {.asked = &names};
 	text	   *result;
 
@@ -170,7 +170,7 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_template_references(PG_FUNCTION_ARGS)
 {
-	TarxKeysTextList	names = template_names(template_argument(fcinfo, 0));
+	TarxKeysTextList names = template_names(template_argument(fcinfo, 0));
 	Tuplestorestate *store = tarx_keys_begin_rows(fcinfo, work_mem, describe_names);
 
 	tarx_keys_texts_sort_by_place(&names);
