@@ -102,7 +102,7 @@ COMMENT ON FUNCTION tarx_keys_internal.require_user_id IS
 'Internal. Error 22023 unless user_id is a valid user id.';
 
 CREATE FUNCTION tarx_keys_internal.shown(value text) RETURNS text
-LANGUAGE c STABLE STRICT PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_shown';
 COMMENT ON FUNCTION tarx_keys_internal.shown IS
 'Internal. A stored text as a list may show it, whatever somebody has written into the table: at most 2499 bytes, and readable for every client.';

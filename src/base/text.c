@@ -232,6 +232,8 @@ tarx_keys_shown_text(Datum value)
 Datum
 tarx_keys_shown(PG_FUNCTION_ARGS)
 {
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(tarx_keys_shown_text(PG_GETARG_DATUM(0)));
 }
 

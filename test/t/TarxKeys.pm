@@ -243,7 +243,7 @@ sub rows_of
 	local $ENV{PGCLIENTENCODING} = 'UTF8';
 	my @tables = split /\n/, $cluster->safe_psql(
 		$db, q{SELECT c.oid::regclass FROM pg_class c
-			WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind = 'r'});
+			WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind = 'r'});
 
 	return split /\n/, $cluster->safe_psql($db,
 		join "\n", map { "SELECT '$_', * FROM $_;" } @tables);
@@ -257,19 +257,19 @@ sub rights_of
 	return split /\n/, $cluster->safe_psql(
 		$db, q{
 		SELECT 'schema', nspowner::regrole, a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a WHERE nspname = 'tarx_keys';
+			FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a WHERE nspname ~ '^tarx_keys';
 		SELECT 'function', p.oid::regprocedure, proowner::regrole,
 				a.grantor::regrole, a.grantee::regrole, a.privilege_type
 			FROM pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner))) a
-			WHERE pronamespace = 'tarx_keys'::regnamespace;
+			WHERE pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]);
 		SELECT 'relation', c.oid::regclass, relowner::regrole, relrowsecurity, relforcerowsecurity,
 				a.grantor::regrole, a.grantee::regrole, a.privilege_type
 			FROM pg_class c, aclexplode(coalesce(relacl, acldefault('r', relowner))) a
-			WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind IN ('r', 'v');
+			WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind IN ('r', 'v');
 		SELECT 'column', attrelid::regclass, attname,
 				a.grantor::regrole, a.grantee::regrole, a.privilege_type
 			FROM pg_attribute JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) a
-			WHERE relnamespace = 'tarx_keys'::regnamespace;});
+			WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]);});
 }
 
 # What two lists of lines do not have in common, one a line
