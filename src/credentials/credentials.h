@@ -14,7 +14,11 @@
 #include "redaction/redaction.h"
 #include "tables/tables.h"
 
-/* sealed_calls.c: values that travel sealed */
+/* agents.c */
+extern pg_uuid_t tarx_keys_agent_key_id(Relation agents, const pg_uuid_t *project_id,
+										const pg_uuid_t *agent_id, Snapshot snapshot);
+
+/* sealed_boxes.c: values that travel sealed */
 extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
 										 const TarxKeysBinding *header);
 extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);

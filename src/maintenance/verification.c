@@ -96,7 +96,7 @@ choose_query(FunctionCallInfo fcinfo, TarxKeysTable *table, Datum *values)
 
 /*
  * row_states(table_name text, project_ids uuid[], percent real, max_rows
- * bigint) returns rows: see sql/78_verification.sql
+ * bigint) returns rows: see sql/76_verification.sql
  */
 Datum
 tarx_keys_row_states(PG_FUNCTION_ARGS)
