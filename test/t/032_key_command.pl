@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -275,5 +276,32 @@ $node->wait_for_log(qr/the one in use stays\n(?:.*\n)*.*loaded: 1 key/, $offset)
 all_gone('killed command', @pids);
 resolves('after a killed command the keyring works');
 $node->stop;
+
+# In a container the postmaster may be process 1, to which orphans go; it takes one
+# that was killed for a crash of the server.
+
+my @namespace = qw(unshare --user --map-current-user --pid --fork --kill-child);
+
+SKIP:
+{
+	skip('no process can be process 1 here', 4) if system("@namespace true 2> /dev/null") != 0;
+
+	my $begin = log_size($node);
+	my $server = IPC::Run::start(
+		[ @namespace, 'postgres', '-D', $node->data_dir ],
+		'<', \undef, '>>', $node->logfile, '2>&1');
+	$node->poll_query_until('postgres', 'SELECT true');
+	set_keyring($node, master_key_command => "@{[note_pids('$$')]}; sleep 300 | sleep 300; true");
+	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
+
+	# its processes have other numbers out here
+	delete @running{wait_started('process 1')};
+	my $postmaster = child_pid($server->{KIDS}[0]{PID}, qr/postgres/);
+	isnt($postmaster, 0, 'process 1: it is a postmaster');
+	kill 'INT', $postmaster;
+	$server->finish;
+	like(log_since($node, $begin), qr/database system is shut down/, 'process 1: it was shut down');
+	unlike(log_since($node, $begin), qr/terminated by signal|abnormal/, 'process 1: without a crash');
+}
 
 done_testing();

@@ -31,6 +31,7 @@ our @EXPORT = qw(
   reload_until
   reload_keyring
   wait_until
+  child_pid
   worker_pid
   install
   ask
@@ -167,21 +168,29 @@ sub wait_until
 	return 0;
 }
 
-# The process that reloads the keyring; 0 if there is none.
-sub worker_pid
+# A child of this process with such a title; 0 if there is none.
+sub child_pid
 {
-	my ($node) = @_;
-	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my ($parent, $title) = @_;
 
 	foreach my $proc (glob '/proc/[0-9]*')
 	{
 		# processes come and go, and others' cannot be read
 		my $status = eval { slurp_file("$proc/status") } || '';
-		next unless $status =~ /^PPid:\s+$postmaster$/m;
-		my $title = eval { slurp_file("$proc/cmdline") } || '';
-		return $proc =~ s!^/proc/!!r if $title =~ /tarx_keys keyring/;
+		next unless $status =~ /^PPid:\s+$parent$/m;
+		my $found = eval { slurp_file("$proc/cmdline") } || '';
+		return $proc =~ s!^/proc/!!r if $found =~ $title;
 	}
 	return 0;
+}
+
+# The process that reloads the keyring; 0 if there is none.
+sub worker_pid
+{
+	my ($node) = @_;
+	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+
+	return child_pid($postmaster, qr/tarx_keys keyring/);
 }
 
 # The extension and its two logins in a database: "service" acts for users,
