@@ -76,15 +76,6 @@ pg_noreturn extern void tarx_keys_fail_no_keyring(void);
 pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
 
 /* settings.c */
-extern void tarx_keys_settings_init(void);
-extern const char *tarx_keys_setting_key_file(void);
-extern const char *tarx_keys_setting_key_command(void);
-extern bool tarx_keys_setting_key_is_set(void);
-extern bool tarx_keys_setting_insecure_urls(void);
-extern bool tarx_keys_setting_redact_logs(void);
-extern bool tarx_keys_setting_require_login(void);
-extern int	tarx_keys_setting_secret_versions_kept(void);
-
 typedef enum TarxKeysLogResolves
 {
 	TARX_KEYS_LOG_OFF,
@@ -92,8 +83,13 @@ typedef enum TarxKeysLogResolves
 	TARX_KEYS_LOG_ALL
 } TarxKeysLogResolves;
 
+extern void tarx_keys_settings_init(void);
+extern bool tarx_keys_setting_insecure_urls(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
 extern int	tarx_keys_setting_login_failures(void);
+extern bool tarx_keys_setting_redact_logs(void);
+extern bool tarx_keys_setting_require_login(void);
+extern int	tarx_keys_setting_secret_versions_kept(void);
 extern int	tarx_keys_setting_usage_entries(void);
 extern int	tarx_keys_setting_usage_flush_interval(void);
 

@@ -17,6 +17,7 @@ use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
   $PROJECT
@@ -29,6 +30,9 @@ our @EXPORT = qw(
   log_since
   reload_until
   reload_keyring
+  wait_until
+  child_pid
+  worker_pid
   install
   ask
   ask_ok
@@ -147,6 +151,46 @@ sub reload_keyring
 	my ($node) = @_;
 	return reload_until($node,
 		qr/tarx_keys: master keyring loaded.*\n|tarx_keys: (?:no usable master keyring|master keyring not reloaded).*\n.*DETAIL:.*\n/);
+}
+
+# Wait until something holds; what it returned then, or false if it takes too long.
+sub wait_until
+{
+	my ($condition) = @_;
+	my $end = time() + 30;
+
+	while (time() < $end)
+	{
+		my $result = $condition->();
+		return $result if $result;
+		usleep(50_000);
+	}
+	return 0;
+}
+
+# A child of this process with such a title; 0 if there is none.
+sub child_pid
+{
+	my ($parent, $title) = @_;
+
+	foreach my $proc (glob '/proc/[0-9]*')
+	{
+		# processes come and go, and others' cannot be read
+		my $status = eval { slurp_file("$proc/status") } || '';
+		next unless $status =~ /^PPid:\s+$parent$/m;
+		my $found = eval { slurp_file("$proc/cmdline") } || '';
+		return $proc =~ s!^/proc/!!r if $found =~ $title;
+	}
+	return 0;
+}
+
+# The process that reloads the keyring; 0 if there is none.
+sub worker_pid
+{
+	my ($node) = @_;
+	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+
+	return child_pid($postmaster, qr/tarx_keys keyring/);
 }
 
 # The extension and its two logins in a database: "service" acts for users,
