@@ -81,4 +81,3 @@ tarx_keys_act_as(PG_FUNCTION_ARGS)
 	(void) tarx_keys_become(&identity);
 	PG_RETURN_VOID();
 }
-

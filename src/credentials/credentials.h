@@ -38,7 +38,7 @@ typedef struct TarxKeysProvider
 
 extern TarxKeysProvider tarx_keys_fetch_provider(text *slug);
 extern text *tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n,
-									const TarxKeysProvider *provider);
+									 const TarxKeysProvider *provider);
 
 /* resolve_llm_keys.c: a key that a resolve call has opened, for what is made of it */
 typedef struct TarxKeysOpenKey
@@ -82,7 +82,8 @@ extern ssize_t tarx_keys_texts_find(const TarxKeysTextList *list, TarxKeysSpan t
 /* resolve_secrets.c: secrets that were found, in the order of their names */
 typedef struct TarxKeysResolvedSecrets
 {
-	const TarxKeysTextList *asked;	/* sorted, each once; NULL for all there are */
+	const TarxKeysTextList *asked;	/* sorted, each once; NULL for all there
+									 * are */
 	const uint8 *recipient;		/* the public key to seal to; NULL for values
 								 * in clear */
 	uint64		count;

@@ -102,7 +102,7 @@ Datum
 tarx_keys_row_states(PG_FUNCTION_ARGS)
 {
 	TarxKeysTable *table = tarx_keys_sealed_table(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "table_name")));
-	StateScan		scan = {table, {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
+	StateScan	scan = {table, {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
 	tarx_keys_column(table, "name")}, (ReturnSetInfo *) fcinfo->resultinfo};
 	Datum		values[2];
 	TarxKeysQuery *query = choose_query(fcinfo, table, values);
