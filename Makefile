@@ -78,10 +78,9 @@ $(OBJS): | $(GENERATED)
 .PHONY: generated
 generated: $(GENERATED)
 
-# A header that stays the same keeps its date, so that nothing is compiled anew.
 src/pure/%_names.h: src/pure/%_names.sed $(SQL_PARTS) $(SOURCES)
 	@sed -nE -f $< $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@mv $@.new $@
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
 	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \

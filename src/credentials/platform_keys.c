@@ -228,7 +228,7 @@ create_key(TarxKeysCall *call pg_attribute_unused(), void *arg)
 	id = DatumGetUUIDP(key.values[PLATFORM_KEY_ID]);
 	token = make_token(&secret);
 	set_token(&key, token);
-	tarx_keys_row_seal(&tarx_keys_platform_keys, &key, NULL);
+	tarx_keys_row_stamp(&tarx_keys_platform_keys, &key);
 	if (!tarx_keys_table_insert(&tarx_keys_platform_keys, &key))
 		elog(ERROR, "a random id or token exists already");
 	tarx_keys_audit_begin_personal(&chain, DatumGetTextPP(key.values[PLATFORM_KEY_USER_ID]), id);

@@ -316,7 +316,7 @@ static void
 resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestate *store)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	TarxKeysTextList names = {NULL, 0, 0};
+	TarxKeysTextList names;
 	TarxKeysResolvedSecrets found = {.recipient = recipient};
 
 	if (!PG_ARGISNULL(1))
