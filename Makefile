@@ -67,20 +67,22 @@ $(SCRIPT_GOALS):
 
 else
 
+# The names that redaction knows, collected each time that make runs. A header
+# that stays the same keeps its date, so that nothing is compiled anew.
+collect_names = $(shell sed -nE -f $(1:.h=.sed) $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$(1).new; \
+	cmp -s $(1).new $(1) && rm $(1).new || mv $(1).new $(1))
+$(foreach header,$(GENERATED),$(call collect_names,$(header)))
+
+# For those that compile without make
+.PHONY: generated
+generated:
+	@:
+
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 -include $(OBJS:.o=.d) $(wildcard test/unit/bin/*.d)
 $(OBJS:.o=.bc): %.bc: %.o
-$(OBJS): | $(GENERATED)
-
-# What others compile without make needs them, too.
-.PHONY: generated
-generated: $(GENERATED)
-
-src/pure/%_names.h: src/pure/%_names.sed $(SQL_PARTS) $(SOURCES)
-	@sed -nE -f $< $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$@.new
-	@mv $@.new $@
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
 	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \
