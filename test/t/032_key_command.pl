@@ -98,10 +98,11 @@ sub all_gone
 
 # What the command is given
 
-# The file descriptors of a program that the shell runs, of which 3 is the
-# command's standard output, and the shell's own signals and process group
-my $look = qq{ls -l /proc/self/fd 3>&1 > '$seen';
-	while read -r name mask; do echo "\$name \$mask"; done < /proc/\$\$/status >> '$seen';
+# The shell's signals, before it has changed them itself, the file descriptors of a
+# program that it runs, of which 3 is the command's standard output, and its process
+# group
+my $look = qq{while read -r name mask; do echo "\$name \$mask"; done < /proc/\$\$/status > '$seen';
+	ls -l /proc/self/fd 3>&1 >> '$seen';
 	echo "group \$(cut -d ' ' -f 5 /proc/\$\$/stat) of \$\$" >> '$seen';
 	cat '$file'};
 
