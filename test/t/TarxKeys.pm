@@ -33,6 +33,7 @@ our @EXPORT = qw(
   wait_until
   child_pid
   worker_pid
+  wait_for_worker
   install
   ask
   ask_ok
@@ -139,6 +140,7 @@ sub reload_until
 	my ($node, $regexp) = @_;
 	my $offset = log_size($node);
 
+	wait_for_worker($node);
 	$node->reload;
 	$node->wait_for_log($regexp, $offset);
 	return log_since($node, $offset);
@@ -191,6 +193,21 @@ sub worker_pid
 	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
 
 	return child_pid($postmaster, qr/tarx_keys keyring/);
+}
+
+# Wait until that process takes notice of a reload: PostgreSQL drops the signal of
+# one that reaches a background worker before it has its own signal handlers. Until
+# then SIGHUP, signal 1, is blocked.
+sub wait_for_worker
+{
+	my ($node) = @_;
+
+	return wait_until(
+		sub {
+			my $pid = worker_pid($node) || return 0;
+			my $status = eval { slurp_file("/proc/$pid/status") } || '';
+			return $status =~ /^SigBlk:\s+[0-9a-f]*[02468ace]$/m;
+		});
 }
 
 # The extension and its two logins in a database: "service" acts for users,
