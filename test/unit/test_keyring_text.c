@@ -1,23 +1,17 @@
-/*-------------------------------------------------------------------------
- *
- * test_keyring.c
- *		Unit tests of the parser of master keyrings, in TAP.
+/*
+ * test_keyring_text.c
+ *	  Unit tests of the parser of master keyrings, in TAP.
  *
  * Every text is copied to memory that ends at an inaccessible page, and so
  * does the keyring it is parsed into.  Every refused text must leave the
  * keyring all zero, and every accepted one must leave nothing but its keys and
  * their fingerprints.  Random texts are compared with a second, slower reading
  * of the rules.
- *
- *-------------------------------------------------------------------------
  */
-#include <sodium.h>
-
 #include "pure/crypto.h"
 #include "pure/keyring_text.h"
+#include "guarded.h"
 #include "tap.h"
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Short names, for the tables to be readable. */
 #define OK			TARX_KEYS_KEYRING_OK
@@ -267,19 +261,6 @@ next_random(uint32_t bound)
 	random_state ^= random_state >> 7;
 	random_state ^= random_state << 17;
 	return (uint32_t) (random_state >> 32) % bound;
-}
-
-static void *
-guarded(size_t len)
-{
-	void	   *memory = sodium_malloc(len);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	return memory;
 }
 
 static void
