@@ -189,7 +189,11 @@ static const RefusedCase refused_cases[] = {
 	{"NGPCAH1UyOir7D9vytd03fb-pRqmsK13LrpKhNW6aR4=", MALFORMED, 1},
 	{"__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eA", MALFORMED, 1},
 	{"AAECAwQFBgcICQoLDA0ODx.REhMUFRYXGBkaGxwdHh8=", MALFORMED, 1},
-	/* bytes from 80 on are no digits, though sodium_base642bin takes them for some */
+
+	/*
+	 * bytes from 80 on are no digits, though sodium_base642bin takes them for
+	 * some
+	 */
 	{"AAECAwQFBgcICQoLDA0ODx\x80REhMUFRYXGBkaGxwdHh8=", MALFORMED, 1},
 	{"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\xc3\xbcg", MALFORMED, 1},
 	{"=", MALFORMED, 1},
@@ -438,6 +442,7 @@ check_every_digit(void)
 	static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	static const char hex_digits[] = "0123456789abcdefABCDEF";
+
 	/* At these an entry ends, and what is left of it is no key. */
 	static const char ends[] = ",\n #\t\r";
 	int			wrong = 0;
@@ -638,7 +643,7 @@ check_find(void)
 	static const char text[] = A_HEX "\n" B_HEX "\n" C_HEX;
 	Parsed		got = parse(text, sizeof(text) - 1);
 	TarxKeysKeyring *empty = guarded(sizeof(TarxKeysKeyring));
-	uint8_t	   *fingerprint = guarded(TARX_KEYS_FINGERPRINT_BYTES);
+	uint8_t    *fingerprint = guarded(TARX_KEYS_FINGERPRINT_BYTES);
 	int			found = 0;
 
 	for (size_t i = 0; i < lengthof(known_keys); i++)

@@ -128,7 +128,7 @@ scan(const char *template, size_t len, char *shown)
 	while (tarx_keys_template_next(&rest, &token))
 	{
 		char		kind = token.kind == TARX_KEYS_TOKEN_LITERAL ? '=' :
-			token.kind == TARX_KEYS_TOKEN_REFERENCE ? '@' : '!';
+		token.kind == TARX_KEYS_TOKEN_REFERENCE ? '@' : '!';
 
 		inside &= token.text.data >= copy && token.text.len > 0 &&
 			token.text.data + token.text.len <= rest.data &&

@@ -67,7 +67,11 @@ static const TextCase text_cases[] = {
 	/* a zero-width joiner within a picture, and where it joins nothing */
 	{"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", {OK, OK, OK}},
 	{"\xf0\x9f\x91\xa9\xe2\x80\x8d", {BLANKS, OK, BLANKS}},
-	/* an override, an invisible blank, a byte order mark, a soft hyphen, a tag */
+
+	/*
+	 * an override, an invisible blank, a byte order mark, a soft hyphen, a
+	 * tag
+	 */
 	{"ma\xe2\x80\xaein", {MISLEADING, OK, MISLEADING}},
 	{"ma\xe2\x80\x8bin", {MISLEADING, OK, MISLEADING}},
 	{"\xef\xbb\xbfmain", {MISLEADING, OK, MISLEADING}},

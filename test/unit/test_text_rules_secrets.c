@@ -153,6 +153,7 @@ static void
 check_excerpt(const char *name, const char *text, size_t len, const char *expected)
 {
 	char	   *copy = guarded(len);
+
 	/* just the room that is promised, up to an inaccessible page */
 	char	   *out = guarded(TARX_KEYS_EXCERPT_MAX);
 	char		got[TARX_KEYS_EXCERPT_MAX + 1];
