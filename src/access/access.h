@@ -32,8 +32,8 @@ extern void tarx_keys_warn_without_transaction(const char *function);
 typedef struct TarxKeysCall
 {
 	const char *event;			/* of its lines in the server log */
-	bool		is_change;		/* the audit log has what was done, so there is
-								 * a line only for who was refused */
+	bool		is_change;		/* the audit log has what was done, so there
+								 * is a line only for who was refused */
 	TarxKeysUsageKind kind;		/* of what is counted */
 	const pg_uuid_t *project_id;	/* NULL for none */
 	pg_uuid_t	object;

@@ -65,7 +65,7 @@ check_assertion_allowed(void)
 				 errhint("Use another transaction.")));
 }
 
-/* act_as(user_id text, project_id uuid): see sql/10_identity.sql */
+/* act_as(user_id text, project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_act_as(PG_FUNCTION_ARGS)
 {
@@ -81,4 +81,3 @@ tarx_keys_act_as(PG_FUNCTION_ARGS)
 	(void) tarx_keys_become(&identity);
 	PG_RETURN_VOID();
 }
-

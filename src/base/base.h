@@ -28,7 +28,7 @@ typedef struct TarxKeysSecret TarxKeysSecret;
 extern TarxKeysSecret *tarx_keys_secret_register(void *data, size_t size);
 extern void tarx_keys_secret_wipe(TarxKeysSecret *secret);
 
-/* text.c: arguments, and text as the UTF-8 that rules and ciphertext are over */
+/* text.c: text as the UTF-8 that rules and ciphertext are over */
 typedef struct TarxKeysText
 {
 	char	   *data;			/* not NUL-terminated; NULL for SQL NULL */
@@ -39,15 +39,17 @@ typedef struct TarxKeysText
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
 extern bytea *tarx_keys_make_bytea(const uint8 *bytes, size_t len);
+extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
+extern text *tarx_keys_from_utf8(const char *data, size_t len);
+extern text *tarx_keys_shown_text(Datum value);
+extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
+
+/* arguments.c: arguments, and what is refused of them */
 extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
-extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
-extern text *tarx_keys_from_utf8(const char *data, size_t len);
-extern text *tarx_keys_shown_text(Datum value);
-extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
 extern void tarx_keys_check_value(const TarxKeysText *value, const char *argument,
@@ -76,15 +78,6 @@ pg_noreturn extern void tarx_keys_fail_no_keyring(void);
 pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
 
 /* settings.c */
-extern void tarx_keys_settings_init(void);
-extern const char *tarx_keys_setting_key_file(void);
-extern const char *tarx_keys_setting_key_command(void);
-extern bool tarx_keys_setting_key_is_set(void);
-extern bool tarx_keys_setting_insecure_urls(void);
-extern bool tarx_keys_setting_redact_logs(void);
-extern bool tarx_keys_setting_require_login(void);
-extern int	tarx_keys_setting_secret_versions_kept(void);
-
 typedef enum TarxKeysLogResolves
 {
 	TARX_KEYS_LOG_OFF,
@@ -92,8 +85,13 @@ typedef enum TarxKeysLogResolves
 	TARX_KEYS_LOG_ALL
 } TarxKeysLogResolves;
 
+extern void tarx_keys_settings_init(void);
+extern bool tarx_keys_setting_insecure_urls(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
 extern int	tarx_keys_setting_login_failures(void);
+extern bool tarx_keys_setting_redact_logs(void);
+extern bool tarx_keys_setting_require_login(void);
+extern int	tarx_keys_setting_secret_versions_kept(void);
 extern int	tarx_keys_setting_usage_entries(void);
 extern int	tarx_keys_setting_usage_flush_interval(void);
 

@@ -26,8 +26,6 @@
 #define TARX_KEYS_SIGNAL_ARGS	postgres_signal_arg, pg_siginfo
 #else
 #define TARX_KEYS_SIGNAL_ARGS	postgres_signal_arg
-#define PG_SIG_DFL				SIG_DFL
-#define PG_SIG_IGN				SIG_IGN
 #endif
 
 /*

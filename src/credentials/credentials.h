@@ -14,7 +14,11 @@
 #include "redaction/redaction.h"
 #include "tables/tables.h"
 
-/* sealed_calls.c: values that travel sealed */
+/* agents.c */
+extern pg_uuid_t tarx_keys_agent_key_id(Relation agents, const pg_uuid_t *project_id,
+										const pg_uuid_t *agent_id, Snapshot snapshot);
+
+/* sealed_boxes.c: values that travel sealed */
 extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
 										 const TarxKeysBinding *header);
 extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
@@ -34,7 +38,7 @@ typedef struct TarxKeysProvider
 
 extern TarxKeysProvider tarx_keys_fetch_provider(text *slug);
 extern text *tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n,
-									const TarxKeysProvider *provider);
+									 const TarxKeysProvider *provider);
 
 /* resolve_llm_keys.c: a key that a resolve call has opened, for what is made of it */
 typedef struct TarxKeysOpenKey
@@ -78,7 +82,8 @@ extern ssize_t tarx_keys_texts_find(const TarxKeysTextList *list, TarxKeysSpan t
 /* resolve_secrets.c: secrets that were found, in the order of their names */
 typedef struct TarxKeysResolvedSecrets
 {
-	const TarxKeysTextList *asked;	/* sorted, each once; NULL for all there are */
+	const TarxKeysTextList *asked;	/* sorted, each once; NULL for all there
+									 * are */
 	const uint8 *recipient;		/* the public key to seal to; NULL for values
 								 * in clear */
 	uint64		count;

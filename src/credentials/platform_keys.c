@@ -245,8 +245,6 @@ change_keys(FunctionCallInfo fcinfo, TarxKeysCall *call,
 {
 	ChangeArg	arg = {.fcinfo = fcinfo};
 
-	call->event = "manage";
-	call->is_change = true;
 	tarx_keys_run_call(call, change, &arg);
 	return arg.result;
 }
@@ -259,7 +257,7 @@ change_keys(FunctionCallInfo fcinfo, TarxKeysCall *call,
 Datum
 tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
 {
-	TarxKeysCall call = {0};
+	TarxKeysCall call = {.event = "manage", .is_change = true};
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_create_platform_key);
 	PG_RETURN_DATUM(change_keys(fcinfo, &call, create_key));
@@ -296,7 +294,7 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 Datum
 tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
 {
-	TarxKeysCall call = {0};
+	TarxKeysCall call = {.event = "manage", .is_change = true};
 
 	tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 0, "id"), false);
 	(void) change_keys(fcinfo, &call, revoke_key);

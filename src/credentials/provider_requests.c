@@ -86,7 +86,7 @@ text_column_or_null(int n)
 
 /* Have the provider's row of an opened key in SPI_tuptable. */
 static void
-fetch_provider(const TarxKeysOpenKey * key)
+fetch_provider(const TarxKeysOpenKey *key)
 {
 	Datum		values[2];
 
@@ -101,7 +101,7 @@ fetch_provider(const TarxKeysOpenKey * key)
 
 /* The headers with the key in the place that was left for it */
 static Headers
-make_headers(const TarxKeysOpenKey * key)
+make_headers(const TarxKeysOpenKey *key)
 {
 	char	   *auth_header = text_column(AUTH_HEADER);
 	bool		isnull;
@@ -120,7 +120,7 @@ make_headers(const TarxKeysOpenKey * key)
 
 /* A path below the key's base URL, whose own slashes at its end go */
 static Datum
-url_below(const TarxKeysOpenKey * key, const char *path)
+url_below(const TarxKeysOpenKey *key, const char *path)
 {
 	StringInfoData url;
 	const char *base = VARDATA_ANY(key->destination);
@@ -160,7 +160,7 @@ put_request(ReturnSetInfo *info, Datum url, const Headers * headers)
 
 /* What calls name comes first. */
 static void
-put_requests(const TarxKeysOpenKey * key, void *arg)
+put_requests(const TarxKeysOpenKey *key, void *arg)
 {
 	char	   *deployments_path;
 	Headers		headers;
@@ -193,7 +193,7 @@ tarx_keys_models_request(PG_FUNCTION_ARGS)
  */
 
 static void
-form_chat_base(const TarxKeysOpenKey * key, void *arg)
+form_chat_base(const TarxKeysOpenKey *key, void *arg)
 {
 	ChatBase   *base = arg;
 	bool		nulls[2] = {false};

@@ -24,7 +24,6 @@ PG_FUNCTION_INFO_V1(tarx_keys_resolve_key_sealed);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_agent_key_sealed);
 PG_FUNCTION_INFO_V1(tarx_keys_require_key);
 PG_FUNCTION_INFO_V1(tarx_keys_fail_key);
-PG_FUNCTION_INFO_V1(tarx_keys_fail_agent_sql);
 
 /* What a resolve call is to do, and its result */
 typedef struct Resolve
@@ -95,19 +94,6 @@ fetch_key(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t 
 		tarx_keys_fail_integrity(key_id);
 }
 
-/* The key id that an agent refers to; TK003 if there is none */
-static pg_uuid_t
-agent_key_id(Relation agents, const pg_uuid_t *project_id, const pg_uuid_t *agent_id,
-			 Snapshot snapshot)
-{
-	TarxKeysRow row;
-
-	if (!tarx_keys_table_find(&tarx_keys_agents, agents, snapshot, project_id, agent_id, &row) ||
-		row.nulls[AGENT_USER_API_KEY_ID])
-		tarx_keys_fail_agent(agent_id);
-	return *DatumGetUUIDP(row.values[AGENT_USER_API_KEY_ID]);
-}
-
 /*
  * Fetch the key of a call, or of its agent.  One snapshot for all look-ups,
  * taken when all tables are locked: with two, a rotation that commits in
@@ -122,7 +108,7 @@ fetch_called(TarxKeysCall *call, bool by_agent, TarxKeysRow *row)
 
 	if (by_agent)
 	{
-		call->object = agent_key_id(agents, call->project_id, &call->object, snapshot);
+		call->object = tarx_keys_agent_key_id(agents, call->project_id, &call->object, snapshot);
 		tarx_keys_table_close(agents);
 	}
 	fetch_key(&tables, call->project_id, &call->object, snapshot, row, &call->object_exists);
@@ -328,11 +314,4 @@ tarx_keys_fail_key(PG_FUNCTION_ARGS)
 	if (is_deleted(&tables, project_id, key_id, tarx_keys_latest_snapshot()))
 		tarx_keys_fail_key_deleted(key_id);
 	tarx_keys_fail_key_not_found(key_id);
-}
-
-/* fail_agent(agent_id uuid): TK003 */
-Datum
-tarx_keys_fail_agent_sql(PG_FUNCTION_ARGS)
-{
-	tarx_keys_fail_agent(tarx_keys_arg_uuid(fcinfo, 0, "agent_id"));
 }

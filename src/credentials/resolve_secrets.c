@@ -58,7 +58,7 @@ fail_not_found(TarxKeysTextList *names)
 void
 tarx_keys_fail_secret_name(text *name)
 {
-	TarxKeysTextList	list = {NULL, 0, 0};
+	TarxKeysTextList list = {NULL, 0, 0};
 
 	tarx_keys_texts_add(&list, tarx_keys_span(name));
 	fail_not_found(&list);
@@ -88,7 +88,7 @@ tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n)
 static TarxKeysTextList
 names_argument(FunctionCallInfo fcinfo, int n)
 {
-	TarxKeysTextList	list = {NULL, 0, 0};
+	TarxKeysTextList list = {NULL, 0, 0};
 	Datum	   *elements;
 	bool	   *nulls;
 	int			count;
@@ -124,7 +124,7 @@ names_argument(FunctionCallInfo fcinfo, int n)
 static void
 check_all_found(const TarxKeysTextList *names, const TarxKeysResolvedSecrets *found)
 {
-	TarxKeysTextList	missing = {NULL, 0, 0};
+	TarxKeysTextList missing = {NULL, 0, 0};
 	uint64		row = 0;
 
 	for (size_t i = 0; i < names->count; i++)

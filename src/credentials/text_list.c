@@ -127,7 +127,7 @@ tarx_keys_texts_array(const TarxKeysTextList *list)
 ssize_t
 tarx_keys_texts_find(const TarxKeysTextList *list, TarxKeysSpan text)
 {
-	TarxKeysListed		key = {text, 0};
+	TarxKeysListed key = {text, 0};
 	const TarxKeysListed *found = bsearch(&key, list->items, list->count, sizeof(TarxKeysListed), compare_texts);
 
 	return found == NULL ? -1 : found - list->items;

@@ -8,8 +8,6 @@
 #ifndef TARX_KEYS_KEYRING_H
 #define TARX_KEYS_KEYRING_H
 
-#include <signal.h>
-
 #include "base/base.h"
 
 /* sealing.c: values in and out of envelopes */
@@ -51,12 +49,22 @@ extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]
 extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
 extern bool tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
 
+/* key_settings.c: the settings that name the keyring, or are it */
+extern void tarx_keys_key_settings_init(void);
+extern const char *tarx_keys_setting_key_file(void);
+extern const char *tarx_keys_setting_key_command(void);
+extern bool tarx_keys_setting_key_is_set(void);
+
+/* key_command.c: runs the command that prints the keyring */
+extern void tarx_keys_key_command_signals(void);
+extern TarxKeysKeyringProblem tarx_keys_key_command_read(const char *command, char *text,
+														 size_t size, size_t *len);
+
 /* keyring_source.c: where the keyring comes from */
 extern void tarx_keys_keyring_load(void);
 extern TarxKeysKeyringProblem tarx_keys_key_file_problem(const char *path);
 
 /* keyring_worker.c: reloads it */
 extern void tarx_keys_worker_register(void);
-extern volatile sig_atomic_t tarx_keys_worker_in_command;
 
 #endif							/* TARX_KEYS_KEYRING_H */

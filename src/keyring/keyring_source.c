@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libpq/pqsignal.h"
+#include "postmaster/interrupt.h"
 
 #include "keyring/keyring.h"
 
@@ -103,40 +103,6 @@ read_file(const char *path, char *text, size_t *len)
 	return problem;
 }
 
-/*
- * Not by OpenPipeStream(): at exit it waits for the command, and a worker that
- * is to shut down must not.  read_text reads the descriptor itself, so no stdio
- * buffer keeps a copy.
- */
-static TarxKeysKeyringProblem
-read_command(const char *command, char *text, size_t *len)
-{
-	TarxKeysKeyringProblem problem;
-	FILE	   *pipe;
-	int			status;
-
-	(void) fflush(NULL);
-	pqsignal(SIGPIPE, PG_SIG_DFL);	/* for the command, not for us */
-	pipe = popen(command, "r");
-	pqsignal(SIGPIPE, PG_SIG_IGN);
-	if (pipe == NULL)
-		return TARX_KEYS_KEYRING_COMMAND_FAILED;
-	tarx_keys_worker_in_command = true;
-	problem = read_text(fileno(pipe), text, len);
-	status = pclose(pipe);
-	tarx_keys_worker_in_command = false;
-	if (problem == TARX_KEYS_KEYRING_OK && status != 0)
-	{
-		char	   *reason = wait_result_to_str(status);
-
-		ereport(LOG,
-				(errmsg("tarx_keys: master key command failed: %s", reason)));
-		pfree(reason);
-		problem = TARX_KEYS_KEYRING_COMMAND_FAILED;
-	}
-	return problem;
-}
-
 static TarxKeysKeyringProblem
 load_text(const char *file, const char *command, TarxKeysKeyring *ring,
 		  unsigned int *entry)
@@ -148,7 +114,7 @@ load_text(const char *file, const char *command, TarxKeysKeyring *ring,
 	if (text == NULL)
 		return TARX_KEYS_KEYRING_NOT_LOCKED;
 	problem = is_set(file) ? read_file(file, text, &len) :
-		read_command(command, text, &len);
+		tarx_keys_key_command_read(command, text, TARX_KEYS_KEYRING_MAX_TEXT + 1, &len);
 	if (problem == TARX_KEYS_KEYRING_OK)
 		problem = tarx_keys_keyring_parse(text, len, ring, entry);
 	sodium_free(text);
@@ -214,6 +180,12 @@ tarx_keys_keyring_load(void)
 
 	if (ring != NULL)
 		problem = load(ring, &entry);
+	if (ShutdownRequestPending)
+	{
+		/* neither loaded nor refused: the next worker makes up for it */
+		sodium_free(ring);
+		return;
+	}
 	if (problem == TARX_KEYS_KEYRING_OK)
 	{
 		entry = 0;

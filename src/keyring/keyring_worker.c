@@ -21,21 +21,7 @@
 
 #include "keyring/keyring.h"
 
-/*
- * While a command runs the worker waits for its output and its end, where no
- * latch reaches it; a shutdown must not wait for a command that hangs.
- */
-volatile sig_atomic_t tarx_keys_worker_in_command = false;
-
 PGDLLEXPORT void tarx_keys_worker_main(Datum arg);
-
-static void
-handle_sigterm(SIGNAL_ARGS)
-{
-	if (tarx_keys_worker_in_command)
-		proc_exit(1);
-	SignalHandlerForShutdownRequest(TARX_KEYS_SIGNAL_ARGS);
-}
 
 void
 tarx_keys_worker_register(void)
@@ -68,7 +54,8 @@ void
 tarx_keys_worker_main(Datum arg pg_attribute_unused())
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, handle_sigterm);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	tarx_keys_key_command_signals();
 	BackgroundWorkerUnblockSignals();
 	tarx_keys_page_keep_writable();
 
@@ -82,6 +69,8 @@ tarx_keys_worker_main(Datum arg pg_attribute_unused())
 		{
 			ConfigReloadPending = false;
 			reload();
+			/* a command's wait has reset the latch, whoever had set it */
+			continue;
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

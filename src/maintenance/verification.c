@@ -96,13 +96,13 @@ choose_query(FunctionCallInfo fcinfo, TarxKeysTable *table, Datum *values)
 
 /*
  * row_states(table_name text, project_ids uuid[], percent real, max_rows
- * bigint) returns rows: see sql/78_verification.sql
+ * bigint) returns rows: see sql/76_verification.sql
  */
 Datum
 tarx_keys_row_states(PG_FUNCTION_ARGS)
 {
 	TarxKeysTable *table = tarx_keys_sealed_table(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "table_name")));
-	StateScan		scan = {table, {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
+	StateScan	scan = {table, {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
 	tarx_keys_column(table, "name")}, (ReturnSetInfo *) fcinfo->resultinfo};
 	Datum		values[2];
 	TarxKeysQuery *query = choose_query(fcinfo, table, values);

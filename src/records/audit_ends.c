@@ -3,7 +3,7 @@
  *	  Where each chain of the audit log begins and ends.
  *
  * A row of audit_ends is a sealed row: its envelope has the key of the chain's
- * stamps and is bound to the ends.  Locking is as in audit.c.
+ * stamps and is bound to the ends.  Locking is as in audit_lanes.c.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -172,7 +172,7 @@ tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends)
 	form_row(ends, &row);
 	tarx_keys_row_null_flags(&row, flags);
 	if (tarx_keys_query_run_latest(tarx_keys_table_update_query(&tarx_keys_audit_ends),
-									  row.values, flags) != 1)
+								   row.values, flags) != 1)
 		tarx_keys_fail_chain(&ends->chain);
 }
 
@@ -245,8 +245,8 @@ tarx_keys_begin_audit(PG_FUNCTION_ARGS)
 		begin_chains(&chain);
 		/* create_project() has its own row */
 		if (tarx_keys_acting_user_or_null() == NULL)
-			tarx_keys_audit_log_operation(psprintf("begins the audit log of project %s",
-													 tarx_keys_uuid_text(&chain.id)));
+			tarx_keys_log_operation(psprintf("begins the audit log of project %s",
+											 tarx_keys_uuid_text(&chain.id)));
 	}
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();

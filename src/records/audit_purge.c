@@ -47,16 +47,6 @@ static TarxKeysQuery delete_query = {
 	.nargs = 6, .argtypes = {UUIDOID, BOOLOID, INT4OID, INT4OID, INT8OID, INT8OID}
 };
 
-/* What leaves no row in the log itself leaves a line in the server's. */
-void
-tarx_keys_audit_log_operation(const char *operation)
-{
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("tarx_keys: role \"%s\" %s",
-					GetUserNameFromId(GetSessionUserId(), false), operation),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
 static void
 warn_not_purged(const TarxKeysChain *chain, const char *reason)
 {
@@ -163,7 +153,7 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 	SPI_cursor_close(cursor);
 	UnregisterSnapshot(snapshot);
 	tarx_keys_queries_end();
-	tarx_keys_audit_log_operation(psprintf("purges " UINT64_FORMAT " rows of the audit log, from before %s",
-										   count, timestamptz_to_str(DatumGetTimestampTz(values[0]))));
+	tarx_keys_log_operation(psprintf("purges " UINT64_FORMAT " rows of the audit log, from before %s",
+									 count, timestamptz_to_str(DatumGetTimestampTz(values[0]))));
 	PG_RETURN_INT64((int64) count);
 }

@@ -16,6 +16,7 @@
 
 #include "common/ip.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 
@@ -146,4 +147,14 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 			 errhidestmt(true),
 			 errhidecontext(true)));
 	pfree(line.data);
+}
+
+/* A DBA's operation on the audit log, which has no row of it: who has done what */
+void
+tarx_keys_log_operation(const char *operation)
+{
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("tarx_keys: role \"%s\" %s",
+					GetUserNameFromId(GetSessionUserId(), false), operation),
+			 errhidestmt(true), errhidecontext(true)));
 }

@@ -11,7 +11,7 @@
 
 #include "tables/tables.h"
 
-/* audit.c: what was changed, in chains of stamped rows */
+/* audit_lanes.c: chains of the audit log */
 typedef struct TarxKeysChain
 {
 	pg_uuid_t	id;				/* of the project, or derived from the user's */
@@ -21,6 +21,8 @@ typedef struct TarxKeysChain
 extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
 extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
+
+/* audit.c: what was changed, in chains of stamped rows */
 extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
 							const pg_uuid_t *object_id, text *object_name);
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
@@ -55,7 +57,8 @@ typedef struct TarxKeysAuditWalk
 	bool		only_old;		/* stop at a row that is not older */
 	TimestampTz before;
 	TarxKeysChainWalk good;		/* up to the last row that was taken */
-	TarxKeysChainWalk to_check; /* and the row behind it, which stopped the walk */
+	TarxKeysChainWalk to_check; /* and the row behind it, which stopped the
+								 * walk */
 	bool		stopped;
 	TarxKeysChainBreak why;
 } TarxKeysAuditWalk;
@@ -74,7 +77,6 @@ extern bool tarx_keys_audit_chain_exists(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides);
 extern void tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot);
 extern void tarx_keys_audit_lock_rows(void);
-extern void tarx_keys_audit_log_operation(const char *operation);
 
 /* event_log.c: lines in the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
@@ -83,6 +85,7 @@ extern void tarx_keys_audit_log_operation(const char *operation);
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate);
+extern void tarx_keys_log_operation(const char *operation);
 
 /* usage.c: how often, and when last, each key was used */
 typedef enum TarxKeysUsageKind

@@ -13,8 +13,6 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-#include "identity/identity.h"
-#include "keyring/keyring.h"
 #include "records/records.h"
 #include "server/server.h"
 

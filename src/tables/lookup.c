@@ -255,7 +255,7 @@ tarx_keys_table_close(Relation relation)
 
 /* Copy the columns of a row that the slot has, in the order of the description. */
 static void
-read_slot(const TarxKeysTable *table, TupleTableSlot *slot, TarxKeysRow *row)
+read_slot(const TarxKeysTable *table, TupleTableSlot * slot, TarxKeysRow *row)
 {
 	TupleDesc	desc = slot->tts_tupleDescriptor;
 	HeapTuple	tuple = ExecCopySlotHeapTuple(slot);

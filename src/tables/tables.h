@@ -31,10 +31,11 @@ typedef enum TarxKeysSeal
 typedef enum TarxKeysColumnUse
 {
 	TARX_KEYS_BOUND,
-	TARX_KEYS_SCOPE,			/* bound, and selects the subkey: the project's id */
+	TARX_KEYS_SCOPE,			/* bound, and selects the subkey: the
+								 * project's id */
 	TARX_KEYS_SEALED,			/* has the envelope, stamp or MAC */
-	TARX_KEYS_UNBOUND			/* anybody who can write the table may change it,
-								 * for the reason that is given */
+	TARX_KEYS_UNBOUND			/* anybody who can write the table may change
+								 * it, for the reason that is given */
 } TarxKeysColumnUse;
 
 typedef struct TarxKeysColumn

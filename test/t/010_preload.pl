@@ -73,11 +73,11 @@ my $called = $node->safe_psql(
 			SELECT p.proname AS name,
 				   format('SELECT %s(%s)', p.oid::regproc,
 						  (SELECT string_agg('NULL::' ||
-											 CASE WHEN t = 'anyelement'::regtype THEN 'text'
+											 CASE WHEN t IN ('anyelement'::regtype, '"any"'::regtype) THEN 'text'
 											 ELSE format_type(t, NULL) END, ', ')
 							 FROM unnest(p.proargtypes) t)) AS call
 			  FROM pg_proc p
-			 WHERE p.pronamespace = 'tarx_keys'::regnamespace
+			 WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[])
 			   AND p.prokind = 'f'
 			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 			   AND p.proname <> 'fail_last_admin' AND p.proname !~ '^doctor_'

@@ -11,7 +11,6 @@ use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(time usleep);
 use TarxKeys;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
@@ -70,37 +69,6 @@ sub add_in
 		SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', '$name', '$value $name');
 		COMMIT});
 	return (split /\n/, $out)[-1];
-}
-
-# The process that reloads the keyring; 0 if there is none.
-sub worker_pid
-{
-	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
-
-	foreach my $proc (glob '/proc/[0-9]*')
-	{
-		# processes come and go, and others' cannot be read
-		my $status = eval { slurp_file("$proc/status") } || '';
-		next unless $status =~ /^PPid:\s+$postmaster$/m;
-		my $title = eval { slurp_file("$proc/cmdline") } || '';
-		return $proc =~ s!^/proc/!!r if $title =~ /tarx_keys keyring/;
-	}
-	return 0;
-}
-
-# Wait until something holds; false if it takes too long.
-sub wait_until
-{
-	my ($condition) = @_;
-	my $end = time() + 30;
-
-	while (time() < $end)
-	{
-		my $result = $condition->();
-		return $result if $result;
-		usleep(50_000);
-	}
-	return 0;
 }
 
 # A new active key
@@ -204,7 +172,7 @@ sub crash
 	is( (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0],
 		$postmaster, "$test: the postmaster goes on");
 	is(ask_ok($node, 'runner', resolve_sql($first)), "$value first", "$test: the keyring stays");
-	ok(wait_until(\&worker_pid), "$test: the worker is back");
+	ok(wait_until(sub { worker_pid($node) }), "$test: the worker is back");
 	return;
 }
 
@@ -214,98 +182,26 @@ $runner->quit;
 reload_keys([qw(c b a)]);
 like(keyring($node), qr/^$fingerprint{c}\|t/m, 'a backend is killed: reload works');
 
-crash(worker_pid(), 'the worker is killed');
+crash(worker_pid($node), 'the worker is killed');
 reload_keys([qw(b c a)]);
 like(keyring($node), qr/^$fingerprint{b}\|t/m, 'the worker is killed: reload works');
 
 # Terminated, the worker comes back too; and a reload in the time without it is
 # made up for.
-my $terminated = worker_pid();
+my $terminated = worker_pid($node);
 kill 'TERM', $terminated;
 wait_until(sub { !kill 0, $terminated });
 write_private($file, join("\n", @hex{qw(d b a)}));
 $node->reload;
 ok( wait_until(
 		sub {
-			my $pid = worker_pid();
+			my $pid = worker_pid($node);
 			$pid != 0 && $pid != $terminated;
 		}),
 	'the worker is terminated: it is back');
 ok( wait_until(sub { keyring($node) =~ /^$fingerprint{d}\|t/m }),
 	'the worker is terminated: a reload without it is made up for');
 
-# A command that hangs: an obedient one, and one that minds no signal, so that
-# only those who wait for it can give up. Its end is our own business then.
-
-my $started = "$dir/started";
-my $running;
-
-END
-{
-	local $?;
-	kill_command($running) if $running;
-}
-
-sub reload_hanging
-{
-	my ($prelude) = @_;
-
-	unlink $started;
-	set_keyring($node,
-		master_key_command =>
-		  "$prelude sleep 300 & echo \$\$ \$! > '$started.new'; mv '$started.new' '$started'; wait");
-	$node->reload;
-	ok(wait_until(sub { -e $started }), 'a hanging command runs');
-	return $running = slurp_file($started);
-}
-
-# The shell of the command, and its "sleep", which has the pipe as well
-sub kill_command
-{
-	my ($pids) = @_;
-
-	kill 'KILL', split ' ', $pids;
-	$running = '';
-	return;
-}
-
-foreach my $case ([ 'hanging', '' ], [ 'stubborn', "trap '' INT TERM QUIT;" ])
-{
-	my ($test, $prelude) = @$case;
-
-	# a new worker, whatever became of the one before
-	set_keyring($node, master_key_file => $file);
-	$node->restart;
-
-	my $shell = reload_hanging($prelude);
-	is(ask_ok($node, 'runner', resolve_sql($first)),
-		"$value first", "$test command: a new session resolves");
-	like(add_key($node, $test, $value),
-		qr/^[0-9a-f-]{36}$/, "$test command: a new session adds");
-
-	my $stopped;
-	{
-		local $ENV{PGCTLTIMEOUT} = 10;
-		$stopped = $node->stop('fast', fail_ok => 1);
-	}
-	ok($stopped, "$test command: a fast shutdown goes through");
-	$node->stop('immediate') unless $stopped;
-	kill_command($shell);
-	set_keyring($node, master_key_file => $file);
-	$node->start;
-}
-
-# Once it has ended, whatever it said, a reload works again.
-
-my $shell = reload_hanging('');
-my $offset = log_size($node);
-kill_command($shell);
-$node->wait_for_log(qr/master key command failed: .*\n(?:.*\n)*.*the one in use stays/, $offset);
-is(ask_ok($node, 'runner', resolve_sql($first)),
-	"$value first", 'a killed command leaves the keyring in use');
-set_keyring($node, master_key_file => $file);
-reload_keys([qw(c b a)]);
-like(keyring($node), qr/^$fingerprint{c}\|t/m, 'after a killed command reload works');
 $node->stop;
 
 done_testing();

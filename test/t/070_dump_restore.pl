@@ -33,6 +33,7 @@ $node->safe_psql(
 	UPDATE tarx_keys.providers SET label = 'Mistral (Paris)' WHERE slug = 'mistral';
 	CREATE ROLE auditor LOGIN;
 	GRANT USAGE ON SCHEMA tarx_keys TO auditor;
+	GRANT USAGE ON SCHEMA tarx_keys_internal TO auditor;
 	GRANT SELECT ON tarx_keys_internal.llm_key_tombstones TO auditor;
 	GRANT SELECT (slug) ON tarx_keys.providers TO auditor;
 	GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status() TO auditor;
@@ -115,7 +116,7 @@ my @rows_before = rows_of($node, 'app');
 my @rights_before = rights_of($node, 'app');
 foreach my $table (qw(project_secrets project_secret_versions platform_api_keys audit_log audit_ends))
 {
-	ok((grep { /^tarx_keys.$table\|/ } @rows_before), "$table has rows to lose");
+	ok((grep { /^tarx_keys(_internal)?\.$table\|/ } @rows_before), "$table has rows to lose");
 }
 
 sub same_as_before
@@ -241,7 +242,7 @@ state_is($node, 'runner', resolve_sql($key{deleted}),
 # Another role than a superuser
 
 $node->command_ok(
-	[ 'pg_dump', '-U', 'keeper', '-Fc', '-t', 'tarx_keys.*', '-f', "$dir/keeper.custom", '-d', $node->connstr('app') ],
+	[ 'pg_dump', '-U', 'keeper', '-Fc', '-t', 'tarx_keys.*', '-t', 'tarx_keys_internal.*', '-f', "$dir/keeper.custom", '-d', $node->connstr('app') ],
 	'pg_dump by a role that may read all, and bypasses row security');
 $node->safe_psql('app', 'ALTER ROLE keeper NOBYPASSRLS');
 $node->command_fails_like(
@@ -304,7 +305,7 @@ sub restore_parts
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	$node->command_ok(
-		[ 'pg_restore', '--exit-on-error', '--data-only', '-n', 'tarx_keys', @options, '-d', $node->connstr('parts'), "$dir/app.custom" ],
+		[ 'pg_restore', '--exit-on-error', '--data-only', '-n', 'tarx_keys', '-n', 'tarx_keys_internal', @options, '-d', $node->connstr('parts'), "$dir/app.custom" ],
 		"parts: $test");
 	return;
 }

@@ -57,7 +57,7 @@ BEGIN
                    (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.policy, p.definition), ', ' ORDER BY p.table_name, p.policy)
                       FROM (SELECT * FROM tarx_keys_internal.doctor_expected_policies()
                             UNION ALL
-                            SELECT * FROM tarx_keys_internal.doctor_present_policies() WHERE table_name = 'news') p));
+                            SELECT * FROM tarx_keys_internal.doctor_present_policies() WHERE table_name = 'tarx_keys.news') p));
 END
 $$;
 };

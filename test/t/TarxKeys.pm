@@ -17,6 +17,7 @@ use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(
   $PROJECT
@@ -29,6 +30,9 @@ our @EXPORT = qw(
   log_since
   reload_until
   reload_keyring
+  wait_until
+  child_pid
+  worker_pid
   install
   ask
   ask_ok
@@ -149,6 +153,46 @@ sub reload_keyring
 		qr/tarx_keys: master keyring loaded.*\n|tarx_keys: (?:no usable master keyring|master keyring not reloaded).*\n.*DETAIL:.*\n/);
 }
 
+# Wait until something holds; what it returned then, or false if it takes too long.
+sub wait_until
+{
+	my ($condition) = @_;
+	my $end = time() + 30;
+
+	while (time() < $end)
+	{
+		my $result = $condition->();
+		return $result if $result;
+		usleep(50_000);
+	}
+	return 0;
+}
+
+# A child of this process with such a title; 0 if there is none.
+sub child_pid
+{
+	my ($parent, $title) = @_;
+
+	foreach my $proc (glob '/proc/[0-9]*')
+	{
+		# processes come and go, and others' cannot be read
+		my $status = eval { slurp_file("$proc/status") } || '';
+		next unless $status =~ /^PPid:\s+$parent$/m;
+		my $found = eval { slurp_file("$proc/cmdline") } || '';
+		return $proc =~ s!^/proc/!!r if $found =~ $title;
+	}
+	return 0;
+}
+
+# The process that reloads the keyring; 0 if there is none.
+sub worker_pid
+{
+	my ($node) = @_;
+	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+
+	return child_pid($postmaster, qr/tarx_keys keyring/);
+}
+
 # The extension and its two logins in a database: "service" acts for users,
 # "runner" resolves. With a project that has an admin and a member.
 sub install
@@ -243,7 +287,7 @@ sub rows_of
 	local $ENV{PGCLIENTENCODING} = 'UTF8';
 	my @tables = split /\n/, $cluster->safe_psql(
 		$db, q{SELECT c.oid::regclass FROM pg_class c
-			WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind = 'r'});
+			WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind = 'r'});
 
 	return split /\n/, $cluster->safe_psql($db,
 		join "\n", map { "SELECT '$_', * FROM $_;" } @tables);
@@ -257,19 +301,19 @@ sub rights_of
 	return split /\n/, $cluster->safe_psql(
 		$db, q{
 		SELECT 'schema', nspowner::regrole, a.grantor::regrole, a.grantee::regrole, a.privilege_type
-			FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a WHERE nspname = 'tarx_keys';
+			FROM pg_namespace, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a WHERE nspname ~ '^tarx_keys';
 		SELECT 'function', p.oid::regprocedure, proowner::regrole,
 				a.grantor::regrole, a.grantee::regrole, a.privilege_type
 			FROM pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner))) a
-			WHERE pronamespace = 'tarx_keys'::regnamespace;
+			WHERE pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]);
 		SELECT 'relation', c.oid::regclass, relowner::regrole, relrowsecurity, relforcerowsecurity,
 				a.grantor::regrole, a.grantee::regrole, a.privilege_type
 			FROM pg_class c, aclexplode(coalesce(relacl, acldefault('r', relowner))) a
-			WHERE relnamespace = 'tarx_keys'::regnamespace AND relkind IN ('r', 'v');
+			WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind IN ('r', 'v');
 		SELECT 'column', attrelid::regclass, attname,
 				a.grantor::regrole, a.grantee::regrole, a.privilege_type
 			FROM pg_attribute JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) a
-			WHERE relnamespace = 'tarx_keys'::regnamespace;});
+			WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]);});
 }
 
 # What two lists of lines do not have in common, one a line

@@ -1,5 +1,5 @@
 /*
- * sealed_calls.c
+ * sealed_boxes.c
  *	  What the sealed forms of our calls take and give instead of a value.
  *
  * In: a box to the public key that sealing_public_key() publishes, bound to

@@ -1,0 +1,33 @@
+/*
+ * agents.c
+ *	  The LLM key that an agent refers to.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "credentials/credentials.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_fail_agent_sql);
+
+/*
+ * The id of the key that an agent refers to, in the snapshot; TK003 if the
+ * project has no such agent, or it has no key.  agents is the table, open.
+ */
+pg_uuid_t
+tarx_keys_agent_key_id(Relation agents, const pg_uuid_t *project_id, const pg_uuid_t *agent_id,
+					   Snapshot snapshot)
+{
+	TarxKeysRow row;
+
+	if (!tarx_keys_table_find(&tarx_keys_agents, agents, snapshot, project_id, agent_id, &row) ||
+		row.nulls[AGENT_USER_API_KEY_ID])
+		tarx_keys_fail_agent(agent_id);
+	return *DatumGetUUIDP(row.values[AGENT_USER_API_KEY_ID]);
+}
+
+/* fail_agent(agent_id uuid): TK003 */
+Datum
+tarx_keys_fail_agent_sql(PG_FUNCTION_ARGS)
+{
+	tarx_keys_fail_agent(tarx_keys_arg_uuid(fcinfo, 0, "agent_id"));
+}
