@@ -125,7 +125,7 @@ tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 	MemoryContextDelete(batch);
 	SPI_cursor_close(cursor);
 	if (walk->why == TARX_KEYS_CHAIN_WHOLE && !walk->stopped)
-		walk->why = tarx_keys_chain_walk_end(&walk->good, &ends->at);
+		walk->why = tarx_keys_chain_walk_end(&walk->good);
 }
 
 /* Lock what tarx_keys_audit_follow() reads, before its snapshot is taken. */
@@ -154,7 +154,7 @@ verify_lane(const TarxKeysChain *chain, int32 lane, Snapshot snapshot)
 	tarx_keys_secret_wipe(ends.key.secret);
 	if (walk.why == TARX_KEYS_CHAIN_WHOLE)
 		return (Verdict) {true, 0, NULL};
-	return broken(tarx_keys_chain_broken_at(&walk.good, &ends.at, walk.why),
+	return broken(tarx_keys_chain_broken_at(&walk.good, walk.why),
 				  tarx_keys_chain_break_text(walk.why));
 }
 
