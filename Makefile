@@ -54,7 +54,8 @@ PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 	regression.diffs regression.out test/unit/bin examples/sealed/node_modules \
-	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules
+	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
+	test/clients/node/node_modules
 
 # These run scripts that call make again; PGXS has a "check" of its own that only
 # says it is not supported, so it is left out here.
@@ -114,5 +115,15 @@ test/unit/bin/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(wildcard test/fuzz
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Isrc -Itest/unit -Itest/fuzz -DCORPUS='"test/fuzz/corpus/$*"' -o $@ \
 		$< test/fuzz/replay.c $(PURE_OBJS) -lsodium
+
+# PostgreSQL's modules for the TAP tests need IPC::Run. Without it installcheck
+# leaves these tests out and says so; test/check insists on it.
+ifneq ($(filter installcheck,$(MAKECMDGOALS)),)
+ifeq ($(shell $(PERL) -MIPC::Run -e 'print 1' 2>/dev/null),)
+define prove_installcheck
+@echo 'The TAP tests are left out, because the Perl module IPC::Run (libipc-run-perl) is missing.'
+endef
+endif
+endif
 
 endif

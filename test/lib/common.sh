@@ -53,6 +53,16 @@ has_node() {
 	command -v node >/dev/null && command -v npm >/dev/null
 }
 
+# What the clients of docs/integration.md in Python need: Debian's modules, which
+# are those of its own Python
+has_python_clients() {
+	local python
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import psycopg, psycopg_pool, psycopg2, sqlalchemy' 2>/dev/null && return
+	done
+	return 1
+}
+
 # The leak scan wants all libraries that record statements.
 has_recorders() {
 	[ -e "$("$PG_CONFIG" --pkglibdir)/pgaudit.so" ] &&
@@ -72,15 +82,19 @@ can_browse() {
 	can_test && has_chromium
 }
 
+has_npm_packages() {
+	local have=$1/node_modules/.package-lock.json
+	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ]
+}
+
 # The packages that a directory's lock file names, unless they are there.
 npm_packages() {
-	local have=$1/node_modules/.package-lock.json
-	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ] && return
+	has_npm_packages "$1" && return
 	npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >/dev/null
 }
 
 can_test() {
-	can_build && has_recorders && has_node && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+	can_build && has_recorders && has_node && has_python_clients && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
 		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
@@ -92,13 +106,15 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs and npm"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2 and python3-sqlalchemy"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
 	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl \
 		"postgresql-$(newest_major)-pgaudit"
-	case $1 in test | browse) apt_install pgbouncer ;; esac
+	case $1 in test | browse)
+		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy ;;
+	esac
 	[ "$1" = build ] || has_node || apt_install nodejs npm
 	[ "$1" != browse ] || has_chromium || apt_install chromium
 	unset PG_CONFIG
