@@ -28,7 +28,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- This is no error, because a restore brings back memberships.
+    -- A warning and no error, because a restore brings memberships back.
     SELECT string_agg(quote_ident(m.rolname), ', ' ORDER BY m.rolname) INTO members
       FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member
      WHERE a.roleid = 'tarx_keys_owner'::regrole;

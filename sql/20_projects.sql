@@ -20,7 +20,7 @@ CREATE POLICY owner_in_project ON tarx_keys.projects TO tarx_keys_owner
     USING (id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.projects FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-COMMENT ON TABLE tarx_keys.projects IS 'Projects. A user can read the user''s own, or only the active one.';
+COMMENT ON TABLE tarx_keys.projects IS 'Projects. Users can read their own, or only the active one.';
 COMMENT ON COLUMN tarx_keys.projects.created_by IS 'The user that created it and became its first admin';
 
 CREATE TABLE tarx_keys.project_members (
@@ -39,7 +39,7 @@ CREATE POLICY owner_in_project ON tarx_keys.project_members TO tarx_keys_owner
 -- for the look-up of a membership before there is an active project
 CREATE POLICY owner_own_memberships ON tarx_keys.project_members FOR SELECT TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
-COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. A user can read those of the user''s own projects, or only of the active one.';
+COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user';
 COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: adds and deletes keys and members; member: sees keys masked and uses them';
 

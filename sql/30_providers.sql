@@ -36,8 +36,8 @@ CREATE TABLE tarx_keys.providers (
     CHECK (default_base_url ~ '^https?://(?!/)[!"$->A-\[\]-~]+$' AND length(default_base_url) <= 2048)
 );
 COMMENT ON TABLE tarx_keys.providers IS 'LLM providers and how to call them';
-COMMENT ON COLUMN tarx_keys.providers.slug IS 'The name that arguments called provider take';
-COMMENT ON COLUMN tarx_keys.providers.label IS 'Its name for people';
+COMMENT ON COLUMN tarx_keys.providers.slug IS 'The value of arguments called provider';
+COMMENT ON COLUMN tarx_keys.providers.label IS 'Its name as people know it';
 COMMENT ON COLUMN tarx_keys.providers.default_base_url IS 'Base URL of keys that bring none; stored with a key when it is added';
 COMMENT ON COLUMN tarx_keys.providers.base_url_required IS 'True if a key must bring a base URL, false if it must not';
 COMMENT ON COLUMN tarx_keys.providers.base_url_host_suffixes IS 'What the host of a base URL must end in; NULL for any';

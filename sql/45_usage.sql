@@ -1,10 +1,10 @@
 -- How often, and when last, keys are used.
 --
 -- Uses are counted in shared memory. A background worker writes the time of the
--- last one to this table now and then, so that time survives a restart. A kind is
--- llm_key, secret or platform_key. Platform keys belong to no project; here their
--- project is the uuid of zeros. A secret's id is a hash of its name, so a secret
--- that was deleted and set again has the same id as before.
+-- last use to this table now and then, so it survives a restart. A kind is llm_key,
+-- secret or platform_key. Platform keys belong to no project; here their project is
+-- the uuid of zeros. A secret's id is a hash of its name, so a secret that was
+-- deleted and set again has the same id as before.
 
 CREATE TABLE tarx_keys_internal.last_used (
     project_id uuid NOT NULL,

@@ -56,7 +56,7 @@ COMMENT ON COLUMN tarx_keys.audit_log.login IS 'The database role that the sessi
 COMMENT ON COLUMN tarx_keys.audit_log.client IS 'The client''s address, [local] for a Unix socket';
 COMMENT ON COLUMN tarx_keys.audit_log.stamp IS 'MAC over the row and the stamp before it';
 
--- every change updates a row, and finds room for that on the same page
+-- every change updates a row; the free space keeps that on the same page
 CREATE TABLE tarx_keys_internal.audit_ends (
     project_id uuid NOT NULL,
     personal boolean NOT NULL,

@@ -25,7 +25,7 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_open_directories IS
 CREATE FUNCTION tarx_keys_internal.doctor_known_holes(version integer, today date) RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    -- the holes that concern a server of keys, as of PostgreSQL's releases of May 2026
+    -- the holes that concern a server with keys, as of PostgreSQL's releases of May 2026
     WITH fixed (holes, minors) AS (VALUES
         ('CVE-2024-10976', ARRAY[150009, 160005, 170001, 180000]),
         ('CVE-2025-1094', ARRAY[150011, 160007, 170003, 180000]),
@@ -448,7 +448,7 @@ AS $$
      WHERE s.setdatabase = 0 OR d.datname = current_database()
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_effective_settings IS
-'Internal. For checks of doctor(): settings of the server and this session, and those of roles and of this database; change is how the command begins that changes each with SET.';
+'Internal. For checks of doctor(): settings of the server and this session, and those of roles and of this database; change is the beginning of the command that changes each, up to SET.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_log_settings() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE

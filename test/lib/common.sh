@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# Shared by the scripts in test/: packages, a copy that is not root's, staging.
+# Shared by the scripts in test/: packages, a copy that does not belong to root,
+# staging.
 # Source it; it expects bash with set -euo pipefail.
 
-# shellcheck disable=SC2034 # used by those that source it
+# shellcheck disable=SC2034 # used by scripts that source this file
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 say() {
@@ -26,7 +27,7 @@ newest_major() {
 	done | sort -n | tail -n 1
 }
 
-# Set PG_CONFIG unless the caller has: the newest server's own, because the one
+# Set PG_CONFIG to that of the newest server, unless the caller has set it. The one
 # in PATH may belong to a client library only.
 find_pg_config() {
 	local major
@@ -38,7 +39,7 @@ find_pg_config() {
 	export PG_CONFIG
 }
 
-# Whether everything is there to build the extension and to run a server.
+# Is everything there to build the extension and to run a server?
 can_build() {
 	find_pg_config
 	[ -n "$PG_CONFIG" ] && [ -e "$("$PG_CONFIG" --pgxs)" ] &&
@@ -53,6 +54,7 @@ has_node() {
 	command -v node >/dev/null && command -v npm >/dev/null
 }
 
+<<<<<<< HEAD
 # What the clients of docs/integration.md in Python need: Debian's modules, which
 # are those of its own Python
 has_python_clients() {
@@ -64,6 +66,9 @@ has_python_clients() {
 }
 
 # The leak scan wants all libraries that record statements.
+=======
+# The leak scan needs all libraries that record statements.
+>>>>>>> english
 has_recorders() {
 	[ -e "$("$PG_CONFIG" --pkglibdir)/pgaudit.so" ] &&
 		[ -e "$("$PG_CONFIG" --pkglibdir)/pg_stat_statements.so" ]
@@ -82,12 +87,16 @@ can_browse() {
 	can_test && has_chromium
 }
 
+<<<<<<< HEAD
 has_npm_packages() {
 	local have=$1/node_modules/.package-lock.json
 	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ]
 }
 
 # The packages that a directory's lock file names, unless they are there.
+=======
+# Install the packages that a directory's lock file names, unless they are there.
+>>>>>>> english
 npm_packages() {
 	has_npm_packages "$1" && return
 	npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >/dev/null
