@@ -70,12 +70,12 @@ $(SCRIPT_GOALS):
 else
 
 # The names that redaction knows, collected each time that make runs. A header
-# that stays the same keeps its date, so that nothing is compiled anew.
+# that stays the same keeps its date, so nothing is compiled again.
 collect_names = $(shell sed -nE -f $(1:.h=.sed) $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$(1).new; \
 	cmp -s $(1).new $(1) && rm $(1).new || mv $(1).new $(1))
 $(foreach header,$(GENERATED),$(call collect_names,$(header)))
 
-# For those that compile without make
+# For scripts that compile without make
 .PHONY: generated
 generated:
 	@:
@@ -85,19 +85,6 @@ include $(PGXS)
 
 -include $(OBJS:.o=.d) $(wildcard test/unit/bin/*.d)
 $(OBJS:.o=.bc): %.bc: %.o
-<<<<<<< HEAD
-=======
-$(OBJS): | $(GENERATED)
-
-# For scripts that compile without make
-.PHONY: generated
-generated: $(GENERATED)
-
-# A header that stays the same keeps its date, so nothing is compiled again.
-src/pure/%_names.h: src/pure/%_names.sed $(SQL_PARTS) $(SOURCES)
-	@sed -nE -f $< $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
->>>>>>> english
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
 	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \

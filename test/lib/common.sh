@@ -54,7 +54,6 @@ has_node() {
 	command -v node >/dev/null && command -v npm >/dev/null
 }
 
-<<<<<<< HEAD
 # What the clients of docs/integration.md in Python need: Debian's modules, which
 # are those of its own Python
 has_python_clients() {
@@ -65,10 +64,7 @@ has_python_clients() {
 	return 1
 }
 
-# The leak scan wants all libraries that record statements.
-=======
 # The leak scan needs all libraries that record statements.
->>>>>>> english
 has_recorders() {
 	[ -e "$("$PG_CONFIG" --pkglibdir)/pgaudit.so" ] &&
 		[ -e "$("$PG_CONFIG" --pkglibdir)/pg_stat_statements.so" ]
@@ -87,16 +83,12 @@ can_browse() {
 	can_test && has_chromium
 }
 
-<<<<<<< HEAD
 has_npm_packages() {
 	local have=$1/node_modules/.package-lock.json
 	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ]
 }
 
-# The packages that a directory's lock file names, unless they are there.
-=======
 # Install the packages that a directory's lock file names, unless they are there.
->>>>>>> english
 npm_packages() {
 	has_npm_packages "$1" && return
 	npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >/dev/null
