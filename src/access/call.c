@@ -171,7 +171,7 @@ tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least)
 	tarx_keys_run_call(&call, enter, &least);
 }
 
-/* enter_as_admin(project_id uuid), for functions in SQL; the next two likewise */
+/* enter_as_admin(project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_enter_as_admin(PG_FUNCTION_ARGS)
 {
@@ -179,6 +179,7 @@ tarx_keys_enter_as_admin(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* enter_as_member(project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_enter_as_member(PG_FUNCTION_ARGS)
 {
@@ -186,6 +187,7 @@ tarx_keys_enter_as_member(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* enter_new_project(project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 {
