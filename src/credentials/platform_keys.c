@@ -98,14 +98,12 @@ set_expiry(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 tarx_keys_errarg("expires_at"),
-				 tarx_keys_errarg("expires_at"),
 				 errmsg("expires_at is in the past"),
 				 errhint("Pass a time to come, or leave it out for a key that does not expire.")));
 	/* a key that expires must not create one that outlives it */
 	if (tarx_keys_identity_expires(&latest) && (!expires || expires_at > latest))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 tarx_keys_errarg("expires_at"),
 				 tarx_keys_errarg("expires_at"),
 				 errmsg("a platform key cannot create one that expires later than itself"),
 				 errhint("Pass expires_at, no later than that of the key you logged in with.")));
@@ -143,7 +141,6 @@ set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 	if (ARR_NDIM(array) != 1 || count > MAX_PROJECTS || array_contains_nulls(array))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 tarx_keys_errarg("project_ids"),
 				 tarx_keys_errarg("project_ids"),
 				 errmsg("project_ids is not a list of projects"),
 				 errhint("Pass 1 to %d project ids, or leave it out for all projects.", MAX_PROJECTS)));
@@ -281,7 +278,6 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 	if (tarx_keys_query_run(&revoke_query, values, NULL, false) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 tarx_keys_errarg("id"),
 				 tarx_keys_errarg("id"),
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
