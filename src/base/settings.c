@@ -8,6 +8,8 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 #include "base/base.h"

@@ -158,12 +158,14 @@ TarxKeysTable tarx_keys_audit_log = {
 };
 
 /* What resolve calls look up besides; nothing in these rows is sealed. */
+#define NOT_SEALED	TARX_KEYS_UNBOUND, NULL
+
 TarxKeysTable tarx_keys_tombstones = {
 	.schema = TARX_KEYS_INTERNAL_SCHEMA,
 	.name = "llm_key_tombstones",
 	.nkeys = 2,
 	.ncolumns = 2,
-	.columns = {{"project_id", UUIDOID}, {"id", UUIDOID}}
+	.columns = {{"project_id", UUIDOID, NOT_SEALED}, {"id", UUIDOID, NOT_SEALED}}
 };
 
 TarxKeysTable tarx_keys_agents = {
@@ -172,9 +174,9 @@ TarxKeysTable tarx_keys_agents = {
 	.nkeys = 2,
 	.ncolumns = 3,
 	.columns = {
-		[AGENT_PROJECT_ID] = {"project_id", UUIDOID},
-		[AGENT_ID] = {"id", UUIDOID},
-		[AGENT_USER_API_KEY_ID] = {"user_api_key_id", UUIDOID}
+		[AGENT_PROJECT_ID] = {"project_id", UUIDOID, NOT_SEALED},
+		[AGENT_ID] = {"id", UUIDOID, NOT_SEALED},
+		[AGENT_USER_API_KEY_ID] = {"user_api_key_id", UUIDOID, NOT_SEALED}
 	}
 };
 

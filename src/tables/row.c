@@ -228,21 +228,36 @@ tarx_keys_row_bind(const TarxKeysTable *table, const TarxKeysRow *row, TarxKeysB
  * Sealing and opening
  */
 
+static void
+bind_new_row(const TarxKeysTable *table, const TarxKeysRow *row, TarxKeysBinding *binding)
+{
+	if (!tarx_keys_row_bind(table, row, binding))
+		elog(ERROR, "the columns of a row exceed what can be bound");
+}
+
 /*
- * Seal a value to the row's other columns, or stamp these; the result goes to
- * the sealed column.  value is NULL for a stamp.  TK005 without a keyring.
+ * Seal a value to the row's other columns; the envelope goes to the sealed
+ * column.  TK005 without a keyring.
  */
 void
 tarx_keys_row_seal(const TarxKeysTable *table, TarxKeysRow *row, const TarxKeysText *value)
 {
 	TarxKeysBinding binding;
-	bytea	   *sealed;
 
-	if (!tarx_keys_row_bind(table, row, &binding))
-		elog(ERROR, "the columns of a row exceed what can be bound");
-	sealed = table->seal == TARX_KEYS_STAMP ? tarx_keys_stamp(&binding) :
-		tarx_keys_seal(&binding, value);
-	tarx_keys_row_set(row, tarx_keys_sealed_column(table), PointerGetDatum(sealed));
+	bind_new_row(table, row, &binding);
+	tarx_keys_row_set(row, tarx_keys_sealed_column(table),
+					  PointerGetDatum(tarx_keys_seal(&binding, value)));
+}
+
+/* Stamp the row's other columns.  TK005 without a keyring. */
+void
+tarx_keys_row_stamp(const TarxKeysTable *table, TarxKeysRow *row)
+{
+	TarxKeysBinding binding;
+
+	bind_new_row(table, row, &binding);
+	tarx_keys_row_set(row, tarx_keys_sealed_column(table),
+					  PointerGetDatum(tarx_keys_stamp(&binding)));
 }
 
 /* The sealed column, or NULL if it cannot be what we have made */
