@@ -6,7 +6,9 @@
  * share no code with libsodium.  Every input is copied to memory that ends at
  * an inaccessible page, and every result is written to such memory of just the
  * size it needs, so that one byte too many ends the program.  A decryption
- * that fails must leave the result as it was, or all zero.
+ * that fails must leave the result as it was, or all zero.  Whatever is
+ * decrypted, or fails to be, is also authenticated without a result, with the
+ * same outcome.
  */
 #include "pure/crypto.h"
 #include "pure/keyring_text.h"
@@ -253,7 +255,18 @@ encrypt(const Bytes *plain, const Message *with)
 	return out;
 }
 
-/* NULL if the message opens to just this plaintext, else what is wrong. */
+/* Is the message what was sealed?  Nothing is decrypted. */
+static bool
+is_authentic(const Message *message)
+{
+	return tarx_keys_decrypt(NULL, message->sealed.data, message->sealed.len, message->aad.data,
+							 message->aad.len, message->nonce.data, message->key.data);
+}
+
+/*
+ * NULL if the message opens to just this plaintext, and is authentic without
+ * being opened, else what is wrong.
+ */
 static const char *
 fault_in_opening(const Message *message, const Bytes *plain)
 {
@@ -266,11 +279,16 @@ fault_in_opening(const Message *message, const Bytes *plain)
 		fault = "not decrypted";
 	else if (memcmp(out.data, plain->data, plain->len) != 0)
 		fault = "decrypted to something else";
+	else if (!is_authentic(message))
+		fault = "not authentic without being decrypted";
 	sodium_free(out.data);
 	return fault;
 }
 
-/* NULL if the message does not open and leaves nothing, else what is wrong. */
+/*
+ * NULL if the message does not open and leaves nothing, and is not authentic
+ * without being opened either, else what is wrong.
+ */
 static const char *
 fault_in_refusal(const Message *message)
 {
@@ -284,6 +302,8 @@ fault_in_refusal(const Message *message)
 		fault = "decrypted";
 	else if (!is_all(&out, LEFTOVER) && !is_all(&out, 0))
 		fault = "left something in the result";
+	else if (is_authentic(message))
+		fault = "authentic without being decrypted";
 	sodium_free(out.data);
 	return fault;
 }
