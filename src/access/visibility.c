@@ -9,6 +9,7 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 
 #include "access/access.h"
 
@@ -103,5 +104,5 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 				 errhint("Name the project in tarx_keys.%s().", tarx_keys_identity_call())));
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
 		tarx_keys_deny_not_admin(project_id);
-	PG_RETURN_UUID_P(project_id);
+	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));
 }
