@@ -8,6 +8,9 @@
  *
  * Bound columns go into the AAD in the order of the description.  Whoever changes
  * the order changes the format.
+ *
+ * Where nothing speaks against it, the order is also that of the table: a query for
+ * all columns then gives rows as they are stored.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -42,16 +45,20 @@ TarxKeysTable tarx_keys_llm_keys = {
 	}
 };
 
-/* The columns that the current version of a secret and older ones share */
+/*
+ * The columns that the current version of a secret and older ones share.  Those
+ * that are not bound are at the end, because TARX_KEYS_SELECT_SEALED() omits them
+ * there.
+ */
 #define SECRET_COLUMNS \
 	[SECRET_PROJECT_ID] = {"project_id", UUIDOID, TARX_KEYS_SCOPE, NULL}, \
 	[SECRET_NAME] = {"name", TEXTOID, TARX_KEYS_BOUND, NULL}, \
 	[SECRET_VERSION] = {"version", INT4OID, TARX_KEYS_BOUND, NULL}, \
+	[SECRET_CIPHERTEXT] = {"ciphertext", BYTEAOID, TARX_KEYS_SEALED, NULL}, \
 	[SECRET_UPDATED_BY] = {"updated_by", TEXTOID, TARX_KEYS_UNBOUND, \
 		"the audit log says who set which version"}, \
 	[SECRET_UPDATED_AT] = {"updated_at", TIMESTAMPTZOID, TARX_KEYS_UNBOUND, \
-		"the audit log says when"}, \
-	[SECRET_CIPHERTEXT] = {"ciphertext", BYTEAOID, TARX_KEYS_SEALED, NULL}
+		"the audit log says when"}
 
 TarxKeysTable tarx_keys_secrets = {
 	.schema = TARX_KEYS_SCHEMA,
@@ -221,11 +228,11 @@ tarx_keys_column(const TarxKeysTable *table, const char *name)
 	return -1;
 }
 
-/* The position of the column that has the envelope, stamp or MAC */
+/* The position of the column that has the envelope, stamp or MAC: near the end */
 int
 tarx_keys_sealed_column(const TarxKeysTable *table)
 {
-	for (int i = 0; i < table->ncolumns; i++)
+	for (int i = table->ncolumns - 1; i >= 0; i--)
 	{
 		if (table->columns[i].use == TARX_KEYS_SEALED)
 			return i;
