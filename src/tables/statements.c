@@ -236,8 +236,8 @@ tarx_keys_table_sample_query(TarxKeysTable *table)
  * Raises an error if somebody has given a column that a query selected another type
  * than the description has.
  */
-static void
-check_columns(const TarxKeysTable *table, TupleDesc desc)
+void
+tarx_keys_check_columns(const TarxKeysTable *table, TupleDesc desc)
 {
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -259,9 +259,22 @@ tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 
-	check_columns(table, desc);
+	tarx_keys_check_columns(table, desc);
 	tarx_keys_row_clear(row);
 	heap_deform_tuple(SPI_tuptable->vals[n], desc, row->values, row->nulls);
+}
+
+/*
+ * The row in a slot, for a query that selected the columns of a table.  The row is
+ * in the slot's memory.  tarx_keys_check_columns() has checked the slot's columns.
+ */
+void
+tarx_keys_received_row(TupleTableSlot *slot, TarxKeysRow *row)
+{
+	slot_getallattrs(slot);
+	tarx_keys_row_clear(row);
+	memcpy(row->values, slot->tts_values, sizeof(Datum) * slot->tts_nvalid);
+	memcpy(row->nulls, slot->tts_isnull, sizeof(bool) * slot->tts_nvalid);
 }
 
 /* Write which columns are NULL in the form that SPI wants. */

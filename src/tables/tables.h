@@ -11,6 +11,7 @@
 #ifndef TARX_KEYS_TABLES_H
 #define TARX_KEYS_TABLES_H
 
+#include "executor/tuptable.h"
 #include "utils/relcache.h"
 
 #include "base/base.h"
@@ -210,6 +211,8 @@ extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow
 
 extern char *tarx_keys_make_select(const TarxKeysQuery *query);
 extern char *tarx_keys_make_select_sealed(const TarxKeysQuery *query);
+extern void tarx_keys_check_columns(const TarxKeysTable *table, TupleDesc desc);
+extern void tarx_keys_received_row(TupleTableSlot *slot, TarxKeysRow *row);
 extern void tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row);
 extern void tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEYS_MAX_COLUMNS]);
 extern bool tarx_keys_table_insert(TarxKeysTable *table, const TarxKeysRow *row);
