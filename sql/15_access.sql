@@ -10,8 +10,15 @@ AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
 'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
 
-CREATE FUNCTION tarx_keys_internal.visible_project_ids() RETURNS uuid[]
+CREATE FUNCTION tarx_keys_internal.find_visible_project_ids() RETURNS uuid[]
 LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_find_visible_project_ids';
+COMMENT ON FUNCTION tarx_keys_internal.find_visible_project_ids IS
+'Internal. What visible_project_ids() tells, looked up again with each call.';
+
+-- Row security calls it for every row. It calls the one above for a new answer.
+CREATE FUNCTION tarx_keys_internal.visible_project_ids() RETURNS uuid[]
+LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_visible_project_ids';
 COMMENT ON FUNCTION tarx_keys_internal.visible_project_ids IS
 'Internal. The projects whose rows the acting user may see: the user''s own, or only the active one. Used by row security. Error: TK007 without an acting user.';

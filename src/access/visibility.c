@@ -5,13 +5,18 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/syscache.h"
 
 #include "access/access.h"
 
+PG_FUNCTION_INFO_V1(tarx_keys_find_visible_project_ids);
 PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
 PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
 
@@ -66,24 +71,51 @@ find_visible_projects(MemoryContext context)
 	return PointerGetDatum(array);
 }
 
+/* find_visible_project_ids() returns uuid[]: see sql/15_access.sql */
+Datum
+tarx_keys_find_visible_project_ids(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(find_visible_projects(CurrentMemoryContext));
+}
+
+/* The SQL function, because that runs as the owner.  Callers may not see its schema. */
+static Datum
+find_as_owner(void)
+{
+	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+										   CStringGetDatum("find_visible_project_ids"),
+										   PointerGetDatum(buildoidvector(NULL, 0)),
+										   ObjectIdGetDatum(get_namespace_oid(TARX_KEYS_INTERNAL_SCHEMA, false)));
+
+	if (!OidIsValid(function))
+		elog(ERROR, "find_visible_project_ids() does not exist");
+	return OidFunctionCall0(function);
+}
+
 /*
  * visible_project_ids() returns uuid[]: the projects whose rows row security
  * shows.  A query may call it for every row.  So the answer is kept as long as
- * the calling expression exists, unless the identity changes.
+ * the calling expression exists, unless the identity changes; and the function is
+ * not SECURITY DEFINER itself, because that would cost more than all else.
  */
 Datum
 tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
 {
+	MemoryContext context = fcinfo->flinfo->fn_mcxt;
 	VisibleProjects *cache = fcinfo->flinfo->fn_extra;
 
 	if (cache == NULL)
 	{
-		cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(VisibleProjects));
+		cache = MemoryContextAllocZero(context, sizeof(VisibleProjects));
 		fcinfo->flinfo->fn_extra = cache;
 	}
 	if (cache->project_ids == (Datum) 0 || cache->identity != tarx_keys_identity_count())
 	{
-		cache->project_ids = find_visible_projects(fcinfo->flinfo->fn_mcxt);
+		Datum		found = find_as_owner();
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		cache->project_ids = datumCopy(found, false, -1);
+		MemoryContextSwitchTo(old);
 		cache->identity = tarx_keys_identity_count();
 	}
 	PG_RETURN_DATUM(cache->project_ids);
@@ -103,5 +135,5 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 				 errhint("Name the project in tarx_keys.%s().", tarx_keys_identity_call())));
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
 		tarx_keys_deny_not_admin(project_id);
-	PG_RETURN_UUID_P(project_id);
+	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));
 }

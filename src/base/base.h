@@ -10,6 +10,7 @@
 
 #include "datatype/timestamp.h"
 #include "fmgr.h"
+#include "tcop/dest.h"
 #include "utils/portal.h"
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
@@ -119,6 +120,7 @@ extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
 									 Snapshot snapshot);
 extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values,
 										 const char *nulls);
+extern void tarx_keys_query_run_to(TarxKeysQuery *query, Datum *values, DestReceiver *receiver);
 extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot);
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);

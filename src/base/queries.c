@@ -11,6 +11,7 @@
 #include "base/compat.h"
 
 #include "executor/spi.h"
+#include "nodes/params.h"
 #include "utils/plancache.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -83,6 +84,28 @@ tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
 {
 	return check_result(SPI_execute_snapshot(plan_of(query), values, NULL, snapshot,
 											 InvalidSnapshot, false, false, 0));
+}
+
+/*
+ * Run a query that only reads, and hand its rows to a receiver one by one, as they
+ * are found.  No parameter may be NULL.
+ */
+void
+tarx_keys_query_run_to(TarxKeysQuery *query, Datum *values, DestReceiver *receiver)
+{
+	SPIExecuteOptions options = {.read_only = true, .dest = receiver};
+
+	options.params = makeParamList(query->nargs);
+	for (int i = 0; i < query->nargs; i++)
+	{
+		ParamExternData *param = &options.params->params[i];
+
+		param->value = values[i];
+		param->isnull = false;
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = query->argtypes[i];
+	}
+	check_result(SPI_execute_plan_extended(plan_of(query), &options));
 }
 
 /* Open a cursor for such a look-up, for more rows than memory should hold. */

@@ -11,6 +11,7 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "access/detoast.h"
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
@@ -115,6 +116,20 @@ tarx_keys_from_utf8(const char *data, size_t len)
 	return cstring_to_text(converted);
 }
 
+/* A stored text, or as much of its beginning as is shown; of more no more is fetched. */
+static text *
+clipped(Datum value)
+{
+	text	   *start;
+
+	if (toast_raw_datum_size(value) < VARHDRSZ + SHOWN_MAX_BYTES)
+		return DatumGetTextPP(value);
+	start = DatumGetTextPSlice(value, 0, SHOWN_MAX_BYTES);
+	return cstring_to_text_with_len(VARDATA_ANY(start),
+									pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start),
+												 SHOWN_MAX_BYTES - 1));
+}
+
 /*
  * A stored text as a list may show it, whatever somebody has written there.  It is
  * not too long for any client.  In a SQL_ASCII database, which checks nothing, it
@@ -123,13 +138,13 @@ tarx_keys_from_utf8(const char *data, size_t len)
 text *
 tarx_keys_shown_text(Datum value)
 {
-	text	   *start = DatumGetTextPSlice(value, 0, SHOWN_MAX_BYTES);
-	int			len = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), SHOWN_MAX_BYTES - 1);
-	text	   *shown = cstring_to_text_with_len(VARDATA_ANY(start), len);
+	text	   *shown = clipped(value);
+	int			len = VARSIZE_ANY_EXHDR(shown);
 
 	if (GetDatabaseEncoding() != PG_SQL_ASCII ||
-		pg_verify_mbstr(PG_UTF8, VARDATA(shown), len, true))
+		pg_verify_mbstr(PG_UTF8, VARDATA_ANY(shown), len, true))
 		return shown;
+	shown = cstring_to_text_with_len(VARDATA_ANY(shown), len);
 	for (char *at = VARDATA(shown); at < VARDATA(shown) + len; at++)
 	{
 		if (IS_HIGHBIT_SET(*at))

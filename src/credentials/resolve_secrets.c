@@ -26,14 +26,14 @@ PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets_sealed);
 
 static TarxKeysQuery named_query = {
-	TARX_KEYS_SELECT(tarx_keys_secrets,
-					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.name OPERATOR(pg_catalog.=) ANY ($2)"
-					 " ORDER BY t.name"),
+	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets,
+							"WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.name OPERATOR(pg_catalog.=) ANY ($2)"
+							" ORDER BY t.name"),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTARRAYOID}
 };
 
 static TarxKeysQuery all_query = {
-	TARX_KEYS_SELECT(tarx_keys_secrets, "WHERE t.project_id OPERATOR(pg_catalog.=) $1 ORDER BY t.name"),
+	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets, "WHERE t.project_id OPERATOR(pg_catalog.=) $1 ORDER BY t.name"),
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
@@ -145,38 +145,37 @@ check_all_found(const TarxKeysTextList *names, const TarxKeysResolvedSecrets *fo
 		elog(ERROR, "a secret was found that nobody asked for");
 }
 
-/* Run the query; the names and ids of what was found go to *found. */
-static void
+/* Run the query; returns the rows, whose names and ids go to *found. */
+static TarxKeysRow *
 find(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found, Snapshot snapshot)
 {
 	TarxKeysQuery *query = found->asked == NULL ? &all_query : &named_query;
 	Datum		values[2] = {UUIDPGetDatum(project_id), (Datum) 0};
+	TarxKeysRow *rows;
 
 	if (found->asked != NULL)
 		values[1] = tarx_keys_texts_array(found->asked);
 	found->count = tarx_keys_query_run_at(query, values, snapshot);
+	rows = palloc(sizeof(TarxKeysRow) * (found->count + 1));
 	found->names = palloc(sizeof(text *) * (found->count + 1));
 	found->ids = palloc(sizeof(pg_uuid_t) * (found->count + 1));
 	found->values = palloc0(sizeof(TarxKeysText) * (found->count + 1));
 	for (uint64 i = 0; i < found->count; i++)
 	{
-		TarxKeysRow row;
 		TarxKeysSpan name;
 
-		tarx_keys_fetched_row(&tarx_keys_secrets, i, &row);
-		found->names[i] = DatumGetTextPP(row.values[SECRET_NAME]);
+		tarx_keys_fetched_row(&tarx_keys_secrets, i, &rows[i]);
+		found->names[i] = DatumGetTextPP(rows[i].values[SECRET_NAME]);
 		name = tarx_keys_span(found->names[i]);
 		tarx_keys_usage_name_id(name.data, name.len, found->ids[i].data);
 	}
+	return rows;
 }
 
 static void
-open_row(TarxKeysResolvedSecrets *found, uint64 n)
+open_row(const TarxKeysRow *row, TarxKeysResolvedSecrets *found, uint64 n)
 {
-	TarxKeysRow row;
-
-	tarx_keys_fetched_row(&tarx_keys_secrets, n, &row);
-	if (!tarx_keys_row_open(&tarx_keys_secrets, &row, found->recipient != NULL, &found->values[n]))
+	if (!tarx_keys_row_open(&tarx_keys_secrets, row, found->recipient != NULL, &found->values[n]))
 		fail_integrity(tarx_keys_span(found->names[n]));
 }
 
@@ -189,19 +188,20 @@ static void
 run_resolve(TarxKeysCall *call, void *arg)
 {
 	TarxKeysResolvedSecrets *found = arg;
+	TarxKeysRow *rows;
 	Snapshot	snapshot;
 
 	tarx_keys_enter_project(call->project_id);
 	tarx_keys_query_lock(found->asked == NULL ? &all_query : &named_query);
 	snapshot = tarx_keys_latest_snapshot();
-	find(call->project_id, found, snapshot);
+	rows = find(call->project_id, found, snapshot);
 	if (found->asked != NULL)
 		check_all_found(found->asked, found);
 	for (uint64 i = 0; i < found->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		tarx_keys_call_object(call, &found->ids[i], true);
-		open_row(found, i);
+		open_row(&rows[i], found, i);
 	}
 	/* not earlier: to open a row may fetch a long ciphertext by it */
 	UnregisterSnapshot(snapshot);

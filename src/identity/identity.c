@@ -21,6 +21,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 
@@ -56,6 +57,10 @@ static bool rotation = false;
 /* Goes up whenever one of the settings may have changed */
 static uint64 identity_count = 0;
 
+/* The active project as a uuid, because row security asks for it with every row */
+static pg_uuid_t active_project_id;
+static bool active_project_is_read = false;
+
 static void
 count_identity(const char *newval pg_attribute_unused(),
 			   void *extra pg_attribute_unused())
@@ -64,11 +69,19 @@ count_identity(const char *newval pg_attribute_unused(),
 }
 
 static void
-define_internal_string(const char *name, const char *description, char **variable)
+forget_active_project(const char *newval, void *extra)
+{
+	active_project_is_read = false;
+	count_identity(newval, extra);
+}
+
+static void
+define_internal_string(const char *name, const char *description, char **variable,
+					   GucStringAssignHook assigned)
 {
 	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_INTERNAL,
 							   GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
-							   NULL, count_identity, NULL);
+							   NULL, assigned, NULL);
 }
 
 static void
@@ -85,16 +98,16 @@ tarx_keys_identity_init(void)
 {
 	define_internal_string(ACTING_USER,
 						   "The acting user of this transaction, set by act_as() or login().",
-						   &acting_user);
+						   &acting_user, count_identity);
 	define_internal_string(ACTIVE_PROJECT,
 						   "The active project of this transaction, set by act_as() or login().",
-						   &active_project);
+						   &active_project, forget_active_project);
 	define_internal_string(ALLOWED_PROJECTS,
 						   "The projects that the acting user's platform key is narrowed to.",
-						   &allowed_projects);
+						   &allowed_projects, count_identity);
 	define_internal_string(EXPIRES_AT,
 						   "When the acting user's platform key expires.",
-						   &expires_at);
+						   &expires_at, count_identity);
 	define_internal_bool(PROVEN, "Whether login() has proven the acting user.", &proven);
 	define_internal_bool(READ_ONLY, "Whether the acting user's platform key may only list.",
 						 &read_only);
@@ -120,13 +133,18 @@ has_acting_user(void)
 	return acting_user[0] != '\0';
 }
 
-/* The active project; NULL if there is none */
+/* The active project, until another one is; NULL if there is none */
 const pg_uuid_t *
 tarx_keys_active_project(void)
 {
 	if (active_project[0] == '\0')
 		return NULL;
-	return DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(active_project)));
+	if (!active_project_is_read)
+	{
+		active_project_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(active_project)));
+		active_project_is_read = true;
+	}
+	return &active_project_id;
 }
 
 /*
@@ -346,5 +364,5 @@ tarx_keys_current_project_id(PG_FUNCTION_ARGS)
 
 	if (active == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_UUID_P(active);
+	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(active), false, UUID_LEN));
 }

@@ -8,38 +8,38 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
-#include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 #include "tables/tables.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_row_states);
 
-#define ROWS_AT_ONCE	1000
-
-/* A check of a table.  columns: where it has project_id, id and name, or -1. */
-typedef struct StateScan
+/*
+ * A check of a table, which receives its rows.  columns: where it has project_id,
+ * id and name, or -1.
+ */
+typedef struct StateReceiver
 {
+	DestReceiver pub;
 	const TarxKeysTable *table;
 	int			columns[3];
 	ReturnSetInfo *result;
-} StateScan;
+	MemoryContext work;			/* reset after each row */
+} StateReceiver;
 
 /* The row (project_id uuid, id uuid, name text, state integer) */
 static void
-put_state(const StateScan *scan, const TarxKeysRow *row)
+put_state(const StateReceiver *receiver, const TarxKeysRow *row)
 {
 	Datum		values[4];
 	bool		nulls[4] = {true, true, true, false};
 
 	for (int i = 0; i < 3; i++)
 	{
-		int			column = scan->columns[i];
+		int			column = receiver->columns[i];
 
 		if (column < 0 || row->nulls[column])
 			continue;
@@ -47,32 +47,33 @@ put_state(const StateScan *scan, const TarxKeysRow *row)
 		values[i] = i < 2 ? row->values[column] :
 			PointerGetDatum(tarx_keys_shown_text(row->values[column]));
 	}
-	values[3] = Int32GetDatum(tarx_keys_row_state(scan->table, row));
-	tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, values, nulls);
+	values[3] = Int32GetDatum(tarx_keys_row_state(receiver->table, row));
+	tuplestore_putvalues(receiver->result->setResult, receiver->result->setDesc, values, nulls);
 }
 
-/* Check the next rows; false if there are none.  work is reset after each row. */
-static bool
-put_states(const StateScan *scan, Portal cursor, MemoryContext work)
+static void
+start_receiver(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc desc)
 {
-	MemoryContext old;
-	uint64		rows;
+	tarx_keys_check_columns(((StateReceiver *) self)->table, desc);
+}
 
-	SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
-	rows = SPI_processed;
-	old = MemoryContextSwitchTo(work);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		TarxKeysRow row;
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	StateReceiver *receiver = (StateReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->work);
+	TarxKeysRow row;
 
-		CHECK_FOR_INTERRUPTS();
-		tarx_keys_fetched_row(scan->table, i, &row);
-		put_state(scan, &row);
-		MemoryContextReset(work);
-	}
+	tarx_keys_received_row(slot, &row);
+	put_state(receiver, &row);
 	MemoryContextSwitchTo(old);
-	SPI_freetuptable(SPI_tuptable);
-	return rows > 0;
+	MemoryContextReset(receiver->work);
+	return true;
+}
+
+static void
+end_receiver(DestReceiver *self pg_attribute_unused())
+{
 }
 
 /* The query that the arguments ask for; its parameters go to values. */
@@ -81,7 +82,8 @@ choose_query(FunctionCallInfo fcinfo, TarxKeysTable *table, Datum *values)
 {
 	if (!PG_ARGISNULL(1))
 	{
-		values[0] = PG_GETARG_DATUM(1);
+		/* flat: PL/pgSQL's own form would be made flat again for each row */
+		values[0] = PointerGetDatum(PG_GETARG_ARRAYTYPE_P(1));
 		return tarx_keys_table_scan_projects_query(table);
 	}
 	if (!PG_ARGISNULL(2))
@@ -102,21 +104,22 @@ Datum
 tarx_keys_row_states(PG_FUNCTION_ARGS)
 {
 	TarxKeysTable *table = tarx_keys_sealed_table(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "table_name")));
-	StateScan	scan = {table, {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
-	tarx_keys_column(table, "name")}, (ReturnSetInfo *) fcinfo->resultinfo};
+	StateReceiver receiver = {
+		.pub = {receive_row, start_receiver, end_receiver, end_receiver, DestTuplestore},
+		.table = table,
+		.columns = {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
+		tarx_keys_column(table, "name")},
+		.result = (ReturnSetInfo *) fcinfo->resultinfo
+	};
 	Datum		values[2];
 	TarxKeysQuery *query = choose_query(fcinfo, table, values);
-	MemoryContext work;
-	Portal		cursor;
 
 	InitMaterializedSRF(fcinfo, 0);
-	work = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys row", ALLOCSET_DEFAULT_SIZES);
+	receiver.work = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys row",
+										  ALLOCSET_DEFAULT_SIZES);
 	tarx_keys_queries_begin();
-	cursor = tarx_keys_query_open(query, values, GetActiveSnapshot());
-	while (put_states(&scan, cursor, work))
-		;
-	SPI_cursor_close(cursor);
+	tarx_keys_query_run_to(query, values, &receiver.pub);
 	tarx_keys_queries_end();
-	MemoryContextDelete(work);
+	MemoryContextDelete(receiver.work);
 	return (Datum) 0;
 }

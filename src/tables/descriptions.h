@@ -19,7 +19,8 @@
  * A column of a sealed table is either bound, so that a change to it breaks the
  * row, or its description says why it is not bound.  Bound columns go into the
  * AAD in the order of the description.  Whoever changes the order changes the
- * format.
+ * format.  Where nothing speaks against it, the order is also that of the table: a
+ * query for all columns then gives rows as they are stored.
  *
  * The order of the tables is that of a rotation.  set_secret() moves a row from
  * project_secrets to the older versions, so these come later: a row that moves
@@ -52,14 +53,18 @@ UNBOUND(LLM_KEY_CREATED_AT, "created_at", TIMESTAMPTZOID, TIME_OF_CREATION)
 SEALED(LLM_KEY_CIPHERTEXT, "ciphertext")
 END_TABLE(LLM_KEY)
 
-/* The current version of a secret and older ones share these, at the same positions. */
+/*
+ * The current version of a secret and older ones share these, at the same
+ * positions. Those that are not bound are at the end, because
+ * TARX_KEYS_SELECT_SEALED() omits them there.
+ */
 #define SECRET_COLUMNS(PREFIX) \
 	SCOPE(PREFIX##_PROJECT_ID, "project_id") \
 	BOUND(PREFIX##_NAME, "name", TEXTOID) \
 	BOUND(PREFIX##_VERSION, "version", INT4OID) \
+	SEALED(PREFIX##_CIPHERTEXT, "ciphertext") \
 	UNBOUND(PREFIX##_UPDATED_BY, "updated_by", TEXTOID, "the audit log says who set which version") \
-	UNBOUND(PREFIX##_UPDATED_AT, "updated_at", TIMESTAMPTZOID, "the audit log says when") \
-	SEALED(PREFIX##_CIPHERTEXT, "ciphertext")
+	UNBOUND(PREFIX##_UPDATED_AT, "updated_at", TIMESTAMPTZOID, "the audit log says when")
 
 SEALED_TABLE(secrets, "tarx.secret....1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "project_secrets", .nkeys = 2,

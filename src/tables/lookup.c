@@ -31,6 +31,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -252,13 +253,17 @@ tarx_keys_table_close(Relation relation)
 
 /* Copy the columns of the row in the slot, in the order of the description. */
 static void
-read_slot(const TarxKeysTable *table, TupleTableSlot * slot, TarxKeysRow *row)
+read_slot(const TarxKeysTable *table, TupleTableSlot *slot, TarxKeysRow *row)
 {
-	TupleDesc	desc = slot->tts_tupleDescriptor;
-	HeapTuple	tuple = ExecCopySlotHeapTuple(slot);
-
 	for (int i = 0; i < table->ncolumns; i++)
-		row->values[i] = heap_getattr(tuple, table->attnums[i], desc, &row->nulls[i]);
+	{
+		AttrNumber	n = table->attnums[i];
+		Form_pg_attribute column = TupleDescAttr(slot->tts_tupleDescriptor, n - 1);
+		Datum		value = slot_getattr(slot, n, &row->nulls[i]);
+
+		if (!row->nulls[i])
+			row->values[i] = datumCopy(value, column->attbyval, column->attlen);
+	}
 }
 
 static bool

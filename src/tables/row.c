@@ -25,11 +25,8 @@
 void
 tarx_keys_row_clear(TarxKeysRow *row)
 {
-	for (int i = 0; i < TARX_KEYS_MAX_COLUMNS; i++)
-	{
-		row->values[i] = (Datum) 0;
-		row->nulls[i] = true;
-	}
+	memset(row->values, 0, sizeof(row->values));
+	memset(row->nulls, true, sizeof(row->nulls));
 }
 
 void
@@ -60,9 +57,17 @@ has_varying_length(Oid type)
 	return type == TEXTOID || type == BYTEAOID || type == UUIDARRAYOID;
 }
 
+/*
+ * max is at least 127, so a value with a short header is not longer, unless the
+ * header belongs to a pointer to where the value is stored.
+ */
 static bool
 is_longer_than(Datum value, size_t max)
 {
+	Pointer		stored = DatumGetPointer(value);
+
+	if (VARATT_IS_SHORT(stored) && !VARATT_IS_EXTERNAL(stored))
+		return false;
 	return toast_raw_datum_size(value) > VARHDRSZ + max;
 }
 

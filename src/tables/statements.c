@@ -38,14 +38,15 @@ append_key_is(StringInfo sql, const TarxKeysTable *table)
 						 table->columns[i].name, i + 1);
 }
 
+/* SELECT and the columns of a table, called t, before position end */
 static StringInfoData
-begin_select(const TarxKeysTable *table)
+begin_select(const TarxKeysTable *table, int end)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
-	append_columns(&sql, table, 0, table->ncolumns, "t.");
+	append_columns(&sql, table, 0, end, "t.");
 	appendStringInfoString(&sql, " FROM ");
 	append_table(&sql, table);
 	appendStringInfoString(&sql, " t ");
@@ -56,8 +57,23 @@ begin_select(const TarxKeysTable *table)
 char *
 tarx_keys_make_select(const TarxKeysQuery *query)
 {
-	StringInfoData sql = begin_select(query->table);
+	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
 
+	appendStringInfoString(&sql, query->sql);
+	return sql.data;
+}
+
+/* See TARX_KEYS_SELECT_SEALED(). */
+char *
+tarx_keys_make_select_sealed(const TarxKeysQuery *query)
+{
+	const TarxKeysTable *table = query->table;
+	int			end = table->ncolumns;
+	StringInfoData sql;
+
+	while (end > 0 && table->columns[end - 1].use == TARX_KEYS_UNBOUND)
+		end--;
+	sql = begin_select(table, end);
 	appendStringInfoString(&sql, query->sql);
 	return sql.data;
 }
@@ -65,7 +81,7 @@ tarx_keys_make_select(const TarxKeysQuery *query)
 static char *
 make_find(const TarxKeysQuery *query)
 {
-	StringInfoData sql = begin_select(query->table);
+	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
 
 	appendStringInfoString(&sql, "WHERE ");
 	append_key_is(&sql, query->table);
@@ -123,7 +139,7 @@ make_update(const TarxKeysQuery *query)
 static char *
 make_scan(const TarxKeysQuery *query)
 {
-	StringInfoData sql = begin_select(query->table);
+	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
 
 	if (query->table->live != NULL)
 		appendStringInfo(&sql, "WHERE %s", query->table->live);
@@ -133,7 +149,7 @@ make_scan(const TarxKeysQuery *query)
 static char *
 make_scan_projects(const TarxKeysQuery *query)
 {
-	StringInfoData sql = begin_select(query->table);
+	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
 
 	appendStringInfo(&sql, "WHERE t.%s OPERATOR(pg_catalog.=) ANY ($1)",
 					 query->table->columns[0].name);
@@ -146,7 +162,7 @@ make_scan_projects(const TarxKeysQuery *query)
 static char *
 make_sample(const TarxKeysQuery *query)
 {
-	StringInfoData sql = begin_select(query->table);
+	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
 
 	appendStringInfoString(&sql, "TABLESAMPLE pg_catalog.system ($1) ");
 	if (query->table->live != NULL)
@@ -217,16 +233,13 @@ tarx_keys_table_sample_query(TarxKeysTable *table)
 }
 
 /*
- * Row n, counted from 0, of SPI_tuptable, for a query that selected the columns of
- * a table.  The row is in SPI's memory.  Raises an error if somebody has given a
- * column another type.
+ * Raises an error if somebody has given a column that a query selected another type
+ * than the description has.
  */
 void
-tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
+tarx_keys_check_columns(const TarxKeysTable *table, TupleDesc desc)
 {
-	TupleDesc	desc = SPI_tuptable->tupdesc;
-
-	for (int i = 0; i < table->ncolumns; i++)
+	for (int i = 0; i < desc->natts; i++)
 	{
 		if (TupleDescAttr(desc, i)->atttypid != table->columns[i].type)
 			ereport(ERROR,
@@ -234,8 +247,34 @@ tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
 					 errmsg("column \"%s\" of table \"%s\" has not the type that tarx_keys gave it",
 							table->columns[i].name, table->name)));
 	}
+}
+
+/*
+ * Row n, counted from 0, of SPI_tuptable, for a query that selected the columns of
+ * a table, or the first of them; the others are NULL.  The row is in SPI's memory.
+ * Raises an error if somebody has given a column another type.
+ */
+void
+tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+
+	tarx_keys_check_columns(table, desc);
 	tarx_keys_row_clear(row);
 	heap_deform_tuple(SPI_tuptable->vals[n], desc, row->values, row->nulls);
+}
+
+/*
+ * The row in a slot, for a query that selected the columns of a table.  The row is
+ * in the slot's memory.  tarx_keys_check_columns() has checked the slot's columns.
+ */
+void
+tarx_keys_received_row(TupleTableSlot *slot, TarxKeysRow *row)
+{
+	slot_getallattrs(slot);
+	tarx_keys_row_clear(row);
+	memcpy(row->values, slot->tts_values, sizeof(Datum) * slot->tts_nvalid);
+	memcpy(row->nulls, slot->tts_isnull, sizeof(bool) * slot->tts_nvalid);
 }
 
 /* Write which columns are NULL in the form that SPI wants. */

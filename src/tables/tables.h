@@ -11,6 +11,7 @@
 #ifndef TARX_KEYS_TABLES_H
 #define TARX_KEYS_TABLES_H
 
+#include "executor/tuptable.h"
 #include "utils/relcache.h"
 
 #include "base/base.h"
@@ -124,7 +125,14 @@ extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow
 /* A query for all columns of a table, called t; rest is its WHERE and so on. */
 #define TARX_KEYS_SELECT(of, rest)	.make = tarx_keys_make_select, .table = &(of), .sql = (rest)
 
+/* The same without the unbound columns at the end: enough to open or check a row. */
+#define TARX_KEYS_SELECT_SEALED(of, rest) \
+	.make = tarx_keys_make_select_sealed, .table = &(of), .sql = (rest)
+
 extern char *tarx_keys_make_select(const TarxKeysQuery *query);
+extern char *tarx_keys_make_select_sealed(const TarxKeysQuery *query);
+extern void tarx_keys_check_columns(const TarxKeysTable *table, TupleDesc desc);
+extern void tarx_keys_received_row(TupleTableSlot *slot, TarxKeysRow *row);
 extern void tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row);
 extern void tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEYS_MAX_COLUMNS]);
 extern bool tarx_keys_table_insert(TarxKeysTable *table, const TarxKeysRow *row);
