@@ -19,9 +19,6 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_shown);
 
-/* As long as a base URL can be, and longer than all names */
-#define SHOWN_MAX_BYTES		2500
-
 /* A uuid as people write it */
 char *
 tarx_keys_uuid_text(const pg_uuid_t *id)
@@ -112,21 +109,26 @@ tarx_keys_from_utf8(const char *data, size_t len)
 }
 
 /*
- * A stored text as it may be shown, whatever somebody has written there: not too
- * long for any client, and with "?" for bytes that are no character, where the
- * database's encoding does not rule them out.
+ * A stored text as it may be shown, whatever somebody has written there: at most
+ * so many bytes, and with "?" for all that is not ASCII if there is something
+ * that Unicode does not have.
  */
 text *
-tarx_keys_shown_text(Datum value)
+tarx_keys_shown_text(Datum value, int max)
 {
-	text	   *start = DatumGetTextPSlice(value, 0, SHOWN_MAX_BYTES);
-	int			len = pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start), SHOWN_MAX_BYTES - 1);
-	text	   *shown = cstring_to_text_with_len(VARDATA_ANY(start), len);
+	int			encoding = database_holds_utf8() ? PG_UTF8 : GetDatabaseEncoding();
+	text	   *start = DatumGetTextPSlice(value, 0, max + 1);
+	int			size = VARSIZE_ANY_EXHDR(start);
+	int			len = pg_encoding_mbcliplen(encoding, VARDATA_ANY(start), size, max);
+	text	   *shown = cstring_to_text_with_len(VARDATA_ANY(start), Min(len, size));
+	TarxKeysText utf8;
 
-	if (GetDatabaseEncoding() != PG_SQL_ASCII ||
-		pg_verify_mbstr(PG_UTF8, VARDATA(shown), len, true))
+	if (tarx_keys_to_utf8(shown, &utf8))
+	{
+		tarx_keys_secret_wipe(utf8.secret);
 		return shown;
-	for (char *at = VARDATA(shown); at < VARDATA(shown) + len; at++)
+	}
+	for (char *at = VARDATA(shown); at < (char *) shown + VARSIZE(shown); at++)
 	{
 		if (IS_HIGHBIT_SET(*at))
 			*at = '?';
@@ -140,7 +142,7 @@ tarx_keys_shown(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(tarx_keys_shown_text(PG_GETARG_DATUM(0)));
+	PG_RETURN_TEXT_P(tarx_keys_shown_text(PG_GETARG_DATUM(0), TARX_KEYS_SHOWN_MAX_BYTES));
 }
 
 /*

@@ -45,7 +45,7 @@ put_state(const StateScan *scan, const TarxKeysRow *row)
 			continue;
 		nulls[i] = false;
 		values[i] = i < 2 ? row->values[column] :
-			PointerGetDatum(tarx_keys_shown_text(row->values[column]));
+			PointerGetDatum(tarx_keys_shown_text(row->values[column], TARX_KEYS_SHOWN_MAX_BYTES));
 	}
 	values[3] = Int32GetDatum(tarx_keys_row_state(scan->table, row));
 	tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, values, nulls);
