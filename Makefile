@@ -4,9 +4,9 @@
 #   sudo make quickstart     plays the whole story in a throwaway cluster
 #   sudo make example        a settings page with sample projects, in a throwaway cluster
 #   sudo make check          runs every test in throwaway clusters
-#   sudo make matrix         the same on every supported PostgreSQL version
+#   sudo make matrix         runs every test on every supported PostgreSQL version
 #   sudo make lint           compilers, analysers, layout, exported symbols
-#   sudo make fuzz           what reads bytes that others may have written
+#   sudo make fuzz           fuzzes what reads bytes that others may have written
 #   sudo make bench          measures how fast it is; takes ten minutes
 
 PG_CONFIG ?= pg_config
@@ -28,21 +28,22 @@ GENERATED = src/pure/sensitive_names.h src/pure/harmless_names.h
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 
-# Scripts of released versions change no more; updates lead from one to the next.
+# The install script of a released version does not change any more. An update
+# script leads from one version to the next.
 FROZEN = sql/released/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(filter-out $(FROZEN),$(wildcard sql/released/*.sql)) $(wildcard sql/updates/*.sql)
 
-# The server's headers count as system headers, so that -Wextra is about us.
+# The server's headers count as system headers, so -Wextra is about our code.
 override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 override PG_CFLAGS += -std=gnu11 -Wall -Wextra
-# With each object the compiler writes which headers it was made of, for make.
+# With each object the compiler tells make which headers it was made from.
 override PG_CFLAGS += -MMD -MP
 SHLIB_LINK += -lsodium
 
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
-# A throwaway cluster with the library preloaded, so that installcheck needs no
-# prepared server.
+# installcheck runs in a throwaway cluster with the library preloaded, and needs
+# no prepared server.
 TEMP_CONFIG ?= $(CURDIR)/test/server.conf
 export TEMP_CONFIG
 TEMP_CLUSTER = --temp-instance=tmp_check --temp-config='$(TEMP_CONFIG)' \
@@ -54,10 +55,11 @@ PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 	regression.diffs regression.out test/unit/bin examples/sealed/node_modules \
-	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules
+	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
+	test/clients/node/node_modules
 
-# These run scripts that call make again; PGXS has a "check" of its own that only
-# says it is not supported, so it is left out here.
+# These run scripts, which call make again. PGXS is left out for them, because it
+# has a "check" of its own, which only says that it is not supported.
 SCRIPT_GOALS = bench check coverage deb example fuzz lint matrix quickstart sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
@@ -67,34 +69,35 @@ $(SCRIPT_GOALS):
 
 else
 
+# The names that redaction knows, collected each time that make runs. A header
+# that stays the same keeps its date, so nothing is compiled again.
+collect_names = $(shell sed -nE -f $(1:.h=.sed) $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$(1).new; \
+	cmp -s $(1).new $(1) && rm $(1).new || mv $(1).new $(1))
+$(foreach header,$(GENERATED),$(call collect_names,$(header)))
+
+# For scripts that compile without make
+.PHONY: generated
+generated:
+	@:
+
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 -include $(OBJS:.o=.d) $(wildcard test/unit/bin/*.d)
 $(OBJS:.o=.bc): %.bc: %.o
-$(OBJS): | $(GENERATED)
-
-# What others compile without make needs them, too.
-.PHONY: generated
-generated: $(GENERATED)
-
-# A header that stays the same keeps its date, so that nothing is compiled anew.
-src/pure/%_names.h: src/pure/%_names.sed $(SQL_PARTS) $(SOURCES)
-	@sed -nE -f $< $(SQL_PARTS) $(SOURCES) | LC_ALL=C sort -u >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 sql/$(EXTENSION)--$(EXTVERSION).sql: $(SQL_PARTS) tarx_keys.control
 	@if [ -e $(FROZEN) ] && ! cat $(SQL_PARTS) | cmp -s - $(FROZEN); then \
 		echo 'version $(EXTVERSION) is released: raise default_version in tarx_keys.control' >&2; exit 1; fi
 	cat $(SQL_PARTS) > $@
 
-# With a release: keep its script, which every later version is updated from.
+# For a release: keep its install script. Updates to later versions start from it.
 .PHONY: freeze
 freeze: sql/$(EXTENSION)--$(EXTVERSION).sql
 	mkdir -p $(dir $(FROZEN))
 	cp $< $(FROZEN)
 
-# Every test in throwaway clusters, without installing anything; not as root.
+# Runs every test in throwaway clusters, and installs nothing. Not for root.
 .PHONY: check-local unit
 check-local: all unit
 	PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/check-local
@@ -108,10 +111,20 @@ test/unit/bin/%: test/unit/test_%.c test/unit/tap.h $(PURE_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium
 
-# What the fuzz targets have been given, as unit tests
+# Unit tests that replay the corpora of the fuzz targets
 test/unit/bin/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(wildcard test/fuzz/*.h) test/unit/tap.h $(PURE_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Isrc -Itest/unit -Itest/fuzz -DCORPUS='"test/fuzz/corpus/$*"' -o $@ \
 		$< test/fuzz/replay.c $(PURE_OBJS) -lsodium
+
+# PostgreSQL's modules for the TAP tests need IPC::Run. Without it installcheck
+# leaves these tests out and says so; test/check insists on it.
+ifneq ($(filter installcheck,$(MAKECMDGOALS)),)
+ifeq ($(shell $(PERL) -MIPC::Run -e 'print 1' 2>/dev/null),)
+define prove_installcheck
+@echo 'The TAP tests are left out, because the Perl module IPC::Run (libipc-run-perl) is missing.'
+endef
+endif
+endif
 
 endif

@@ -2,9 +2,9 @@
 
 -- The four roles, and the two schemas that hold everything.
 --
--- Roles belong to the cluster, not to the database: they are made if absent,
--- and what stands there already is refused if somebody could log in as it or
--- pass by row security with it.
+-- Roles belong to the cluster, not to the database. So they are created if they
+-- are absent. An existing role is refused if somebody could log in as it, or
+-- bypass row security with it.
 
 SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL client_min_messages = warning;
@@ -28,7 +28,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- No error: a restore brings back the memberships that were granted.
+    -- A warning and no error, because a restore brings memberships back.
     SELECT string_agg(quote_ident(m.rolname), ', ' ORDER BY m.rolname) INTO members
       FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member
      WHERE a.roleid = 'tarx_keys_owner'::regrole;
@@ -42,15 +42,15 @@ $$;
 
 COMMENT ON ROLE tarx_keys_owner IS 'tarx_keys: owns the extension''s objects; grant it to nobody';
 COMMENT ON ROLE tarx_keys_backend IS 'tarx_keys: may act for users; for backend services';
-COMMENT ON ROLE tarx_keys_login IS 'tarx_keys: as tarx_keys_backend, but only for users who have logged in';
+COMMENT ON ROLE tarx_keys_login IS 'tarx_keys: may act for users who have logged in; for backend services';
 COMMENT ON ROLE tarx_keys_agent IS 'tarx_keys: may resolve keys; for agent runners';
 
--- Without IF NOT EXISTS: a schema of this name that somebody else has made is
--- not taken over.
+-- Without IF NOT EXISTS, because a schema that somebody else has made must not be
+-- taken over.
 CREATE SCHEMA tarx_keys;
 COMMENT ON SCHEMA tarx_keys IS 'Project-scoped LLM keys, encrypted at rest and resolved only for agents';
 
--- What callers never name. Policies, defaults and views use it on their behalf:
--- those are parsed when they are created, so nobody but the owner needs USAGE.
+-- What callers never name. Policies, defaults and views use it on their behalf.
+-- They are parsed when they are created, so callers need no USAGE.
 CREATE SCHEMA tarx_keys_internal;
 COMMENT ON SCHEMA tarx_keys_internal IS 'Internals of tarx_keys; for its own functions, policies and views only';

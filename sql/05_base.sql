@@ -22,4 +22,4 @@ CREATE FUNCTION tarx_keys_internal.shown(value text) RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_shown';
 COMMENT ON FUNCTION tarx_keys_internal.shown IS
-'Internal. A stored text as a list may show it, whatever somebody has written into the table: at most 2499 bytes, and readable for every client.';
+'Internal. A stored text as lists show it: at most 2499 bytes, and in characters that every client can read, whatever somebody has written into the table.';

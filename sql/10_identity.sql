@@ -1,13 +1,13 @@
 -- Who acts, and in which project.
 --
--- The enter_ functions have no SET clause on purpose: what they set ends with
--- the settings level of the function that calls them.
+-- The enter_ functions have no SET clause on purpose. With one, what they set
+-- would end when they return; without one, it ends when their caller returns.
 
 CREATE FUNCTION tarx_keys_internal.acting_user_id() RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_acting_user_id';
 COMMENT ON FUNCTION tarx_keys_internal.acting_user_id IS
-'The acting user, as current_user_id(). Used by row security. Error: TK007 without an acting user.';
+'Internal. The acting user. Used by row security. Error: TK007 without an acting user.';
 
 CREATE FUNCTION tarx_keys.current_user_id() RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
@@ -19,7 +19,7 @@ CREATE FUNCTION tarx_keys.current_project_id() RETURNS uuid
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_current_project_id';
 COMMENT ON FUNCTION tarx_keys.current_project_id IS
-'The active project of this transaction, or NULL if act_as() named none.';
+'The active project of this transaction, or NULL if there is none.';
 
 CREATE FUNCTION tarx_keys_internal.enter_maintenance() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -1,41 +1,41 @@
 -- What the acting user may do: act_as(), roles in projects, and the way into
 -- functions that change something.
 --
--- The enter_ functions have no SET clause on purpose: what they set ends with
--- the settings level of the function that calls them.
+-- The enter_ functions have no SET clause on purpose. With one, what they set
+-- would end when they return; without one, it ends when their caller returns.
 
 CREATE FUNCTION tarx_keys.act_as(user_id text, project_id uuid DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
-'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, 22023 for a bad user id. Warns outside a transaction block.';
+'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
 
 CREATE FUNCTION tarx_keys_internal.visible_project_ids() RETURNS uuid[]
 LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_visible_project_ids';
 COMMENT ON FUNCTION tarx_keys_internal.visible_project_ids IS
-'The projects whose rows the acting user may see: those it is a member of, or only the active one. Used by row security. Error: TK007 without an acting user.';
+'Internal. The projects whose rows the acting user may see: the user''s own, or only the active one. Used by row security. Error: TK007 without an acting user.';
 
 CREATE FUNCTION tarx_keys_internal.enter_as_member(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_member';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_member IS
-'Internal. Makes the project the active one for the calling function if the acting user is a member now.';
+'Internal. Makes the project the active one for the calling function, if the acting user is a member now. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.enter_as_admin(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_admin';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_admin IS
-'Internal. Makes the project the active one for the calling function if the acting user is an admin now.';
+'Internal. Makes the project the active one for the calling function, if the acting user is an admin now. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.enter_new_project(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_new_project';
 COMMENT ON FUNCTION tarx_keys_internal.enter_new_project IS
-'Internal. Makes a project that is about to be created the active one for the calling function.';
+'Internal. Makes a project that is about to be created the active one for the calling function. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.other_admin_exists(project_id uuid, user_id text) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
-'Internal. Whether the project has an admin besides this user by now, whatever the transaction''s snapshot says.';
+'Internal. Whether the project now has an admin other than this user. It uses a new snapshot instead of the transaction''s. Error: 22023.';

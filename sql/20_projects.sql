@@ -1,9 +1,11 @@
 -- Projects and their members.
 --
--- Row security: backends see what the acting user may see; the owner, as whom
--- our functions run, sees and writes only rows of the project that a function
--- has entered. Collation "C", so that an operating system's upgrade cannot
--- break a unique index.
+-- Row security: services see what the acting user may see. Our functions run as
+-- the owner, who sees and writes only rows of the project that the function has
+-- entered.
+--
+-- Texts have the collation "C", because an upgrade of the operating system can
+-- change others, and so break a unique index.
 
 CREATE TABLE tarx_keys.projects (
     id uuid PRIMARY KEY,
@@ -18,7 +20,7 @@ CREATE POLICY owner_in_project ON tarx_keys.projects TO tarx_keys_owner
     USING (id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.projects FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-COMMENT ON TABLE tarx_keys.projects IS 'Projects. Readable are one''s own, or only the active one.';
+COMMENT ON TABLE tarx_keys.projects IS 'Projects. Users can read their own, or only the active one.';
 COMMENT ON COLUMN tarx_keys.projects.created_by IS 'The user that created it and became its first admin';
 
 CREATE TABLE tarx_keys.project_members (
@@ -34,10 +36,10 @@ CREATE POLICY members_read ON tarx_keys.project_members FOR SELECT TO tarx_keys_
     USING (project_id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_members TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
--- what membership is looked up by, before there is an active project
+-- for the look-up of a membership before there is an active project
 CREATE POLICY owner_own_memberships ON tarx_keys.project_members FOR SELECT TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
-COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Readable are those of one''s own projects, or only of the active one.';
+COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user';
 COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: adds and deletes keys and members; member: sees keys masked and uses them';
 
@@ -65,10 +67,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.create_project IS
-'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if the id is taken, 42501 if another project is active.';
+'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if the id is taken, 42501 if another project is active or the user''s platform key does not allow it, TK005.';
 
--- Membership changes of a project go one after the other: they lock its row,
--- and only then look at who is admin.
+-- Changes of a project's members go one after the other: each locks the
+-- project's row before it looks who is an admin.
 CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -79,7 +81,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
-'Internal. Enters the project as a member and locks it against other changes of its members.';
+'Internal. Enters the project as a member and locks it against other changes of its members. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.fail_last_admin() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
@@ -91,7 +93,7 @@ BEGIN
         HINT = 'Make another member admin first.';
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin IS 'Internal. Error 23514.';
+COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin IS 'Internal. Raises error 23514.';
 
 CREATE FUNCTION tarx_keys.add_member(project_id uuid, user_id text, role text DEFAULT 'member') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

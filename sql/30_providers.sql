@@ -1,13 +1,13 @@
 -- The catalogue of LLM providers: what a client needs to know to call one.
 --
--- A shared look-up, the same for all projects. The owner may add rows and edit
--- those that came with the extension; what is the owner's own, edited rows too,
--- is dumped with the database, and an update of the extension replaces only
--- what is_builtin.
+-- All projects share it. The owner may add rows, and edit those that came with
+-- the extension. Added and edited rows are the owner's own: they are dumped with
+-- the database, and an update of the extension replaces only rows that still have
+-- is_builtin.
 --
--- No row can send a key elsewhere than where it was bound to go: paths are only
--- ever appended to that base URL, and the rules here see to it that they stay
--- below it and that no header tells a server between otherwise.
+-- No row can send a key anywhere but to the base URL that the key is bound to.
+-- Paths are only appended to that URL. The constraints here keep paths below it,
+-- and refuse headers that could make a proxy send the request elsewhere.
 
 CREATE TABLE tarx_keys.providers (
     slug text COLLATE "C" PRIMARY KEY CHECK (slug ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -36,22 +36,22 @@ CREATE TABLE tarx_keys.providers (
     CHECK (default_base_url ~ '^https?://(?!/)[!"$->A-\[\]-~]+$' AND length(default_base_url) <= 2048)
 );
 COMMENT ON TABLE tarx_keys.providers IS 'LLM providers and how to call them';
-COMMENT ON COLUMN tarx_keys.providers.slug IS 'What provider arguments name it by';
+COMMENT ON COLUMN tarx_keys.providers.slug IS 'The value of arguments called provider';
 COMMENT ON COLUMN tarx_keys.providers.label IS 'Its name as people know it';
-COMMENT ON COLUMN tarx_keys.providers.default_base_url IS 'Base URL of keys that bring none; fixed in a key when it is added';
-COMMENT ON COLUMN tarx_keys.providers.base_url_required IS 'Whether a key must bring a base URL; otherwise it must not';
+COMMENT ON COLUMN tarx_keys.providers.default_base_url IS 'Base URL of keys that bring none; stored with a key when it is added';
+COMMENT ON COLUMN tarx_keys.providers.base_url_required IS 'True if a key must bring a base URL, false if it must not';
 COMMENT ON COLUMN tarx_keys.providers.base_url_host_suffixes IS 'What the host of a base URL must end in; NULL for any';
 COMMENT ON COLUMN tarx_keys.providers.auth_header IS 'HTTP header that carries the key';
 COMMENT ON COLUMN tarx_keys.providers.auth_scheme IS 'What precedes the key in that header, with a space between; NULL for nothing';
 COMMENT ON COLUMN tarx_keys.providers.extra_headers IS 'Further headers that every request needs';
 COMMENT ON COLUMN tarx_keys.providers.models_path IS 'Where a GET lists the models, below the base URL';
-COMMENT ON COLUMN tarx_keys.providers.deployments_path IS 'Where a GET lists what calls name instead of models, below the base URL; NULL if that is the models';
-COMMENT ON COLUMN tarx_keys.providers.chat_base_path IS 'Below the base URL, what calls are below';
+COMMENT ON COLUMN tarx_keys.providers.deployments_path IS 'Where a GET lists deployments, below the base URL, if calls name these instead of models; else NULL';
+COMMENT ON COLUMN tarx_keys.providers.chat_base_path IS 'Path below the base URL that paths of calls are appended to';
 COMMENT ON COLUMN tarx_keys.providers.key_prefixes IS 'Public prefixes of its keys, which masks show in full; never used to refuse a key';
-COMMENT ON COLUMN tarx_keys.providers.is_builtin IS 'Whether the row is as it came with the extension';
+COMMENT ON COLUMN tarx_keys.providers.is_builtin IS 'True if the row is as it came with the extension';
 
--- A built-in row that is edited is the owner's from then on. When a dump brings
--- it back, it takes the place of the one that CREATE EXTENSION made.
+-- A built-in row that is edited becomes the owner's. When a restore brings it
+-- back, it replaces the row that CREATE EXTENSION made.
 CREATE FUNCTION tarx_keys_internal.keep_own_provider() RETURNS trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -65,7 +65,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.keep_own_provider IS
-'Internal. Makes an edited row of providers the owner''s, and a row of the owner''s replace the built-in one.';
+'Internal. Makes an edited row of providers the owner''s, and lets a row of the owner''s replace a built-in one.';
 CREATE TRIGGER keep_own_provider BEFORE INSERT OR UPDATE ON tarx_keys.providers
     FOR EACH ROW EXECUTE FUNCTION tarx_keys_internal.keep_own_provider();
 -- A parallel restore runs with session_replication_role = replica.

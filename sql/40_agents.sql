@@ -1,9 +1,8 @@
 -- Agents, and the LLM key that each refers to.
 --
--- user_api_key_id has no foreign key: an agent keeps its reference when the
--- key is deleted. That it never names another project's key is due to the
--- functions, which look the key up in the agent's project, and to resolving by
--- that project as well.
+-- user_api_key_id has no foreign key, because an agent keeps its reference when
+-- the key is deleted. It never leads to another project's key: functions that set
+-- it look the key up in the agent's project, and so do resolve calls.
 
 CREATE TABLE tarx_keys.agents (
     project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
@@ -23,13 +22,13 @@ CREATE POLICY owner_in_project ON tarx_keys.agents TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.agents FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-COMMENT ON TABLE tarx_keys.agents IS 'Agents of projects. Readable are those of one''s own projects, or only of the active one.';
+COMMENT ON TABLE tarx_keys.agents IS 'Agents of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.agents.user_api_key_id IS 'The LLM key the agent resolves, of the same project; it may have been deleted since';
 
 CREATE FUNCTION tarx_keys_internal.fail_agent(agent_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_fail_agent_sql';
-COMMENT ON FUNCTION tarx_keys_internal.fail_agent IS 'Internal. TK003.';
+COMMENT ON FUNCTION tarx_keys_internal.fail_agent IS 'Internal. Raises error TK003.';
 
 CREATE FUNCTION tarx_keys.create_agent(project_id uuid, name text, user_api_key_id uuid DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -120,6 +119,6 @@ CREATE FUNCTION tarx_keys.resolve_agent_key(
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key';
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key IS
-'For agent runners: the same row as resolve_key(), for the key that an agent of the project refers to. Errors: TK003 if the project has no such agent or it has no key, and those of resolve_key().';
+'For agent runners: the row of resolve_key() for the key that an agent of the project refers to. Errors: TK003 if the project has no such agent or the agent has no key, and those of resolve_key().';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.agents', '');

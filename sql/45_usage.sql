@@ -1,10 +1,10 @@
 -- How often, and when last, keys are used.
 --
--- Uses are counted in shared memory. The time of the last one is written down
--- here now and then, by a background worker, and survives a restart. A kind is
--- llm_key, secret or platform_key; the last belongs to no project, which is the
--- uuid of zeros here. A secret's id is a hash of its name, so a secret that was
--- deleted and set again has the id that it had before.
+-- Uses are counted in shared memory. A background worker writes the time of the
+-- last use to this table now and then, so it survives a restart. A kind is llm_key,
+-- secret or platform_key. Platform keys belong to no project; here their project is
+-- the uuid of zeros. A secret's id is a hash of its name, so a secret that was
+-- deleted and set again has the same id as before.
 
 CREATE TABLE tarx_keys_internal.last_used (
     project_id uuid NOT NULL,
@@ -22,24 +22,24 @@ CREATE FUNCTION tarx_keys.usage_name_id(name text) RETURNS uuid
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_name_id_sql';
 COMMENT ON FUNCTION tarx_keys.usage_name_id IS
-'Internal. The id under which the usage of something with a name is counted.';
+'The id under which uses of a secret with this name are counted and logged. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.usage_in_memory(kind text, project_ids uuid[])
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_in_memory';
 COMMENT ON FUNCTION tarx_keys_internal.usage_in_memory IS
-'For the DBA: what is counted of one kind in these projects, also of what has been deleted since. Reads all that is counted.';
+'For the DBA: the counters of one kind in these projects, also those of keys and secrets that were deleted since. Searches all counters. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.usage_of(
     kind text, project_id uuid, id uuid, OUT uses bigint, OUT refused bigint, OUT last_used_at timestamptz)
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_of';
-COMMENT ON FUNCTION tarx_keys_internal.usage_of IS 'Internal. What is counted of one object.';
+COMMENT ON FUNCTION tarx_keys_internal.usage_of IS 'Internal. The counters of one key or secret. Error: 22023.';
 
--- By the objects that there are, because to look for all that is counted takes
--- longer the more others use theirs. A use that is older than the secret was one
--- of another secret, which had its name.
+-- This looks up the counters of the keys or secrets that exist. A search of all
+-- counters would take longer the more other projects use theirs. A use that is
+-- older than a secret was one of a deleted secret with the same name.
 CREATE FUNCTION tarx_keys.known_usage(kind text, project_ids uuid[])
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -69,7 +69,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.known_usage IS
-'For the DBA, and for functions that have decided who may know: what memory and the table know of the objects of one kind (llm_key, secret) in these projects.';
+'For the DBA, and for functions that have checked who may know: how often, and when last, the objects of one kind (llm_key, secret) in these projects were used. Error: 22023 for another kind.';
 
 CREATE FUNCTION tarx_keys_internal.visible_usage(kind text)
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
@@ -79,7 +79,7 @@ AS $$
       FROM tarx_keys.known_usage(visible_usage.kind, tarx_keys_internal.visible_project_ids()) u
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.visible_usage IS
-'What is known of the usage of one kind (llm_key, secret) in the acting user''s projects, or in the active one. Used by views. Error: TK007 without an acting user.';
+'Internal. known_usage() for the acting user''s projects, or for the active one. Used by views. Errors: TK007 without an acting user, 22023 for another kind.';
 
 CREATE FUNCTION tarx_keys_internal.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[]) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -93,7 +93,7 @@ BEGIN
          ORDER BY u.project_id, u.kind, u.id
         ON CONFLICT ON CONSTRAINT last_used_pkey DO UPDATE SET last_used_at = EXCLUDED.last_used_at
          WHERE l.last_used_at < EXCLUDED.last_used_at;
-    -- what has been deleted, now or earlier, in the projects that are used
+    -- rows of keys and secrets that are gone, in the projects of this call
     DELETE FROM tarx_keys_internal.last_used l
      WHERE l.project_id = ANY (flush_last_used.project_ids)
        AND CASE l.kind
@@ -106,6 +106,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.flush_last_used IS
-'Internal. Writes down when keys were last used, and deletes what it has of keys and secrets that were deleted; for the background worker.';
+'Internal. For the background worker: writes down when keys and secrets were last used, and deletes rows of those that are gone.';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.last_used', '');

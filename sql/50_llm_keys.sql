@@ -14,7 +14,8 @@ CREATE TABLE tarx_keys.project_llm_keys (
     PRIMARY KEY (project_id, id),
     UNIQUE (project_id, name)
 );
--- no trace of ciphertexts or masks in pg_statistic, and no attempt to compress noise
+-- keeps ciphertexts and masks out of pg_statistic, and does not try to compress
+-- ciphertexts
 ALTER TABLE tarx_keys.project_llm_keys
     ALTER COLUMN ciphertext SET STATISTICS 0,
     ALTER COLUMN masked_key SET STATISTICS 0,
@@ -34,9 +35,9 @@ COMMENT ON COLUMN tarx_keys.project_llm_keys.destination IS 'The base URL that t
 COMMENT ON COLUMN tarx_keys.project_llm_keys.masked_key IS 'The mask in ASCII; display_mask() shows it as people see it';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to every other column but created_at';
 
--- What remains of a deleted key, so that a row that comes back, from a restore
--- or otherwise, does not resolve.
--- They outlive their project, which may come back as well.
+-- What remains of a deleted key. If its row comes back, from a restore or
+-- otherwise, the tombstone keeps it from resolving. Tombstones outlive their
+-- project, because a project may come back as well.
 CREATE TABLE tarx_keys_internal.llm_key_tombstones (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -53,19 +54,19 @@ CREATE FUNCTION tarx_keys_internal.display_mask(masked_key text) RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_display_mask';
 COMMENT ON FUNCTION tarx_keys_internal.display_mask IS
-'A stored mask with an ellipsis or bullets, where the database''s and the client''s encoding have them.';
+'Internal. A stored mask as people see it: with an ellipsis or bullets, if the encodings of database and client have them. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.require_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_require_key';
 COMMENT ON FUNCTION tarx_keys_internal.require_key IS
-'Internal. TK001 or TK002 unless the entered project has this key.';
+'Internal. Raises error TK001 or TK002 unless the project has this key.';
 
 CREATE FUNCTION tarx_keys_internal.fail_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_fail_key';
 COMMENT ON FUNCTION tarx_keys_internal.fail_key IS
-'Internal. TK002 if the key was deleted, else TK001.';
+'Internal. Raises error TK002 if the key was deleted, else TK001.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text, key_value text, base_url text DEFAULT NULL) RETURNS uuid
@@ -118,7 +119,7 @@ CREATE FUNCTION tarx_keys.resolve_key_sealed(
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
-'For agent runners: resolve_key() with the value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_key(); 22023 if that is no public key.';
+'For agent runners: resolve_key() with the value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
 
 CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
     project_id uuid, agent_id uuid, recipient_public_key bytea,
@@ -141,10 +142,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.visible_llm_key_status IS
-'Which LLM keys of the acting user''s projects, or of the active one, can be opened. Used by a view. Error: TK007 without an acting user.';
+'Internal. Which LLM keys of the acting user''s projects, or of the active one, can be opened. Used by a view. Error: TK007 without an acting user.';
 
--- The list. security_invoker: row security applies to the caller, whose rights
--- on the columns \dp shows.
+-- The list. security_invoker lets row security apply to the caller, and the
+-- caller needs rights on the columns that the view reads: see 90_grants.sql.
 CREATE VIEW tarx_keys.llm_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,
        k.project_id,
@@ -181,7 +182,7 @@ SELECT k.project_id,
 COMMENT ON VIEW tarx_keys.key_usage IS 'How often, and when last, the LLM keys of the acting user''s projects, or of the active one, were resolved';
 COMMENT ON COLUMN tarx_keys.key_usage.uses IS 'Successful resolve calls on this server since it started';
 COMMENT ON COLUMN tarx_keys.key_usage.last_used_at IS 'When the key last resolved';
-COMMENT ON COLUMN tarx_keys.key_usage.refused IS 'Resolve calls on this server since it started that failed';
+COMMENT ON COLUMN tarx_keys.key_usage.refused IS 'Refused resolve calls on this server since it started';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_llm_keys', '');
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.llm_key_tombstones', '');

@@ -12,7 +12,7 @@ CREATE TABLE tarx_keys.project_secrets (
     ciphertext bytea NOT NULL,
     PRIMARY KEY (project_id, name)
 );
--- no trace of ciphertexts in pg_statistic, and no attempt to compress noise
+-- keeps ciphertexts out of pg_statistic, and does not try to compress them
 ALTER TABLE tarx_keys.project_secrets
     ALTER COLUMN ciphertext SET STATISTICS 0,
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
@@ -27,7 +27,7 @@ CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_
     USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
-COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written: earlier uses are those of a deleted secret with this name';
+COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written; earlier uses were those of a deleted secret with this name';
 COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name and version';
 
 CREATE TABLE tarx_keys_internal.project_secret_versions (
@@ -71,7 +71,7 @@ CREATE FUNCTION tarx_keys.restore_secret(project_id uuid, name text, version int
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_restore_secret';
 COMMENT ON FUNCTION tarx_keys.restore_secret IS
-'For admins: writes the value of a version that is kept as the secret''s next version; returns that one''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
+'For admins: takes the value of a version that is kept, and writes it as the secret''s next version; returns the new version''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.delete_secret(project_id uuid, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -91,7 +91,7 @@ CREATE FUNCTION tarx_keys.resolve_secrets(project_id uuid, names text[] DEFAULT 
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets';
 COMMENT ON FUNCTION tarx_keys.resolve_secrets IS
-'For agent runners: the current values of several secrets of a project, each once, by name; of all its secrets if names is NULL. Errors: those of resolve_secret(); TK011 names all that there are not.';
+'For agent runners: the current values of several secrets of a project, each once, by name; of all its secrets if names is NULL. Errors: those of resolve_secret(), where TK011 names all that are missing.';
 
 CREATE FUNCTION tarx_keys.resolve_secrets_sealed(project_id uuid, names text[] DEFAULT NULL, recipient_public_key bytea DEFAULT NULL) RETURNS TABLE (name text, sealed bytea)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -104,16 +104,16 @@ CREATE FUNCTION tarx_keys.render_template(project_id uuid, template text) RETURN
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_render_template';
 COMMENT ON FUNCTION tarx_keys.render_template IS
-'For agent runners: the template with the value of the project''s secret in place of each ${secrets.NAME}, and ${ in place of each $${. Values are not looked into. Errors: those of resolve_secret(), TK011 names all that there are not; 22023 names all malformed references; 54000 if the result exceeds 64 MiB.';
+'For agent runners: the template with the value of the project''s secret in place of each ${secrets.NAME}, and ${ in place of each $${. References in values are not expanded. Errors: those of resolve_secret(), where TK011 names all that are missing; 22023, which names all malformed references; 54000 if the result exceeds 64 MiB.';
 
 CREATE FUNCTION tarx_keys.template_references(template text) RETURNS SETOF text
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_template_references';
 COMMENT ON FUNCTION tarx_keys.template_references IS
-'The names of the secrets that a template refers to, each once, in order of appearance; whether they exist is not looked up. Error: 22023 names all malformed references.';
+'The names of the secrets that a template refers to, each once, in order of appearance; they are not looked up. Error: 22023, which names all malformed references.';
 
--- The list. security_invoker: row security applies to the caller, whose rights
--- on the columns \dp shows.
+-- The list. security_invoker lets row security apply to the caller, and the
+-- caller needs rights on the columns that the view reads: see 90_grants.sql.
 CREATE VIEW tarx_keys.secrets WITH (security_invoker = true, security_barrier = true) AS
 SELECT s.project_id,
        tarx_keys_internal.shown(s.name) AS name,

@@ -1,8 +1,9 @@
--- Platform API keys: personal, for whoever has one is its user.
+-- Platform API keys. They are personal: a service that logs in with one acts for
+-- the key's user.
 --
--- Not of any project, so project_id is in no key here. Revoking takes away
--- hash and stamp, without which no edit of the row brings the key back; whoever
--- has a copy of them and can write the table does.
+-- They belong to no project, so no primary key or index here has a project_id.
+-- Revoking a key takes its hash and stamp away. Without these, no edit of the row
+-- brings the key back; only somebody who has a copy of them can do that.
 
 CREATE TABLE tarx_keys.platform_api_keys (
     id uuid PRIMARY KEY,
@@ -32,7 +33,7 @@ CREATE POLICY owner_in_maintenance ON tarx_keys.platform_api_keys FOR SELECT TO 
     USING (tarx_keys_internal.in_maintenance());
 CREATE POLICY owner_in_rotation ON tarx_keys.platform_api_keys FOR UPDATE TO tarx_keys_owner
     USING (tarx_keys_internal.in_rotation());
-COMMENT ON TABLE tarx_keys.platform_api_keys IS 'Personal platform API keys, as hashes. Use the view platform_keys to list one''s own.';
+COMMENT ON TABLE tarx_keys.platform_api_keys IS 'Personal platform API keys, as hashes. Users list their own with the view platform_keys.';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.token_hash IS 'BLAKE2b-256 of the token; NULL once revoked';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.project_ids IS 'The projects it is narrowed to; NULL for all of the user''s';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.stamp IS 'MAC over id, user, hash, expiry and scopes; NULL once revoked';
@@ -77,7 +78,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.own_platform_key_usage IS
-'When the acting user''s platform keys were last used. Used by a view. Error: TK007 without an acting user.';
+'Internal. When the acting user''s platform keys were last used. Used by a view. Error: TK007 without an acting user.';
 
 CREATE VIEW tarx_keys.platform_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,

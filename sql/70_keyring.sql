@@ -18,7 +18,7 @@ CREATE FUNCTION tarx_keys_internal.sealed_columns() RETURNS TABLE (
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 50
 AS 'MODULE_PATHNAME', 'tarx_keys_sealed_columns';
 COMMENT ON FUNCTION tarx_keys_internal.sealed_columns IS
-'Internal. The descriptions in src/tables/descriptions.c: the columns of the tables whose rows are sealed, and whether each is bound, or why not.';
+'Internal. The descriptions in src/tables/descriptions.c: the columns of the tables whose rows are sealed; whether each is bound, and why if not.';
 
 CREATE FUNCTION tarx_keys_internal.sealed_tables() RETURNS TABLE (
     table_position integer, schema_name text, table_name text, kind text, counter text, live text,
@@ -35,7 +35,7 @@ AS $$
      GROUP BY c.table_position, c.schema_name, c.table_name, c.kind, c.counter, c.live
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.sealed_tables IS
-'Internal. The tables whose rows hang on a master key, by position in the order in which they are rotated.';
+'Internal. The tables whose rows need a master key; table_position is their place in a rotation.';
 
 CREATE FUNCTION tarx_keys_internal.count_sealed() RETURNS TABLE (table_name text, counter text, fingerprint text, count bigint)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -52,7 +52,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.count_sealed IS
-'Internal. How many rows of each table hang on which master key. Revoked platform keys hang on none.';
+'Internal. How many rows of each table need which master key. Revoked platform keys need none.';
 
 CREATE FUNCTION tarx_keys.keyring_status() RETURNS TABLE (
     fingerprint text, is_active boolean,
@@ -70,4 +70,4 @@ AS $$
      ORDER BY l.position NULLS LAST, fingerprint
 $$;
 COMMENT ON FUNCTION tarx_keys.keyring_status IS
-'For the DBA: one row for each master key, with its fingerprint and what hangs on it: LLM keys, versions of secrets, platform keys that are not revoked, chains of the audit log. is_active is true for the key that encrypts, false for one that only decrypts, NULL for one that rows need and the keyring lacks. A retired key with 0 everywhere can go. Error: TK005, with what is wrong with the keyring.';
+'For the DBA: one row for each master key, with its fingerprint and how many rows need it: LLM keys, versions of secrets, platform keys that are not revoked, chains of the audit log. is_active is true for the key that encrypts, false for one that only decrypts, NULL for one that rows need and the keyring lacks. A retired key with 0 everywhere can be removed. Error: TK005, with what is wrong with the keyring.';

@@ -1,14 +1,14 @@
 -- The audit log: who changed what, in chains for each project.
 --
--- Written by the management functions in their own transaction, so what is
--- rolled back was not done and is not logged. Personal rows, about platform
--- keys, have the id of the user's own chain in place of a project's.
+-- A function that changes something writes its row in the same transaction. So a
+-- change that is rolled back is not in the log. Personal rows are about platform
+-- keys; they have the id of the user's own chain in place of a project's id.
 
 CREATE FUNCTION tarx_keys_internal.audited_project_id() RETURNS uuid
 LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_audited_project_id';
 COMMENT ON FUNCTION tarx_keys_internal.audited_project_id IS
-'The active project, for its admins. Used by row security. Errors: TK007, 42501 if there is none or the user is no admin of it.';
+'Internal. The active project, for its admins. Used by row security. Errors: TK007, 42501 if there is none or the user is no admin of it.';
 
 CREATE FUNCTION tarx_keys_internal.require_maintenance() RETURNS boolean
 LANGUAGE c STABLE PARALLEL RESTRICTED
@@ -44,19 +44,19 @@ CREATE POLICY owner_reads ON tarx_keys.audit_log FOR SELECT TO tarx_keys_owner
 CREATE POLICY owner_appends ON tarx_keys.audit_log FOR INSERT TO tarx_keys_owner
     WITH CHECK (project_id = CASE WHEN personal THEN tarx_keys_internal.personal_chain(tarx_keys.current_user_id())
                                   ELSE tarx_keys.current_project_id() END);
--- an error, not just no rows, for whoever is not purge_audit()
+-- outside purge_audit() a DELETE is an error, instead of finding no rows
 CREATE POLICY owner_purges ON tarx_keys.audit_log FOR DELETE TO tarx_keys_owner
     USING (tarx_keys_internal.require_maintenance());
 COMMENT ON TABLE tarx_keys.audit_log IS 'What was changed, by whom; append-only. Use the view project_audit to read a project''s.';
-COMMENT ON COLUMN tarx_keys.audit_log.project_id IS 'The project, or of personal rows the id of the user''s own chain';
-COMMENT ON COLUMN tarx_keys.audit_log.personal IS 'Whether it is about a user''s platform keys, and so of no project';
-COMMENT ON COLUMN tarx_keys.audit_log.seq IS 'Row seq follows row seq - 4, for a project has four chains';
-COMMENT ON COLUMN tarx_keys.audit_log.proven IS 'Whether login() had proven the user; otherwise act_as() said so';
+COMMENT ON COLUMN tarx_keys.audit_log.project_id IS 'The project; in personal rows the id of the user''s own chain';
+COMMENT ON COLUMN tarx_keys.audit_log.personal IS 'True if the row is about a user''s platform keys, which belong to no project';
+COMMENT ON COLUMN tarx_keys.audit_log.seq IS 'The row follows row seq - 4 in its chain, because a project has four chains';
+COMMENT ON COLUMN tarx_keys.audit_log.proven IS 'True if login() proved the user, false if act_as() named it';
 COMMENT ON COLUMN tarx_keys.audit_log.login IS 'The database role that the session logged in as';
 COMMENT ON COLUMN tarx_keys.audit_log.client IS 'The client''s address, [local] for a Unix socket';
 COMMENT ON COLUMN tarx_keys.audit_log.stamp IS 'MAC over the row and the stamp before it';
 
--- updated by every change, in place
+-- every change updates a row; the free space keeps that on the same page
 CREATE TABLE tarx_keys_internal.audit_ends (
     project_id uuid NOT NULL,
     personal boolean NOT NULL,
@@ -75,19 +75,19 @@ CREATE POLICY owner_in_project ON tarx_keys_internal.audit_ends TO tarx_keys_own
                              ELSE tarx_keys.current_project_id() END);
 CREATE POLICY owner_in_maintenance ON tarx_keys_internal.audit_ends TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-COMMENT ON TABLE tarx_keys_internal.audit_ends IS 'Where each chain of the audit log begins and ends; a project has several, so that its writers need not wait for each other';
+COMMENT ON TABLE tarx_keys_internal.audit_ends IS 'Where each chain of the audit log begins and ends; a project has several chains, so that its writers need not wait for each other';
 COMMENT ON COLUMN tarx_keys_internal.audit_ends.sealed_key IS 'The key of the chain''s stamps, sealed with a master key and bound to the other columns';
 
 CREATE FUNCTION tarx_keys.begin_audit(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_begin_audit';
 COMMENT ON FUNCTION tarx_keys.begin_audit IS
-'For the DBA: begins the audit log of a project that has no row in audit_log and audit_ends, because all were removed knowingly; else does nothing. create_project() calls it. Errors: 22023, TK005.';
+'For the DBA: begins the audit log of a project anew, after all its rows in audit_log and audit_ends were removed on purpose. Does nothing while there are rows. create_project() calls it. Errors: 22023, TK005.';
 
 CREATE FUNCTION tarx_keys_internal.record_audit(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_audit';
-COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project. Error: 22023 for an action that is not in src/records/audit_actions.c.';
+COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project. Errors: TK007, 22023 for an action that is not in src/records/audit_actions.c, TK004 if the end of the log is not what was written, TK005, TK006.';
 
 CREATE FUNCTION tarx_keys.verify_audit(project_id uuid, OUT ok boolean, OUT broken_at bigint, OUT reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -99,13 +99,13 @@ CREATE FUNCTION tarx_keys.verify_personal_audit(user_id text, OUT ok boolean, OU
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_verify_personal_audit';
 COMMENT ON FUNCTION tarx_keys.verify_personal_audit IS
-'For the DBA: the same for the personal rows of a user, about platform keys. Errors: 22023, TK005, TK006.';
+'For the DBA: verify_audit() for the personal rows of a user, which are about platform keys. Errors: 22023, TK005, TK006.';
 
 CREATE FUNCTION tarx_keys.purge_audit(before timestamptz) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_purge_audit';
 COMMENT ON FUNCTION tarx_keys.purge_audit IS
-'For the owner: deletes the rows of the audit log from before a time, in such a way that what remains can be verified; returns how many. It verifies what it deletes, and warns of chains that it keeps because they do not. Changes wait while it runs. Errors: 22023, TK005.';
+'For the owner: deletes the rows of the audit log from before a time; returns how many. What remains can still be verified. It verifies rows before it deletes them; where that fails, it keeps the rows and warns. Changes wait while it runs. Errors: 22023, TK005.';
 
 CREATE VIEW tarx_keys.project_audit WITH (security_invoker = true, security_barrier = true) AS
 SELECT a.at,

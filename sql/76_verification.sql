@@ -1,11 +1,11 @@
--- Whether what is stored opens, without opening it to anybody.
+-- Whether stored rows are what was written. No value is shown.
 
 CREATE FUNCTION tarx_keys_internal.row_states(table_name text, project_ids uuid[], percent real, max_rows bigint)
 RETURNS TABLE (project_id uuid, id uuid, name text, state integer)
 LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_row_states';
 COMMENT ON FUNCTION tarx_keys_internal.row_states IS
-'Internal. Whether each row of a sealed table is what was written: 0 if so, 1 if its master key is missing, 2 if not. Of these projects; else, if percent is given, of max_rows rows at most in so many per cent of the pages; else of all.';
+'Internal. The state of each row of a sealed table: 0 if it is what was written, 1 if its master key is missing, else 2. With project_ids, of the rows of these projects; else, with percent, of at most max_rows rows on so many per cent of the table''s pages; else of all rows. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.all_row_states(only_project uuid)
 RETURNS TABLE (project_id uuid, kind text, id uuid, name text, state integer)
@@ -13,9 +13,9 @@ LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = p
 AS $$
 BEGIN
     PERFORM tarx_keys_internal.enter_maintenance();
-    -- an error without a keyring, also if there is no row
+    -- without a keyring this is an error, even if there is no row
     PERFORM tarx_keys_internal.keyring_fingerprints();
-    -- a secret is as good as the worst of its versions, for any can be restored
+    -- a secret has the worst state of its versions, because each can be restored
     RETURN QUERY
         WITH tables AS (
             SELECT s.table_name, s.kind, count(*) OVER (PARTITION BY s.kind) > 1 AS is_part
@@ -34,7 +34,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.all_row_states IS
-'Internal. What verify_keys() tells, with states as numbers.';
+'Internal. The result of verify_keys(), with the states of row_states(). Error: TK005.';
 
 CREATE FUNCTION tarx_keys.verify_keys(project_id uuid DEFAULT NULL)
 RETURNS TABLE (project_id uuid, kind text, id uuid, name text, status text)
@@ -45,4 +45,4 @@ AS $$
       FROM tarx_keys_internal.all_row_states($1) r
 $$;
 COMMENT ON FUNCTION tarx_keys.verify_keys IS
-'For the DBA: whether each LLM key, secret and platform key is what was written: ok, tampered or missing master key; of one project, or of all and then with platform keys, which belong to none. A secret has the worst status of its versions; revoked platform keys are left out. Error: TK005, with what is wrong with the keyring.';
+'For the DBA: whether each LLM key, secret and platform key is what was written: its status is ok, tampered or missing master key. With project_id, those of one project, without platform keys, which belong to none. A secret has the worst status of its versions; revoked platform keys are left out. Error: TK005, with what is wrong with the keyring.';

@@ -1,24 +1,27 @@
--- Rotating the master key: whatever hangs on another key than the active one
--- is sealed again, in batches that commit.
+-- Rotating the master key: rows that need another key than the active one are
+-- sealed again, in batches that commit.
 
 CREATE FUNCTION tarx_keys_internal.reseal(table_name text, VARIADIC columns "any") RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_reseal';
 COMMENT ON FUNCTION tarx_keys_internal.reseal IS
-'Internal. The envelope or stamp of a row of a sealed table under the active master key; NULL if the row does not open. columns are all of the table''s, in the order of sealed_columns().';
+'Internal. The envelope or stamp of a row of a sealed table under the active master key; NULL if the row does not open. columns are all columns of the table, in the order of sealed_columns(). Errors: 22023, TK005.';
 
--- One batch of a table: the next rows behind a key that hang on another master
--- key. It waits for nobody while it has rows locked, or for 10 ms at most, and
--- then leaves out what somebody else has locked. When waiting it takes a single
--- row that opens, chosen before it is locked.
+-- One batch of a table: the next rows, after those up to a key, that need another
+-- master key.
 --
--- What is sealed again is what was locked, in its newest version: an UPDATE, and
--- the columns in the first part of a query that locks, are evaluated again when
--- somebody has changed the row since the statement began. A row that does not
+-- Without waiting it seals a batch. It keeps the rows locked, so it waits for
+-- another lock for 10 ms at most; after that it starts over and leaves out locked
+-- rows. With waiting it seals a single row. It first chooses one that opens, and
+-- then waits for the lock of that, with no other row locked.
+--
+-- It always seals the newest version of a row. If somebody has changed the row
+-- since the statement began, PostgreSQL evaluates an UPDATE again; in a query that
+-- locks rows, it evaluates again the part that locks them. A row that does not
 -- open is written as it was.
 --
--- The settings let it go through the primary key; statistics would make a
--- planner read the whole table for each batch.
+-- The settings make it go through the primary key. With its statistics the
+-- planner would read the whole table for each batch.
 CREATE FUNCTION tarx_keys_internal.rotate_rows(
     table_name text, after text[], batch_size integer, waiting boolean,
     OUT last text[], OUT resealed bigint)
@@ -33,7 +36,7 @@ BEGIN
     PERFORM tarx_keys_internal.enter_rotation();
     SELECT s.schema_name, s.sealed_column AS sealed, array_to_string(s.key_columns, ', ') AS key,
            format('reseal(%L, %s)', s.table_name, array_to_string(s.column_names, ', ')) AS resealing,
-           -- a key as it is given in a parameter, and whether a row is behind the first
+           -- the key that a parameter gives as text[]; replace() makes it another parameter
            (SELECT string_agg(format('$1[%s]::%s', n, s.key_types[n]), ', ' ORDER BY n)
               FROM generate_subscripts(s.key_types, 1) n) AS position,
            't.' || array_to_string(s.key_columns, ', t.') AS table_key, 'r.' || array_to_string(s.key_columns, ', r.') AS row_key,
@@ -112,9 +115,9 @@ BEGIN
 END
 $rotate$;
 COMMENT ON FUNCTION tarx_keys_internal.rotate_rows IS
-'Internal. Seals the next rows of a table with the active master key; returns the last key that it came to, NULL at the end, and how many rows it sealed.';
+'Internal. Seals the next rows of a table with the active master key; returns the key of the last row that it came to, NULL at the end, and how many rows it sealed. Error: TK005.';
 
--- How far it is, in the order of the rotation
+-- How far the rotation is, by table and in its order
 
 CREATE FUNCTION tarx_keys.count_rotated()
 RETURNS TABLE (table_name text, total bigint, done bigint, remaining bigint, active_fingerprint text)
@@ -136,8 +139,8 @@ COMMENT ON FUNCTION tarx_keys.count_rotated IS
 CREATE VIEW tarx_keys.rotation_progress WITH (security_invoker = true, security_barrier = true) AS
 SELECT p.table_name, p.total, p.done, p.remaining, p.active_fingerprint
   FROM tarx_keys.count_rotated() p;
-COMMENT ON VIEW tarx_keys.rotation_progress IS 'For the DBA: how many rows of each table hang on the active master key, and how many still on another';
-COMMENT ON COLUMN tarx_keys.rotation_progress.remaining IS 'What rotate_master_key() has to do, or could not do';
+COMMENT ON VIEW tarx_keys.rotation_progress IS 'For the DBA: how many rows of each table need the active master key, and how many still need another';
+COMMENT ON COLUMN tarx_keys.rotation_progress.remaining IS 'Rows that rotate_master_key() still has to seal, or could not seal';
 
 CREATE FUNCTION tarx_keys_internal.begin_rotation(batch_size integer, OUT tables text[], OUT total bigint)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -155,9 +158,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.begin_rotation IS
-'Internal. Checks the argument of rotate_master_key(); returns the tables and how many rows there are to be sealed again.';
+'Internal. Checks the argument of rotate_master_key(); returns the tables, and how many rows are to be sealed again. Errors: 22023, TK005.';
 
--- A line a second, and one at the end of each table; returns when the last one was.
+-- Reports once a second at most, and at the end of each table. Returns when it
+-- last reported.
 CREATE FUNCTION tarx_keys_internal.report_rotation(
     table_name text, resealed bigint, total bigint, started timestamptz, reported timestamptz, at_end boolean)
 RETURNS timestamptz
@@ -177,7 +181,7 @@ BEGIN
     RETURN clock_timestamp();
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.report_rotation IS 'Internal. Says how far a rotation is.';
+COMMENT ON FUNCTION tarx_keys_internal.report_rotation IS 'Internal. Says how far a rotation is. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.warn_of_kept_rows() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -194,11 +198,12 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.warn_of_kept_rows IS 'Internal. Warns of rows that a rotation could not seal again.';
+COMMENT ON FUNCTION tarx_keys_internal.warn_of_kept_rows IS 'Internal. Warns of rows that a rotation could not seal again. Error: TK005.';
 
--- Commits, so it has neither SECURITY DEFINER nor SET: it does nothing itself,
--- and names everything in full. Each table is gone through twice: in batches
--- that leave out what is locked, and then row by row through what these left.
+-- It commits, so it can have neither SECURITY DEFINER nor SET. Therefore it leaves
+-- all work to other functions, and names everything with its schema. It goes
+-- through each table twice: in batches that leave out locked rows, and then row by
+-- row through what is left.
 CREATE PROCEDURE tarx_keys.rotate_master_key(batch_size integer DEFAULT 1000)
 LANGUAGE plpgsql
 AS $$
@@ -213,7 +218,7 @@ DECLARE
     position_reached pg_catalog.text[];
     changed pg_catalog.int8;
 BEGIN
-    COMMIT;                     -- an error in a transaction block, before anything is done
+    COMMIT;                     -- fails in a transaction block, before anything is done
     SELECT b.tables, b.total INTO all_tables, to_do
       FROM tarx_keys_internal.begin_rotation(rotate_master_key.batch_size) b;
     FOREACH this_table IN ARRAY all_tables LOOP

@@ -1,10 +1,10 @@
 -- doctor(): what a DBA should look at, and what to do about it.
 --
--- Each check is a function of its own, doctor_NAME(), that returns its findings,
--- none if all is well. They run as the owner, in maintenance, so that whoever
--- may execute doctor() gets the same answer; what the owner may not see comes
--- from C. A check that fails is a finding as well: doctor() itself never fails.
--- Findings name objects, roles, settings and paths, never a value.
+-- Each check is a function doctor_NAME(). It returns its findings: no row if all
+-- is well. Checks run as the owner and in maintenance, so everybody who may
+-- execute doctor() gets the same answer. What the owner may not see comes from C.
+-- A check that fails is reported as a finding, and doctor() goes on. Findings name
+-- objects, roles, settings and paths, never a value.
 
 CREATE FUNCTION tarx_keys_internal.doctor_facts(
     OUT preload_libraries text, OUT libsodium text, OUT keyring_sources integer, OUT keyring_is_literal boolean,
@@ -12,20 +12,20 @@ CREATE FUNCTION tarx_keys_internal.doctor_facts(
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_doctor_facts';
 COMMENT ON FUNCTION tarx_keys_internal.doctor_facts IS
-'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, how many settings name a keyring, whether one is loaded, what was wrong with the last load, and what is wrong with the key file by now.';
+'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, how many settings name a keyring, whether one is loaded, what was wrong with the last load, and what is wrong with the key file now.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_open_directories() RETURNS text[]
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_doctor_open_directories';
 COMMENT ON FUNCTION tarx_keys_internal.doctor_open_directories IS
-'Internal. The directories above the key file in which others than the server''s user and root could replace it.';
+'Internal. The directories above the key file in which users other than root and the server''s could replace it.';
 
 -- Server
 
 CREATE FUNCTION tarx_keys_internal.doctor_known_holes(version integer, today date) RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    -- as of PostgreSQL's releases of May 2026, the holes that a server like ours may have
+    -- the holes that concern a server with keys, as of PostgreSQL's releases of May 2026
     WITH fixed (holes, minors) AS (VALUES
         ('CVE-2024-10976', ARRAY[150009, 160005, 170001, 180000]),
         ('CVE-2025-1094', ARRAY[150011, 160007, 170003, 180000]),
@@ -48,7 +48,7 @@ AS $$
       FROM ends e WHERE e.major = version / 10000 AND e.on_date < today
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_known_holes IS
-'Internal. For a check of doctor(): what is known against a server version, as server_version_num, at a date.';
+'Internal. For a check of doctor(): known holes of a server version, a server_version_num, and whether it still gets fixes at a date.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_version() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -91,19 +91,19 @@ CREATE FUNCTION tarx_keys_internal.doctor_keyring() RETURNS TABLE (severity text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical',
-           CASE WHEN f.has_keyring THEN 'the keyring in use stays only until the server restarts, for the last reload was refused: '
+           CASE WHEN f.has_keyring THEN 'the keyring in use stays only until the server restarts, because the last reload was refused: '
                 ELSE 'there is no usable master keyring: ' END || f.load_problem,
            CASE f.keyring_sources
                 WHEN 0 THEN 'Set tarx_keys.master_key_file in the configuration, then SELECT pg_reload_conf();'
                 WHEN 1 THEN 'Correct what the setting names (the server log has the entry), then SELECT pg_reload_conf(); a change of tarx_keys.master_key needs a restart.'
-                ELSE 'Keep one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key in the configuration and reload, or restart if tarx_keys.master_key goes.' END
+                ELSE 'Keep one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key in the configuration and reload, or restart if you remove tarx_keys.master_key.' END
       FROM tarx_keys_internal.doctor_facts() f WHERE f.load_problem IS NOT NULL
     UNION ALL
     SELECT 'warning', 'tarx_keys.master_key has the keyring in the configuration itself, which is for development only',
            'Move it to a file of mode 0600, set tarx_keys.master_key_file instead, and restart the server.'
       FROM tarx_keys_internal.doctor_facts() f WHERE f.keyring_is_literal
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_keyring IS 'Internal. A check of doctor(): the keyring''s source, and what was wrong at the last load: weak or duplicate keys, say.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_keyring IS 'Internal. A check of doctor(): the keyring''s source, and what was wrong at the last load, for instance weak or duplicate keys.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_key_file() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -112,11 +112,11 @@ AS $$
            'chown the file of tarx_keys.master_key_file to the server''s user and chmod 0600 it.'
       FROM tarx_keys_internal.doctor_facts() f WHERE f.file_problem IS NOT NULL
     UNION ALL
-    SELECT 'warning', format('others than root and the server''s user can replace the key file, by directory %s', d),
+    SELECT 'warning', format('users other than root and the server''s can replace the key file, through directory %s', d),
            format('chmod go-w %s, or move the file; see namei -l.', d)
       FROM (SELECT DISTINCT unnest(tarx_keys_internal.doctor_open_directories()) AS d) directories
     UNION ALL
-    SELECT 'warning', 'the key file is in the data directory, so that every base backup has it',
+    SELECT 'warning', 'the key file is in the data directory, so every base backup has it',
            'Move it elsewhere, set tarx_keys.master_key_file, then SELECT pg_reload_conf().'
       FROM tarx_keys_internal.doctor_facts() f WHERE f.file_is_in_data_directory
 $$;
@@ -130,8 +130,8 @@ AS $$
     SELECT CASE WHEN l.fingerprint IS NULL THEN 'critical' ELSE 'info' END,
            CASE WHEN l.fingerprint IS NULL
                 THEN format('rows that need master key %s, which is not in the keyring: %s', n.fingerprint, n.rows)
-                WHEN n.rows > 0 THEN format('rows that hang on retired master key %s: %s', l.fingerprint, n.rows)
-                ELSE format('no row of this database hangs on retired master key %s', l.fingerprint) END,
+                WHEN n.rows > 0 THEN format('rows that need retired master key %s: %s', l.fingerprint, n.rows)
+                ELSE format('no row of this database needs retired master key %s', l.fingerprint) END,
            CASE WHEN l.fingerprint IS NULL THEN 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf().'
                 WHEN n.rows > 0 THEN 'CALL tarx_keys.rotate_master_key();'
                 ELSE 'If no other database of the cluster and no backup needs it, drop it from the keyring, then SELECT pg_reload_conf().' END
@@ -176,7 +176,7 @@ AS $$
            format('REVOKE tarx_keys_owner FROM %I; or from the role between them', h.login)
       FROM held h WHERE h.held = 'tarx_keys_owner'
     UNION ALL
-    SELECT 'warning', format('login %I holds several of the roles that are to be apart: %s', h.login, string_agg(h.held, ', ' ORDER BY h.held)),
+    SELECT 'warning', format('login %I holds several roles that should be separate: %s', h.login, string_agg(h.held, ', ' ORDER BY h.held)),
            format('REVOKE all but one of them from %I, and give other services logins of their own.', h.login)
       FROM held h WHERE h.held <> 'tarx_keys_owner' GROUP BY h.login HAVING count(*) > 1
     UNION ALL
@@ -189,7 +189,7 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of d
 CREATE FUNCTION tarx_keys_internal.doctor_powerful_roles() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    -- whoever is a member of a role can become it, with the attributes that are not inherited
+    -- a member can become the role, and then has its attributes, which are not inherited
     WITH reach AS (
         SELECT l.rolname AS login, CASE WHEN r.oid <> l.oid THEN r.rolname END AS via, r.*
           FROM pg_roles r JOIN pg_roles l ON l.rolcanlogin AND NOT l.rolsuper AND pg_has_role(l.oid, r.oid, 'MEMBER')
@@ -219,7 +219,7 @@ AS $$
            'Keep their number small: ALTER ROLE name NOSUPERUSER, or NOLOGIN.'
       FROM pg_roles l WHERE l.rolsuper AND l.rolcanlogin HAVING count(*) > 0
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_powerful_roles IS 'Internal. A check of doctor(): logins that PostgreSQL itself gives powers that matter here.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_powerful_roles IS 'Internal. A check of doctor(): logins with powers of PostgreSQL that matter here.';
 
 -- Objects: what CREATE EXTENSION made, compared with what is there
 
@@ -265,7 +265,7 @@ AS $$
        AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'tarx_keys'
                         WHERE d.classid = o.classid AND d.objid = o.objid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_ownership IS 'Internal. A check of doctor(): objects of another owner, and strangers in the schema.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_ownership IS 'Internal. A check of doctor(): objects of another owner, and objects in the schemas that are not the extension''s.';
 
 -- PostgreSQL records in pg_init_privs what the install script granted.
 CREATE FUNCTION tarx_keys_internal.doctor_grants() RETURNS TABLE (severity text, finding text, advice text)
@@ -301,7 +301,7 @@ AS $$
                 ELSE format('GRANT %s ON %s %s TO %s;', n.privilege, n.kind, n.name, n.grantee) END
       FROM named n ORDER BY n.name, n.grantee, n.privilege
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_grants IS 'Internal. A check of doctor(): rights that CREATE EXTENSION did not grant, or that it granted and are gone.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_grants IS 'Internal. A check of doctor(): rights that CREATE EXTENSION did not grant, and rights that it granted and that are gone.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_public_rights() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -325,7 +325,7 @@ AS $$
        AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
      ORDER BY c.relname
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where the owner passes by it.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where it does not apply to the owner.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_present_policies() RETURNS TABLE (table_name text, policy text, definition text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
@@ -334,11 +334,12 @@ AS $$
                      'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')')
       FROM pg_policies p WHERE p.schemaname::regnamespace = ANY (tarx_keys_internal.doctor_schemas())
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_present_policies IS 'Internal. For a check of doctor(): the policies that there are.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_present_policies IS 'Internal. For a check of doctor(): the policies as they are.';
 
--- PostgreSQL does not record the policies that a script has made, so the script
--- does: no second list of them to be kept by hand. The parts before this one make
--- them all; an update script adds its own, and never what else it finds.
+-- PostgreSQL does not record the policies that a script makes, so this script does.
+-- That saves a second list, which somebody would have to maintain. The parts
+-- before this one make all policies. An update script adds those that it makes
+-- itself, and no others that it finds.
 DO $$
 BEGIN
     EXECUTE format('CREATE FUNCTION tarx_keys_internal.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
@@ -405,19 +406,19 @@ CREATE FUNCTION tarx_keys_internal.doctor_rows() RETURNS TABLE (severity text, f
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH sampled AS (
-        -- so many pages of a table that there should be 12000 rows in them
+        -- as many pages of a table as should have 12000 rows
         SELECT t.table_name, t.kind,
                (CASE WHEN c.reltuples > 12000 THEN 100 * 12000 / c.reltuples ELSE 100 END)::real AS percent
           FROM tarx_keys_internal.sealed_tables() t
           JOIN pg_class c ON c.oid = format('%I.%I', t.schema_name, t.table_name)::regclass
          WHERE t.kind IS NOT NULL)
-    SELECT 'critical', format('rows of kind %s that are not ok, but tampered: %s', s.kind, count(DISTINCT (r.project_id, r.id, r.name))),
+    SELECT 'critical', format('rows of kind %s that were tampered with: %s', s.kind, count(DISTINCT (r.project_id, r.id, r.name))),
            'SELECT * FROM tarx_keys.verify_keys() WHERE status <> ''ok''; then delete these and add them again, and find out who changed the rows.'
       FROM sampled s, tarx_keys_internal.row_states(s.table_name, NULL, s.percent, 3000) r
      WHERE r.state > 1
      GROUP BY s.kind ORDER BY s.kind
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_rows IS 'Internal. A check of doctor(): rows that do not authenticate, of 3000 rows of each table, which are all if it has no more. Missing master keys are doctor_master_keys()''s.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_rows IS 'Internal. A check of doctor(): rows that were tampered with, among at most 3000 rows of each table. doctor_master_keys() looks for missing master keys.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -462,12 +463,12 @@ AS $$
      WHERE s.setdatabase = 0 OR d.datname = current_database()
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_effective_settings IS
-'Internal. For checks of doctor(): settings of the server and this session, and those of roles and of this database, with the command that changes each, before SET.';
+'Internal. For checks of doctor(): settings of the server and this session, and those of roles and of this database; change is the beginning of the command that changes each, up to SET.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_log_settings() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    -- what is harmless is a pattern; what is not says what it shows
+    -- harmless is a pattern of values; shows says what happens with any other value
     WITH rules (severity, name, harmless, quiet, shows) AS (VALUES
         ('warning', 'log_statement', '^(none|ddl)$', 'ddl', 'the log has statements, with the values that stand in them'),
         ('warning', 'log_min_duration_statement', '^-1', '-1', 'the log has statements that take long, with their values'),
@@ -497,7 +498,7 @@ AS $$
                AND EXISTS (SELECT FROM shown WHERE name ~ '^log_(statement|min_duration|transaction)')) s
      ORDER BY s.name, s.scope, s.value
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_log_settings IS 'Internal. A check of doctor(): settings by which a log or a statistic could show values.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_log_settings IS 'Internal. A check of doctor(): settings that could put values into logs or statistics.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_settings() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -522,7 +523,7 @@ DECLARE
     fine text;
 BEGIN
     PERFORM tarx_keys_internal.enter_maintenance();
-    -- or we would not have come here
+    -- otherwise this function could not have been called
     RETURN QUERY SELECT 'preload', 'ok', 'tarx_keys is preloaded', NULL;
     FOR check_name, fine IN VALUES
         ('version', NULL),
@@ -530,8 +531,8 @@ BEGIN
         ('tls', 'the server uses TLS, or listens on this host only'),
         ('keyring', 'one setting names the keyring, and it is loaded'),
         ('key_file', 'nobody else can read or replace the key file, if there is one'),
-        ('master_keys', 'all rows hang on the active master key'),
-        ('group_roles', 'the roles of the extension are nothing but that'),
+        ('master_keys', 'no row needs another master key than the active one'),
+        ('group_roles', 'the roles of the extension have no attributes or memberships of their own'),
         ('members', 'no login holds a role of the extension'),
         ('powerful_roles', 'no login has powers that matter here'),
         ('ownership', 'all objects belong to tarx_keys_owner'),
@@ -540,7 +541,7 @@ BEGIN
         ('row_security', 'row security is enabled and forced on all tables'),
         ('policies', 'all policies are those that CREATE EXTENSION made'),
         ('triggers', 'no triggers and rules but the extension''s'),
-        ('agents', 'all agents refer to LLM keys that there are, or to none'),
+        ('agents', 'all agents refer to LLM keys that exist, or to none'),
         ('rows', 'all rows that were looked at authenticate'),
         ('audit_log', 'the audit logs that were looked at are whole'),
         ('log_settings', 'no setting puts values into logs'),

@@ -1,7 +1,7 @@
--- Everything belongs to tarx_keys_owner, and so far nobody else has any right:
--- what PostgreSQL gives PUBLIC, and what default privileges gave to whomever, is
--- taken back, before anybody can see the objects. The next part grants what is
--- to be granted.
+-- Everything belongs to tarx_keys_owner, and nobody else has any right yet.
+-- PostgreSQL gives some to PUBLIC, and default privileges may have given some to
+-- other roles. All are taken back before anybody can see the objects. The next
+-- part grants what is to be granted.
 
 DO $$
 DECLARE
@@ -26,7 +26,7 @@ BEGIN
             EXECUTE format('REVOKE ALL ON %s %s FROM %s CASCADE', object.kind, object.name, grantee);
         END LOOP;
         EXECUTE format('ALTER %s %s OWNER TO tarx_keys_owner', object.kind, object.name);
-        -- default privileges can also lack what an owner has by default
+        -- default privileges can also leave out rights that an owner has otherwise
         EXECUTE format('GRANT ALL ON %s %s TO tarx_keys_owner', object.kind, object.name);
     END LOOP;
 END

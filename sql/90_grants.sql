@@ -1,5 +1,5 @@
--- Who may do what: all there is. Rows are a matter of the policies, and what a
--- function does of the function.
+-- All rights that there are. Policies decide which rows a role sees, and each
+-- function what its caller may do with it.
 
 GRANT USAGE ON SCHEMA tarx_keys TO tarx_keys_backend, tarx_keys_login, tarx_keys_agent;
 GRANT SELECT ON tarx_keys.providers TO tarx_keys_backend, tarx_keys_login, tarx_keys_agent;
@@ -7,7 +7,7 @@ GRANT SELECT ON tarx_keys.providers TO tarx_keys_backend, tarx_keys_login, tarx_
 -- Only backend services say who the user is; the others must prove it.
 GRANT EXECUTE ON FUNCTION tarx_keys.act_as TO tarx_keys_backend;
 
--- Both manage projects, keys, secrets and agents, and list.
+-- Both kinds of services manage projects, keys, secrets and agents, and list them.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.login,
     tarx_keys_internal.acting_user_id,
@@ -53,7 +53,7 @@ TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
     ON tarx_keys.project_llm_keys TO tarx_keys_backend, tarx_keys_login;
--- what the view secrets reads, likewise
+-- what the view secrets reads; not the ciphertext
 GRANT SELECT (project_id, name, description, version, updated_by, updated_at)
     ON tarx_keys.project_secrets TO tarx_keys_backend, tarx_keys_login;
 -- what the view platform_keys reads; neither hash nor stamp

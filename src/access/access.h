@@ -10,7 +10,7 @@
 #include "identity/identity.h"
 #include "records/records.h"
 
-/* membership.c: roles in projects; each may do what those before it may */
+/* membership.c: roles in a project; each may do all that the ones before it may */
 typedef enum TarxKeysRole
 {
 	TARX_KEYS_ROLE_NONE,
@@ -25,25 +25,27 @@ extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern void tarx_keys_warn_without_transaction(const char *function);
 
 /*
- * call.c: the way into every call.  What a call is about, for the lines in the
- * server log and the counters of uses.  Whoever runs it keeps the object up to
- * date as far as it is known, so that a refusal names the right one.
+ * call.c: the way into every call.  TarxKeysCall says what a call is about; the
+ * lines in the server log and the counters of uses come from it.  While the call
+ * runs, it sets the object as soon as that is known, because a refusal names it.
  */
 typedef struct TarxKeysCall
 {
-	const char *event;			/* of its lines in the server log */
-	bool		is_change;		/* the audit log has what was done, so there
-								 * is a line only for who was refused */
-	TarxKeysUsageKind kind;		/* of what is counted */
+	const char *event;			/* the event in its lines in the server log */
+	bool		is_change;		/* the audit log records it, so the server log
+								 * has a line only if it is refused */
+	TarxKeysUsageKind kind;		/* what kind of object is counted */
 	const pg_uuid_t *project_id;	/* NULL for none */
 	pg_uuid_t	object;
 	bool		has_object;
-	bool		object_exists;	/* or did: only then a refusal is counted, or
-								 * guessing ids would fill the table */
-	const pg_uuid_t *objects;	/* of a call that is about several, when it
+	bool		object_exists;	/* it exists or existed; refusals for other
+								 * ids are not counted, because guessed ids
+								 * would fill the table of counters */
+	const pg_uuid_t *objects;	/* set by a call about several objects when it
 								 * has succeeded */
 	uint64		nobjects;
-	void		(*refused) (int sqlerrcode);	/* called besides; or NULL */
+	void		(*refused) (int sqlerrcode);	/* also called if the call is
+												 * refused; may be NULL */
 } TarxKeysCall;
 
 extern void tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists);

@@ -1,6 +1,6 @@
 /*
  * act_as.c
- *	  Makes a user the acting one: act_as(), and what login() has in common with it.
+ *	  Makes a user the acting one: act_as(), and what login() shares with it.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -13,14 +13,14 @@
 PG_FUNCTION_INFO_V1(tarx_keys_act_as);
 
 /*
- * Make this the identity of the transaction, or of what remains of the
- * savepoint; returns the user's role in the active project, or NULL if there
- * is none.  42501 if the user is no member of that project, or may not be in
- * it.
+ * Make this the identity until the transaction ends, or until ROLLBACK TO an
+ * earlier savepoint.  Returns the user's role in the active project, or NULL if
+ * there is no active project.  42501 if the user is not a member of the project,
+ * or if the user's platform key does not admit it.
  *
- * The identity comes first, because the look-up of the membership is itself
- * subject to row security by the acting user.  If it is refused, the error
- * takes it back.
+ * The identity is set before the membership is looked up, because row security
+ * on that look-up depends on the acting user.  If the user is refused, the error
+ * undoes the identity.
  */
 const char *
 tarx_keys_become(const TarxKeysIdentity *identity)
@@ -38,7 +38,7 @@ tarx_keys_become(const TarxKeysIdentity *identity)
 	return role == TARX_KEYS_ROLE_ADMIN ? "admin" : "member";
 }
 
-/* Warn who sets an identity where it cannot last. */
+/* Warn if there is no transaction block: the identity ends with the statement. */
 void
 tarx_keys_warn_without_transaction(const char *function)
 {

@@ -1,12 +1,17 @@
 /*
  * call.c
- *	  The one way into every call: enter, run, and note what came of it.
+ *	  The one way into every call: enter the project, run the call, record the
+ *	  outcome.
  *
- * A call that changes something of a project enters it with the role that it
- * needs, and takes its lane of the audit log before it locks any row.  A call
- * that resolves or logs in is logged and counted, whether it succeeds or not;
- * a change is in the audit log, which a refused one rolls back with all else,
- * so there is a line in the server log for who was refused.
+ * A call that changes a project enters it first.  This checks the acting user's
+ * role and locks a lane of the audit log.  The lane must be locked before any
+ * row is: a call that waits for a lane and has rows locked could be part of a
+ * deadlock.
+ *
+ * A call that resolves or logs in is logged and counted, whether it succeeds or
+ * not.  A change that succeeds is in the audit log.  One that is refused rolls
+ * back, and its rows in the audit log with it, so it gets a line in the server
+ * log instead.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -19,7 +24,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_enter_as_member);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_as_admin);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_new_project);
 
-/* What the call is about, as it is known by now */
+/* Say which object the call is about, and whether that exists or existed. */
 void
 tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists)
 {
@@ -29,13 +34,13 @@ tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists)
 }
 
 /*
- * Noting
+ * Recording the outcome
  */
 
 /*
- * Is the error a refusal, one of ours?  As opposed to a cancelled query, memory
- * that is short, and the like.  A change is refused for who acts only: the
- * other errors tell of its arguments.
+ * Is the error a refusal?  A cancelled query is not, nor is a lack of memory.  A
+ * change is refused only because of who acts: its other errors are about its
+ * arguments.
  */
 static bool
 is_refusal(const TarxKeysCall *call, int sqlerrcode)
@@ -47,7 +52,7 @@ is_refusal(const TarxKeysCall *call, int sqlerrcode)
 	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
 }
 
-/* Of what project a use is counted: platform keys belong to none. */
+/* A use of a platform key is counted without the call's project: the key belongs to none. */
 static void
 count(const TarxKeysCall *call, const pg_uuid_t *id, bool allowed)
 {
@@ -56,7 +61,7 @@ count(const TarxKeysCall *call, const pg_uuid_t *id, bool allowed)
 						  id, allowed);
 }
 
-/* While the error is on its way out: no look-up in a catalog */
+/* This runs while an error is handled, so it must not look anything up in a catalog. */
 static void
 note_refused(const TarxKeysCall *call, int sqlerrcode)
 {
@@ -112,7 +117,7 @@ tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *ar
  * Entering
  */
 
-/* Enter a project that is about to be created; any acting user may. */
+/* Enter a project that is about to be created.  Any acting user may. */
 static void
 enter_new_project(const pg_uuid_t *project_id)
 {
@@ -154,9 +159,9 @@ enter(TarxKeysCall *call, void *arg)
 }
 
 /*
- * Enter a project to change something, as the acting user, who must have this
- * role in it at least; or, with no role, a project that is about to be created.
- * It is the active project until the calling SQL function returns.
+ * Enter a project to change something.  The acting user must have at least this
+ * role in it; with TARX_KEYS_ROLE_NONE the project is about to be created.  It
+ * is the active project until the calling SQL function returns.
  */
 void
 tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least)
@@ -166,7 +171,7 @@ tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least)
 	tarx_keys_run_call(&call, enter, &least);
 }
 
-/* The same for SQL functions: enter_as_admin(project_id uuid) and so on */
+/* enter_as_admin(project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_enter_as_admin(PG_FUNCTION_ARGS)
 {
@@ -174,6 +179,7 @@ tarx_keys_enter_as_admin(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* enter_as_member(project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_enter_as_member(PG_FUNCTION_ARGS)
 {
@@ -181,6 +187,7 @@ tarx_keys_enter_as_member(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* enter_new_project(project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 {
@@ -189,9 +196,10 @@ tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 }
 
 /*
- * Enter the acting user's own keys, which belong to no project, to change them;
- * returns the chain of the audit log, whose lane is locked.  A key that can do
- * less must not make one that can do more, nor take away one that can.
+ * Begin a change of the acting user's own platform keys, which belong to no
+ * project.  Locks a lane of the user's chain in the audit log, and returns that
+ * chain.  42501 for a user who logged in with a narrowed key: such a key must
+ * neither create nor revoke one that allows more.
  */
 TarxKeysChain
 tarx_keys_enter_own_keys(void)

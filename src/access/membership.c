@@ -2,8 +2,8 @@
  * membership.c
  *	  Which role a user has in a project.
  *
- * As it is by now, not as an old snapshot has it: who was removed a moment ago
- * is no member.
+ * The queries use a new snapshot instead of the transaction's, which may be old.
+ * So a user who was removed a moment ago is not a member.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -31,7 +31,7 @@ static TarxKeysQuery other_admin_query = {
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
-/* The user's role in the project; TARX_KEYS_ROLE_NONE if that is no member of it. */
+/* The user's role in the project; TARX_KEYS_ROLE_NONE if the user is not a member */
 TarxKeysRole
 tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id)
 {
@@ -51,8 +51,8 @@ tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id)
 
 /*
  * other_admin_exists(project_id uuid, user_id text) returns boolean: whether
- * the project has an admin besides this user by now.  To be called with the
- * project's row locked, so that the answer stays true.
+ * the project now has an admin other than this user.  The caller has locked the
+ * project's row, because the answer could change otherwise.
  */
 Datum
 tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * visibility.c
- *	  What row security asks: which projects the acting user may see.
+ *	  Which projects the acting user may see.  Row security asks for it.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -15,7 +15,7 @@
 PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
 PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
 
-/* What visible_project_ids() found, for the rest of one query. */
+/* What visible_project_ids() has found, for the rest of the query */
 typedef struct VisibleProjects
 {
 	uint64		identity;
@@ -30,7 +30,7 @@ static TarxKeysQuery projects_query = {
 	.nargs = 3, .argtypes = {TEXTOID, UUIDOID, UUIDARRAYOID}
 };
 
-/* The project ids that the query's snapshot gives the acting user, as uuid[]. */
+/* The acting user's projects, as the query's snapshot has them, as uuid[] */
 static Datum
 find_visible_projects(MemoryContext context)
 {
@@ -67,9 +67,9 @@ find_visible_projects(MemoryContext context)
 }
 
 /*
- * visible_project_ids() returns uuid[]: what row security compares with.  It
- * is STABLE, and one query may ask for every row or rescan: the answer is kept
- * for as long as the calling expression is, unless the identity changes.
+ * visible_project_ids() returns uuid[]: the projects whose rows row security
+ * shows.  A query may call it for every row.  So the answer is kept as long as
+ * the calling expression exists, unless the identity changes.
  */
 Datum
 tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * arguments.c
- *	  Arguments of our functions, and what is refused of them.
+ *	  The arguments of our functions, and the rules for them.
  *
  * Invariant: no error raised here contains any part of an argument.
  */
@@ -15,7 +15,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_require_argument);
 PG_FUNCTION_INFO_V1(tarx_keys_require_name);
 PG_FUNCTION_INFO_V1(tarx_keys_require_user_id);
 
-/* beyond all limits, and small enough for any conversion's buffer */
+/* Above all limits, and small enough for the buffer of any conversion */
 #define ARGUMENT_MAX_BYTES	(1024 * 1024)
 
 static void
@@ -28,7 +28,7 @@ fail_null(const char *argument)
 			 errhint("Pass a value for %s.", argument)));
 }
 
-/* what: the argument, or the part of it that has the problem, in words */
+/* what names the argument, or the part of it that has the problem, in words. */
 static void
 fail_text(const char *argument, const char *what, TarxKeysTextProblem problem,
 		  const char *hint)
@@ -40,7 +40,7 @@ fail_text(const char *argument, const char *what, TarxKeysTextProblem problem,
 			 errhint("%s", hint)));
 }
 
-/* An error if there is a problem. */
+/* Raise an error if there is a problem. */
 static void
 check_text(const char *argument, const char *what, TarxKeysTextProblem problem,
 		   const char *hint)
@@ -49,7 +49,7 @@ check_text(const char *argument, const char *what, TarxKeysTextProblem problem,
 		fail_text(argument, what, problem, hint);
 }
 
-/* An error if argument n is NULL. */
+/* Raise an error if argument n, counted from 0, is NULL. */
 void
 tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name)
 {
@@ -57,7 +57,7 @@ tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name)
 		fail_null(name);
 }
 
-/* Argument n as a uuid; an error if it is NULL. */
+/* Argument n as a uuid; raises an error if it is NULL. */
 const pg_uuid_t *
 tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name)
 {
@@ -65,7 +65,7 @@ tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name)
 	return PG_GETARG_UUID_P(n);
 }
 
-/* Argument n as an integer; an error if it is NULL. */
+/* Argument n as an integer; raises an error if it is NULL. */
 int32
 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name)
 {
@@ -73,7 +73,7 @@ tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name)
 	return PG_GETARG_INT32(n);
 }
 
-/* Argument n as text; an error if it is NULL. */
+/* Argument n as text; raises an error if it is NULL. */
 text *
 tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name)
 {
@@ -82,9 +82,9 @@ tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name)
 }
 
 /*
- * Argument n, which may be a secret, as UTF-8; an error if it is NULL.  Copies
- * that are made on the way are registered secrets; the caller wipes the one
- * that is returned.
+ * Argument n, which may be a secret, in UTF-8; raises an error if it is NULL, too
+ * long, or cannot be UTF-8.  All copies that this makes are registered secrets.
+ * The caller wipes the one that is returned.
  */
 TarxKeysText
 tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name)
@@ -106,7 +106,10 @@ tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name)
 	return result;
 }
 
-/* Refuse a name that is empty, over 100 characters, or could mislead a reader. */
+/*
+ * Raise an error for a name that is empty, has more than 100 characters, or could
+ * mislead a reader.
+ */
 void
 tarx_keys_check_name(const TarxKeysText *name, const char *argument)
 {
@@ -116,6 +119,7 @@ tarx_keys_check_name(const TarxKeysText *name, const char *argument)
 			   "A name has 1 to 100 characters, without control, invisible or direction-changing characters and without white space at its ends.");
 }
 
+/* Raise an error for a user id that breaks the rules. */
 void
 tarx_keys_check_user_id(const TarxKeysText *user_id)
 {
@@ -125,6 +129,7 @@ tarx_keys_check_user_id(const TarxKeysText *user_id)
 			   "A user id has 1 to 200 characters, without control characters.");
 }
 
+/* Raise an error for a key value that breaks the rules; what is for fail_text(). */
 void
 tarx_keys_check_value(const TarxKeysText *value, const char *argument, const char *what)
 {
@@ -134,7 +139,7 @@ tarx_keys_check_value(const TarxKeysText *value, const char *argument, const cha
 			   "A key value has 4 to 8192 bytes, without control, invisible or direction-changing characters and without white space at its ends.");
 }
 
-/* Refuse a secret's name that could not be an environment variable's. */
+/* Raise an error for a secret's name that no environment variable could have. */
 void
 tarx_keys_check_secret_name(const TarxKeysText *name, const char *argument,
 							const char *what)
@@ -145,6 +150,7 @@ tarx_keys_check_secret_name(const TarxKeysText *name, const char *argument,
 			   "A secret's name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first.");
 }
 
+/* Raise an error for a secret that breaks the rules. */
 void
 tarx_keys_check_secret_value(const TarxKeysText *value, const char *argument,
 							 const char *what)
@@ -154,6 +160,7 @@ tarx_keys_check_secret_value(const TarxKeysText *value, const char *argument,
 	check_text(argument, what, problem, "A secret has 1 to 65536 bytes of text.");
 }
 
+/* Raise an error for a description that breaks the rules. */
 void
 tarx_keys_check_description(const TarxKeysText *description, const char *argument)
 {
@@ -164,7 +171,7 @@ tarx_keys_check_description(const TarxKeysText *description, const char *argumen
 			   "A description has at most 1000 characters, without control characters other than tabs and line ends and without invisible or direction-changing ones.");
 }
 
-/* require_argument(name text, value anyelement): an error if value is NULL */
+/* require_argument(name text, value anyelement) raises an error if value is NULL. */
 Datum
 tarx_keys_require_argument(PG_FUNCTION_ARGS)
 {
@@ -173,7 +180,7 @@ tarx_keys_require_argument(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* require_name(argument text, name text): an error unless name is a valid name */
+/* require_name(argument text, name text) raises an error unless name is valid. */
 Datum
 tarx_keys_require_name(PG_FUNCTION_ARGS)
 {
@@ -184,7 +191,7 @@ tarx_keys_require_name(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* require_user_id(user_id text): an error unless it is a valid user id */
+/* require_user_id(user_id text) raises an error unless it is valid. */
 Datum
 tarx_keys_require_user_id(PG_FUNCTION_ARGS)
 {

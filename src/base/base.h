@@ -1,7 +1,7 @@
 /*
  * base.h
- *	  What every other folder stands on: arguments and texts, errors, settings,
- *	  saved queries, result sets, and the wiping of secrets.
+ *	  What all other folders use: arguments and texts, errors, settings, saved
+ *	  queries, result sets, and the wiping of secrets.
  *
  * Include after postgres.h.
  */
@@ -18,7 +18,7 @@
 #include "base/errcodes.h"
 #include "pure/pure.h"
 
-/* What callers name, and what only our own functions, policies and views do */
+/* Callers name the first; only our functions, policies and views name the second. */
 #define TARX_KEYS_SCHEMA			"tarx_keys"
 #define TARX_KEYS_INTERNAL_SCHEMA	"tarx_keys_internal"
 
@@ -28,16 +28,15 @@ typedef struct TarxKeysSecret TarxKeysSecret;
 extern TarxKeysSecret *tarx_keys_secret_register(void *data, size_t size);
 extern void tarx_keys_secret_wipe(TarxKeysSecret *secret);
 
-/* text.c: text as the UTF-8 that rules and ciphertext are over */
+/* text.c: texts in UTF-8, which rules and ciphertext need, and back */
 typedef struct TarxKeysText
 {
 	char	   *data;			/* not NUL-terminated; NULL for SQL NULL */
 	size_t		len;
-	TarxKeysSecret *secret;		/* what wipes it; NULL if it is no copy of
-								 * ours */
+	TarxKeysSecret *secret;		/* wipes data; NULL if data is not our copy */
 } TarxKeysText;
 
-/* As long as a base URL can be, and longer than all names */
+/* Longer than any base URL or name */
 #define TARX_KEYS_SHOWN_MAX_BYTES	2499
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
@@ -47,7 +46,7 @@ extern text *tarx_keys_from_utf8(const char *data, size_t len);
 extern text *tarx_keys_shown_text(Datum value, int max);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 
-/* arguments.c: arguments, and what is refused of them */
+/* arguments.c: the arguments of our functions, and the rules for them */
 extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
@@ -80,7 +79,10 @@ pg_noreturn extern void tarx_keys_fail_secret_integrity(const char *name);
 pg_noreturn extern void tarx_keys_fail_no_keyring(void);
 pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
 
-/* settings.c */
+/*
+ * settings.c: the values of the settings.  login_failures is a number per minute,
+ * or 0 for no limit; usage_flush_interval is in seconds.
+ */
 typedef enum TarxKeysLogResolves
 {
 	TARX_KEYS_LOG_OFF,
@@ -107,7 +109,7 @@ typedef struct TarxKeysQuery
 	Oid			argtypes[TARX_KEYS_QUERY_MAX_ARGS];
 	void	   *plan;
 
-	/* for a query whose text is made when it first runs: see src/tables */
+	/* for a query whose text is made when it first runs; see src/tables */
 	char	   *(*make) (const struct TarxKeysQuery *query);
 	struct TarxKeysTable *table;
 } TarxKeysQuery;

@@ -11,17 +11,17 @@
 #error "tarx_keys needs PostgreSQL 15 or later"
 #endif
 
-/* VARDATA_ANY and friends moved out of postgres.h in 16 */
+/* 16 moved VARDATA_ANY() and others out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
 
-/* a suffix, pg_attribute_noreturn(), before 18 */
+/* 18 has pg_noreturn instead of the suffix pg_attribute_noreturn(). */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
-/* a signal handler has two arguments from 19 on */
+/* Signal handlers have a second argument from 19 on. */
 #if PG_VERSION_NUM >= 190000
 #define TARX_KEYS_SIGNAL_ARGS	postgres_signal_arg, pg_siginfo
 #else
@@ -29,8 +29,8 @@
 #endif
 
 /*
- * What a check hook hands over must come from the allocator that guc.c frees
- * it with: malloc in 15, its own context from 16 on.
+ * guc.c frees the value that a check hook returns.  So it must come from the same
+ * allocator: malloc in 15, a context of guc.c from 16 on.
  */
 #if PG_VERSION_NUM >= 160000
 #define tarx_keys_guc_strdup(s)		guc_strdup(LOG, (s))
@@ -40,7 +40,7 @@
 #define tarx_keys_guc_free(p)		free(p)
 #endif
 
-/* a hash table in shared memory has one size, its greatest, from 19 on */
+/* ShmemInitHash() takes only the greatest size from 19 on, not the initial one. */
 #if PG_VERSION_NUM >= 190000
 #define tarx_keys_shmem_hash(name, size, info, flags) \
 	ShmemInitHash((name), (size), (info), (flags))
@@ -49,21 +49,21 @@
 	ShmemInitHash((name), (size), (size), (info), (flags))
 #endif
 
-/* whether a stronger lock counts is a question since 17 */
+/* LockHeldByMe() takes from 17 on whether a stronger lock counts. */
 #if PG_VERSION_NUM >= 170000
 #define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode), false)
 #else
 #define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode))
 #endif
 
-/* says since 18 whether a deferrable one counts */
+/* RelationGetPrimaryKeyIndex() takes from 18 on whether a deferrable one counts. */
 #if PG_VERSION_NUM >= 180000
 #define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex((relation), false)
 #else
 #define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex(relation)
 #endif
 
-/* takes a place for statistics since 18 */
+/* index_beginscan() takes a place for statistics from 18 on. */
 #if PG_VERSION_NUM >= 180000
 #define tarx_keys_index_beginscan(relation, index, snapshot, nkeys) \
 	index_beginscan((relation), (index), (snapshot), NULL, (nkeys), 0)
@@ -72,7 +72,7 @@
 	index_beginscan((relation), (index), (snapshot), (nkeys), 0)
 #endif
 
-/* ExecutorRun() says no longer, from 18 on, whether it is the only time */
+/* ExecutorRun() takes no "execute_once" from 18 on. */
 #if PG_VERSION_NUM >= 180000
 #define TARX_KEYS_RUN_PARAMS	QueryDesc *desc, ScanDirection direction, uint64 count
 #define TARX_KEYS_RUN_ARGS		desc, direction, count
@@ -81,7 +81,7 @@
 #define TARX_KEYS_RUN_ARGS		desc, direction, count, once
 #endif
 
-/* from 19 on what is not to be changed is const, and caches have a type */
+/* From 19 on the jumble state is const, and ids of caches have a type. */
 #if PG_VERSION_NUM >= 190000
 #define TARX_KEYS_JUMBLE_STATE	const JumbleState
 #define TARX_KEYS_CACHE_ID		SysCacheIdentifier

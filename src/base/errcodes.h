@@ -1,9 +1,9 @@
 /*
  * errcodes.h
- *	  The SQLSTATEs that are tarx_keys' own.
+ *	  The SQLSTATEs of tarx_keys itself.
  *
- * Where PostgreSQL has a code for a condition that code is used; class TK
- * holds only what it has none for.  The table in docs/reference.md follows this list.
+ * If PostgreSQL has a code for a condition, we use that one.  Class TK is for the
+ * others.  The table in docs/reference.md follows this list.
  */
 #ifndef TARX_KEYS_ERRCODES_H
 #define TARX_KEYS_ERRCODES_H

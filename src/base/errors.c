@@ -2,9 +2,9 @@
  * errors.c
  *	  The errors that more than one place reports, in one wording each.
  *
- * What must look the same to a caller comes from the same line of code: a
- * project that does not exist and one that the user is no member of, a key or
- * secret that does not exist and one of another project.
+ * Some cases must look the same to a caller, so they come from the same line of
+ * code: a project that does not exist and one that the user is not a member of; a
+ * key or secret that does not exist and one of another project.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -15,8 +15,8 @@
 #include "base/base.h"
 
 /*
- * The function by which the session says who acts: act_as for a backend
- * service that may, login for all others.
+ * The name of the function with which this session can say who acts: act_as for a
+ * backend service that may call it, login for all others.
  */
 const char *
 tarx_keys_identity_call(void)
@@ -28,8 +28,8 @@ tarx_keys_identity_call(void)
 }
 
 /*
- * Within ereport(): which argument the error is about, for programs.  It is
- * the name in the function's signature, which is never a value.
+ * Within ereport(): tells programs which argument the error is about, by its name
+ * in the function's signature.
  */
 int
 tarx_keys_errarg(const char *argument)
@@ -101,7 +101,7 @@ tarx_keys_fail_integrity(const pg_uuid_t *key_id)
 			 errhint("Do not use this key: have an admin delete it and add it again, and ask the database administrator who changed the row.")));
 }
 
-/* names: each in quotes, with commas between them */
+/* names has count names, each in quotes, with commas between them. */
 void
 tarx_keys_fail_secrets_not_found(const char *names, unsigned long count)
 {

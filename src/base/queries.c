@@ -1,11 +1,11 @@
 /*
  * queries.c
- *	  Runs the few fixed queries of the C files through saved SPI plans.
+ *	  Runs the fixed queries of the C files through saved SPI plans.
  *
  * The texts qualify every name and operator, so that no search_path can change
- * what they mean, and bind every value, so that none is ever part of a text.
- * They run with the rights and the row security of the current user, which in
- * our SECURITY DEFINER functions is the extension's owner.
+ * their meaning, and bind every value, so that no text contains one.  They run
+ * with the rights and the row security of the current user.  In our SECURITY
+ * DEFINER functions that is the extension's owner.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -26,7 +26,7 @@ plan_of(TarxKeysQuery *query)
 	{
 		const char *sql = query->make != NULL ? query->make(query) : query->sql;
 
-		/* look-ups by an index: no value makes another plan better */
+		/* they all use an index, so one plan is good for every value */
 		plan = SPI_prepare_cursor(sql, query->nargs, query->argtypes,
 								  CURSOR_OPT_GENERIC_PLAN);
 		if (plan == NULL)
@@ -47,7 +47,7 @@ check_result(int result)
 	return SPI_processed;
 }
 
-/* Open and close the SPI connection that queries run in. */
+/* Open the SPI connection in which queries run. */
 void
 tarx_keys_queries_begin(void)
 {
@@ -55,6 +55,7 @@ tarx_keys_queries_begin(void)
 		elog(ERROR, "SPI_connect failed");
 }
 
+/* Close it again. */
 void
 tarx_keys_queries_end(void)
 {
@@ -62,7 +63,10 @@ tarx_keys_queries_end(void)
 		elog(ERROR, "SPI_finish failed");
 }
 
-/* Run a query; returns the number of rows, which are then in SPI_tuptable. */
+/*
+ * Run a query.  nulls is as for SPI, and NULL if no value is NULL.  Returns the
+ * number of rows; those of a SELECT are in SPI_tuptable.
+ */
 uint64
 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const char *nulls,
 					bool read_only)
@@ -70,7 +74,10 @@ tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const char *nulls,
 	return check_result(SPI_execute_plan(plan_of(query), values, nulls, read_only, 0));
 }
 
-/* The same for a look-up that sees what the snapshot does, and our own changes. */
+/*
+ * Run a look-up without NULLs that sees what the snapshot sees, and our own
+ * changes.
+ */
 uint64
 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
 {
@@ -78,7 +85,7 @@ tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
 											 InvalidSnapshot, false, false, 0));
 }
 
-/* The same through a cursor, for more rows than memory should hold */
+/* Open a cursor for such a look-up, for more rows than memory should hold. */
 Portal
 tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
 {
@@ -93,9 +100,9 @@ tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
 }
 
 /*
- * Lock the tables of a query.  A lock may have to wait, behind an ALTER TABLE
- * or VACUUM FULL say: a snapshot taken before would lack what was committed
- * meanwhile.
+ * Lock the tables of a query.  The lock may have to wait, for an ALTER TABLE or
+ * VACUUM FULL for instance.  A snapshot from before would lack everything that is
+ * committed meanwhile, so lock first.
  */
 void
 tarx_keys_query_lock(TarxKeysQuery *query)
@@ -107,12 +114,14 @@ tarx_keys_query_lock(TarxKeysQuery *query)
 }
 
 /*
- * A snapshot of what other sessions have committed by now, also in a
- * transaction that took its own long ago.  Several look-ups that belong
- * together use one, so that no commit can come between them; their tables are
- * locked first, by tarx_keys_query_lock().  The caller unregisters it; if an
- * error comes first, the resource owner does.  Whoever calls this is PARALLEL
- * UNSAFE: a parallel leader cannot take another snapshot.
+ * A snapshot that sees everything that other sessions have committed by now, even
+ * in a transaction whose own snapshot is old.  Look-ups that belong together use
+ * the same one, so that no commit can come between them.  Call
+ * tarx_keys_query_lock() for their tables first.
+ *
+ * The caller unregisters it; after an error the resource owner does.  SQL
+ * functions that call this must be PARALLEL UNSAFE, because a parallel leader
+ * cannot take another snapshot.
  */
 Snapshot
 tarx_keys_latest_snapshot(void)
@@ -120,7 +129,7 @@ tarx_keys_latest_snapshot(void)
 	return RegisterSnapshot(GetLatestSnapshot());
 }
 
-/* A single query in such a snapshot; nulls as for SPI, NULL if nothing is. */
+/* Run a single query in such a snapshot; nulls is as in tarx_keys_query_run(). */
 uint64
 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values, const char *nulls)
 {

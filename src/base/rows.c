@@ -11,8 +11,10 @@
 #include "base/base.h"
 
 /*
- * Start the result of a function that returns a set, whose rows go to a store
- * of up to kilobytes in memory, in memory that outlives the call.
+ * Start the result of a function that returns a set.  describe() makes the
+ * description of its rows.  The caller puts the rows into the store that is
+ * returned, which keeps up to so many kilobytes of them in memory.  Raises an error
+ * if the caller cannot take a set.
  */
 Tuplestorestate *
 tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes, TupleDesc (*describe) (void))

@@ -1,11 +1,11 @@
 /*
  * secret.c
- *	  Sees to it that every copy of a secret is wiped, whatever happens.
+ *	  Wipes every copy of a secret, even after an error.
  *
- * A secret is registered with the memory context it lives in.  The code that
- * is done with it wipes it; if an error comes first, the context's reset does,
- * because PostgreSQL calls back before it frees the memory.  So no path needs
- * a PG_TRY, and none can be forgotten.
+ * A secret is registered with its memory context.  The code that no longer needs
+ * the secret wipes it.  If an error comes first, the reset of the context wipes
+ * it, because PostgreSQL calls us back before it frees the memory.  So no path
+ * needs a PG_TRY, and nobody can forget one.
  *
  * Invariant: registered memory is never given to pfree() or repalloc().
  */
@@ -32,8 +32,8 @@ wipe_on_reset(void *arg)
 }
 
 /*
- * Register data, which is to hold a secret of size bytes and is allocated in
- * the current memory context.
+ * Register memory, allocated in the current memory context, that holds or will
+ * hold a secret of size bytes.
  */
 TarxKeysSecret *
 tarx_keys_secret_register(void *data, size_t size)
@@ -48,7 +48,7 @@ tarx_keys_secret_register(void *data, size_t size)
 	return secret;
 }
 
-/* Wipe a secret now.  NULL is a secret that is not ours to wipe. */
+/* Wipe a secret now.  It may be NULL, and it may be wiped already. */
 void
 tarx_keys_secret_wipe(TarxKeysSecret *secret)
 {

@@ -8,6 +8,8 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include <limits.h>
+
 #include "utils/guc.h"
 
 #include "base/base.h"
@@ -30,7 +32,7 @@ static int	usage_flush_interval = 60;
 
 /*
  * tarx_keys.allow_insecure_base_urls admits http and private hosts in the base
- * URLs of keys added from then on, for models hosted in one's own network.
+ * URLs of keys that are added while it is on, for models in one's own network.
  */
 static void
 define_allow_insecure_base_urls(void)
@@ -65,8 +67,8 @@ define_log_resolves(void)
 }
 
 /*
- * tarx_keys.login_failures_per_minute limits how many failed logins a database
- * login may cause.
+ * tarx_keys.login_failures_per_minute limits the failed logins of a database
+ * login.
  */
 static void
 define_login_failures_per_minute(void)
@@ -101,7 +103,7 @@ define_redact_logs(void)
 							 NULL);
 }
 
-/* tarx_keys.require_login refuses act_as(): only login() makes an identity. */
+/* tarx_keys.require_login makes act_as() fail, so everybody must call login(). */
 static void
 define_require_login(void)
 {
@@ -118,8 +120,8 @@ define_require_login(void)
 }
 
 /*
- * tarx_keys.secret_versions_kept is how many versions of a secret stay, with
- * the current one; older ones go when the next is written.
+ * tarx_keys.secret_versions_kept is the number of versions of a secret that are
+ * kept, with the current one.  Older ones are deleted when the next one is written.
  */
 static void
 define_secret_versions_kept(void)
@@ -138,7 +140,7 @@ define_secret_versions_kept(void)
 							NULL);
 }
 
-/* tarx_keys.usage_entries is the size of the table in shared memory. */
+/* tarx_keys.usage_entries is the size of the table of uses in shared memory. */
 static void
 define_usage_entries(void)
 {
@@ -156,7 +158,10 @@ define_usage_entries(void)
 							NULL);
 }
 
-/* tarx_keys.usage_flush_interval says how exact last_used_at is after a restart. */
+/*
+ * tarx_keys.usage_flush_interval is the time between two writes of last uses, in
+ * seconds.  A restart loses the uses since the last write.
+ */
 static void
 define_usage_flush_interval(void)
 {
@@ -174,6 +179,7 @@ define_usage_flush_interval(void)
 							NULL);
 }
 
+/* Define the settings.  Called when the library is loaded. */
 void
 tarx_keys_settings_init(void)
 {

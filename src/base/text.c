@@ -1,10 +1,10 @@
 /*
  * text.c
- *	  Texts as the UTF-8 that rules and ciphertext are over, and back.
+ *	  Converts texts to UTF-8, which rules and ciphertext need, and back.
  *
- * Rules and ciphertext are over UTF-8 bytes whatever the database's encoding
- * is, so that a dump can be restored into a database of another encoding.  A
- * SQL_ASCII database is taken to hold UTF-8.
+ * The rules check UTF-8, and UTF-8 is what we encrypt, in a database of any
+ * encoding.  So a dump can be restored into a database of another encoding.  A
+ * SQL_ASCII database is expected to hold UTF-8.
  *
  * Invariant: no error raised here contains any part of the text.
  */
@@ -19,14 +19,14 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_shown);
 
-/* A uuid as people write it */
+/* A uuid as people write it, in the current memory context */
 char *
 tarx_keys_uuid_text(const pg_uuid_t *id)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id)));
 }
 
-/* Bytes as a bytea.  Not for secrets: it copies. */
+/* Bytes as a bytea.  Not for secrets, because nobody wipes this copy. */
 bytea *
 tarx_keys_make_bytea(const uint8 *bytes, size_t len)
 {
@@ -38,9 +38,9 @@ tarx_keys_make_bytea(const uint8 *bytes, size_t len)
 }
 
 /*
- * Convert between encodings without ever raising the conversion's own error,
- * which would quote the offending bytes.  data == NULL in the result if some
- * character has no counterpart.
+ * Convert between encodings.  The conversion's own error would quote the bytes
+ * that it cannot convert, so this never raises it: if a character has no
+ * counterpart, data is NULL in the result.
  */
 static TarxKeysText
 convert(const char *data, size_t len, int from, int to)
@@ -72,7 +72,7 @@ database_holds_utf8(void)
 	return GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
 }
 
-/* Data as UTF-8; data == NULL in the result if it cannot be that. */
+/* Data in UTF-8; data is NULL in the result if that is not possible. */
 static TarxKeysText
 as_utf8(char *data, size_t len)
 {
@@ -86,8 +86,9 @@ as_utf8(char *data, size_t len)
 }
 
 /*
- * A text as UTF-8; false if it cannot be that.  In a UTF-8 database the result
- * points into the text itself.
+ * Convert a text to UTF-8; returns false if that is not possible.  In a UTF-8
+ * database the result points into the text itself; otherwise it is a registered
+ * secret.
  */
 bool
 tarx_keys_to_utf8(text *value, TarxKeysText *result)
@@ -96,7 +97,10 @@ tarx_keys_to_utf8(text *value, TarxKeysText *result)
 	return result->data != NULL;
 }
 
-/* UTF-8 to a text in the database's encoding.  Not for secrets: it copies. */
+/*
+ * UTF-8 as a text in the database's encoding.  Not for secrets, because nobody
+ * wipes this copy.
+ */
 text *
 tarx_keys_from_utf8(const char *data, size_t len)
 {
@@ -109,9 +113,9 @@ tarx_keys_from_utf8(const char *data, size_t len)
 }
 
 /*
- * A stored text as it may be shown, whatever somebody has written there: at most
- * so many bytes, and with "?" for all that is not ASCII if there is something
- * that Unicode does not have.
+ * A stored text as it may be shown, whatever somebody has written there.  It has
+ * at most so many bytes, and if it has anything that Unicode lacks, it has "?" for
+ * each byte that is not ASCII.
  */
 text *
 tarx_keys_shown_text(Datum value, int max)
@@ -136,7 +140,7 @@ tarx_keys_shown_text(Datum value, int max)
 	return shown;
 }
 
-/* shown(value text) returns text: the same for SQL */
+/* shown(value text) returns text: tarx_keys_shown_text() for SQL */
 Datum
 tarx_keys_shown(PG_FUNCTION_ARGS)
 {
@@ -146,8 +150,9 @@ tarx_keys_shown(PG_FUNCTION_ARGS)
 }
 
 /*
- * A registered secret from UTF-8 to the database's encoding.  Gives back the
- * same or another one; what is not given back is wiped.
+ * Convert a registered secret from UTF-8 to the database's encoding.  Returns the
+ * same secret or a new one; in the second case the given one is wiped.  Raises an
+ * error if the encoding lacks a character.
  */
 TarxKeysText
 tarx_keys_secret_from_utf8(TarxKeysText secret)

@@ -10,8 +10,9 @@
 PG_FUNCTION_INFO_V1(tarx_keys_fail_agent_sql);
 
 /*
- * The id of the key that an agent refers to, in the snapshot; TK003 if the
- * project has no such agent, or it has no key.  agents is the table, open.
+ * The id of the key that an agent refers to, as the snapshot has it.  TK003 if
+ * the project has no such agent, or if the agent has no key.  agents is the open
+ * table.
  */
 pg_uuid_t
 tarx_keys_agent_key_id(Relation agents, const pg_uuid_t *project_id, const pg_uuid_t *agent_id,

@@ -1,7 +1,7 @@
 /*
  * credentials.h
- *	  LLM keys, project secrets and platform keys: what these files offer each
- *	  other.  No other folder needs it.
+ *	  LLM keys, project secrets and platform keys: what the files of this folder
+ *	  offer each other.  No other folder needs it.
  *
  * Include after postgres.h.
  */
@@ -40,13 +40,13 @@ extern TarxKeysProvider tarx_keys_fetch_provider(text *slug);
 extern text *tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n,
 									 const TarxKeysProvider *provider);
 
-/* resolve_llm_keys.c: a key that a resolve call has opened, for what is made of it */
+/* resolve_llm_keys.c: a key that is open, for a function that makes something of it */
 typedef struct TarxKeysOpenKey
 {
 	text	   *provider;
 	text	   *destination;
-	TarxKeysText value;			/* in the database's encoding; wiped behind
-								 * the call */
+	TarxKeysText value;			/* in the database's encoding; wiped after the
+								 * function */
 } TarxKeysOpenKey;
 
 typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey *key, void *arg);
@@ -55,7 +55,7 @@ extern void tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void 
 /* platform_keys.c */
 extern uint32 tarx_keys_token_checksum(const char *token);
 
-/* text_list.c: a text, and the place where it first occurred in what a caller gave us */
+/* text_list.c: a text, and the place where it first occurred in the caller's argument */
 typedef struct TarxKeysListed
 {
 	TarxKeysSpan text;
@@ -88,7 +88,7 @@ typedef struct TarxKeysResolvedSecrets
 								 * in clear */
 	uint64		count;
 	text	  **names;
-	pg_uuid_t  *ids;			/* under which their uses are counted */
+	pg_uuid_t  *ids;			/* the ids that their uses are counted under */
 	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in
 								 * the database's encoding */
 } TarxKeysResolvedSecrets;

@@ -2,13 +2,13 @@
  * llm_keys.c
  *	  Adds project LLM keys, and shows their masks.
  *
- * A key's value is sealed before its row is first written, bound to everything
- * in the row that decides where the value goes and how people know it.  Every
- * copy that is made before is wiped, whatever happens.
+ * A key's value is sealed before its row is first written.  It is bound to all
+ * columns that decide where the value goes and how people recognise the key.
+ * Every copy in clear is wiped, also after an error.
  *
  * The destination is the base URL that a runner gets: the key's own, or the
  * provider's default as it was when the key was added.  It is stored and bound
- * with the key, so that a change of the provider's row redirects no key.
+ * with the key, so a change of the provider's row redirects no key.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -54,7 +54,7 @@ set_text(TarxKeysRow *row, int column, text *value)
 	tarx_keys_row_set(row, column, PointerGetDatum(value));
 }
 
-/* Check a name, and give it back as it came. */
+/* Argument n, checked as a name and returned as it is */
 static text *
 arg_name(FunctionCallInfo fcinfo, int n)
 {
@@ -65,9 +65,10 @@ arg_name(FunctionCallInfo fcinfo, int n)
 }
 
 /*
- * Check everything, seal, insert; returns the new key's id.  The arguments are
- * those of add_llm_key(), but for the value, which is wiped: argument is what it
- * came in, what says the same in words.
+ * Check the arguments, seal the value and insert the key; returns its id.
+ * fcinfo has the arguments of add_llm_key(), except for the value, which is
+ * wiped.  An error about the value has the name of its argument, and calls it
+ * what.
  */
 static Datum
 add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument,
@@ -137,8 +138,8 @@ bind_argument(TarxKeysBinding *header, FunctionCallInfo fcinfo, int n, const cha
 
 /*
  * add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea,
- * base_url text) returns uuid: the same with the value in a box for the other
- * arguments
+ * base_url text) returns uuid: add_llm_key() with the value in a box that is
+ * bound to the other arguments
  */
 Datum
 tarx_keys_add_sealed_llm_key(PG_FUNCTION_ARGS)

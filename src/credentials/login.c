@@ -2,9 +2,9 @@
  * login.c
  *	  login(): a platform key makes its user the acting one.
  *
- * Looks the token's hash up, checks the row's stamp, and makes the user the
- * acting one.  Whatever is wrong with a token, the error is the same.  Writes
- * to no table, so that it runs on a standby.
+ * It looks the token's hash up, checks the row's stamp, and makes the user the
+ * acting one.  Whatever is wrong with a token, the error is the same.  It writes
+ * to no table, so it runs on a standby.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -40,13 +40,13 @@ fail_login(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_LOGIN_FAILED),
 			 errmsg("login failed"),
-			 errhidestmt(true), /* it may have the better part of a token */
+			 errhidestmt(true), /* it may have most of a token */
 			 errhint("The platform key is wrong, expired or revoked. Create a new one with tarx_keys.create_platform_key().")));
 }
 
 /*
- * The hash of a token that has the form and its checksum; else login fails.
- * A token is ASCII, so it is the same in any encoding.
+ * The hash of a token.  Login fails unless the token has the right form and
+ * checksum.  A token is ASCII, so it is the same in any encoding.
  */
 static bytea *
 hash_token(const text *token)
@@ -62,7 +62,7 @@ hash_token(const text *token)
 	return tarx_keys_make_bytea(hash, sizeof(hash));
 }
 
-/* Why a stamp is not right only the server log says. */
+/* Only the server log says why login fails here; the error is the same as ever. */
 static void
 log_missing_master_key(const TarxKeysRow *key)
 {
@@ -77,8 +77,9 @@ log_missing_master_key(const TarxKeysRow *key)
 }
 
 /*
- * The key of a token, if its stamp is right; else login fails, and the call
- * knows the key if there is one.  In SPI's memory.
+ * Fetch the row of a token's key, in SPI's memory.  Login fails unless there is
+ * one whose stamp is right and which has not expired.  If there is one, the call
+ * knows its id even if login fails.
  */
 static void
 fetch_key(TarxKeysCall *call, const text *token, TarxKeysRow *key)
@@ -102,7 +103,7 @@ fetch_key(TarxKeysCall *call, const text *token, TarxKeysRow *key)
 		fail_login();
 }
 
-/* What a key that was authenticated proves, in the caller's memory */
+/* The identity that an authenticated key proves, in this memory context */
 static TarxKeysIdentity
 identity_of(const TarxKeysRow *key, MemoryContext context)
 {
@@ -156,7 +157,7 @@ log_in(TarxKeysCall *call, void *arg)
 	TarxKeysRow key;
 
 	check_throttle();
-	/* no fault of the token, and the same for any */
+	/* the token is not at fault, so this error may be another one */
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
 	tarx_keys_enter_maintenance_mode();
@@ -179,7 +180,7 @@ note_failure(int sqlerrcode)
 
 /*
  * login(token text, project_id uuid) returns (user_id text, role text): see
- * sql/60_platform_keys.sql.  A platform key is counted as one of no project.
+ * sql/60_platform_keys.sql
  */
 Datum
 tarx_keys_login(PG_FUNCTION_ARGS)

@@ -3,10 +3,11 @@
  *	  Creates and revokes platform API keys: personal tokens that prove who
  *	  their user is.
  *
- * Stored is a hash of the token, and a stamp: a keyed MAC over everything that
- * the token allows.  Who can write the table can delete a key, but neither
- * mint one, nor give it another user, a later expiry or wider scopes.  A
- * token is 256 random bits, so a plain hash of it cannot be guessed.
+ * The table has a hash of the token and a stamp, which is a keyed MAC over
+ * everything that the token allows.  Somebody who can write the table can delete
+ * a key.  But they cannot make one, or give one another user, a later expiry or
+ * wider scopes.  A token is 256 random bits, so nobody can find it by guessing
+ * what has this hash.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -29,10 +30,10 @@
 PG_FUNCTION_INFO_V1(tarx_keys_create_platform_key);
 PG_FUNCTION_INFO_V1(tarx_keys_revoke_platform_key);
 
-/* A key narrowed to more projects than that would not fit its stamp. */
+/* A stamp is made over a limited number of bytes; the ids of this many projects fit. */
 #define MAX_PROJECTS	100
 
-/* Without its hash and stamp no edit of the row brings a key back; only a copy of them would. */
+/* Without its hash and stamp a key cannot be brought back by editing its row. */
 static TarxKeysQuery revoke_query = {
 	.sql = "UPDATE tarx_keys.platform_api_keys k"
 	" SET token_hash = NULL, stamp = NULL, revoked_at = pg_catalog.now()"
@@ -70,7 +71,7 @@ tarx_keys_token_checksum(const char *token)
  * create_platform_key
  */
 
-/* A new token: a text that is a registered secret, because it is the result's copy. */
+/* A new token, as a text that is a registered secret; the caller wipes it. */
 static text *
 make_token(TarxKeysSecret **secret)
 {
@@ -97,14 +98,12 @@ set_expiry(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 tarx_keys_errarg("expires_at"),
-				 tarx_keys_errarg("expires_at"),
 				 errmsg("expires_at is in the past"),
 				 errhint("Pass a time to come, or leave it out for a key that does not expire.")));
-	/* a key that expires must not make one that outlives it */
+	/* a key that expires must not create one that outlives it */
 	if (tarx_keys_identity_expires(&latest) && (!expires || expires_at > latest))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 tarx_keys_errarg("expires_at"),
 				 tarx_keys_errarg("expires_at"),
 				 errmsg("a platform key cannot create one that expires later than itself"),
 				 errhint("Pass expires_at, no later than that of the key you logged in with.")));
@@ -142,7 +141,6 @@ set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 	if (ARR_NDIM(array) != 1 || count > MAX_PROJECTS || array_contains_nulls(array))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 tarx_keys_errarg("project_ids"),
 				 tarx_keys_errarg("project_ids"),
 				 errmsg("project_ids is not a list of projects"),
 				 errhint("Pass 1 to %d project ids, or leave it out for all projects.", MAX_PROJECTS)));
@@ -194,7 +192,7 @@ form_created(FunctionCallInfo fcinfo, Datum id, text *token, MemoryContext conte
 	return tuple;
 }
 
-/* Check the arguments of create_platform_key(); a row that lacks its token still */
+/* Check the arguments of create_platform_key(), and make a row of all but the token. */
 static void
 form_key(FunctionCallInfo fcinfo, TarxKeysRow *key)
 {
@@ -229,7 +227,7 @@ create_key(TarxKeysCall *call pg_attribute_unused(), void *arg)
 	id = DatumGetUUIDP(key.values[PLATFORM_KEY_ID]);
 	token = make_token(&secret);
 	set_token(&key, token);
-	tarx_keys_row_seal(&tarx_keys_platform_keys, &key, NULL);
+	tarx_keys_row_stamp(&tarx_keys_platform_keys, &key);
 	if (!tarx_keys_table_insert(&tarx_keys_platform_keys, &key))
 		elog(ERROR, "a random id or token exists already");
 	tarx_keys_audit_begin_personal(&chain, DatumGetTextPP(key.values[PLATFORM_KEY_USER_ID]), id);
@@ -239,7 +237,7 @@ create_key(TarxKeysCall *call pg_attribute_unused(), void *arg)
 	tarx_keys_queries_end();
 }
 
-/* Log it if a change is refused. */
+/* Run a change.  If it is refused, the server log says so. */
 static Datum
 change_keys(FunctionCallInfo fcinfo, TarxKeysCall *call,
 			void (*change) (TarxKeysCall *call, void *arg))
@@ -282,7 +280,6 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 	if (tarx_keys_query_run(&revoke_query, values, NULL, false) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 tarx_keys_errarg("id"),
 				 tarx_keys_errarg("id"),
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));

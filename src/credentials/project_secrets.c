@@ -2,13 +2,12 @@
  * project_secrets.c
  *	  Sets, restores and deletes the named secrets of projects.
  *
- * A value is sealed before its row is first written, bound to project, name
- * and version, and opened here only to be sealed again as a newer version.
- * Every copy that is made in between is wiped, whatever happens.
+ * A value is sealed before its row is first written, and bound to project, name
+ * and version.  restore_secret() opens an old value only to seal it again as the
+ * next version.  Every copy in clear is wiped, also after an error.
  *
- * The version must be known before the value is sealed: whoever writes one
- * locks the secret's row first, so that versions follow each other without
- * gaps.
+ * The version must be known before the value is sealed.  So a writer locks the
+ * secret's row first, and versions follow each other without gaps.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -27,11 +26,12 @@ PG_FUNCTION_INFO_V1(tarx_keys_set_sealed_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_restore_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_delete_secret);
 
-/* What set_secret() is to write */
+/* What is to become the next version */
 typedef struct NewVersion
 {
 	const TarxKeysText *value;
-	bool		has_description;	/* a new one, which may be none */
+	bool		has_description;	/* replace the one there is; NULL removes
+									 * it */
 	text	   *description;
 } NewVersion;
 
@@ -56,8 +56,8 @@ static TarxKeysQuery delete_query = {
 };
 
 /*
- * The secret that the arguments name, in a project that the acting user is an
- * admin of; a row with nothing but project and name
+ * Enter the project as an admin.  Returns a row with nothing but the project and
+ * the name of the secret that the arguments name.
  */
 static TarxKeysRow
 enter_secret(FunctionCallInfo fcinfo)
@@ -101,7 +101,7 @@ lock_secret(TarxKeysRow *secret)
 	return true;
 }
 
-/* The current version becomes an older one, unless it lacks what that must have. */
+/* Keep the current version as an older one, unless it has a NULL where that cannot. */
 static void
 archive_version(const TarxKeysRow *secret)
 {
@@ -126,7 +126,7 @@ trim_versions(const TarxKeysRow *secret)
 	(void) tarx_keys_query_run(&trim_query, values, NULL, false);
 }
 
-/* Make the row that of this version, written now by the acting user, and seal it. */
+/* Make the row a new version, written by the acting user, and seal the value in it. */
 static void
 form_version(TarxKeysRow *secret, int32 version, const TarxKeysText *value)
 {
@@ -146,7 +146,7 @@ set_description(TarxKeysRow *secret, const NewVersion *new)
 	secret->values[SECRET_DESCRIPTION] = PointerGetDatum(new->description);
 }
 
-/* Write the next version of a secret whose row is locked; its number goes to the row. */
+/* Write the next version of a secret whose row is locked; the row then has its number. */
 static void
 write_next_version(TarxKeysRow *secret, const NewVersion *new)
 {
@@ -169,15 +169,15 @@ insert_secret(TarxKeysRow *secret, const NewVersion *new)
 {
 	set_description(secret, new);
 	form_version(secret, 1, new->value);
-	/* the time by the clock: a use in this transaction is one of this secret */
+	/* by the clock, as uses are: earlier ones are of a deleted secret */
 	tarx_keys_row_set(secret, SECRET_CREATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	return tarx_keys_table_insert(&tarx_keys_secrets, secret);
 }
 
 /*
- * Insert or update.  Under READ COMMITTED a row that the insertion meets, or
- * that is deleted while we wait for its lock, is seen in the next round; under
- * the stricter levels both are serialization failures.
+ * Update the secret, or insert it.  Somebody may insert it before we do, or
+ * delete it while we wait for its lock.  Under READ COMMITTED the next round sees
+ * that; under the stricter levels it is a serialization failure.
  */
 static void
 write_secret(TarxKeysRow *secret, const NewVersion *new)
@@ -196,9 +196,9 @@ write_secret(TarxKeysRow *secret, const NewVersion *new)
 }
 
 /*
- * Check what remains to be checked of set_secret()'s arguments, and write; the
- * value is wiped: argument is what it came in, what says the same in words.
- * Returns the version.
+ * Check the other arguments of set_secret(), and write the secret; returns the
+ * version.  The value is wiped.  An error about it has the name of its argument,
+ * and calls it what.
  */
 static int32
 set_secret(FunctionCallInfo fcinfo, TarxKeysRow *secret, const TarxKeysText *value,
@@ -212,7 +212,7 @@ set_secret(FunctionCallInfo fcinfo, TarxKeysRow *secret, const TarxKeysText *val
 		TarxKeysText given = tarx_keys_arg_utf8(fcinfo, 3, "description");
 
 		tarx_keys_check_description(&given, "description");
-		/* an empty one is none */
+		/* an empty one removes what there is */
 		if (given.len > 0)
 			new.description = PG_GETARG_TEXT_PP(3);
 	}
@@ -242,7 +242,8 @@ tarx_keys_set_secret(PG_FUNCTION_ARGS)
 
 /*
  * set_sealed_secret(project_id uuid, name text, sealed bytea, description text)
- * returns integer: the same with the value in a box for project and name
+ * returns integer: set_secret() with the value in a box that is bound to project
+ * and name
  */
 Datum
 tarx_keys_set_sealed_secret(PG_FUNCTION_ARGS)
@@ -259,8 +260,8 @@ tarx_keys_set_sealed_secret(PG_FUNCTION_ARGS)
 }
 
 /*
- * The value of a version that is kept, as UTF-8; TK011 if it is not.  current is
- * the row of the current one.
+ * The value of a version, as UTF-8; TK011 if the version is not kept.  current is
+ * the row of the current version.
  */
 static TarxKeysText
 open_version(const TarxKeysRow *current, int32 version)
@@ -286,7 +287,7 @@ open_version(const TarxKeysRow *current, int32 version)
 
 /*
  * restore_secret(project_id uuid, name text, version integer) returns integer:
- * an old value, bound to the next version
+ * seals the value of a version again, as the next version
  */
 Datum
 tarx_keys_restore_secret(PG_FUNCTION_ARGS)
@@ -307,7 +308,7 @@ tarx_keys_restore_secret(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(version_of(&secret));
 }
 
-/* delete_secret(project_id uuid, name text): its older versions go with it */
+/* delete_secret(project_id uuid, name text); the foreign key deletes older versions */
 Datum
 tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 {

@@ -2,13 +2,13 @@
  * provider_requests.c
  *	  What to send to a provider: models_request() and chat_request_base().
  *
- * The host is the one that the key was bound to when it was added.  All that
- * the provider's row adds is a path behind that base URL, which table
- * constraints keep below it, and headers.
+ * A request goes to the base URL that the key was bound to when it was added.
+ * The provider's row adds only headers and a path, and constraints of the table
+ * keep the path below the base URL.
  *
- * The headers are made by a query with a filler of the key's length in the
- * key's place; the key goes only into our own copy of the result.  So there is
- * one copy to wipe, and none in what built it.
+ * A query makes the headers, with a filler in place of the key that is as long.
+ * The key is then written into our own copy of the result.  So that is the only
+ * copy to wipe.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -84,7 +84,7 @@ text_column_or_null(int n)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* Have the provider's row of an opened key in SPI_tuptable. */
+/* Fetch the row of the key's provider into SPI_tuptable. */
 static void
 fetch_provider(const TarxKeysOpenKey *key)
 {
@@ -99,7 +99,7 @@ fetch_provider(const TarxKeysOpenKey *key)
 				 errhint("Add its row to tarx_keys.providers again, or resolve the key and call the provider as it documents.")));
 }
 
-/* The headers with the key in the place that was left for it */
+/* The headers with the key in place of its filler */
 static Headers
 make_headers(const TarxKeysOpenKey *key)
 {
@@ -118,7 +118,7 @@ make_headers(const TarxKeysOpenKey *key)
 	return headers;
 }
 
-/* A path below the key's base URL, whose own slashes at its end go */
+/* The URL of a path below the key's base URL, without the slashes at the end of that */
 static Datum
 url_below(const TarxKeysOpenKey *key, const char *path)
 {
@@ -158,7 +158,7 @@ put_request(ReturnSetInfo *info, Datum url, const Headers * headers)
 	tuplestore_putvalues(info->setResult, info->setDesc, values, nulls);
 }
 
-/* What calls name comes first. */
+/* Deployments come first, if the provider has them: calls name them, and not models. */
 static void
 put_requests(const TarxKeysOpenKey *key, void *arg)
 {
@@ -182,7 +182,7 @@ Datum
 tarx_keys_models_request(PG_FUNCTION_ARGS)
 {
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_models_request);
-	/* two rows at most, so that none goes to a file */
+	/* there are two rows at most, and they must not go to a file */
 	(void) tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_requests);
 	tarx_keys_use_key(fcinfo, put_requests, fcinfo->resultinfo);
 	return (Datum) 0;
@@ -213,7 +213,7 @@ form_chat_base(const TarxKeysOpenKey *key, void *arg)
 
 /*
  * chat_request_base(project_id uuid, key_id uuid) returns (base_url text,
- * headers jsonb)
+ * headers jsonb): see sql/52_provider_requests.sql
  */
 Datum
 tarx_keys_chat_request_base(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * providers.c
- *	  What the catalogue of providers says of a key that is added.
+ *	  What the catalogue of providers says about a key that is being added.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -69,7 +69,7 @@ fail_unknown_provider(void)
 			 errhint("Known providers: %s.", list != NULL ? list : "none")));
 }
 
-/* The provider's row; 22023, which names those that there are, if it is unknown */
+/* The provider's row; 22023 if it is unknown, with a hint that names the known ones */
 TarxKeysProvider
 tarx_keys_fetch_provider(text *slug)
 {
@@ -111,8 +111,8 @@ check_host_suffix(const TarxKeysProvider *provider, const char *host)
 }
 
 /*
- * Argument n, the base URL, checked for this provider: canonical, or NULL if
- * there is none and the provider needs none.
+ * Argument n, the base URL, in canonical form, if this provider accepts it.  NULL
+ * if it is NULL and the provider needs none.
  */
 text *
 tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, const TarxKeysProvider *provider)

@@ -1,10 +1,10 @@
 /*
  * resolve_llm_keys.c
- *	  Resolves project LLM keys: the one way to a key's value.
+ *	  Resolves project LLM keys: the only way to a key's value.
  *
- * A value is opened only into the result of a resolve call, after its row was
- * authenticated.  Every copy that is made in between is wiped, whatever happens.
- * Nothing is written to a table, so that it runs on a standby.
+ * A value is opened only for the result of a resolve call, after its row was
+ * authenticated.  Every other copy is wiped, also after an error.  Nothing is
+ * written to a table, so resolve calls run on a standby.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -31,8 +31,8 @@ typedef struct Resolve
 	bool		by_agent;
 	const uint8 *recipient;		/* the public key to seal to; NULL for a value
 								 * in clear */
-	TarxKeysKeyUse use;			/* makes something else of the key; NULL for a
-								 * row */
+	TarxKeysKeyUse use;			/* makes another result of the key; NULL for
+								 * the usual row */
 	void	   *use_arg;
 	Datum		row;
 } Resolve;
@@ -72,10 +72,10 @@ is_deleted(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t
 }
 
 /*
- * Fetch the row of a key that the snapshot has.  TK001 or TK002 if there is
- * none.  A tombstone outweighs a row: that row came back from somewhere.
- * *exists, if not NULL, becomes true as soon as the key is known to exist, or to
- * have existed.
+ * Fetch the row of a key, as the snapshot has it.  TK002 if the key was deleted,
+ * TK001 if there is none.  A tombstone counts more than a row, because such a row
+ * came back from somewhere, a backup say.  If exists is not NULL, *exists becomes
+ * true as soon as the key is known to exist or to have existed.
  */
 static void
 fetch_key(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t *key_id,
@@ -95,9 +95,10 @@ fetch_key(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t 
 }
 
 /*
- * Fetch the key of a call, or of its agent.  One snapshot for all look-ups,
- * taken when all tables are locked: with two, a rotation that commits in
- * between would leave an agent without a key that has had one all the time.
+ * Fetch the key that a call names, or that its agent refers to.  All look-ups use
+ * one snapshot, which is taken when all tables are locked.  If they used two, a
+ * transaction that repoints the agent and deletes its old key could commit in
+ * between.  The agent would then seem to have no key, though it always had one.
  */
 static void
 fetch_called(TarxKeysCall *call, bool by_agent, TarxKeysRow *row)
@@ -120,7 +121,7 @@ fetch_called(TarxKeysCall *call, bool by_agent, TarxKeysRow *row)
  * Results
  */
 
-/* The shapes of a resolve call's row, made once in a session. */
+/* The descriptor of a resolve call's row, made once in a session */
 static TupleDesc
 resolved_desc(bool sealed)
 {
@@ -146,7 +147,7 @@ resolved_desc(bool sealed)
 	return *desc;
 }
 
-/* The result row, in the caller's memory; the value is wiped. */
+/* The result row, in this memory context; the value is wiped. */
 static HeapTuple
 form_resolved(const uint8 *recipient, const TarxKeysRow *key, const TarxKeysText *value,
 			  MemoryContext context)
@@ -186,8 +187,8 @@ use_opened(const Resolve *resolve, const TarxKeysRow *key, const TarxKeysText *v
  */
 
 /*
- * Resolve a key, or an agent's key, of a project.  In memory of its own, so
- * that what is left of it does not pile up with the caller.
+ * Resolve a key, or an agent's key, of a project.  It works in a memory context
+ * of its own, so what it leaves does not pile up in the caller's.
  */
 static void
 run_resolve(TarxKeysCall *call, void *arg)
@@ -212,7 +213,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 	MemoryContextDelete(work);
 }
 
-/* With the arguments (project_id uuid, key_id uuid) or (project_id uuid, agent_id uuid) */
+/* Run a call with the arguments (project_id uuid, key_id uuid), or agent_id as the second. */
 static void
 call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 {
@@ -248,7 +249,7 @@ tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(resolve_row(fcinfo, false, false));
 }
 
-/* resolve_agent_key(project_id uuid, agent_id uuid): the same by the agent's key */
+/* resolve_agent_key(project_id uuid, agent_id uuid): resolve_key() for the agent's key */
 Datum
 tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
@@ -271,9 +272,9 @@ tarx_keys_resolve_agent_key_sealed(PG_FUNCTION_ARGS)
 }
 
 /*
- * A resolve call with the arguments (project_id uuid, key_id uuid) that makes
- * something else of the key than a row.  It does so in an SPI connection, and
- * if that fails, the call has failed.
+ * Run a resolve call with the arguments (project_id uuid, key_id uuid) that makes
+ * another result of the key.  use runs in an SPI connection; if it fails, the
+ * call is refused.
  */
 void
 tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg)
@@ -287,7 +288,7 @@ tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg)
  * Helpers of the SQL functions
  */
 
-/* require_key(project_id uuid, key_id uuid): TK001 or TK002 unless it can be used */
+/* require_key(project_id uuid, key_id uuid): TK001 or TK002 unless the project has it */
 Datum
 tarx_keys_require_key(PG_FUNCTION_ARGS)
 {

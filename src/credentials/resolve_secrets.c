@@ -2,8 +2,8 @@
  * resolve_secrets.c
  *	  Resolves the named secrets of projects.
  *
- * Values never go to disk from here: the rows of resolve_secrets() have a
- * store of their own that does not spill.  Nothing is locked or written.
+ * Values never go to disk from here: resolve_secrets() keeps its rows in a store
+ * that does not spill.  No row is locked, and nothing is written.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -54,7 +54,7 @@ fail_not_found(TarxKeysTextList *names)
 	tarx_keys_fail_secrets_not_found(tarx_keys_texts_quoted(names, append_name), names->count);
 }
 
-/* TK011 for one */
+/* TK011 for one name */
 void
 tarx_keys_fail_secret_name(text *name)
 {
@@ -64,7 +64,7 @@ tarx_keys_fail_secret_name(text *name)
 	fail_not_found(&list);
 }
 
-/* TK004.  Of a name that none of our functions accepts nothing is shown. */
+/* TK004.  A name that none of our functions accepts is not shown. */
 pg_noreturn static void
 fail_integrity(TarxKeysSpan name)
 {
@@ -73,7 +73,7 @@ fail_integrity(TarxKeysSpan name)
 	tarx_keys_fail_secret_integrity(valid ? pnstrdup(name.data, name.len) : "?");
 }
 
-/* A name that may be shown from here on; an error if it is NULL or none. */
+/* Argument n as a secret's name, which may be shown; an error if it is NULL or not one. */
 text *
 tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n)
 {
@@ -120,7 +120,7 @@ names_argument(FunctionCallInfo fcinfo, int n)
  * Finding and opening
  */
 
-/* TK011 unless the rows in SPI_tuptable, which are sorted as well, have all the names. */
+/* TK011 unless all of the names were found.  Both lists are sorted. */
 static void
 check_all_found(const TarxKeysTextList *names, const TarxKeysResolvedSecrets *found)
 {
@@ -135,7 +135,7 @@ check_all_found(const TarxKeysTextList *names, const TarxKeysResolvedSecrets *fo
 		else
 		{
 			tarx_keys_texts_add(&missing, names->items[i].text);
-			/* as messages name them in the order in which the caller did */
+			/* messages list names in the caller's order */
 			missing.items[missing.count - 1].place = names->items[i].place;
 		}
 	}
@@ -194,9 +194,9 @@ open_row(TarxKeysResolvedSecrets *found, uint64 n)
 }
 
 /*
- * Find and open secrets of the project as they are by now: those that are
- * named, which must all exist, or all there are.  In an SPI connection; all
- * are opened before the caller makes the first copy.
+ * Find and open secrets of the project, with a new snapshot and in an SPI
+ * connection: those that are named, which must all exist, or all of the project.
+ * All are opened before the caller makes the first copy.
  */
 static void
 run_resolve(TarxKeysCall *call, void *arg)
@@ -216,7 +216,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 		tarx_keys_call_object(call, &found->ids[i], true);
 		open_row(found, i);
 	}
-	/* only now: long ciphertexts have been fetched from where they are stored */
+	/* not earlier: to open a row may fetch a long ciphertext by it */
 	UnregisterSnapshot(snapshot);
 	call->objects = found->ids;
 	call->nobjects = found->count;
@@ -235,6 +235,7 @@ tarx_keys_resolve_project_secrets(const pg_uuid_t *project_id, TarxKeysResolvedS
 	tarx_keys_run_call(&call, run_resolve, found);
 }
 
+/* Wipe the values that were found. */
 void
 tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found)
 {
@@ -301,7 +302,7 @@ describe_sealed_secrets(void)
 	return desc;
 }
 
-/* The store forms a row in its own memory; values and the copies it is formed of are wiped. */
+/* Copy the rows to the store.  The values, and the copies on the way, are wiped. */
 static void
 put_rows(Tuplestorestate *store, TupleDesc desc, const TarxKeysResolvedSecrets *found)
 {
@@ -324,12 +325,12 @@ put_rows(Tuplestorestate *store, TupleDesc desc, const TarxKeysResolvedSecrets *
 	MemoryContextSwitchTo(old);
 }
 
-/* Several secrets, or all of a project, to a store; in clear if recipient is NULL */
+/* Resolve several secrets, or all of a project, to a store; in clear if recipient is NULL. */
 static void
 resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestate *store)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	TarxKeysTextList names = {NULL, 0, 0};
+	TarxKeysTextList names;
 	TarxKeysResolvedSecrets found = {.recipient = recipient};
 
 	if (!PG_ARGISNULL(1))
@@ -348,7 +349,7 @@ Datum
 tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secrets);
-	/* work_mem does not count here: a store that exceeds it goes to a file */
+	/* no limit like work_mem: a store that exceeds its limit goes to a file */
 	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
 	return (Datum) 0;
 }

@@ -1,10 +1,11 @@
 /*
  * sealed_boxes.c
- *	  What the sealed forms of our calls take and give instead of a value.
+ *	  What the sealed forms of our calls take and return instead of a value.
  *
- * In: a box to the public key that sealing_public_key() publishes, bound to
- * what the call is for.  Out: a box to the caller's own public key.  Either
- * way no statement, row or message outside of this process has the value.
+ * They take a box that is sealed to the public key of sealing_public_key(), and
+ * bound to what the call is for.  They return a box that is sealed to the
+ * caller's own public key.  Either way no statement, row or message outside this
+ * process has the value.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -39,7 +40,7 @@ tarx_keys_sealing_public_key(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
-/* One error whatever is wrong, so that nobody learns from it what a box has. */
+/* One error, whatever is wrong: it must not tell what a box has. */
 pg_noreturn static void
 fail_box(void)
 {
@@ -65,8 +66,8 @@ tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n, const TarxKeysBinding *head
 	tarx_keys_require_arg(fcinfo, n, "sealed");
 
 	/*
-	 * no value is longer than a secret, and nothing is copied before that is
-	 * known
+	 * No value is longer than a secret may be.  The length is checked before
+	 * anything is copied.
 	 */
 	if (toast_raw_datum_size(PG_GETARG_DATUM(n)) - VARHDRSZ >
 		tarx_keys_sealed_box_len(header, TARX_KEYS_SECRET_MAX_BYTES) ||
@@ -79,7 +80,7 @@ tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n, const TarxKeysBinding *head
 	return payload;
 }
 
-/* Argument n as a public key to seal to; an error if it is NULL or none. */
+/* Argument n as a public key to seal to; an error if it is NULL or not one. */
 const uint8 *
 tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n)
 {
@@ -127,8 +128,8 @@ in_clear(const TarxKeysText *value, TarxKeysSecret **copy)
 }
 
 /*
- * What a result row is formed of: the value sealed to the recipient, or in
- * clear if that is NULL.  The value is wiped; the caller wipes *copy.
+ * A value as a column of the result: sealed to the recipient, or in clear if that
+ * is NULL.  The value is wiped; the caller wipes *copy.
  */
 Datum
 tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,

@@ -21,13 +21,13 @@ PG_FUNCTION_INFO_V1(tarx_keys_template_references);
 #define TEMPLATE_MAX_BYTES	(1024 * 1024)
 #define RENDERED_MAX_BYTES	(64 * 1024 * 1024)
 
-/* Of a malformed reference only the beginning, without what could mislead */
+/* Append the beginning of a malformed reference, without characters that could mislead. */
 static void
 append_excerpt(StringInfo out, TarxKeysSpan reference)
 {
 	/*
-	 * all that the excerpt can need, in any encoding, with one character to
-	 * spare
+	 * As many bytes as the excerpt can need in any encoding, with one
+	 * character to spare.
 	 */
 	int			len = (int) Min(reference.len, 4 * (TARX_KEYS_EXCERPT_CHARS + 1));
 	int			whole = pg_mbcliplen(reference.data, (int) reference.len, len);
@@ -56,7 +56,7 @@ template_argument(FunctionCallInfo fcinfo, int n)
 	return tarx_keys_span(template);
 }
 
-/* The names that a template refers to, sorted, each once; an error if any is malformed. */
+/* The names that a template refers to, sorted, each once; an error if any reference is malformed */
 static TarxKeysTextList
 template_names(TarxKeysSpan template)
 {
@@ -110,8 +110,8 @@ expand(const TarxKeysToken *token, const TarxKeysResolvedSecrets *found)
 }
 
 /*
- * Put the values in.  The length is known before anything is allocated, so
- * that no reallocation leaves a copy behind, and values are not looked into.
+ * Put the values in.  The length is known before the result is allocated, because
+ * a reallocation would leave a copy behind.  References in values are not expanded.
  */
 static text *
 render(TarxKeysSpan template, const TarxKeysResolvedSecrets *found, MemoryContext context)

@@ -1,7 +1,7 @@
 /*
  * text_list.c
- *	  Lists of texts that a caller gave us: sorted, each once, and back in the
- *	  order in which they occurred.
+ *	  Lists of texts that a caller gave us.  They can be sorted, each text once,
+ *	  and put back into the order in which they occurred.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -13,13 +13,14 @@
 
 #include "credentials/credentials.h"
 
-/* What a text has, where it is */
+/* The bytes of a text, which are not copied */
 TarxKeysSpan
 tarx_keys_span(text *value)
 {
 	return (TarxKeysSpan) {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 }
 
+/* Append a text.  Its bytes are not copied. */
 void
 tarx_keys_texts_add(TarxKeysTextList *list, TarxKeysSpan text)
 {
@@ -93,7 +94,10 @@ tarx_keys_texts_sort_by_place(TarxKeysTextList *list)
 	qsort(list->items, list->count, sizeof(TarxKeysListed), compare_places);
 }
 
-/* For a message: each as far as it may be shown, in quotes, in order of occurrence */
+/*
+ * The texts for a message, in quotes and in order of occurrence.  append appends
+ * what may be shown of one.
+ */
 char *
 tarx_keys_texts_quoted(TarxKeysTextList *list, void (*append) (StringInfo out, TarxKeysSpan text))
 {
@@ -110,7 +114,7 @@ tarx_keys_texts_quoted(TarxKeysTextList *list, void (*append) (StringInfo out, T
 	return quoted.data;
 }
 
-/* As text[], in the database's encoding, in which they came */
+/* The texts as text[]; they are in the database's encoding. */
 Datum
 tarx_keys_texts_array(const TarxKeysTextList *list)
 {

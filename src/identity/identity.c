@@ -2,18 +2,18 @@
  * identity.c
  *	  Who acts in this transaction, and in which project.
  *
- * The acting user and the active project are PGC_INTERNAL settings: only C
- * code sets them, they end with the transaction or ROLLBACK TO, and no SET,
- * ALTER ROLE or connection option reaches them.  Parallel workers do not have
- * them, so every function that asks is PARALLEL RESTRICTED at most.
+ * The acting user and the active project are PGC_INTERNAL settings.  Only C code
+ * sets them: no SET, ALTER ROLE or connection option can.  They end with the
+ * transaction or with ROLLBACK TO.  Parallel workers do not have them, so a
+ * function that reads them must not be PARALLEL SAFE.
  *
- * A project that is entered is active until the calling SQL function returns:
- * a GUC_ACTION_SAVE setting ends with the function, whose own SET search_path
- * gives it a settings level.  Row security for the owner compares each row's
- * project with the active one, so a function that forgot to enter a project
- * reaches no rows at all.
+ * A function that enters a project makes it the active one until it returns.
+ * It has a SET clause for search_path, and so a settings level of its own; a
+ * setting of GUC_ACTION_SAVE ends with that level.  The owner's policies compare
+ * each row's project with the active one.  So a function that forgets to enter
+ * a project reaches no rows at all.
  *
- * What the acting user may do is decided in src/access.
+ * src/access decides what the acting user may do.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -53,7 +53,7 @@ static bool read_only = false;
 static bool maintenance = false;
 static bool rotation = false;
 
-/* Advances whenever one of the settings may have changed. */
+/* Goes up whenever one of the settings may have changed */
 static uint64 identity_count = 0;
 
 static void
@@ -79,7 +79,7 @@ define_internal_bool(const char *name, const char *description, bool *variable)
 							 NULL, NULL, NULL);
 }
 
-/* Define the settings that hold the identity, and close our prefix to others. */
+/* Define the settings that hold the identity, and reserve our prefix. */
 void
 tarx_keys_identity_init(void)
 {
@@ -129,7 +129,10 @@ tarx_keys_active_project(void)
 	return DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(active_project)));
 }
 
-/* The projects that the acting user's platform key is narrowed to, as uuid[]; false if it is not */
+/*
+ * The projects that the acting user's platform key is narrowed to, as uuid[];
+ * false if it is not narrowed to any
+ */
 bool
 tarx_keys_allowed_projects(Datum *projects)
 {
@@ -140,7 +143,7 @@ tarx_keys_allowed_projects(Datum *projects)
 	return true;
 }
 
-/* Is the acting user less than the user's membership would allow? */
+/* Does the acting user's platform key allow less than the user's memberships? */
 bool
 tarx_keys_identity_is_narrowed(void)
 {
@@ -164,7 +167,7 @@ tarx_keys_identity_expires(TimestampTz *when)
 	return true;
 }
 
-/* Does the acting user's platform key admit the project? */
+/* Does the acting user's platform key admit the project?  True without a key. */
 bool
 tarx_keys_identity_admits(const pg_uuid_t *project_id)
 {
@@ -184,7 +187,7 @@ tarx_keys_identity_admits(const pg_uuid_t *project_id)
 	return false;
 }
 
-/* Another number whenever the identity may have changed */
+/* A number that changes whenever the identity may have changed */
 uint64
 tarx_keys_identity_count(void)
 {
@@ -200,14 +203,17 @@ tarx_keys_acting_user(void)
 	return acting_user;
 }
 
-/* The same for those that do not ask for one */
+/* The acting user's id, or NULL if there is none */
 const char *
 tarx_keys_acting_user_or_null(void)
 {
 	return has_acting_user() ? acting_user : NULL;
 }
 
-/* For whatever changes something: TK007, or 42501 for a key that may only list. */
+/*
+ * For calls that change something: TK007 without an acting user, 42501 if the
+ * user's platform key may only list
+ */
 void
 tarx_keys_require_manager(void)
 {
@@ -219,7 +225,7 @@ tarx_keys_require_manager(void)
 				 errhint("Log in with a platform key that was not created read-only.")));
 }
 
-/* Denied if another project is active. */
+/* 42501 if another project is active */
 void
 tarx_keys_check_project(const pg_uuid_t *project_id)
 {
@@ -231,7 +237,7 @@ tarx_keys_check_project(const pg_uuid_t *project_id)
 
 /*
  * Make the project the active one until the calling SQL function returns;
- * denied if another one is active.
+ * 42501 if another one is active
  */
 void
 tarx_keys_enter_project(const pg_uuid_t *project_id)
@@ -242,8 +248,8 @@ tarx_keys_enter_project(const pg_uuid_t *project_id)
 }
 
 /*
- * Make this the identity of the transaction, or of what remains of the
- * savepoint, without an active project yet.
+ * Make this the identity until the transaction ends, or until ROLLBACK TO an
+ * earlier savepoint.  There is no active project yet.
  */
 void
 tarx_keys_set_identity(const TarxKeysIdentity *identity)
@@ -270,6 +276,7 @@ tarx_keys_enter_maintenance_mode(void)
 	set_internal(MAINTENANCE, "on", GUC_ACTION_SAVE);
 }
 
+/* enter_maintenance(): see sql/10_identity.sql */
 Datum
 tarx_keys_enter_maintenance(PG_FUNCTION_ARGS)
 {
@@ -277,13 +284,17 @@ tarx_keys_enter_maintenance(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* in_maintenance() returns boolean */
 Datum
 tarx_keys_in_maintenance(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(maintenance);
 }
 
-/* Let the calling SQL function read and change the rows of all projects until it returns. */
+/*
+ * enter_rotation(): lets the calling SQL function read the rows of all projects,
+ * and change sealed ones, until it returns
+ */
 Datum
 tarx_keys_enter_rotation(PG_FUNCTION_ARGS)
 {
@@ -292,13 +303,14 @@ tarx_keys_enter_rotation(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* in_rotation() returns boolean */
 Datum
 tarx_keys_in_rotation(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(rotation);
 }
 
-/* require_maintenance() returns boolean: true, or 42501 */
+/* require_maintenance() returns boolean: true, or 42501 outside maintenance */
 Datum
 tarx_keys_require_maintenance(PG_FUNCTION_ARGS)
 {
@@ -317,6 +329,7 @@ tarx_keys_acting_user_id(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(tarx_keys_acting_user()));
 }
 
+/* current_user_id() returns text: NULL if there is none */
 Datum
 tarx_keys_current_user_id(PG_FUNCTION_ARGS)
 {
@@ -325,6 +338,7 @@ tarx_keys_current_user_id(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(acting_user));
 }
 
+/* current_project_id() returns uuid: NULL if there is none */
 Datum
 tarx_keys_current_project_id(PG_FUNCTION_ARGS)
 {

@@ -13,9 +13,9 @@ typedef struct TarxKeysIdentity
 {
 	const char *user_id;
 	const pg_uuid_t *project_id;	/* the active project, or NULL */
-	bool		proven;			/* by a platform key, not asserted by a
-								 * backend */
-	bool		read_only;		/* may only list */
+	bool		proven;			/* login() proved the user; otherwise act_as()
+								 * asserted it */
+	bool		read_only;		/* the platform key may only list */
 	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
 	const char *expires_at;		/* a TimestampTz as a number, or '' for never */
 } TarxKeysIdentity;

@@ -81,44 +81,57 @@ tarx_keys_key_command_signals(void)
 	pqsignal(SIGQUIT, handle_sigquit);
 }
 
+/* Our signals wait until handle_sigquit() knows whom it has to kill. */
+static int
+spawn_shell(KeyCommand *command, const char *line,
+			const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attributes)
+{
+	char	   *argv[] = {"sh", "-c", unconstify(char *, line), NULL};
+	sigset_t	all;
+	sigset_t	saved;
+	pid_t		pid;
+	int			error;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &saved);
+	error = posix_spawn(&pid, "/bin/sh", actions, attributes, argv, environ);
+	if (error == 0)
+	{
+		command->pid = pid;
+		if (IsUnderPostmaster)
+			group_in_worker = pid;
+	}
+	sigprocmask(SIG_SETMASK, &saved, NULL);
+	return error;
+}
+
 /*
  * Start a shell whose standard output is "output", and whose signals are as if
  * no server had changed them.  Returns an errno, 0 if all is well.
- *
- * Ours wait meanwhile, until handle_sigquit() knows whom it has to kill.
  */
 static int
-spawn_shell(KeyCommand *command, const char *line, int output)
+start_shell(KeyCommand *command, const char *line, int output)
 {
-	char	   *argv[] = {"sh", "-c", unconstify(char *, line), NULL};
 	short		flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 	posix_spawnattr_t attributes;
 	posix_spawn_file_actions_t actions;
 	sigset_t	all;
 	sigset_t	none;
-	sigset_t	saved;
 	int			error;
 
 	sigfillset(&all);
 	sigemptyset(&none);
 	if (IsUnderPostmaster)
-		flags |= POSIX_SPAWN_SETPGROUP; /* the group is 0, a new one */
+		flags |= POSIX_SPAWN_SETPGROUP; /* the default group is a new one */
 	(void) posix_spawnattr_init(&attributes);
 	(void) posix_spawnattr_setflags(&attributes, flags);
 	(void) posix_spawnattr_setsigdefault(&attributes, &all);
 	(void) posix_spawnattr_setsigmask(&attributes, &none);
 	(void) posix_spawn_file_actions_init(&actions);
 	error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-
-	sigprocmask(SIG_SETMASK, &all, &saved);
 	if (error == 0)
-		error = posix_spawn(&command->pid, "/bin/sh", &actions, &attributes, argv, environ);
-	if (error != 0)
-		command->pid = 0;
-	else if (IsUnderPostmaster)
-		group_in_worker = command->pid;
-	sigprocmask(SIG_SETMASK, &saved, NULL);
-
+		error = spawn_shell(command, line, &actions, &attributes);
 	(void) posix_spawn_file_actions_destroy(&actions);
 	(void) posix_spawnattr_destroy(&attributes);
 	return error;
@@ -133,6 +146,7 @@ static TarxKeysKeyringProblem
 start_command(KeyCommand *command, const char *line)
 {
 	int			ends[2];
+	int			error;
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 	{
@@ -141,10 +155,11 @@ start_command(KeyCommand *command, const char *line)
 		return TARX_KEYS_KEYRING_COMMAND_FAILED;
 	}
 	command->output = ends[0];
-	errno = spawn_shell(command, line, ends[1]);
+	error = start_shell(command, line, ends[1]);
 	close(ends[1]);
-	if (command->pid == 0)
+	if (error != 0)
 	{
+		errno = error;
 		ereport(LOG,
 				(errmsg("tarx_keys: could not start the master key command: %m")));
 		return TARX_KEYS_KEYRING_COMMAND_FAILED;
@@ -286,9 +301,10 @@ give_up_command(int code pg_attribute_unused(), Datum arg)
 TarxKeysKeyringProblem
 tarx_keys_key_command_read(const char *command, char *text, size_t size, size_t *len)
 {
-	KeyCommand	running = {0, -1, text, size, 0};
+	KeyCommand	running = {.output = -1, .size = size};
 	TarxKeysKeyringProblem problem;
 
+	running.text = text;
 	/* the cleanup is for errors, and for the exit when the postmaster died */
 	PG_ENSURE_ERROR_CLEANUP(give_up_command, PointerGetDatum(&running));
 	{

@@ -23,15 +23,12 @@ extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText 
 extern TarxKeysRowState tarx_keys_check_envelope(const TarxKeysBinding *binding, bytea *envelope);
 extern TarxKeysRowState tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope,
 										   TarxKeysText *value);
-extern bool tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope,
-								TarxKeysText *value);
 extern bool tarx_keys_master_key_is_missing(bytea *envelope);
 extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8,
 						   TarxKeysText *value);
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
 extern TarxKeysRowState tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp);
-extern bool tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp);
 
 extern void tarx_keys_active_public_key(uint8 *public_key);
 extern bool tarx_keys_open_box(bytea *box, TarxKeysText *payload);

@@ -87,20 +87,6 @@ fail_without_master_key(bytea *envelope)
 }
 
 /*
- * The same, but TK005 or TK006 if the master key is missing.  False if the
- * envelope, or anything it is bound to, is not what was sealed.
- */
-bool
-tarx_keys_open_utf8(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
-{
-	TarxKeysRowState state = tarx_keys_try_open(binding, envelope, value);
-
-	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
-		fail_without_master_key(envelope);
-	return state == TARX_KEYS_ROW_OK;
-}
-
-/*
  * Does the keyring lack the master key that an envelope names?  For those to
  * whom that is no error.  TK005 without a keyring.
  */
@@ -121,11 +107,20 @@ tarx_keys_master_key_is_missing(bytea *envelope)
 	return false;
 }
 
-/* The same with the value in the database's encoding, unless as_utf8 */
+/*
+ * Open an envelope: the value as a registered secret that the caller wipes, in
+ * UTF-8 or in the database's encoding.  False if the envelope, or anything that
+ * it is bound to, is not what was sealed.  TK005 or TK006 if the master key is
+ * missing.
+ */
 bool
 tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8, TarxKeysText *value)
 {
-	if (!tarx_keys_open_utf8(binding, envelope, value))
+	TarxKeysRowState state = tarx_keys_try_open(binding, envelope, value);
+
+	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
+		fail_without_master_key(envelope);
+	if (state != TARX_KEYS_ROW_OK)
 		return false;
 	if (!as_utf8)
 		*value = tarx_keys_secret_from_utf8(*value);
@@ -166,25 +161,6 @@ tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp)
 	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
 	sodium_memzero(&master, sizeof(master));
 	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
-}
-
-/* The same for login(), which does not tell why: only the server log does. */
-bool
-tarx_keys_stamp_is_valid(const TarxKeysBinding *binding, bytea *stamp)
-{
-	TarxKeysRowState state = tarx_keys_check_stamp(binding, stamp);
-
-	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
-	{
-		char		hex[TARX_KEYS_FINGERPRINT_HEX];
-
-		tarx_keys_fingerprint_hex(tarx_keys_stamp_fingerprint((const uint8 *) VARDATA_ANY(stamp),
-															  VARSIZE_ANY_EXHDR(stamp)), hex);
-		ereport(LOG_SERVER_ONLY,
-				(errmsg("tarx_keys: a stamp cannot be checked, because the master key with fingerprint %s is not in the keyring", hex),
-				 errhidestmt(true)));
-	}
-	return state == TARX_KEYS_ROW_OK;
 }
 
 /* The public key of the active master key.  TK005 without a keyring. */

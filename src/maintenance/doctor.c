@@ -3,7 +3,7 @@
  *	  What doctor() wants to know and SQL cannot see: the keyring's source and
  *	  state, the key file and the directories above it, versions.
  *
- * Looks at files by name and mode only; none is opened.
+ * It looks at names, owners and modes of files, and opens none.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -39,7 +39,7 @@ is_set(const char *setting)
 	return setting != NULL && setting[0] != '\0';
 }
 
-/* The file that is to be the keyring's, if there is one: by path, or NULL */
+/* The path of the key file, or NULL if the setting names none */
 static const char *
 key_file(void)
 {
@@ -90,8 +90,8 @@ tarx_keys_doctor_facts(PG_FUNCTION_ARGS)
 }
 
 /*
- * Can somebody else than the server's user and root put another file in this
- * directory's entry?  Not where the sticky bit keeps files to their owners.
+ * Can anybody but root and the server's user replace a file in this directory?
+ * Not if it has the sticky bit, which leaves that to the file's owner.
  */
 static bool
 is_open_to_others(const char *directory)
@@ -105,7 +105,7 @@ is_open_to_others(const char *directory)
 	return (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0;
 }
 
-/* Add to found the directories above path, which it shortens, that are open. */
+/* Add to found the directories above path that are open to others.  Shortens path. */
 static void
 find_open_directories(char *path, ArrayBuildState **found)
 {
@@ -121,8 +121,9 @@ find_open_directories(char *path, ArrayBuildState **found)
 }
 
 /*
- * doctor_open_directories() returns text[]: those above the key file, by the
- * name it has in the setting and by the one that symbolic links lead to.
+ * doctor_open_directories() returns text[]: the directories above the key file
+ * that are open to others.  It follows the path in the setting, and also the one
+ * that symbolic links lead to.
  */
 Datum
 tarx_keys_doctor_open_directories(PG_FUNCTION_ARGS)

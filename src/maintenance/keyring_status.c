@@ -1,6 +1,7 @@
 /*
  * keyring_status.c
- *	  Tells SQL which master keys there are and rows name, by fingerprint.
+ *	  Fingerprints for SQL: of the keys in the keyring, and of the key that a row
+ *	  names.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -41,8 +42,8 @@ tarx_keys_keyring_fingerprints(PG_FUNCTION_ARGS)
 }
 
 /*
- * fingerprint_of(sealed bytea) returns text: where an envelope or a stamp names
- * its master key, whatever stands there
+ * fingerprint_of(sealed bytea) returns text: the bytes of an envelope or a stamp
+ * that name its master key, whatever they are
  */
 Datum
 tarx_keys_fingerprint_of(PG_FUNCTION_ARGS)

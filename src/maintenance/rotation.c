@@ -1,7 +1,7 @@
 /*
  * rotation.c
- *	  Seals and stamps stored rows again, with the active master key; and tells
- *	  SQL which tables there are to rotate, and what they are made of.
+ *	  Seals and stamps stored rows again, with the active master key, and
+ *	  describes the sealed tables to SQL.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -15,7 +15,7 @@
 PG_FUNCTION_INFO_V1(tarx_keys_reseal);
 PG_FUNCTION_INFO_V1(tarx_keys_sealed_columns);
 
-/* The table that a call of reseal() is for; its columns are the arguments behind the first. */
+/* The table that a call of reseal() is for.  Its columns are the arguments after the first. */
 static const TarxKeysTable *
 table_of(FunctionCallInfo fcinfo)
 {
@@ -38,8 +38,8 @@ table_of(FunctionCallInfo fcinfo)
 
 /*
  * reseal(table_name text, VARIADIC columns "any") returns bytea: see
- * sql/77_rotation.sql.  Columns and not the row as a whole: to make that, the
- * server fetches and unpacks every column, however long.
+ * sql/77_rotation.sql.  It takes columns instead of a whole row, because the
+ * server makes a row by fetching and unpacking every column, however long.
  */
 Datum
 tarx_keys_reseal(PG_FUNCTION_ARGS)

@@ -1,9 +1,9 @@
 /*
  * verification.c
- *	  Whether stored rows are what was written, without telling their values.
+ *	  Checks whether stored rows are what was written, and shows no value.
  *
- * Rows are checked, but not opened.  Whatever one of them holds is the state of
- * that row alone: none can keep the others from being looked at.
+ * Rows are checked, but not opened.  Whatever a row holds, it decides about the
+ * state of that row only, and does not stop the check of the others.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -22,7 +22,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_row_states);
 
 #define ROWS_AT_ONCE	1000
 
-/* Where a table has what the result names; -1 where it has not */
+/* A check of a table.  columns: where it has project_id, id and name, or -1. */
 typedef struct StateScan
 {
 	const TarxKeysTable *table;
@@ -51,7 +51,7 @@ put_state(const StateScan *scan, const TarxKeysRow *row)
 	tuplestore_putvalues(scan->result->setResult, scan->result->setDesc, values, nulls);
 }
 
-/* Look at the next rows; false if there are none.  Each in memory of its own */
+/* Check the next rows; false if there are none.  work is reset after each row. */
 static bool
 put_states(const StateScan *scan, Portal cursor, MemoryContext work)
 {
@@ -75,7 +75,7 @@ put_states(const StateScan *scan, Portal cursor, MemoryContext work)
 	return rows > 0;
 }
 
-/* The query that the arguments ask for, and its parameters */
+/* The query that the arguments ask for; its parameters go to values. */
 static TarxKeysQuery *
 choose_query(FunctionCallInfo fcinfo, TarxKeysTable *table, Datum *values)
 {

@@ -7,14 +7,14 @@
  * public only if it is in a PUBLIC range and in no NOT_PUBLIC one.  The ranges
  * follow IANA's registries of special-purpose addresses.
  *
- * Whoever includes this defines IPV4_RANGE(kind, a, b, c, d, bits, use) with
- * the four bytes of the prefix, and IPV6_RANGE(kind, g1, g2, bits, use) with
- * its first two groups of 16 bits.  There is no guard against a second
- * inclusion, because another place may define them in another way.
+ * Whoever includes this file defines IPV4_RANGE(kind, a, b, c, d, bits, use) with
+ * the four bytes of the prefix, and IPV6_RANGE(kind, g1, g2, bits, use) with its
+ * first two groups of 16 bits.  There is no guard against a second inclusion,
+ * because another place may define these two in another way.
  *
- * examples/keys-and-secrets has a copy, so that it can be copied on its own:
- * after a change here run "test/lint/address_ranges --write".  That reads one
- * range from each line.
+ * examples/keys-and-secrets has a copy of its own, because people copy the
+ * example.  After a change here, run "test/lint/address_ranges --write", which
+ * reads one range from each line.
  */
 
 IPV4_RANGE(NOT_PUBLIC, 0, 0, 0, 0, 8, "this network")
@@ -35,14 +35,14 @@ IPV4_RANGE(NOT_PUBLIC, 224, 0, 0, 0, 4, "multicast")
 IPV4_RANGE(NOT_PUBLIC, 240, 0, 0, 0, 4, "reserved, broadcast")
 
 /*
- * Outside of this are loopback, unspecified, unique local, link-local,
- * site-local, multicast, IPv4-mapped and -compatible, and both NAT64 prefixes.
+ * This leaves out loopback, unspecified, unique local, link-local, site-local,
+ * multicast, IPv4-mapped and -compatible addresses, and both NAT64 prefixes.
  */
 IPV6_RANGE(PUBLIC, 0x2000, 0x0000, 3, "global unicast")
 
 /*
- * A Teredo or 6to4 address holds an IPv4 address.  That need not be looked at:
- * nobody needs these to reach a public host.
+ * A Teredo or 6to4 address contains an IPv4 address, which may be private.  Nobody
+ * needs such an address to reach a public host, so all of them are refused.
  */
 IPV6_RANGE(NOT_PUBLIC, 0x2001, 0x0000, 23, "protocol assignments, Teredo")
 IPV6_RANGE(NOT_PUBLIC, 0x2001, 0x0db8, 32, "documentation")

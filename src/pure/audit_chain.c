@@ -1,15 +1,18 @@
 /*
  * audit_chain.c
- *	  The chains of the audit log: how a row hangs on the one before it.
+ *	  The chains of the audit log: each row depends on the row before it.
  *
- * A row's stamp is a MAC, with the key of its chain, over the row (as an
- * envelope's AAD has fields, see envelope.c) and the stamp of the row before it
- * as the last field.  A project has several chains, in lanes: row seq belongs
- * to lane (seq - 1) % LANES, from 0, and follows row seq - LANES.
+ * A row's stamp is a MAC with the chain's key.  It covers the fields of the row,
+ * put together like the AAD of an envelope (see envelope.c), and then the stamp
+ * of the row before it as one more field.
  *
- * With its ends and its key, which are sealed elsewhere, rows can be missing
- * neither in the middle of a chain nor at its ends, nor be changed, moved or
- * added.
+ * A project has several chains, called lanes and counted from 0.  Row seq belongs
+ * to lane (seq - 1) % TARX_KEYS_AUDIT_LANES and follows row
+ * seq - TARX_KEYS_AUDIT_LANES.
+ *
+ * The key and the ends of a chain are sealed elsewhere.  Whoever has them can
+ * tell whether a row is missing, at the ends too, and whether a row was changed,
+ * moved or added.
  *
  * Threat: an attacker may write any bytes into any row, but has no key.
  */
@@ -18,14 +21,17 @@
 #include <sodium.h>
 #include <string.h>
 
-/* Unsigned, because numbers come from rows that anybody may have written. */
+/*
+ * The number that is so many rows later in the same lane.  Rows hold whatever
+ * somebody wrote into them, so this wraps around instead of overflowing.
+ */
 static int64_t
 step(int64_t seq, int64_t rows)
 {
 	return (int64_t) ((uint64_t) seq + (uint64_t) (rows * TARX_KEYS_AUDIT_LANES));
 }
 
-/* The ends of a chain without rows */
+/* Set the ends of a chain that has no rows yet. */
 void
 tarx_keys_chain_start(TarxKeysChainEnds *ends, int lane)
 {
@@ -34,7 +40,7 @@ tarx_keys_chain_start(TarxKeysChainEnds *ends, int lane)
 	ends->last_seq = step(ends->first_seq, -1);
 }
 
-/* The row that follows row seq in its chain */
+/* The number of the row that follows row seq in its chain. */
 int64_t
 tarx_keys_chain_next(int64_t seq)
 {
@@ -42,9 +48,9 @@ tarx_keys_chain_next(int64_t seq)
 }
 
 /*
- * Make the stamp of a row, which may have the place of the previous stamp.
- * The row gets the previous stamp as a further field.  False, and nothing
- * written, if the row is too long.
+ * Make the stamp of a row.  row has the row's fields; the previous stamp is added
+ * to it, so it serves only once.  stamp and previous may be the same memory.
+ * Returns false, and leaves stamp as it is, if the row is too long to be bound.
  */
 bool
 tarx_keys_chain_stamp(uint8_t *stamp, const uint8_t *key, const uint8_t *previous,
@@ -57,63 +63,77 @@ tarx_keys_chain_stamp(uint8_t *stamp, const uint8_t *key, const uint8_t *previou
 	return true;
 }
 
-/* Begin to follow a chain from its first row. */
+/* Start to follow a chain.  The ends must outlive the walk. */
 void
 tarx_keys_chain_walk_begin(TarxKeysChainWalk *walk, const TarxKeysChainEnds *ends)
 {
+	walk->ends = ends;
 	walk->seq = step(ends->first_seq, -1);
 	memcpy(walk->stamp, ends->first_stamp, TARX_KEYS_MAC_BYTES);
 }
 
 /*
- * Take the next row, which has this number and, in len bytes, this stamp; row
- * is what the stamp is over, or NULL if that cannot be.  If it is not the row
- * that was written, the walk stays where it is.
+ * Check the next row, by ascending number, and walk on to it.  seq is the row's
+ * number and stored, with len bytes, its stamp.  row has the row's fields, and
+ * serves only once; it is NULL if nothing of ours can have such fields.
+ *
+ * If this is not the row that was written there, the walk stays where it is.
  */
 TarxKeysChainBreak
 tarx_keys_chain_walk_row(TarxKeysChainWalk *walk, const uint8_t *key, int64_t seq,
 						 const uint8_t *stored, size_t len, TarxKeysBinding *row)
 {
 	uint8_t		right[TARX_KEYS_MAC_BYTES];
+	TarxKeysChainBreak why;
 
+	/* a caller that stops early must not accept rows behind the end either */
+	if (walk->seq >= walk->ends->last_seq)
+	{
+		why = tarx_keys_chain_walk_end(walk);
+		return why == TARX_KEYS_CHAIN_WHOLE ? TARX_KEYS_CHAIN_LONG : why;
+	}
 	if (seq != tarx_keys_chain_next(walk->seq))
 		return TARX_KEYS_CHAIN_MISSING;
 	if (len != TARX_KEYS_MAC_BYTES || row == NULL ||
 		!tarx_keys_chain_stamp(right, key, walk->stamp, row))
 		return TARX_KEYS_CHAIN_CHANGED;
-	if (sodium_memcmp(stored, right, TARX_KEYS_MAC_BYTES) != 0)
-		return TARX_KEYS_CHAIN_DISPLACED;
-	walk->seq = seq;
-	memcpy(walk->stamp, right, TARX_KEYS_MAC_BYTES);
-	return TARX_KEYS_CHAIN_WHOLE;
+	why = TARX_KEYS_CHAIN_DISPLACED;
+	if (sodium_memcmp(stored, right, TARX_KEYS_MAC_BYTES) == 0)
+	{
+		walk->seq = seq;
+		memcpy(walk->stamp, right, TARX_KEYS_MAC_BYTES);
+		why = TARX_KEYS_CHAIN_WHOLE;
+	}
+	/* a changed row must not leave the stamp that it would need in memory */
+	sodium_memzero(right, sizeof(right));
+	return why;
 }
 
-/* There are no more rows: is the last one that was taken the last one written? */
+/* There are no more rows: did the walk end at the last row that was written? */
 TarxKeysChainBreak
-tarx_keys_chain_walk_end(const TarxKeysChainWalk *walk, const TarxKeysChainEnds *ends)
+tarx_keys_chain_walk_end(const TarxKeysChainWalk *walk)
 {
-	if (walk->seq < ends->last_seq)
+	if (walk->seq < walk->ends->last_seq)
 		return TARX_KEYS_CHAIN_SHORT;
-	if (walk->seq > ends->last_seq)
+	if (walk->seq > walk->ends->last_seq)
 		return TARX_KEYS_CHAIN_LONG;
-	if (sodium_memcmp(walk->stamp, ends->last_stamp, TARX_KEYS_MAC_BYTES) != 0)
+	if (sodium_memcmp(walk->stamp, walk->ends->last_stamp, TARX_KEYS_MAC_BYTES) != 0)
 		return TARX_KEYS_CHAIN_OTHER_END;
 	return TARX_KEYS_CHAIN_WHOLE;
 }
 
-/* The number of the row at which a chain breaks */
+/* The number of the row at which the chain breaks; why is not WHOLE. */
 int64_t
-tarx_keys_chain_broken_at(const TarxKeysChainWalk *walk, const TarxKeysChainEnds *ends,
-						  TarxKeysChainBreak why)
+tarx_keys_chain_broken_at(const TarxKeysChainWalk *walk, TarxKeysChainBreak why)
 {
 	if (why == TARX_KEYS_CHAIN_LONG)
-		return tarx_keys_chain_next(ends->last_seq);
+		return tarx_keys_chain_next(walk->ends->last_seq);
 	if (why == TARX_KEYS_CHAIN_OTHER_END)
 		return walk->seq;
 	return tarx_keys_chain_next(walk->seq);
 }
 
-/* For a reader of verify_audit() */
+/* The reason that verify_audit() gives */
 const char *
 tarx_keys_chain_break_text(TarxKeysChainBreak why)
 {

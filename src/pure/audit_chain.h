@@ -1,6 +1,6 @@
 /*
  * audit_chain.h
- *	  The chains of the audit log: how a row hangs on the one before it.
+ *	  The chains of the audit log: each row depends on the row before it.
  *
  * No postgres.h here, so that fuzzers and sanitizers reach it.
  */
@@ -9,24 +9,26 @@
 
 #include "pure/envelope.h"
 
-/* So many chains, in lanes of their own, has a project, and a user. */
+/* The number of chains that a project has, and that a user has */
 #define TARX_KEYS_AUDIT_LANES		4
 
 /*
- * Where a lane's chain begins and ends.  Row first_seq follows the stamp
- * first_stamp; in an empty chain last_seq is the lane's row before first_seq.
+ * Where a chain begins and ends.  The row first_seq follows first_stamp.  In an
+ * empty chain last_seq is first_seq - TARX_KEYS_AUDIT_LANES, and the stamps are
+ * equal.
  */
 typedef struct TarxKeysChainEnds
 {
 	int64_t		first_seq;
-	uint8_t		first_stamp[TARX_KEYS_MAC_BYTES];	/* zeros at first */
+	uint8_t		first_stamp[TARX_KEYS_MAC_BYTES];	/* zero until a purge */
 	int64_t		last_seq;
 	uint8_t		last_stamp[TARX_KEYS_MAC_BYTES];
 } TarxKeysChainEnds;
 
-/* How far a chain was followed: the last good row, and its stamp */
+/* How far somebody has followed a chain: the last good row and its stamp */
 typedef struct TarxKeysChainWalk
 {
+	const TarxKeysChainEnds *ends;
 	int64_t		seq;
 	uint8_t		stamp[TARX_KEYS_MAC_BYTES];
 } TarxKeysChainWalk;
@@ -34,12 +36,13 @@ typedef struct TarxKeysChainWalk
 typedef enum TarxKeysChainBreak
 {
 	TARX_KEYS_CHAIN_WHOLE = 0,
-	TARX_KEYS_CHAIN_MISSING,	/* or reordered */
-	TARX_KEYS_CHAIN_CHANGED,	/* has no stamp, or what can have none */
-	TARX_KEYS_CHAIN_DISPLACED,	/* the stamp is not that of this row here */
-	TARX_KEYS_CHAIN_SHORT,
-	TARX_KEYS_CHAIN_LONG,
-	TARX_KEYS_CHAIN_OTHER_END
+	TARX_KEYS_CHAIN_MISSING,	/* another number than the next */
+	TARX_KEYS_CHAIN_CHANGED,	/* no stamp, or fields that nothing of ours
+								 * can have */
+	TARX_KEYS_CHAIN_DISPLACED,	/* not the stamp of this row in this place */
+	TARX_KEYS_CHAIN_SHORT,		/* the last rows are missing */
+	TARX_KEYS_CHAIN_LONG,		/* there are rows behind the last one */
+	TARX_KEYS_CHAIN_OTHER_END	/* the last row has another stamp */
 } TarxKeysChainBreak;
 
 extern void tarx_keys_chain_start(TarxKeysChainEnds *ends, int lane);
@@ -50,10 +53,8 @@ extern void tarx_keys_chain_walk_begin(TarxKeysChainWalk *walk, const TarxKeysCh
 extern TarxKeysChainBreak tarx_keys_chain_walk_row(TarxKeysChainWalk *walk, const uint8_t *key,
 												   int64_t seq, const uint8_t *stored, size_t len,
 												   TarxKeysBinding *row);
-extern TarxKeysChainBreak tarx_keys_chain_walk_end(const TarxKeysChainWalk *walk,
-												   const TarxKeysChainEnds *ends);
-extern int64_t tarx_keys_chain_broken_at(const TarxKeysChainWalk *walk,
-										 const TarxKeysChainEnds *ends, TarxKeysChainBreak why);
+extern TarxKeysChainBreak tarx_keys_chain_walk_end(const TarxKeysChainWalk *walk);
+extern int64_t tarx_keys_chain_broken_at(const TarxKeysChainWalk *walk, TarxKeysChainBreak why);
 extern const char *tarx_keys_chain_break_text(TarxKeysChainBreak why);
 
 #endif							/* TARX_KEYS_AUDIT_CHAIN_H */

@@ -4,16 +4,16 @@
  *
  * Invariants:
  *
- * - What is accepted has one reading.  Anything on which URL parsers are known
- *	 to disagree (user info, backslashes, white space, escaped host names, odd
- *	 spellings of addresses, dot segments, empty segments) is refused, never
- *	 repaired.  The only changes are: scheme and host become lower case, the
- *	 scheme's default port goes, an IPv6 address gets its canonical text.
+ * - A URL that is accepted can be read in one way only.  URL parsers are known to
+ *	 disagree on user info, backslashes, white space, escaped host names, odd
+ *	 spellings of addresses, dot segments and empty segments.  These are refused,
+ *	 never repaired.  Only this is changed: scheme and host become lower case, the
+ *	 scheme's default port is removed, an IPv6 address gets its canonical text.
  * - A canonical form is accepted again, unchanged, in the same mode.
- * - No byte outside of the given ones is read, nothing is allocated, no locale
- *	 is consulted and no name is looked up.
- * - No byte of the input gets into an error message: a URL that is refused for
- *	 its user info or query may hold a credential.
+ * - Nothing beyond the given bytes is read, nothing is allocated, no locale
+ *	 matters and no name is looked up.
+ * - No error message contains a byte of the input: a URL that is refused for its
+ *	 user info or query may contain a credential.
  */
 #include "pure/baseurl.h"
 
@@ -34,7 +34,7 @@ typedef struct UrlParts
 	bool		bracketed;		/* there were brackets; host is without them */
 	bool		has_port;
 	TarxKeysSpan host;
-	TarxKeysSpan port;			/* digits only once check_port() is passed */
+	TarxKeysSpan port;			/* may be anything until check_port() */
 	TarxKeysSpan path;			/* empty, or starts with a slash */
 } UrlParts;
 
@@ -60,7 +60,7 @@ is_alnum(char c)
 	return is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
-/* Value of a hexadecimal digit, -1 if c is none. */
+/* The value of a hexadecimal digit, or -1 if c is not one */
 static int
 hex_value(char c)
 {
@@ -79,7 +79,7 @@ span_has(TarxKeysSpan span, char c)
 	return span.len > 0 && memchr(span.data, c, span.len) != NULL;
 }
 
-/* Does span equal the lower-case text, ignoring case? */
+/* Is span equal to a text in lower case, ignoring case? */
 static bool
 span_is(TarxKeysSpan span, const char *text)
 {
@@ -93,7 +93,7 @@ span_is(TarxKeysSpan span, const char *text)
 	return true;
 }
 
-/* The rest of span after its first n bytes, which it must have. */
+/* The rest of span after its first n bytes; it must have so many. */
 static TarxKeysSpan
 span_from(TarxKeysSpan span, size_t n)
 {
@@ -103,8 +103,8 @@ span_from(TarxKeysSpan span, size_t n)
 }
 
 /*
- * Refuse what no part of a base URL may contain.  Later steps treat the host as
- * a C string, so there must be no NUL.
+ * Refuse characters that no part of a base URL may contain.  NUL is one of them,
+ * and later steps treat the host as a C string.
  */
 static TarxKeysBaseUrlStatus
 check_characters(TarxKeysSpan url)
@@ -121,7 +121,7 @@ check_characters(TarxKeysSpan url)
 	return TARX_KEYS_BASEURL_OK;
 }
 
-/* Take "scheme://" off the front of *rest. */
+/* Remove "scheme://" from the front of *rest. */
 static TarxKeysBaseUrlStatus
 take_scheme(TarxKeysSpan *rest, bool allow_insecure, bool *https)
 {
@@ -175,8 +175,8 @@ split_authority(TarxKeysSpan authority, UrlParts *parts)
 }
 
 /*
- * Split what follows "scheme://".  The authority ends at the first of "/?#", so
- * an '@' after that is part of the path, not user info.
+ * Split the part after "scheme://".  The authority ends at the first of "/?#", so
+ * an '@' behind that is part of the path, not user info.
  */
 static TarxKeysBaseUrlStatus
 split_rest(TarxKeysSpan rest, UrlParts *parts)
@@ -196,9 +196,9 @@ split_rest(TarxKeysSpan rest, UrlParts *parts)
 }
 
 /*
- * Copy a host name in lower case to host; false unless it is made of
- * well-formed labels.  A dot at the end is refused, because it would make an
- * empty last label.  So is any percent sign.
+ * Copy a host name in lower case to host.  Returns false unless all its labels
+ * are well-formed.  So a dot at the end is refused, because the last label would
+ * be empty, and so is any percent sign.
  */
 static bool
 copy_host_name(TarxKeysSpan name, char *host)
@@ -231,9 +231,9 @@ copy_host_name(TarxKeysSpan name, char *host)
 }
 
 /*
- * Would a URL parser or resolver take this host for an IPv4 address?  As in the
- * WHATWG URL standard, it does if the last label is all digits, or "0x" and
- * perhaps hexadecimal digits.  There is no such top-level domain.
+ * Would a URL parser or resolver take this host for an IPv4 address?  By the
+ * WHATWG URL standard it would if the last label is all digits, or "0x" with or
+ * without hexadecimal digits.  There is no such top-level domain.
  */
 static bool
 ends_in_number(const char *host)
@@ -251,10 +251,10 @@ ends_in_number(const char *host)
 }
 
 /*
- * Check a host that ends in a number.  inet_aton() reads every spelling that
- * a resolver might read, so a private address is reported as private however
- * it is written.  It also ignores what follows after white space, but a host
- * has none.  Only the canonical spelling is accepted.
+ * Check a host that ends in a number.  inet_aton() reads every spelling that a
+ * resolver might read, so a private address is called private in any spelling.
+ * It also ignores everything after white space, but a host has none.  Only the
+ * canonical spelling is accepted.
  */
 static TarxKeysBaseUrlStatus
 check_ipv4(const char *host, bool allow_insecure)
@@ -273,8 +273,8 @@ check_ipv4(const char *host, bool allow_insecure)
 }
 
 /*
- * Check what was in brackets and write its canonical text to host.  Zone ids
- * are refused, because inet_pton() knows none.
+ * Check the text between the brackets, and write the address in its canonical
+ * form to host.  inet_pton() knows no zone ids, so they are refused.
  */
 static TarxKeysBaseUrlStatus
 canonicalize_ipv6(TarxKeysSpan literal, bool allow_insecure, char *host,
@@ -311,7 +311,7 @@ canonicalize_host(const UrlParts *parts, bool allow_insecure,
 	return TARX_KEYS_BASEURL_OK;
 }
 
-/* Leading zeros are refused, so the digits are themselves canonical. */
+/* Leading zeros are refused, so each number has one spelling. */
 static bool
 check_port(TarxKeysSpan port)
 {
@@ -329,8 +329,8 @@ check_port(TarxKeysSpan port)
 }
 
 /*
- * May an escaped byte stand in a path?  Not if somebody who decodes it too
- * early, or once too often, would split or read the path in another way.
+ * May a path contain this byte in its escaped form?  Not if a program that decodes
+ * the path too early, or once too often, would read it in another way.
  */
 static bool
 escaped_byte_ok(int byte)
@@ -340,8 +340,8 @@ escaped_byte_ok(int byte)
 }
 
 /*
- * Check one segment: it has the characters that RFC 3986 allows (pchar), and is
- * not "." or "..", also not with escaped dots.
+ * Check one segment: it has only characters that RFC 3986 allows (pchar), and is
+ * not "." or "..", not with escaped dots either.
  */
 static bool
 check_segment(TarxKeysSpan segment)
@@ -373,7 +373,7 @@ check_segment(TarxKeysSpan segment)
 			dots++;
 	}
 
-	/* three dots and more are a name like any other */
+	/* three dots or more are an ordinary name */
 	return dots != bytes || (bytes != 1 && bytes != 2);
 }
 
@@ -396,7 +396,7 @@ check_path(TarxKeysSpan path)
 	return true;
 }
 
-/* Append to out->url; false if it would exceed TARX_KEYS_BASEURL_MAX. */
+/* Append to out->url; returns false if that would exceed TARX_KEYS_BASEURL_MAX. */
 static bool
 append(TarxKeysBaseUrl *out, const char *text, size_t len)
 {
@@ -410,8 +410,8 @@ append(TarxKeysBaseUrl *out, const char *text, size_t len)
 }
 
 /*
- * Put the canonical URL together.  It can be longer than what was given,
- * because an IPv6 address can: "::ffff:7f00:1" becomes "::ffff:127.0.0.1".
+ * Put the canonical URL together.  It can be longer than the given one, because an
+ * IPv6 address can grow: "::ffff:7f00:1" becomes "::ffff:127.0.0.1".
  */
 static TarxKeysBaseUrlStatus
 assemble(const UrlParts *parts, TarxKeysBaseUrl *out)
@@ -431,7 +431,7 @@ assemble(const UrlParts *parts, TarxKeysBaseUrl *out)
 	return TARX_KEYS_BASEURL_OK;
 }
 
-/* The work of tarx_keys_baseurl_canonicalize(), with *out zero on entry. */
+/* Does the work of tarx_keys_baseurl_canonicalize(); *out is zero at first. */
 static TarxKeysBaseUrlStatus
 canonicalize(TarxKeysSpan url, bool allow_insecure, TarxKeysBaseUrl *out)
 {
@@ -462,11 +462,10 @@ canonicalize(TarxKeysSpan url, bool allow_insecure, TarxKeysBaseUrl *out)
 }
 
 /*
- * Check the len bytes at url, which need no terminator, and write the
- * canonical form to *out.  allow_insecure admits http beside https, and hosts
- * that are not public; it relaxes no other rule.  On any status but
- * TARX_KEYS_BASEURL_OK every byte of *out is zero.  out must not be NULL nor
- * overlap url.
+ * Check the len bytes at url, which need no terminator, and write the canonical
+ * form to *out.  allow_insecure admits http, and hosts that are not public; it
+ * relaxes no other rule.  With any other status than TARX_KEYS_BASEURL_OK every
+ * byte of *out is zero.  out must not be NULL, and must not overlap url.
  */
 TarxKeysBaseUrlStatus
 tarx_keys_baseurl_canonicalize(const char *url, size_t len,
@@ -485,8 +484,8 @@ tarx_keys_baseurl_canonicalize(const char *url, size_t len,
 }
 
 /*
- * A constant text for an error message: lower case, no full stop, no part of
- * the input, never NULL.
+ * The text for an error message, never NULL.  It is a constant, so it contains no
+ * part of the input.
  */
 const char *
 tarx_keys_baseurl_problem(TarxKeysBaseUrlStatus status)
@@ -524,8 +523,8 @@ tarx_keys_baseurl_problem(TarxKeysBaseUrlStatus status)
 
 /*
  * Is host a name below suffix?  A suffix is a dot and a domain name, such as
- * ".openai.azure.com"; any other form matches nothing.  At least one label must
- * stand before it, and none of those labels may be empty.  ASCII case does not
+ * ".openai.azure.com"; any other form matches nothing.  The host has at least one
+ * label before the suffix, and none of these labels is empty.  ASCII case does not
  * matter, as in the DNS.
  */
 bool
@@ -549,7 +548,7 @@ tarx_keys_baseurl_host_has_suffix(const char *host, const char *suffix)
 			return false;
 	}
 
-	/* each label before the suffix ends at a dot, the last one at the suffix */
+	/* a dot ends each label before the suffix; the suffix ends the last one */
 	for (size_t i = 0; i <= before; i++)
 	{
 		if (host[i] == '.' && (i == 0 || host[i - 1] == '.'))

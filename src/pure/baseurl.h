@@ -10,25 +10,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of the longest base URL, as given and in canonical form */
+/* In bytes, for the given base URL and for its canonical form */
 #define TARX_KEYS_BASEURL_MAX	2048
 
 typedef enum TarxKeysBaseUrlStatus
 {
 	TARX_KEYS_BASEURL_OK = 0,
 	TARX_KEYS_BASEURL_EMPTY,
-	TARX_KEYS_BASEURL_TOO_LONG, /* given or canonical */
+	TARX_KEYS_BASEURL_TOO_LONG, /* the given one or its canonical form */
 	TARX_KEYS_BASEURL_CHARACTERS,	/* space, control or non-ASCII */
 	TARX_KEYS_BASEURL_SYNTAX,	/* no "scheme://", or a backslash */
-	TARX_KEYS_BASEURL_SCHEME,	/* not one of the schemes admitted */
+	TARX_KEYS_BASEURL_SCHEME,	/* not https, nor http where that is admitted */
 	TARX_KEYS_BASEURL_USERINFO,
 	TARX_KEYS_BASEURL_QUERY,	/* query or fragment, even an empty one */
-	TARX_KEYS_BASEURL_HOST,		/* malformed, or an address not in its
-								 * canonical spelling */
+	TARX_KEYS_BASEURL_HOST,		/* malformed, or an address in a spelling that
+								 * is not canonical */
 	TARX_KEYS_BASEURL_PORT,
 	TARX_KEYS_BASEURL_PATH,
-	TARX_KEYS_BASEURL_PRIVATE	/* loopback, private, link-local, metadata or
-								 * otherwise not a public host */
+	TARX_KEYS_BASEURL_PRIVATE	/* not a public host: loopback, private,
+								 * link-local, metadata and others */
 } TarxKeysBaseUrlStatus;
 
 typedef struct TarxKeysBaseUrl

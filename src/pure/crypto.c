@@ -2,13 +2,18 @@
  * crypto.c
  *	  Key derivation and authenticated encryption by libsodium.
  *
- * Subkeys: BLAKE2b (RFC 7693) keyed with the master key, without input, the
- * 16 bytes of the scope (a project's uuid) as salt and a 16-byte purpose as
- * personalisation, so that no two scopes or purposes ever share a key.
- * Encryption: XChaCha20-Poly1305 (IETF construction, draft-irtf-cfrg-xchacha)
- * with 24-byte nonces, which are large enough to be drawn at random.
- * Boxes that travel: crypto_box_seal (X25519 with a key pair for each box,
- * XSalsa20-Poly1305), which every libsodium has, a browser's as well.
+ * Subkeys come from BLAKE2b (RFC 7693) with an empty input.  Its key is the
+ * master key, its salt is the 16 bytes of the scope (a project's uuid), and its
+ * personalisation is a 16-byte purpose.  So no two scopes or purposes share a
+ * subkey.
+ *
+ * Values are encrypted with XChaCha20-Poly1305 (IETF construction,
+ * draft-irtf-cfrg-xchacha).  Its nonces have 24 bytes, which is enough to draw
+ * them at random.
+ *
+ * Values that travel are sealed by crypto_box_seal (X25519 with a new key pair
+ * for each box, XSalsa20-Poly1305), because every libsodium has it, that of a
+ * browser too.
  */
 #include "pure/crypto.h"
 
@@ -27,8 +32,8 @@ _Static_assert(TARX_KEYS_BOX_OVERHEAD == crypto_box_SEALBYTES, "box size");
 _Static_assert(TARX_KEYS_TAG_BYTES == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
 
 /*
- * BLAKE2b and X25519 leave keys in working space on the stack, which no caller
- * could reach afterwards; this is more than they use.
+ * BLAKE2b and X25519 leave keys on the stack, where the caller cannot reach
+ * them.  They use less than this.
  */
 #define STACK_BYTES		4096
 
@@ -38,8 +43,9 @@ static const uint8_t fingerprint_purpose[TARX_KEYS_PURPOSE_BYTES] = {
 };
 
 /*
- * A name for a master key that tells nothing about it: the first 8 bytes of
- * a keyed hash under the key itself, with a purpose of its own.
+ * Write the fingerprint of a master key, TARX_KEYS_FINGERPRINT_BYTES long.  It
+ * identifies the key and reveals nothing about it: it is the start of a hash
+ * with a purpose of its own, keyed with the key itself.
  */
 void
 tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key)
@@ -58,8 +64,8 @@ tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key)
 }
 
 /*
- * Derive the subkey of one scope (16 bytes) and purpose (16 characters).  The
- * caller wipes it.
+ * Derive the subkey, TARX_KEYS_SUBKEY_BYTES long, of a scope (16 bytes) and a
+ * purpose (16 characters).  The caller wipes it.
  */
 void
 tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key, const uint8_t *scope,
@@ -73,7 +79,10 @@ tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key, const uint8_t *scop
 	sodium_stackzero(STACK_BYTES);
 }
 
-/* Authenticate a message: BLAKE2b keyed with a subkey, which is a MAC by design. */
+/*
+ * Write the MAC of a message, TARX_KEYS_MAC_BYTES long: BLAKE2b keyed with the
+ * subkey.  BLAKE2b with a key is a MAC by design.
+ */
 void
 tarx_keys_mac(uint8_t *mac, const uint8_t *subkey, const uint8_t *message, size_t len)
 {
@@ -82,7 +91,7 @@ tarx_keys_mac(uint8_t *mac, const uint8_t *subkey, const uint8_t *message, size_
 	sodium_stackzero(STACK_BYTES);
 }
 
-/* BLAKE2b without a key */
+/* Write the hash of a message, TARX_KEYS_HASH_BYTES long: BLAKE2b without a key. */
 void
 tarx_keys_hash(uint8_t *hash, const uint8_t *message, size_t len)
 {
@@ -90,7 +99,10 @@ tarx_keys_hash(uint8_t *hash, const uint8_t *message, size_t len)
 	sodium_stackzero(STACK_BYTES);
 }
 
-/* Encrypt to out[0 .. plainlen + TARX_KEYS_TAG_BYTES). */
+/*
+ * Encrypt to out[0 .. plainlen + TARX_KEYS_TAG_BYTES).  The caller draws a new
+ * nonce, TARX_KEYS_NONCE_BYTES long, for each message.
+ */
 void
 tarx_keys_encrypt(uint8_t *out, const uint8_t *plain, size_t plainlen,
 				  const uint8_t *aad, size_t aadlen, const uint8_t *nonce,
@@ -102,9 +114,10 @@ tarx_keys_encrypt(uint8_t *out, const uint8_t *plain, size_t plainlen,
 }
 
 /*
- * Decrypt to out[0 .. sealedlen - TARX_KEYS_TAG_BYTES).  False, with nothing
- * of the plaintext in out, when the bytes or the AAD are not what was sealed.
- * If out is NULL, only check that they are: libsodium decrypts nothing then.
+ * Decrypt to out[0 .. sealedlen - TARX_KEYS_TAG_BYTES).  Returns false, with
+ * nothing of the plaintext in out, unless the bytes and the AAD are what was
+ * encrypted with this nonce and subkey.  If out is NULL, this only checks that
+ * they are: libsodium decrypts nothing then.
  */
 bool
 tarx_keys_decrypt(uint8_t *out, const uint8_t *sealed, size_t sealedlen,
@@ -117,7 +130,10 @@ tarx_keys_decrypt(uint8_t *out, const uint8_t *sealed, size_t sealedlen,
 												   subkey) == 0;
 }
 
-/* The key pair that a seed stands for.  The caller wipes the secret key. */
+/*
+ * Make the key pair of a seed.  All three are TARX_KEYS_BOX_KEY_BYTES long.  The
+ * caller wipes the secret key.
+ */
 void
 tarx_keys_box_key_pair(uint8_t *public_key, uint8_t *secret_key, const uint8_t *seed)
 {
@@ -126,8 +142,9 @@ tarx_keys_box_key_pair(uint8_t *public_key, uint8_t *secret_key, const uint8_t *
 }
 
 /*
- * Seal to box[0 .. len + TARX_KEYS_BOX_OVERHEAD) so that only the secret key
- * opens it.  False if the public key is one whose boxes anybody could open.
+ * Seal to box[0 .. len + TARX_KEYS_BOX_OVERHEAD), so that only the secret key
+ * opens it.  Returns false for a public key that is so weak that anybody could
+ * open the box.
  */
 bool
 tarx_keys_box_seal(uint8_t *box, const uint8_t *plain, size_t len,
@@ -140,8 +157,8 @@ tarx_keys_box_seal(uint8_t *box, const uint8_t *plain, size_t len,
 }
 
 /*
- * Open a box to plain[0 .. len - TARX_KEYS_BOX_OVERHEAD).  False, with nothing
- * of the plaintext in plain, unless it was sealed to this key pair.
+ * Open a box to plain[0 .. len - TARX_KEYS_BOX_OVERHEAD).  Returns false, with
+ * nothing of the plaintext in plain, unless the box was sealed to this key pair.
  */
 bool
 tarx_keys_box_open(uint8_t *plain, const uint8_t *box, size_t len,

@@ -1,6 +1,6 @@
 /*
  * envelope.c
- *	  Seals a value to the row it belongs to, and opens it only there.
+ *	  Seals a value to the row that it belongs to, and opens it only there.
  *
  * An envelope is
  *
@@ -15,9 +15,11 @@
  * A stamp authenticates fields that are stored in clear: format version (1) |
  * master-key fingerprint (8) | MAC (32) over the same bytes as an AAD.
  *
- * Length prefixes keep neighbouring fields from flowing into each other, and
- * the leading byte keeps NULL apart from ''.  The key is selected by its
- * fingerprint, never by trial, because this AEAD does not commit to its key.
+ * The lengths keep the end of one field from counting as the start of the next,
+ * and the leading byte tells NULL from ''.  The fingerprint selects the master
+ * key.  Nothing tries one key after the other, because this AEAD does not commit
+ * to its key: an attacker can make a ciphertext that several keys open.
+ *
  * Threat: an attacker may write any bytes into any column.
  */
 #include "pure/envelope.h"
@@ -43,7 +45,10 @@ append(TarxKeysBinding *binding, const void *bytes, size_t len)
 	binding->len += len;
 }
 
-/* Start a binding: purpose has 16 characters, scope (a project's uuid) 16 bytes. */
+/*
+ * Start a binding.  purpose has 16 characters and must outlive the binding;
+ * scope (a project's uuid) has 16 bytes.
+ */
 void
 tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
 					   const uint8_t *scope)
@@ -59,7 +64,7 @@ tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
 	append(binding, scope, TARX_KEYS_SCOPE_BYTES);
 }
 
-/* Bind one field; NULL is a value of its own.  Text goes in as UTF-8. */
+/* Bind one more field.  NULL differs from any bytes; text is in UTF-8. */
 void
 tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len)
 {
@@ -84,8 +89,8 @@ tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len)
 }
 
 /*
- * Seal plain to out[0 .. plainlen + TARX_KEYS_ENVELOPE_OVERHEAD).  False, and
- * nothing written, when the binding is too long.
+ * Seal plain to out[0 .. plainlen + TARX_KEYS_ENVELOPE_OVERHEAD).  Returns false,
+ * and writes nothing, if the binding is too long.
  */
 bool
 tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
@@ -108,8 +113,8 @@ tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
 }
 
 /*
- * Where the envelope names its master key, or NULL when these bytes are no
- * envelope of a version that is known here.
+ * The fingerprint of the master key, within the envelope; NULL if these bytes are
+ * not an envelope of a version that we know.
  */
 const uint8_t *
 tarx_keys_envelope_fingerprint(const uint8_t *envelope, size_t len)
@@ -119,7 +124,7 @@ tarx_keys_envelope_fingerprint(const uint8_t *envelope, size_t len)
 	return envelope + 1;
 }
 
-/* How long the plaintext of an envelope of len bytes is. */
+/* The length of the plaintext in an envelope of len bytes */
 size_t
 tarx_keys_envelope_plain_len(size_t len)
 {
@@ -127,9 +132,10 @@ tarx_keys_envelope_plain_len(size_t len)
 }
 
 /*
- * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)).  False,
- * with no plaintext in out, unless every byte and every bound field is as
- * sealed.  If out is NULL, the envelope is only checked, and stays closed.
+ * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)).  Returns
+ * false, with nothing of the plaintext in out, unless every byte and every bound
+ * field is as it was when the envelope was sealed.  If out is NULL, this only
+ * checks that they are, and decrypts nothing.
  */
 bool
 tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
@@ -152,7 +158,10 @@ tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 	return ok;
 }
 
-/* Write the stamp of a binding to stamp[0 .. TARX_KEYS_STAMP_BYTES). */
+/*
+ * Write the stamp of a binding to stamp[0 .. TARX_KEYS_STAMP_BYTES).  Returns
+ * false, and writes nothing, if the binding is too long.
+ */
 bool
 tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
 					 const TarxKeysBinding *binding)
@@ -170,7 +179,10 @@ tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
 	return true;
 }
 
-/* Where a stamp names its master key, or NULL if these bytes are no stamp. */
+/*
+ * The fingerprint of the master key, within the stamp; NULL if these bytes are
+ * not a stamp.
+ */
 const uint8_t *
 tarx_keys_stamp_fingerprint(const uint8_t *stamp, size_t len)
 {

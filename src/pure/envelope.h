@@ -14,7 +14,7 @@
 #define TARX_KEYS_ENVELOPE_HEADER	(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_NONCE_BYTES)
 #define TARX_KEYS_ENVELOPE_OVERHEAD	(TARX_KEYS_ENVELOPE_HEADER + TARX_KEYS_TAG_BYTES)
 
-/* 16 characters each; a purpose never opens what another one sealed */
+/* 16 characters each; what is sealed for one purpose does not open for another */
 #define TARX_KEYS_PURPOSE_LLM_KEY	"tarx.llm-key...1"
 #define TARX_KEYS_PURPOSE_SECRET	"tarx.secret....1"
 #define TARX_KEYS_PURPOSE_PLATFORM	"tarx.platform..1"
@@ -24,12 +24,12 @@
 /* version, fingerprint, MAC */
 #define TARX_KEYS_STAMP_BYTES		(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_MAC_BYTES)
 
-/* More than all bound fields of a valid row can need together. */
+/* All bound fields of a valid row together need less than this. */
 #define TARX_KEYS_BINDING_MAX		8192
 
 /*
- * What an envelope is bound to: the AAD under construction.  A field too many
- * sets overflow; such a binding neither seals nor opens anything.
+ * What an envelope is bound to: an AAD that fields are added to.  A field that
+ * does not fit sets overflow, and such a binding seals and opens nothing.
  */
 typedef struct TarxKeysBinding
 {

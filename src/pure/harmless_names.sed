@@ -1,7 +1,7 @@
-# What may follow "tarx_keys." in a text without making it sensitive: all else
-# that the SQL parts create in the schema, and the names of settings, which stand
-# in the C files as strings.  A name that is missed here is taken for a misspelt
-# one: statements with it are redacted.
+# The names that may follow "tarx_keys." in a harmless text: everything that the
+# SQL parts create in the schema and that carries no value, and the settings,
+# whose names the C files have as strings.  A name that this misses counts as
+# misspelt, and statements with it are redacted.
 /^-- carries a value/{
 	n
 	d

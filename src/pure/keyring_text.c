@@ -2,12 +2,13 @@
  * keyring_text.c
  *	  Reads a master keyring from its textual form.
  *
- * A keyring is one or more 32-byte keys, each 64 hexadecimal digits or base64
- * (RFC 4648, standard alphabet, padding optional), separated by commas or
- * newlines; "#" starts a comment that ends with the line.
+ * A keyring is one or more keys of 32 bytes with commas or newlines between
+ * them.  A key is written as 64 hexadecimal digits or in base64 (RFC 4648,
+ * standard alphabet, padding optional).  "#" starts a comment that ends with the
+ * line.
  *
- * Invariants: a keyring that is refused is left wiped, never half filled; no
- * part of the text appears in any result but the keys themselves.
+ * Invariants: a keyring that is refused is wiped, never half filled.  Apart from
+ * the keys themselves, no result contains any part of the text.
  */
 #include "pure/keyring_text.h"
 
@@ -57,8 +58,8 @@ entry_end(const char *text, size_t len, size_t pos)
 }
 
 /*
- * libsodium 1.0.18 takes bytes beyond ASCII for digits where char is signed,
- * so they are kept away from it.
+ * libsodium 1.0.18 takes bytes beyond ASCII for digits where char is signed, so
+ * it must not see any.
  */
 static bool
 decode_base64(const char *text, size_t len, uint8_t *key, int variant)
@@ -87,9 +88,9 @@ is_hex(const char *text, size_t len)
 }
 
 /*
- * 64 hexadecimal digits cannot be base64 of 32 bytes, which has 43 or 44
- * characters, so the length alone decides between the two.  But 43 digits that
- * all are hexadecimal are a key that has been cut off, not base64.
+ * The length alone decides between the two forms: base64 of 32 bytes has 43 or
+ * 44 characters.  But 43 characters that all are hexadecimal digits are the start
+ * of a longer key that somebody cut off.
  */
 static bool
 decode_key(const char *text, size_t len, uint8_t *key)
@@ -105,7 +106,7 @@ decode_key(const char *text, size_t len, uint8_t *key)
 		 decode_base64(text, len, key, sodium_base64_VARIANT_ORIGINAL_NO_PADDING));
 }
 
-/* All zero is the case that comes from unset buffers; any one byte repeated is as bad. */
+/* A buffer that nobody filled is all zero; any other byte repeated is as bad. */
 static bool
 is_weak(const uint8_t *key)
 {
@@ -147,8 +148,8 @@ add_entry(TarxKeysKeyring *ring, const char *text, size_t len)
 }
 
 /*
- * Parse text[0 .. len) into *ring.  *entry tells which entry (from 1) was
- * refused, for the log.  sodium_init() must have run.
+ * Parse text[0 .. len) into *ring.  If an entry is refused, *entry is its number,
+ * counted from 1, for the log.  sodium_init() must have run.
  */
 TarxKeysKeyringProblem
 tarx_keys_keyring_parse(const char *text, size_t len, TarxKeysKeyring *ring,
@@ -181,7 +182,10 @@ tarx_keys_keyring_parse(const char *text, size_t len, TarxKeysKeyring *ring,
 	return problem;
 }
 
-/* The key with this fingerprint, or NULL.  Fingerprints are not secret. */
+/*
+ * The key with this fingerprint, or NULL.  Fingerprints are not secret, so the
+ * comparison need not take constant time.
+ */
 const TarxKeysMasterKey *
 tarx_keys_keyring_find(const TarxKeysKeyring *ring, const uint8_t *fingerprint)
 {
@@ -194,6 +198,7 @@ tarx_keys_keyring_find(const TarxKeysKeyring *ring, const uint8_t *fingerprint)
 	return NULL;
 }
 
+/* Write a fingerprint in hexadecimal digits, with a final NUL. */
 void
 tarx_keys_fingerprint_hex(const uint8_t *fingerprint, char out[TARX_KEYS_FINGERPRINT_HEX])
 {
@@ -201,7 +206,7 @@ tarx_keys_fingerprint_hex(const uint8_t *fingerprint, char out[TARX_KEYS_FINGERP
 				   TARX_KEYS_FINGERPRINT_BYTES);
 }
 
-/* A full sentence, fit for errdetail; it never contains anything of a source. */
+/* A full sentence for errdetail().  It contains no part of any source. */
 const char *
 tarx_keys_keyring_problem_text(TarxKeysKeyringProblem problem)
 {

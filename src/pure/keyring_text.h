@@ -15,10 +15,10 @@
 #define TARX_KEYS_FINGERPRINT_BYTES		8
 #define TARX_KEYS_FINGERPRINT_HEX		(2 * TARX_KEYS_FINGERPRINT_BYTES + 1)
 
-/* generous: a rotation needs two, a restore from several servers a few more */
+/* A rotation needs two keys, a restore from several servers a few more. */
 #define TARX_KEYS_KEYRING_MAX_KEYS		16
 
-/* room for that many keys with comments; a larger source is refused */
+/* Room for so many keys with comments; a longer source is refused. */
 #define TARX_KEYS_KEYRING_MAX_TEXT		16384
 
 typedef struct TarxKeysMasterKey
@@ -27,14 +27,17 @@ typedef struct TarxKeysMasterKey
 	uint8_t		fingerprint[TARX_KEYS_FINGERPRINT_BYTES];
 } TarxKeysMasterKey;
 
-/* keys[0] encrypts; all of them decrypt */
+/* keys[0] encrypts, and all of them decrypt. */
 typedef struct TarxKeysKeyring
 {
 	uint32_t	nkeys;
 	TarxKeysMasterKey keys[TARX_KEYS_KEYRING_MAX_KEYS];
 } TarxKeysKeyring;
 
-/* Why there is no usable keyring.  Codes, so that no text of a source travels. */
+/*
+ * Why there is no usable keyring.  These are codes, so that no text from a source
+ * leaves the place that read it.
+ */
 typedef enum TarxKeysKeyringProblem
 {
 	TARX_KEYS_KEYRING_OK = 0,

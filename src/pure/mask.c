@@ -2,15 +2,15 @@
  * mask.c
  *	  Masks a key value so that people can tell keys apart.
  *
- * A mask is the provider's public prefix, at most 3 characters, a sign and the
- * last 4 characters; 2 and 4 without a known prefix.  If that would leave
- * fewer than 16 characters hidden, or show more than a third beyond the
- * prefix, it is the prefix and a row of bullets.  The sign has a fixed length,
- * so the value's length does not show.
+ * A mask is the provider's public prefix, 3 more characters, a sign, and the
+ * last 4 characters.  Without a known prefix it starts with 2 characters.  If
+ * that would hide fewer than 16 characters, or show more than a third of what
+ * follows the prefix, the mask is the prefix and a row of bullets.  The sign has
+ * a fixed length, so a mask does not tell how long the value is.
  *
- * Masks are stored in ASCII, with "..." and "********" as signs, because a
- * database may have an encoding without U+2026 and U+2022, or be restored into
- * one; the list shows the Unicode signs where the client can take them.
+ * Masks are stored in ASCII, with "..." and "********" as signs.  The encoding of
+ * the database, or of one that a dump is restored into, may lack U+2026 and
+ * U+2022.  The list shows these two if the client's encoding has them.
  */
 #include "pure/mask.h"
 
@@ -25,7 +25,7 @@
 #define TAIL_CHARS		4
 #define HIDDEN_MIN		16
 
-/* hiding that many also keeps what is shown below a third */
+/* If HIDDEN_MIN characters are hidden, no more than a third is shown. */
 _Static_assert(3 * (3 + TAIL_CHARS) <= (3 + TAIL_CHARS) + HIDDEN_MIN, "a third");
 _Static_assert(3 * (2 + TAIL_CHARS) <= (2 + TAIL_CHARS) + HIDDEN_MIN, "a third");
 
@@ -44,7 +44,7 @@ count_chars(TarxKeysSpan s)
 	return chars;
 }
 
-/* How many bytes the first chars characters take; s has at least that many. */
+/* The length in bytes of the first chars characters; s has at least so many. */
 static size_t
 bytes_of(TarxKeysSpan s, size_t chars)
 {
@@ -103,8 +103,8 @@ put(char *out, size_t at, const char *data, size_t len)
 }
 
 /*
- * Write the mask of a UTF-8 value to out, without a final NUL; returns its
- * length in bytes.
+ * Write the mask of a value, in UTF-8, to out, without a final NUL.  prefixes are
+ * the provider's public ones.  Returns the mask's length in bytes.
  */
 size_t
 tarx_keys_mask(char out[TARX_KEYS_MASK_MAX], TarxKeysSpan value,
@@ -140,8 +140,8 @@ contains(TarxKeysSpan s, const char *needle)
 }
 
 /*
- * Take a stored mask apart into what stands before its sign, the sign as it
- * is to be shown, and what stands behind it.  False if it is no mask.
+ * Divide a stored mask into the text before its sign, the sign as people see it,
+ * and the text behind it.  Returns false if this is not a mask.
  */
 bool
 tarx_keys_mask_split(TarxKeysSpan mask, TarxKeysSpan *head, const char **sign,
@@ -173,8 +173,8 @@ tarx_keys_mask_split(TarxKeysSpan mask, TarxKeysSpan *head, const char **sign,
 }
 
 /*
- * Would somebody who copied a mask from a list have this in hand?  No key has
- * the signs that a list shows, nor ends as a mask in ASCII does.
+ * Is this what somebody gets who copies a mask instead of a key?  No key contains
+ * the signs that a list shows, and no key ends like a mask in ASCII.
  */
 bool
 tarx_keys_looks_masked(TarxKeysSpan value)

@@ -12,9 +12,9 @@
 
 #include "pure/text_rules.h"
 
-/* A known public prefix is shorter than this; a longer one counts as unknown. */
+/* In bytes; a public prefix that is not shorter counts as unknown. */
 #define TARX_KEYS_MASK_PREFIX_MAX	32
-/* prefix, 3 characters, separator, 4 characters, all of up to 4 bytes */
+/* In bytes: the prefix, 3 characters, the sign and 4 characters */
 #define TARX_KEYS_MASK_MAX			(TARX_KEYS_MASK_PREFIX_MAX + 64)
 
 extern size_t tarx_keys_mask(char out[TARX_KEYS_MASK_MAX], TarxKeysSpan value,

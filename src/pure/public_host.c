@@ -2,13 +2,13 @@
  * public_host.c
  *	  Which addresses and host names are public.
  *
- * Whoever names a host may be hostile or mistaken.  Requests carry a key and
- * leave from inside of somebody's network, so what is not plainly public is
- * not public.
+ * Whoever chooses a host may be hostile or mistaken.  Requests carry a key and
+ * leave from inside of somebody's network, so a host is public only if that is
+ * plain.
  *
- * A name that looks public may still resolve to a private address, at once or
- * later.  This file looks up no name and cannot see that: who connects has to
- * judge the address that the connection is made to.
+ * A name that looks public may resolve to a private address, now or later.  This
+ * file looks up no name and cannot see that.  Whoever connects must check the
+ * address of the connection.
  */
 #include "pure/public_host.h"
 
@@ -40,8 +40,8 @@ static const AddressRange ranges[] = {
 };
 
 /*
- * Domains, themselves and all below, that are for local use.  Names of one
- * label need no entry: they are all private.
+ * Domains for local use, and so all names below them.  Names of one label need no
+ * entry: they are all private.
  */
 static const char *const private_domains[] = {
 	"localhost",
@@ -63,8 +63,8 @@ static const char *const private_domains[] = {
 };
 
 /*
- * First labels that clouds give their metadata service, under domains that are
- * partly public, such as metadata.goog.
+ * Clouds give their metadata service a name with such a first label, in domains
+ * that are partly public, such as metadata.goog.
  */
 static const char *const metadata_labels[] = {
 	"instance-data",
@@ -119,7 +119,7 @@ in_domain(const char *host, const char *domain)
 	return host_len == domain_len || host[host_len - domain_len - 1] == '.';
 }
 
-/* The host is in lower case, made of well-formed labels, and no address. */
+/* The host is a name, not an address, of well-formed labels in lower case. */
 bool
 tarx_keys_host_name_is_public(const char *host)
 {

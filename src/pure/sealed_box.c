@@ -1,20 +1,21 @@
 /*
  * sealed_box.c
- *	  Opens values that travel to us sealed, and holds them to their context.
+ *	  Opens values that travel sealed, and checks what they are for.
  *
- * A box is what libsodium's crypto_box_seal() makes of
+ * A box is the output of libsodium's crypto_box_seal() for the payload
  *
  *		header | expires_at (8, big-endian, seconds since 1970 in UTC) | value
  *
- * where the header is the AAD of an envelope, with a purpose of boxes: what
- * the value is for.  Whoever opens a box knows what it must be for, so nothing
- * is parsed: the payload has to begin with exactly these bytes.
+ * The header says what the value is for.  It has the form of an envelope's AAD,
+ * with a purpose for boxes.  Whoever opens a box knows the header that it must
+ * have, so nothing is parsed: the payload must start with exactly these bytes.
  *
- * The key pair is that of a seed, which is a subkey of the master key; whoever
- * has the master key has it, nothing needs to be stored.  A box does not name
- * its key.  Trying several is harmless here, unlike with envelopes: a box that
- * opened by a second key as well would still have to carry the header.
- * Threat: an attacker may have seen boxes, and may have made any.
+ * The key pair comes from a seed, which is a subkey of the master key.  So
+ * nothing needs to be stored.  A box does not name its key.  It is safe to try
+ * several keys here, unlike with envelopes: even if a second key opened a box,
+ * the header would have to be right.
+ *
+ * Threat: an attacker may have seen boxes, and may make any box.
  */
 #include "pure/sealed_box.h"
 
@@ -37,7 +38,10 @@ key_pair_of(uint8_t *public_key, uint8_t *secret_key, const TarxKeysMasterKey *m
 	sodium_memzero(seed, sizeof(seed));
 }
 
-/* The public key that values for the holder of this master key are sealed to */
+/*
+ * Write the public key, TARX_KEYS_BOX_KEY_BYTES long, of a master key: values are
+ * sealed to it.
+ */
 void
 tarx_keys_sealed_box_public_key(uint8_t *public_key, const TarxKeysMasterKey *master)
 {
@@ -47,7 +51,7 @@ tarx_keys_sealed_box_public_key(uint8_t *public_key, const TarxKeysMasterKey *ma
 	sodium_memzero(secret_key, sizeof(secret_key));
 }
 
-/* A short name of a public key: 16 hexadecimal digits of its hash */
+/* Write a short name of a public key: 16 hexadecimal digits of its hash. */
 void
 tarx_keys_sealed_box_key_id(const uint8_t *public_key, char out[TARX_KEYS_BOX_KEY_ID_HEX])
 {
@@ -57,7 +61,7 @@ tarx_keys_sealed_box_key_id(const uint8_t *public_key, char out[TARX_KEYS_BOX_KE
 	tarx_keys_fingerprint_hex(hash, out);
 }
 
-/* How long a box with this header and a value of so many bytes is */
+/* The length of a box with this header and a value of value_len bytes */
 size_t
 tarx_keys_sealed_box_len(const TarxKeysBinding *header, size_t value_len)
 {
@@ -65,8 +69,8 @@ tarx_keys_sealed_box_len(const TarxKeysBinding *header, size_t value_len)
 }
 
 /*
- * Open a box to payload[0 .. len - TARX_KEYS_BOX_OVERHEAD).  False, with
- * nothing in payload, unless it was sealed to this master key's public key.
+ * Open a box to payload[0 .. len - TARX_KEYS_BOX_OVERHEAD).  Returns false, with
+ * nothing in payload, unless the box was sealed to this master key's public key.
  */
 bool
 tarx_keys_sealed_box_open(uint8_t *payload, const TarxKeysMasterKey *master,
@@ -83,8 +87,8 @@ tarx_keys_sealed_box_open(uint8_t *payload, const TarxKeysMasterKey *master,
 }
 
 /*
- * Whether a payload is for this header and has not expired at now, in seconds
- * since 1970; its value is then payload[*value_at .. len).
+ * Does a payload have this header, and has it not expired?  now is in seconds
+ * since 1970.  If so, its value is payload[*value_at .. len).
  */
 bool
 tarx_keys_sealed_box_check(const uint8_t *payload, size_t len,

@@ -1,6 +1,6 @@
 /*
  * sealed_box.h
- *	  The byte format of values that travel to us sealed.
+ *	  The byte format of values that travel sealed.
  *
  * No postgres.h here, so that fuzzers and sanitizers reach it.
  */
@@ -15,7 +15,7 @@
 #define TARX_KEYS_PURPOSE_BOX_SECRET	"tarx.box-sec...1"
 
 #define TARX_KEYS_BOX_EXPIRY_BYTES	8
-/* as large a part of a hash as a master key's fingerprint, and shown likewise */
+/* As many digits as a master key's fingerprint has, and a NUL */
 #define TARX_KEYS_BOX_KEY_ID_HEX	TARX_KEYS_FINGERPRINT_HEX
 
 extern void tarx_keys_sealed_box_public_key(uint8_t *public_key,

@@ -1,6 +1,6 @@
-# The functions that carry a value, out of the SQL parts: "-- carries a value"
-# stands in the line before CREATE FUNCTION.  Anything else behind such a line
-# comes out as it is, and does not compile.
+# The functions that take or return a value.  The SQL parts mark each with the
+# line "-- carries a value" before its CREATE FUNCTION.  If another line follows
+# the mark, it comes out as it is and does not compile.
 /^-- carries a value/{
 	n
 	s/^CREATE FUNCTION tarx_keys\.([a-z0-9_]+).*/NAME(\1)/

@@ -1,18 +1,18 @@
 /*
  * sensitive_text.c
- *	  Which texts may carry a value: statements that name our functions.
+ *	  Which texts may carry a value: those that name our functions.
  *
- * A statement that fails before it is parsed has only its text to judge by, and
- * so has a line of the log.  This is no parser.  It looks for names anywhere,
- * also in strings, comments and bodies of functions, and would rather take a
- * harmless text for a sensitive one than the other way round.
+ * A statement that fails before it is parsed is only a text, and so is a line of
+ * the log.  This file is not a parser.  It looks for names anywhere, in strings,
+ * comments and bodies of functions too.  It is safe to call a harmless text
+ * sensitive, but not the other way round.
  *
- * After the name of our schema, every name is sensitive that is not known to be
+ * After the name of our schema, a name is sensitive unless it is known to be
  * harmless.  So a misspelt function is sensitive, too.  The schema
- * tarx_keys_internal is another word: nobody but us calls anything in it, and
- * nothing in it takes or returns a value.
+ * tarx_keys_internal does not count: only our own code calls the functions in it,
+ * and none of them takes or returns a value.
  *
- * This runs in a log hook: it allocates nothing and never fails.
+ * This runs in a log hook, so it allocates nothing and cannot fail.
  */
 #include "pure/sensitive_text.h"
 
@@ -23,7 +23,7 @@
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
 
 #define SCHEMA	"tarx_keys"
-/* what stands for a name that is not known */
+/* The result for a name that is not known */
 #define UNKNOWN	"*"
 
 const TarxKeysSensitiveFunction tarx_keys_sensitive_functions[] = {
@@ -36,7 +36,7 @@ const TarxKeysSensitiveFunction tarx_keys_sensitive_functions[] = {
 /* "login" is an ordinary word: only a call of it counts. */
 #define LOGIN	tarx_keys_sensitive_functions[TARX_KEYS_SENSITIVE_login].name
 
-/* What may follow "tarx_keys." without making a text sensitive, sorted */
+/* The names that may follow "tarx_keys." in a harmless text, sorted */
 static const char *const harmless[] = {
 #define NAME(name)	#name,
 #include "pure/harmless_names.h"
@@ -49,7 +49,7 @@ typedef struct Word
 	size_t		len;
 } Word;
 
-/* Can it be part of a name?  The locale does not matter. */
+/* Can this character be part of a name, in any locale? */
 static inline bool
 is_word_char(unsigned char c)
 {
@@ -90,18 +90,18 @@ is_name(Word word, const char *name)
 }
 
 /*
- * Something may stand in front of the name: the n of an escape like \n, or more
- * of the name of a wrapper.
+ * Does the word end with the name?  Other characters may come before it: the n of
+ * an escape like \n, or the start of the name of a wrapper function.
  */
 static bool
 ends_with_name(Word word, const char *name, size_t len)
 {
-	/* most words differ in the last character, which is a letter in names */
+	/* most words differ in the last character; that of a name is a letter */
 	return word.len >= len && (word.start[word.len - 1] | 0x20) == name[len - 1] &&
 		strncasecmp(word.start + word.len - len, name, len) == 0;
 }
 
-/* The word around a character of it */
+/* The word that the character at this place is part of */
 static Word
 word_around(const char *text, const char *at)
 {
@@ -110,7 +110,7 @@ word_around(const char *text, const char *at)
 	return word_at(at);
 }
 
-/* Does a call of login() begin at its "("? */
+/* Is the "(" at this place that of a call of login()? */
 static bool
 is_call_of_login(const char *text, const char *at)
 {
@@ -120,7 +120,7 @@ is_call_of_login(const char *text, const char *at)
 		is_name(word_around(text, at - 1), LOGIN);
 }
 
-/* For bsearch(): a word, and a name in the list */
+/* For bsearch(): compares a word with a name in the list. */
 static int
 compare_to_name(const void *key, const void *element)
 {
@@ -128,7 +128,7 @@ compare_to_name(const void *key, const void *element)
 	const char *name = *(const char *const *) element;
 	int			order = strncasecmp(word->start, name, word->len);
 
-	/* a word that the name begins with comes before it */
+	/* a word that is the start of the name comes before the name */
 	return order != 0 ? order : -(int) name[word->len];
 }
 
@@ -152,7 +152,7 @@ sensitive_function(Word word)
 	return NULL;
 }
 
-/* Is the word our schema, and does a name follow that we do not know? */
+/* Is the word our schema, and is it followed by a name that we do not know? */
 static bool
 is_unknown_in_schema(Word word)
 {
@@ -165,7 +165,7 @@ is_unknown_in_schema(Word word)
 	if (*at != '.')
 		return false;
 	next = word_at(skip_blanks_and_quotes(at + 1));
-	/* format() puts a name into the place of %I or %s */
+	/* format() replaces %I or %s with a name */
 	if (*next.start == '%')
 		return false;
 	if (is_name(next, LOGIN) && *skip_blanks_and_quotes(next.start + next.len) == '(')
@@ -173,7 +173,10 @@ is_unknown_in_schema(Word word)
 	return !is_harmless(next) && sensitive_function(next) == NULL;
 }
 
-/* The name with a "_" that makes a text sensitive, or NULL; all but login have one. */
+/*
+ * The name that makes a text sensitive, or NULL, among the names with a "_": that
+ * is all of them but login.
+ */
 static const char *
 name_with_underscore(const char *text)
 {
@@ -192,11 +195,11 @@ name_with_underscore(const char *text)
 }
 
 /*
- * The name that makes a text sensitive, a constant, or NULL.  A text that has
- * this name behind the schema's is sensitive again.
+ * The name that makes a text sensitive, which is a constant, or NULL if the text
+ * is harmless.  A text with this name after that of the schema is sensitive, too.
  *
- * This reads every statement: it leaps from "_" to "_", and then from "(" to
- * "(", because nothing is faster than strchr().
+ * This reads every statement, so it must be fast: strchr() takes it from one "_"
+ * to the next, and then from one "(" to the next.
  */
 const char *
 tarx_keys_sensitive_name(const char *text)
@@ -211,7 +214,10 @@ tarx_keys_sensitive_name(const char *text)
 	return name;
 }
 
-/* Is EXECUTE in a text?  It does not name the functions that it calls; PREPARE did. */
+/*
+ * Does a text contain EXECUTE?  The names of the functions that it calls are in
+ * another text, that of PREPARE.
+ */
 bool
 tarx_keys_has_execute(const char *text)
 {

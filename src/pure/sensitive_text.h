@@ -1,6 +1,6 @@
 /*
  * sensitive_text.h
- *	  Which texts may carry a value: statements that name our functions.
+ *	  Which texts may carry a value: those that name our functions.
  *
  * No postgres.h here, so that fuzzers and sanitizers reach it.
  *
@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The functions whose arguments or results are values */
+/* The functions that take or return a value */
 typedef enum TarxKeysSensitive
 {
 #define NAME(name)	TARX_KEYS_SENSITIVE_##name,

@@ -1,23 +1,24 @@
 /*
  * template.c
- *	  Takes a template apart into literals and references, in one pass.
+ *	  Divides a template into literals and references, in one pass.
  *
- *		${secrets.NAME}		a reference, NAME as tarx_keys_check_secret_name_text has it
+ *		${secrets.NAME}		a reference; NAME is a valid name of a secret
  *		$${					a literal "${"
- *		${...				anything else that starts so: malformed
+ *		${...				anything else that starts like this: malformed
  *
- * All the rest is literal, a "$" before any other character too.  What is
- * first from the left counts: "$$${" is a literal "$${".
+ * The rest is literal, also a "$" before any other character.  The template is
+ * read from left to right: "$$${" is a literal "$${".
  *
- * A malformed reference ends with its "}".  If the line ends or another one
- * starts before that, it is unterminated, and counts only as far as it can be
- * a reference, so that an error that shows it shows nothing else of the
+ * A malformed reference ends with its "}".  If the line ends or another reference
+ * starts first, it is unterminated.  Then it ends before the first character that
+ * no reference contains, so that an error that shows it shows nothing else of the
  * template.
  *
- * The bytes that matter are ASCII, and no encoding that a database can have
- * uses those within other characters, so templates need not be UTF-8.
- * Invariants: nothing is allocated, nothing is read beyond the template, every
- * byte of it is looked at a bounded number of times.
+ * Templates need not be UTF-8.  The bytes that matter are ASCII, and no encoding
+ * that a database can have uses these within other characters.
+ *
+ * Invariants: nothing is allocated, nothing beyond the template is read, and each
+ * of its bytes is read a bounded number of times.
  */
 #include "pure/template.h"
 
@@ -25,21 +26,21 @@
 
 #define NAMESPACE	"secrets."
 
-/* Does "${" stand at pos, which may be the end? */
+/* Is there a "${" at pos, which may be the end? */
 static bool
 opens(TarxKeysSpan s, size_t pos)
 {
 	return s.len - pos >= 2 && s.data[pos] == '$' && s.data[pos + 1] == '{';
 }
 
-/* Does "$${" stand at pos, which is before the end? */
+/* Is there a "$${" at pos, which is before the end? */
 static bool
 is_escape(TarxKeysSpan s, size_t pos)
 {
 	return s.data[pos] == '$' && opens(s, pos + 1);
 }
 
-/* Where the literal that starts at pos ends */
+/* The end of the literal that starts at pos */
 static size_t
 literal_end(TarxKeysSpan s, size_t pos)
 {
@@ -57,7 +58,7 @@ literal_end(TarxKeysSpan s, size_t pos)
 	return pos;
 }
 
-/* Where the "}" of the reference at the start is; 0 if it is unterminated. */
+/* The place of the "}" of the reference at the start; 0 if it is unterminated */
 static size_t
 closing_brace(TarxKeysSpan s)
 {
@@ -71,7 +72,7 @@ closing_brace(TarxKeysSpan s)
 	return 0;
 }
 
-/* How far an unterminated reference at the start can be one */
+/* The end of the unterminated reference at the start */
 static size_t
 unterminated_end(TarxKeysSpan s)
 {
@@ -83,7 +84,7 @@ unterminated_end(TarxKeysSpan s)
 	return pos;
 }
 
-/* The reference that "${" at the start begins; returns how long it is. */
+/* Make a token of the reference at the start, and return its length. */
 static size_t
 reference(TarxKeysSpan s, TarxKeysToken *token)
 {
@@ -103,8 +104,8 @@ reference(TarxKeysSpan s, TarxKeysToken *token)
 }
 
 /*
- * Take the next token off *rest, which is the whole template at first.  False
- * at the end.
+ * Take the next token from the front of *rest, which is the whole template at
+ * first.  Returns false at the end.
  */
 bool
 tarx_keys_template_next(TarxKeysSpan *rest, TarxKeysToken *token)
@@ -117,7 +118,7 @@ tarx_keys_template_next(TarxKeysSpan *rest, TarxKeysToken *token)
 		end = reference(*rest, token);
 	else
 	{
-		/* of "$${" the first "$" is left out */
+		/* the first "$" of "$${" is left out */
 		size_t		start = is_escape(*rest, 0) ? 1 : 0;
 
 		end = literal_end(*rest, start > 0 ? 3 : 0);

@@ -14,9 +14,9 @@
 
 typedef enum TarxKeysTokenKind
 {
-	TARX_KEYS_TOKEN_LITERAL,	/* text is to stand in the result */
+	TARX_KEYS_TOKEN_LITERAL,	/* text goes into the result */
 	TARX_KEYS_TOKEN_REFERENCE,	/* text is the name of a secret */
-	TARX_KEYS_TOKEN_MALFORMED	/* text is the reference, from "${" on */
+	TARX_KEYS_TOKEN_MALFORMED	/* text is the reference, with its "${" */
 } TarxKeysTokenKind;
 
 /* A part of the template; its text points into the template. */

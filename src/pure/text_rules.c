@@ -2,16 +2,16 @@
  * text_rules.c
  *	  Rules for names, user ids, key values and secrets, over UTF-8 bytes.
  *
- * Names are shown to other people, so they must not be able to hide or reorder
- * anything; values go into HTTP headers, so they must not be able to end one.
- * A secret is anything that a text can hold, and its name what an environment
- * variable's is.  Nothing here depends on a locale.
+ * Other people see names, so a name must not hide or reorder anything.  Key
+ * values go into HTTP headers, so a value must not end one.  A secret may be any
+ * text, and its name must be fit for an environment variable.  Nothing here
+ * depends on a locale.
  */
 #include "pure/text_rules.h"
 
 #include <string.h>
 
-/* What a text has, gathered in one pass. */
+/* The properties of a text, gathered in one pass */
 typedef struct TextFacts
 {
 	bool		valid;
@@ -23,9 +23,9 @@ typedef struct TextFacts
 } TextFacts;
 
 /*
- * Decode one UTF-8 character of s[0 .. len) (RFC 3629: no surrogates, no
- * overlong forms).  Returns its length in bytes, 0 if it is invalid or s is at
- * its end.
+ * Decode the first UTF-8 character of s[0 .. len) (RFC 3629: no surrogates, no
+ * overlong forms).  Returns its length in bytes, or 0 if it is invalid or len
+ * is 0.
  */
 size_t
 tarx_keys_utf8_next(const char *s, size_t len, uint32_t *codepoint)
@@ -60,7 +60,7 @@ tarx_keys_utf8_next(const char *s, size_t len, uint32_t *codepoint)
 	return need;
 }
 
-/* General category Cc, and the two separators that end a line as well. */
+/* Unicode's category Cc, and the two separators that end a line, too */
 static bool
 is_control(uint32_t c)
 {
@@ -68,9 +68,9 @@ is_control(uint32_t c)
 }
 
 /*
- * Unicode's Bidi_Control characters, and characters that show as nothing, with
- * which one name could be made to look like another.  The joiners U+200C and
- * U+200D are not among them: scripts and emoji need them.
+ * Unicode's Bidi_Control characters, and invisible characters: with these one
+ * name could look like another.  The joiners U+200C and U+200D are allowed,
+ * because scripts and emoji need them.
  */
 static bool
 is_misleading(uint32_t c)
@@ -94,7 +94,7 @@ is_misleading(uint32_t c)
 	return false;
 }
 
-/* Unicode's White_Space, and the joiners, which have nothing to join at an end */
+/* Unicode's White_Space, and the joiners, which join nothing at an end */
 static bool
 is_blank(uint32_t c)
 {
@@ -139,7 +139,7 @@ gather(const char *s, size_t len)
 	return facts;
 }
 
-/* A name: 1 to 100 characters that show as what they are. */
+/* A name: 1 to 100 visible characters, without white space at its ends */
 TarxKeysTextProblem
 tarx_keys_check_name_text(const char *s, size_t len)
 {
@@ -160,7 +160,7 @@ tarx_keys_check_name_text(const char *s, size_t len)
 	return TARX_KEYS_TEXT_OK;
 }
 
-/* A user id is the application's own: 1 to 200 characters, no control ones. */
+/* A user id, which the application chooses: 1 to 200 characters, no controls */
 TarxKeysTextProblem
 tarx_keys_check_user_id_text(const char *s, size_t len)
 {
@@ -194,7 +194,7 @@ tarx_keys_check_value_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_BLANKS;
 	if (facts.control || facts.layout)
 		return TARX_KEYS_TEXT_CONTROL;
-	/* some of it may stand in the mask, for people to read */
+	/* people may see some of it in the mask */
 	if (facts.misleading)
 		return TARX_KEYS_TEXT_MISLEADING;
 	return TARX_KEYS_TEXT_OK;
@@ -208,7 +208,7 @@ tarx_keys_is_word(char c)
 		(c >= '0' && c <= '9') || c == '_';
 }
 
-/* A secret's name: 1 to 128 of these characters, with no digit first. */
+/* A secret's name: 1 to 128 of these characters, of which the first is no digit */
 TarxKeysTextProblem
 tarx_keys_check_secret_name_text(const char *s, size_t len)
 {
@@ -224,7 +224,7 @@ tarx_keys_check_secret_name_text(const char *s, size_t len)
 	return len > TARX_KEYS_SECRET_NAME_MAX_CHARS ? TARX_KEYS_TEXT_TOO_LONG : TARX_KEYS_TEXT_OK;
 }
 
-/* A secret: 1 to 65536 bytes of anything but NUL. */
+/* A secret: 1 to 65536 bytes of UTF-8 without NUL */
 TarxKeysTextProblem
 tarx_keys_check_secret_value_text(const char *s, size_t len)
 {
@@ -237,7 +237,7 @@ tarx_keys_check_secret_value_text(const char *s, size_t len)
 	return gather(s, len).valid ? TARX_KEYS_TEXT_OK : TARX_KEYS_TEXT_NOT_UTF8;
 }
 
-/* A description: up to 1000 characters, on several lines if need be. */
+/* A description: up to 1000 characters, which may be several lines */
 TarxKeysTextProblem
 tarx_keys_check_description_text(const char *s, size_t len)
 {
@@ -255,9 +255,10 @@ tarx_keys_check_description_text(const char *s, size_t len)
 }
 
 /*
- * Write what a message may show of a text that broke a rule: its first 64
- * characters, with "?" for those that could mislead a reader, and "..." if
- * there are more.  Returns the length in bytes; there is no final NUL.
+ * Write the part that a message may show of a text that broke a rule: its first
+ * TARX_KEYS_EXCERPT_CHARS characters, with "?" for those that could mislead a
+ * reader, and "..." if there are more.  Returns the length in bytes; there is no
+ * final NUL.
  */
 size_t
 tarx_keys_excerpt(char out[TARX_KEYS_EXCERPT_MAX], const char *s, size_t len)
@@ -287,7 +288,7 @@ tarx_keys_excerpt(char out[TARX_KEYS_EXCERPT_MAX], const char *s, size_t len)
 	return at;
 }
 
-/* What is wrong, to follow the name of an argument: "name is empty" */
+/* The problem, to follow the name of an argument: "name is empty" */
 const char *
 tarx_keys_text_problem(TarxKeysTextProblem problem)
 {

@@ -19,7 +19,7 @@
 #define TARX_KEYS_SECRET_MAX_BYTES		65536
 #define TARX_KEYS_DESCRIPTION_MAX_CHARS	1000
 
-/* An excerpt for a message: so many characters of up to 4 bytes, and "..." */
+/* An excerpt for a message: this many characters of up to 4 bytes, and "..." */
 #define TARX_KEYS_EXCERPT_CHARS			64
 #define TARX_KEYS_EXCERPT_MAX			(4 * TARX_KEYS_EXCERPT_CHARS + 3)
 

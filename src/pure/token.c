@@ -2,11 +2,12 @@
  * token.c
  *	  The form of platform API keys.
  *
- * A token is "sk-tarx-", 43 base62 characters of 256 random bits, and 6 base62
- * characters of the CRC-32 of what stands before.  The checksum serves typing
- * errors and secret scanners, not security; the caller computes it.  Base62
- * has the digits, upper-case and lower-case letters in this order, the most
- * significant digit first, zero-padded: 62^43 > 2^256 and 62^6 > 2^32.
+ * A token is "sk-tarx-", then 256 random bits in 43 base62 digits, then the
+ * CRC-32 of all this in 6 base62 digits.  The checksum finds typing errors and
+ * helps secret scanners; it adds no security.  The caller computes it.
+ *
+ * The digits of base62 are 0-9, A-Z and a-z in this order.  Numbers start with the
+ * most significant digit and have leading zeros: 62^43 > 2^256 and 62^6 > 2^32.
  */
 #include "pure/token.h"
 
@@ -32,7 +33,10 @@ divide(uint8_t *number, size_t len)
 	return remainder;
 }
 
-/* Write prefix and body, TARX_KEYS_TOKEN_CHECKED_LEN characters. */
+/*
+ * Write the prefix and the body, TARX_KEYS_TOKEN_CHECKED_LEN characters, of a
+ * token from TARX_KEYS_TOKEN_RANDOM_BYTES random bytes.
+ */
 void
 tarx_keys_token_write_body(char *token, const uint8_t *random)
 {
@@ -45,7 +49,7 @@ tarx_keys_token_write_body(char *token, const uint8_t *random)
 	sodium_memzero(number, sizeof(number));
 }
 
-/* Write the checksum behind the body. */
+/* Write the checksum of a token behind its body. */
 void
 tarx_keys_token_write_checksum(char *token, uint32_t checksum)
 {
@@ -56,7 +60,7 @@ tarx_keys_token_write_checksum(char *token, uint32_t checksum)
 	}
 }
 
-/* Does it look like a token?  Says nothing of its checksum. */
+/* Does this have the form of a token?  The checksum may be wrong. */
 bool
 tarx_keys_token_has_form(const char *token, size_t len)
 {
@@ -71,7 +75,7 @@ tarx_keys_token_has_form(const char *token, size_t len)
 	return true;
 }
 
-/* Is this the checksum of a token that has the form? */
+/* Does a token, which has the form of one, end with this checksum? */
 bool
 tarx_keys_token_has_checksum(const char *token, uint32_t checksum)
 {

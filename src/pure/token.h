@@ -15,7 +15,7 @@
 #define TARX_KEYS_TOKEN_RANDOM_BYTES	32
 #define TARX_KEYS_TOKEN_BODY			43
 #define TARX_KEYS_TOKEN_CHECKSUM		6
-/* what the checksum is over */
+/* the part that the checksum covers */
 #define TARX_KEYS_TOKEN_CHECKED_LEN		(sizeof(TARX_KEYS_TOKEN_PREFIX) - 1 + TARX_KEYS_TOKEN_BODY)
 #define TARX_KEYS_TOKEN_LEN				(TARX_KEYS_TOKEN_CHECKED_LEN + TARX_KEYS_TOKEN_CHECKSUM)
 

@@ -2,21 +2,23 @@
  * audit.c
  *	  Writes the audit log: rows at the ends of chains.
  *
- * The rows of a project form chains, see pure/audit_chain.c: each row has a
- * stamp, a MAC over itself and the stamp before it.  There is a fixed number of
- * lanes, each with a chain of its own, so that transactions that change the same
- * project need not wait for each other.  What users do with their platform keys
- * belongs to no project; it is in personal chains, under an id derived from the
- * user's and marked personal, so that no project can take their place.
+ * The rows of a project form chains (see pure/audit_chain.c): the stamp of a row
+ * is a MAC over the row and the stamp before it.  A project has a fixed number of
+ * lanes.  Each lane has a chain of its own, so that transactions that change the
+ * same project need not wait for each other.
  *
- * A lane's row in audit_ends says where its chain begins and ends, and has the
- * key of its stamps, sealed with the master key and bound to just these ends:
- * see audit_ends.c.  So no lane can be missing as a whole, and a new master key
- * changes only audit_ends.
+ * What users do with their platform keys belongs to no project.  It is in personal
+ * chains, whose id comes from that of the user.  They are marked as personal, so
+ * that a project with the same id has chains of its own.
  *
- * Threat: somebody who can write the tables, but has no master key.  Not found
- * out is who puts back an older state of a chain, its rows and its ends, or
- * removes a whole log together with what tells that there was one.
+ * Each lane has a row in audit_ends (see audit_ends.c).  It says where the chain
+ * begins and ends, and contains the key of its stamps, sealed with the master key
+ * and bound to these ends.  So a lane that is missing as a whole is noticed, and a
+ * new master key changes only audit_ends.
+ *
+ * Threat: somebody can write the tables, but has no master key.  We cannot detect
+ * that somebody put back an older state of a chain, its rows and its ends, or
+ * removed a whole log and everything that shows that there was one.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -33,14 +35,13 @@
 PG_FUNCTION_INFO_V1(tarx_keys_record_audit);
 
 /*
- * More than any name that our functions accept has, and little enough to be
- * bound.  Somebody who can write the tables can make a name longer, or put bytes
- * into it that are no characters, but must not thereby keep a key or a member
- * from being removed.
+ * Longer than any name that our functions accept, and short enough to be bound.
+ * Whoever can write the tables can make a name longer, or put bytes into it that
+ * are no character, but that must not prevent the removal of a key or a member.
  */
 #define NAME_MAX_BYTES	1024
 
-/* Where the client is: an address, or [local] for a Unix socket */
+/* The address of the client, or [local] for a Unix socket */
 static Datum
 client_address(void)
 {
@@ -84,14 +85,16 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 	ends->at.last_seq = tarx_keys_chain_next(ends->at.last_seq);
 	tarx_keys_row_set(&row, AUDIT_LOG_STAMP,
 					  PointerGetDatum(tarx_keys_make_bytea(ends->at.last_stamp, TARX_KEYS_MAC_BYTES)));
-	/* a row that is there already nobody has written with us */
+	/* if there is a row with this number, we did not write it */
 	if (!tarx_keys_table_insert(&tarx_keys_audit_log, &row))
 		tarx_keys_fail_chain(&ends->chain);
 }
 
 /*
- * Append a row for the acting user to a chain, in the caller's transaction;
- * object_id and object_name may be NULL.  In an SPI connection.
+ * Append a row for the acting user to a chain, in the caller's transaction and SPI
+ * connection.  object_id and object_name may be NULL.  Raises TK004 if the chain
+ * was tampered with, TK005 without a keyring, and TK006 if the master key is
+ * missing.
  */
 void
 tarx_keys_audit(const TarxKeysChain *chain, const char *action, const pg_uuid_t *object_id,
@@ -106,6 +109,7 @@ tarx_keys_audit(const TarxKeysChain *chain, const char *action, const pg_uuid_t 
 	tarx_keys_secret_wipe(ends.key.secret);
 }
 
+/* The same for a project */
 void
 tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
 						const pg_uuid_t *object_id, text *object_name)

@@ -1,10 +1,9 @@
 /*
  * audit_actions.c
- *	  What the audit log calls the changes that it has rows of.
+ *	  The actions that the audit log knows.
  *
- * This is the one list: C and SQL name actions by these words, and any other
- * word is an error.  docs/reference.md says what each means; a test compares
- * the two.
+ * This is the only list: C and SQL use these words, and any other word is an
+ * error.  docs/reference.md says what each word means; a test compares the two.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -29,7 +28,7 @@ static const char *const actions[] = {
 	"secret.set"
 };
 
-/* An error unless the action is one of the list. */
+/* Raise an error unless the action is in the list. */
 void
 tarx_keys_check_audit_action(const char *action)
 {

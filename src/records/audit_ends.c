@@ -2,8 +2,8 @@
  * audit_ends.c
  *	  Where each chain of the audit log begins and ends.
  *
- * A row of audit_ends is a sealed row: its envelope has the key of the chain's
- * stamps and is bound to the ends.  Locking is as in audit_lanes.c.
+ * A row of audit_ends is sealed: its envelope contains the key of the chain's
+ * stamps and is bound to the ends.  audit_lanes.c describes the locking.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -35,7 +35,7 @@ static TarxKeysQuery other_platform_key_query = {
 };
 
 /*
- * The ends and the row
+ * From a row to the ends, and back
  */
 
 static bool
@@ -49,7 +49,7 @@ copy_stamp(uint8 *stamp, Datum value)
 	return true;
 }
 
-/* False if these can be no ends. */
+/* Read the ends from a row; returns false if they have not the form of ends. */
 static bool
 read_row(const TarxKeysRow *row, TarxKeysChainEnds *ends)
 {
@@ -71,7 +71,7 @@ set_stamp(TarxKeysRow *row, int column, const uint8 *stamp)
 					  PointerGetDatum(tarx_keys_make_bytea(stamp, TARX_KEYS_MAC_BYTES)));
 }
 
-/* The ends as they are now, sealed */
+/* Make the sealed row of these ends. */
 static void
 form_row(const TarxKeysAuditEnds *ends, TarxKeysRow *row)
 {
@@ -91,8 +91,9 @@ form_row(const TarxKeysAuditEnds *ends, TarxKeysRow *row)
  */
 
 /*
- * The ends of a lane in this snapshot.  The key is a registered secret in the
- * current memory context.  TK005 without a keyring.
+ * Read the ends of a lane that this snapshot sees.  The key is a registered secret
+ * in the current memory context; the caller wipes it.  Raises TK005 without a
+ * keyring.
  */
 TarxKeysEndsState
 tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 lane, Snapshot snapshot,
@@ -118,7 +119,7 @@ tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 lane, Snapshot snaps
 	return TARX_KEYS_ENDS_GOOD;
 }
 
-/* TK004, for what could not be logged */
+/* Raise TK004 for a change that cannot be logged. */
 void
 tarx_keys_fail_chain(const TarxKeysChain *chain)
 {
@@ -129,7 +130,10 @@ tarx_keys_fail_chain(const TarxKeysChain *chain)
 			 errhint("What could not be logged is not done. Call tarx_keys.verify_audit(), and ask the database administrator who changed the tables audit_log and audit_ends.")));
 }
 
-/* What is wrong with the ends, or NULL.  TK006 if the master key is missing. */
+/*
+ * The problem of the ends in words, or NULL if there is none.  Raises TK006 if the
+ * master key is missing.
+ */
 const char *
 tarx_keys_audit_ends_problem(TarxKeysEndsState state, const TarxKeysAuditEnds *ends)
 {
@@ -148,7 +152,10 @@ tarx_keys_audit_ends_problem(TarxKeysEndsState state, const TarxKeysAuditEnds *e
 	return "the record of its ends changed";
 }
 
-/* The ends of a lane that we have locked, as they are by now */
+/*
+ * Read the present ends of a lane that we have locked.  Raises TK004 if they were
+ * tampered with, TK005 without a keyring, and TK006 if the master key is missing.
+ */
 void
 tarx_keys_audit_read_locked_ends(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
 {
@@ -162,7 +169,10 @@ tarx_keys_audit_read_locked_ends(const TarxKeysChain *chain, int32 lane, TarxKey
 	UnregisterSnapshot(snapshot);
 }
 
-/* By the latest snapshot, because that is what they were read by */
+/*
+ * Write the ends of a lane that we have locked.  They were read by the latest
+ * snapshot, so the update uses the latest one, too.
+ */
 void
 tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends)
 {
@@ -177,10 +187,10 @@ tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends)
 }
 
 /*
- * Beginning
+ * Beginning chains
  */
 
-/* Begin the chains, each with a key of its own, unless there are any. */
+/* Begin the chains that do not exist yet, each with a key of its own. */
 static void
 begin_chains(const TarxKeysChain *chain)
 {
@@ -200,7 +210,7 @@ begin_chains(const TarxKeysChain *chain)
 	}
 }
 
-/* Is there anything of these chains? */
+/* Does anything of these chains exist, a row or an end? */
 bool
 tarx_keys_audit_chain_exists(const TarxKeysChain *chain)
 {
@@ -209,7 +219,10 @@ tarx_keys_audit_chain_exists(const TarxKeysChain *chain)
 	return tarx_keys_query_run_latest(&chain_exists_query, values, NULL) > 0;
 }
 
-/* Has the user a platform key, revoked or not, besides this one, which may be NULL? */
+/*
+ * Does the user have a platform key, revoked or not, other than this one?  besides
+ * may be NULL.
+ */
 bool
 tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides)
 {
@@ -220,8 +233,9 @@ tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides)
 }
 
 /*
- * Begin a user's chains with the first platform key; if there was one before,
- * missing chains have been taken away.
+ * Begin the chains of a user with the first platform key.  If the user had one
+ * before, there were chains: somebody has removed them, and new ones would hide
+ * that.
  */
 void
 tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id, const pg_uuid_t *first)
@@ -232,7 +246,7 @@ tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id, const 
 
 /*
  * begin_audit(project_id uuid): for create_project(), and for a DBA who has
- * removed what no longer opens.
+ * removed chains that no longer open.
  */
 Datum
 tarx_keys_begin_audit(PG_FUNCTION_ARGS)
@@ -243,7 +257,7 @@ tarx_keys_begin_audit(PG_FUNCTION_ARGS)
 	if (!tarx_keys_audit_chain_exists(&chain))
 	{
 		begin_chains(&chain);
-		/* create_project() has its own row */
+		/* create_project() writes a row of its own */
 		if (tarx_keys_acting_user_or_null() == NULL)
 			tarx_keys_log_operation(psprintf("begins the audit log of project %s",
 											 tarx_keys_uuid_text(&chain.id)));

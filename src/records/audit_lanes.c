@@ -1,12 +1,14 @@
 /*
  * audit_lanes.c
- *	  The chains of the audit log, and who may write to which of their lanes.
+ *	  The chains of the audit log, and which lane a transaction writes to.
  *
- * Locking: a writer holds its lane from when it enters the project, before it
- * changes anything, to the end of its transaction; only then are the lane's
- * ends read, as they are by now.  The lock is one on an object that does not
- * exist, because no SQL command can take that.  Writers lock audit_ends as an
- * UPDATE does, purge_audit() against them and itself.
+ * Locking: a writer locks a lane when it enters the project, before it changes
+ * anything, and keeps the lock to the end of its transaction.  It reads the lane's
+ * ends after that, so it sees the latest ones.  The lock is on an object that does
+ * not exist, so no SQL command can take it.
+ *
+ * A writer also locks audit_ends like an UPDATE.  purge_audit() locks audit_ends
+ * against writers and other purges.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -24,7 +26,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_personal_chain);
 
 #define LANES			TARX_KEYS_AUDIT_LANES
 
-/* A user's own chain, for what belongs to no project */
+/* The id of a user's own chains, for what belongs to no project */
 static pg_uuid_t
 personal_id(const TarxKeysText *user_id)
 {
@@ -36,27 +38,28 @@ personal_id(const TarxKeysText *user_id)
 	return id;
 }
 
+/* The chains of a project */
 TarxKeysChain
 tarx_keys_project_chain(const pg_uuid_t *project_id)
 {
 	return (TarxKeysChain) {*project_id, false};
 }
 
-/* user_id is in UTF-8. */
+/* The chains of a user; user_id is in UTF-8. */
 TarxKeysChain
 tarx_keys_personal_chain_of(const TarxKeysText *user_id)
 {
 	return (TarxKeysChain) {personal_id(user_id), true};
 }
 
-/* personal_chain(user_id text) returns uuid: the id of a user's own chain */
+/* personal_chain(user_id text) returns uuid: the id of a user's own chains */
 Datum
 tarx_keys_personal_chain(PG_FUNCTION_ARGS)
 {
 	TarxKeysText user_id;
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 
-	/* a policy asks for that of the acting user, whom there may not be */
+	/* a policy passes the acting user, and there may be none */
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
@@ -103,10 +106,12 @@ lock_lane(const TarxKeysChain *chain, int32 lane, bool wait)
 }
 
 /*
- * Lock a lane of the chain that nobody else writes to, or wait for one; returns
- * which.  Once we have one it is that.  To be called before the transaction
- * changes anything of the chain's project: who waited for a lane with a row
- * locked could be waited for.
+ * Lock a lane that nobody else writes to, or wait for one, and return it.  A
+ * transaction that has a lane already keeps it.
+ *
+ * Call this before the transaction changes anything in the project.  Otherwise it
+ * could wait for a lane while it has a row locked that the owner of the lane waits
+ * for.
  */
 int32
 tarx_keys_audit_lock_lane(const TarxKeysChain *chain)

@@ -1,10 +1,10 @@
 /*
  * audit_purge.c
- *	  Deletes old rows of the audit log, so that what remains can be verified.
+ *	  Deletes old rows of the audit log, so that the rest can still be verified.
  *
- * Only rows are deleted that are what was written, up to the first that is to
- * stay: so nothing that was tampered with goes unnoticed, and a clock that was
- * set back tears no hole.
+ * In each lane the rows before the first one that stays are deleted, and only if
+ * they are as they were written.  So a purge removes no trace of tampering, and
+ * leaves no hole where the clock was set back.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -27,8 +27,8 @@ PG_FUNCTION_INFO_V1(tarx_keys_purge_audit);
 #define ROWS_AT_ONCE	1000
 
 /*
- * Whose first row says that it is old enough; whether that is true is seen
- * then.  Also those that lack the first row, to warn of them.
+ * The lanes whose first row claims to be old enough; the walk checks that later.
+ * Also the lanes whose first row is missing, for a warning.
  */
 static TarxKeysQuery old_chains_query = {
 	.sql = "SELECT e.project_id, e.personal, e.lane FROM tarx_keys_internal.audit_ends e"
@@ -57,7 +57,7 @@ warn_not_purged(const TarxKeysChain *chain, const char *reason)
 			 errhint("Call tarx_keys.verify_audit(), and find out who changed the tables audit_log and audit_ends.")));
 }
 
-/* Delete the rows that walk has found good, and let the chain begin behind them. */
+/* Delete the rows that the walk has found good, and begin the chain behind them. */
 static uint64
 delete_rows(TarxKeysAuditEnds *ends, const TarxKeysAuditWalk *walk)
 {
@@ -95,7 +95,10 @@ purge_lane(const TarxKeysChain *chain, int32 lane, TimestampTz before, Snapshot 
 	return count;
 }
 
-/* Purge the chains in SPI_tuptable, each in an SPI connection that frees all it took. */
+/*
+ * Purge the lanes in SPI_tuptable, each in an SPI connection of its own, which
+ * frees all its memory.
+ */
 static uint64
 purge_lanes(TimestampTz before, Snapshot snapshot)
 {
@@ -124,8 +127,8 @@ purge_lanes(TimestampTz before, Snapshot snapshot)
 }
 
 /*
- * purge_audit(before timestamptz) returns bigint: see sql/75_audit.sql.  The
- * lock keeps writers and other purges away, so one snapshot serves to its end.
+ * purge_audit(before timestamptz) returns bigint: see sql/75_audit.sql.  The lock
+ * keeps writers and other purges away, so one snapshot is enough for all lanes.
  */
 Datum
 tarx_keys_purge_audit(PG_FUNCTION_ARGS)
@@ -137,7 +140,7 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		(void) tarx_keys_arg_text(fcinfo, 0, "before");
-	/* a standby refuses the lock as well, but with another error */
+	/* a standby would refuse the lock, too, but with another error */
 	PreventCommandIfReadOnly("DELETE");
 	tarx_keys_enter_maintenance_mode();
 	LockRelationOid(tarx_keys_audit_ends_oid(), ShareRowExclusiveLock);

@@ -1,9 +1,9 @@
 /*
  * audit_verify.c
- *	  Follows the chains of the audit log, to verify them or to purge them.
+ *	  Follows the chains of the audit log, to verify or to purge them.
  *
- * Rows are read through a cursor, so that a log of any length takes little
- * memory, and each batch in memory of its own.
+ * A cursor reads the rows, and each batch has a memory context of its own, so that
+ * a log of any length needs little memory.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -27,7 +27,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_verify_personal_audit);
 #define LANES			TARX_KEYS_AUDIT_LANES
 #define ROWS_AT_ONCE	1000
 
-/* Rows with numbers that we do not give are looked at with the first lane's: it is broken. */
+/* A row whose number no lane gives counts for the first lane, which it breaks. */
 static TarxKeysQuery rows_query = {
 	TARX_KEYS_SELECT(tarx_keys_audit_log,
 					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.personal OPERATOR(pg_catalog.=) $2"
@@ -42,11 +42,11 @@ static TarxKeysQuery project_exists_query = {
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
-/* Where a chain or its ends are not what was written */
+/* Is a chain, with its ends, as it was written?  If not, where does it break? */
 typedef struct Verdict
 {
 	bool		ok;
-	int64		broken_at;		/* a seq, if not ok; 0 for the ends */
+	int64		broken_at;		/* if not ok: a seq, or 0 for the ends */
 	const char *reason;
 } Verdict;
 
@@ -60,7 +60,7 @@ broken(int64 at, const char *reason)
  * Following a chain
  */
 
-/* Take the next row; false if that was the last to look at. */
+/* Check the next row; returns false if the walk ends there. */
 static bool
 follow_row(TarxKeysAuditWalk *walk, uint64 n)
 {
@@ -87,14 +87,17 @@ follow_row(TarxKeysAuditWalk *walk, uint64 n)
 	return true;
 }
 
-/* Take the next rows, in a memory context that is reset after them. */
+/*
+ * Check the next rows, in a memory context that the caller resets.  Returns false
+ * if the walk ends there.
+ */
 static bool
 follow_rows(TarxKeysAuditWalk *walk, Portal cursor, MemoryContext batch)
 {
 	bool		more;
 
 	SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
-	/* not before: each call of SPI leaves us in its own context */
+	/* only now, because each call of SPI switches to SPI's context */
 	MemoryContextSwitchTo(batch);
 	more = SPI_processed > 0;
 	for (uint64 i = 0; more && i < SPI_processed; i++)
@@ -103,7 +106,7 @@ follow_rows(TarxKeysAuditWalk *walk, Portal cursor, MemoryContext batch)
 	return more;
 }
 
-/* Follow the chain from its first row to its end, or to where walk says. */
+/* Follow a chain from its first row to its end, or to where walk says. */
 void
 tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 {
@@ -127,7 +130,7 @@ tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 	MemoryContextDelete(batch);
 	SPI_cursor_close(cursor);
 	if (walk->why == TARX_KEYS_CHAIN_WHOLE && !walk->stopped)
-		walk->why = tarx_keys_chain_walk_end(&walk->good, &ends->at);
+		walk->why = tarx_keys_chain_walk_end(&walk->good);
 }
 
 /* Lock what tarx_keys_audit_follow() reads, before its snapshot is taken. */
@@ -156,13 +159,13 @@ verify_lane(const TarxKeysChain *chain, int32 lane, Snapshot snapshot)
 	tarx_keys_secret_wipe(ends.key.secret);
 	if (walk.why == TARX_KEYS_CHAIN_WHOLE)
 		return (Verdict) {true, 0, NULL};
-	return broken(tarx_keys_chain_broken_at(&walk.good, &ends.at, walk.why),
+	return broken(tarx_keys_chain_broken_at(&walk.good, walk.why),
 				  tarx_keys_chain_break_text(walk.why));
 }
 
 /*
- * All lanes in one snapshot; of several breaks the first lane's, because which
- * was the first in time is not known.
+ * Verify all lanes in one snapshot.  If several are broken, the result is that of
+ * the first lane: we do not know which one was broken first.
  */
 static Verdict
 verify_lanes(const TarxKeysChain *chain)
@@ -196,7 +199,8 @@ form_verdict(FunctionCallInfo fcinfo, const Verdict *verdict)
 
 /*
  * verify_audit(project_id uuid) returns (ok boolean, broken_at bigint, reason
- * text): see sql/75_audit.sql.  A project has its chains from its creation on.
+ * text): see sql/75_audit.sql.  A project has chains from its creation on, so
+ * somebody has removed them if the project exists without them.
  */
 Datum
 tarx_keys_verify_audit(PG_FUNCTION_ARGS)
@@ -214,8 +218,8 @@ tarx_keys_verify_audit(PG_FUNCTION_ARGS)
 }
 
 /*
- * verify_personal_audit(user_id text): the same for what a user did with
- * platform keys, which has its chains from the first one on
+ * verify_personal_audit(user_id text): the same for a user, who has chains from the
+ * first platform key on
  */
 Datum
 tarx_keys_verify_personal_audit(PG_FUNCTION_ARGS)

@@ -1,13 +1,14 @@
 /*
  * event_log.c
- *	  Says in the server log who resolved what, logged in or was refused.
+ *	  Writes to the server log who resolved what, who logged in, and who was
+ *	  refused.
  *
- * One line an event, always with the same fields, which a ROLLBACK does not
- * undo.  A value in it that anybody can choose is quoted if it could be taken
- * for another field, so that nobody can write a line that did not happen.
+ * Each event is one line, and all lines have the same fields.  A ROLLBACK does not
+ * undo them.  A value that could look like another field is quoted, so that nobody
+ * can forge a field or a line.
  *
- * Called also while an error is on its way, before it has been cleaned up
- * after: so no look-up in a catalog here.
+ * This also runs while an error is being handled, before its transaction is
+ * cleaned up.  So nothing here looks anything up in a catalog.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -25,7 +26,7 @@
 
 #define NO_VALUE	"-"
 
-/* Only such characters, and it cannot be taken for "no value" */
+/* Can this value stand without quotes? */
 static bool
 is_plain(const char *value)
 {
@@ -58,7 +59,7 @@ append_quoted(StringInfo line, const char *value)
 	appendStringInfoChar(line, '"');
 }
 
-/* Append " name=value"; NULL is no value. */
+/* Append " name=value"; NULL stands for no value. */
 static void
 append_field(StringInfo line, const char *name, const char *value)
 {
@@ -86,7 +87,7 @@ login_name(void)
 	return name == NULL || name[0] == '\0' ? NULL : name;
 }
 
-/* The client's address as the server's log has it; NULL if there is none */
+/* The client's address as in the server log; NULL if there is none */
 static const char *
 client_address(char *buffer, size_t size)
 {
@@ -120,8 +121,8 @@ is_logged(const char *outcome)
 }
 
 /*
- * Log an event, as far as tarx_keys.log_resolves says so.  project_id,
- * object_id and sqlstate may be NULL.
+ * Log an event, if tarx_keys.log_resolves says so.  outcome is TARX_KEYS_ALLOWED or
+ * TARX_KEYS_REFUSED; project_id, object_id and sqlstate may be NULL.
  */
 void
 tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
@@ -141,7 +142,7 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 	append_field(&line, "login", login_name());
 	append_field(&line, "user", tarx_keys_acting_user_or_null());
 	append_field(&line, "client", client_address(client, sizeof(client)));
-	/* server only, and without the statement, which may carry a value */
+	/* not to the client, and without the statement, which may carry a value */
 	ereport(LOG_SERVER_ONLY,
 			(errmsg_internal("tarx_keys:%s", line.data),
 			 errhidestmt(true),
@@ -149,7 +150,7 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 	pfree(line.data);
 }
 
-/* A DBA's operation on the audit log, which has no row of it: who has done what */
+/* Log an operation of a DBA on the audit log, which has no row in that log itself. */
 void
 tarx_keys_log_operation(const char *operation)
 {

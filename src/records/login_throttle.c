@@ -2,13 +2,13 @@
  * login_throttle.c
  *	  Counts the failed logins of each database login, and slows them down.
  *
- * In shared memory, so that a ROLLBACK or a new session does not begin at zero
- * again.  A minute begins with its first failure.  Sessions that try at the
- * same time are all let in before the first of them has failed, so a limit can
- * be exceeded by their number.
+ * The counters are in shared memory, so that a ROLLBACK or a new session does not
+ * reset them.  A minute begins with the first failure in it.  Sessions that try at
+ * the same time may all pass before the first of them has failed, so they can
+ * exceed the limit by their number.
  *
- * Entries whose minute is over make room for others.  Should there be more
- * roles than entries in one minute, those without an entry share one.
+ * An entry whose minute is over makes room for another.  If there are more roles
+ * than entries in a minute, the roles without an entry share one.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -25,12 +25,12 @@
 #define MINUTE_MS		60000
 #define MAX_ROLES		1024
 
-/* This many failures a minute are typing errors and wait for nothing. */
+/* So many failures a minute are typing errors, and cause no wait. */
 #define FREE_FAILURES	5
 #define DELAY_STEP_MS	50
 #define DELAY_MAX_MS	1000
 
-/* The entry of all roles that have none of their own */
+/* The role in the entry that roles without an entry share */
 #define OTHER_ROLES		InvalidOid
 
 typedef struct ThrottleEntry
@@ -43,6 +43,7 @@ typedef struct ThrottleEntry
 static LWLock *lock = NULL;
 static HTAB *table = NULL;
 
+/* The shared memory that the counters need, in bytes */
 Size
 tarx_keys_throttle_shmem_size(void)
 {
@@ -68,6 +69,7 @@ add(Oid role)
 	return entry;
 }
 
+/* Make the table, or find the one that is there; the lock protects it. */
 void
 tarx_keys_throttle_shmem_startup(LWLock *throttle_lock)
 {
@@ -80,7 +82,10 @@ tarx_keys_throttle_shmem_startup(LWLock *throttle_lock)
 		(void) add(OTHER_ROLES);
 }
 
-/* Also over is a minute that begins in the future, because the clock was set. */
+/*
+ * Is the minute of an entry over?  It is also over if it begins in the future,
+ * because then somebody has set the clock back.
+ */
 static bool
 is_over(const ThrottleEntry *entry, TimestampTz now)
 {
@@ -113,7 +118,7 @@ find_or_add(Oid role, TimestampTz now)
 	return entry != NULL ? entry : find(OTHER_ROLES);
 }
 
-/* Count one more failure of the role; returns how many that makes this minute. */
+/* Count a failure of the role; returns the number of its failures this minute. */
 static uint32
 count_failure(Oid role)
 {
@@ -135,7 +140,7 @@ count_failure(Oid role)
 	return failures;
 }
 
-/* Whether the role may still try to log in somebody this minute */
+/* May the role try another login this minute? */
 bool
 tarx_keys_throttle_allows(Oid role)
 {
@@ -155,7 +160,7 @@ tarx_keys_throttle_allows(Oid role)
 	return allowed;
 }
 
-/* Wait, without holding up a cancel or a shutdown. */
+/* Wait so many milliseconds; a cancel or a shutdown ends the wait. */
 static void
 wait_for(long ms)
 {
@@ -171,8 +176,8 @@ wait_for(long ms)
 }
 
 /*
- * Count a failed login of the role, unless there is no limit; the more there are this minute, the longer
- * this takes.
+ * Count a failed login of the role, and wait: the more failures this minute, the
+ * longer.  Without a limit this does nothing.
  */
 void
 tarx_keys_throttle_failed(Oid role)

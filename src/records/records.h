@@ -1,6 +1,7 @@
 /*
  * records.h
- *	  What happened: the audit log, lines in the server log, counters of uses.
+ *	  The records of what happened: the audit log, lines in the server log, and
+ *	  counters of uses and of failed logins.
  *
  * Include after postgres.h.
  */
@@ -22,24 +23,24 @@ extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
 extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
 
-/* audit.c: what was changed, in chains of stamped rows */
+/* audit.c: writes rows, which say what was changed */
 extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
 							const pg_uuid_t *object_id, text *object_name);
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
 									const pg_uuid_t *object_id, text *object_name);
 
-/* audit_ends.c */
+/* audit_ends.c: begins chains, and keeps their ends */
 extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
 										   const pg_uuid_t *first);
 
-/* what the files of the audit log offer each other only */
+/* only for the files of the audit log themselves */
 typedef struct TarxKeysAuditEnds
 {
 	TarxKeysChain chain;
 	int32		lane;			/* from 0 */
 	TarxKeysChainEnds at;
 	bytea	   *sealed_key;
-	TarxKeysText key;			/* of the chain's stamps */
+	TarxKeysText key;			/* for the chain's stamps */
 } TarxKeysAuditEnds;
 
 typedef enum TarxKeysEndsState
@@ -50,15 +51,14 @@ typedef enum TarxKeysEndsState
 	TARX_KEYS_ENDS_WITHOUT_MASTER_KEY
 } TarxKeysEndsState;
 
-/* How far a chain is followed, and when to stop */
+/* How to follow a chain, and how far it was followed */
 typedef struct TarxKeysAuditWalk
 {
 	const TarxKeysAuditEnds *ends;
-	bool		only_old;		/* stop at a row that is not older */
+	bool		only_old;		/* stop at the first row that is not before */
 	TimestampTz before;
-	TarxKeysChainWalk good;		/* up to the last row that was taken */
-	TarxKeysChainWalk to_check; /* and the row behind it, which stopped the
-								 * walk */
+	TarxKeysChainWalk good;		/* at the last row to be verified or purged */
+	TarxKeysChainWalk to_check; /* one row further if a row stopped the walk */
 	bool		stopped;
 	TarxKeysChainBreak why;
 } TarxKeysAuditWalk;
@@ -78,7 +78,7 @@ extern bool tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *bes
 extern void tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot);
 extern void tarx_keys_audit_lock_rows(void);
 
-/* event_log.c: lines in the server log */
+/* event_log.c: writes lines to the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
 #define TARX_KEYS_REFUSED	"refused"
 
@@ -87,7 +87,7 @@ extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const char *sqlstate);
 extern void tarx_keys_log_operation(const char *operation);
 
-/* usage.c: how often, and when last, each key was used */
+/* usage.c: counts how often each key was used, and when it was last used */
 typedef enum TarxKeysUsageKind
 {
 	TARX_KEYS_USAGE_LLM_KEY,
@@ -117,7 +117,7 @@ extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
 /* usage_worker.c: writes last uses down */
 extern void tarx_keys_usage_worker_register(void);
 
-/* login_throttle.c: failed logins */
+/* login_throttle.c: counts failed logins, and slows them down */
 extern Size tarx_keys_throttle_shmem_size(void);
 extern void tarx_keys_throttle_shmem_startup(LWLock *throttle_lock);
 extern bool tarx_keys_throttle_allows(Oid role);

@@ -2,18 +2,21 @@
  * usage.c
  *	  Counts in shared memory how often each key is used, and refused.
  *
- * Counting writes to no table, so it works on a hot standby and a ROLLBACK does
- * not undo it; and it never fails.  The table has a fixed number of entries.
- * When it is full, the entries that were used longest ago make room, but none
- * whose last use tarx_keys_internal.last_used does not have yet; if all are like that
- * the event is not counted.  The counters of an entry go with it, and with the
- * server; last_used_at does not, because the flush worker writes it down.
+ * Counting writes to no table, so it works on a hot standby, and a ROLLBACK does
+ * not undo it.  It never fails.
  *
- * Callers count only for objects that exist or did, so that guessing ids fills
- * nothing.
+ * The table in shared memory has a fixed number of entries.  If it is full, the
+ * entries whose last use is longest ago are evicted.  But an entry stays until
+ * tarx_keys_internal.last_used has its last use.  If that leaves none to evict, the
+ * event is not counted.  Eviction and a restart of the server lose the counters of
+ * an entry.  They do not lose last_used_at, because the flush worker writes it
+ * down.
  *
- * Locking: the lock is held shared to find an entry and to count in it, with
- * atomics, and exclusive to add and remove entries.
+ * Callers count only uses of objects that exist or existed, so that nobody can
+ * fill the table with guessed ids.
+ *
+ * Locking: a shared lock is enough to find an entry and to count in it, because
+ * the counters are atomic.  To add or remove entries takes an exclusive lock.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -39,18 +42,18 @@ PG_FUNCTION_INFO_V1(tarx_keys_usage_in_memory);
 PG_FUNCTION_INFO_V1(tarx_keys_usage_name_id_sql);
 PG_FUNCTION_INFO_V1(tarx_keys_usage_of);
 
-/* what part of a full table is emptied at once, so that it is rarely searched */
+/* Evict a 20th of a full table at once, so that searches are rare. */
 #define EVICTED_PART	20
 
-/* how soon to search again after a search that found nothing to evict */
+/* Wait so long after a search that found nothing to evict. */
 #define EVICT_AGAIN_MS	1000
 
-/* No padding: it is hashed and compared as bytes. */
+/* This has no padding, because it is hashed and compared as bytes. */
 typedef struct UsageKey
 {
 	Oid			database;
 	uint32		kind;			/* TarxKeysUsageKind */
-	pg_uuid_t	project_id;		/* all zero for what belongs to no project */
+	pg_uuid_t	project_id;		/* zero for an object without a project */
 	pg_uuid_t	id;
 } UsageKey;
 
@@ -64,7 +67,7 @@ typedef struct UsageEntry
 	pg_atomic_uint64 uses;
 	pg_atomic_uint64 refused;
 	pg_atomic_uint64 last_used_at;
-	pg_atomic_uint64 flushed_at;	/* the last_used_at that the table has */
+	pg_atomic_uint64 flushed_at;	/* the last_used_at in last_used */
 } UsageEntry;
 
 typedef struct EvictionCandidate
@@ -73,10 +76,10 @@ typedef struct EvictionCandidate
 	UsageEntry *entry;
 } EvictionCandidate;
 
-/* All under the exclusive lock */
+/* Memory for a search, under the exclusive lock */
 typedef struct Eviction
 {
-	TimestampTz failed_at;		/* when there was last nothing to evict */
+	TimestampTz failed_at;		/* the last time there was nothing to evict */
 	EvictionCandidate candidates[FLEXIBLE_ARRAY_MEMBER];
 } Eviction;
 
@@ -101,6 +104,7 @@ eviction_size(void)
 					mul_size(sizeof(EvictionCandidate), tarx_keys_setting_usage_entries()));
 }
 
+/* The shared memory that the counters need, in bytes */
 Size
 tarx_keys_usage_shmem_size(void)
 {
@@ -108,6 +112,7 @@ tarx_keys_usage_shmem_size(void)
 					hash_estimate_size(tarx_keys_setting_usage_entries(), sizeof(UsageEntry)));
 }
 
+/* Make the table, or find the one that is there; the lock protects it. */
 void
 tarx_keys_usage_shmem_startup(LWLock *usage_lock)
 {
@@ -153,7 +158,7 @@ compare_candidates(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* All entries that may go; on a standby, where nothing is flushed, all there are. */
+/* Find the entries that may be evicted: on a standby, which flushes none, all. */
 static size_t
 find_candidates(void)
 {
@@ -174,7 +179,7 @@ find_candidates(void)
 	return count;
 }
 
-/* Make room in a full table, if that can be. */
+/* Make room in a full table, if possible. */
 static void
 evict(TimestampTz now)
 {
@@ -192,7 +197,7 @@ evict(TimestampTz now)
 		hash_search(table, &eviction->candidates[i].entry->key, HASH_REMOVE, NULL);
 }
 
-/* The entry of a key, a new one if there is none; NULL if there is no room. */
+/* Find or add the entry of a key; returns NULL if there is no room. */
 static UsageEntry *
 find_or_add(const UsageKey *key, TimestampTz now)
 {
@@ -226,7 +231,7 @@ count_in(UsageEntry *entry, bool allowed, TimestampTz now)
 		return;
 	}
 	pg_atomic_fetch_add_u64(&entry->uses, 1);
-	/* others may be at it with a later time; a failed exchange fetches theirs */
+	/* others may write a later time; an exchange that fails fetches theirs */
 	last = pg_atomic_read_u64(&entry->last_used_at);
 	while (last < (uint64) now &&
 		   !pg_atomic_compare_exchange_u64(&entry->last_used_at, &last, (uint64) now))
@@ -234,8 +239,8 @@ count_in(UsageEntry *entry, bool allowed, TimestampTz now)
 }
 
 /*
- * Count a use, or a refused attempt at one, of an object that exists or did.
- * project_id is NULL for what belongs to no project.  Never fails.
+ * Count a use of an object, or an attempt that was refused.  project_id is NULL
+ * for an object without a project.  This never fails.
  */
 void
 tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
@@ -258,7 +263,10 @@ tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 	LWLockRelease(lock);
 }
 
-/* The id under which an object with a name is counted: BLAKE2b-128 of the name */
+/*
+ * Make the id under which an object that has only a name is counted: the
+ * BLAKE2b-128 of the name.
+ */
 void
 tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN])
 {
@@ -269,7 +277,7 @@ tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN])
  * For the flush worker
  */
 
-/* The databases, at most max, that have entries to flush; returns how many. */
+/* Find the databases that have uses to flush, at most max; returns how many. */
 int
 tarx_keys_usage_unflushed_databases(Oid *databases, int max)
 {
@@ -294,7 +302,7 @@ tarx_keys_usage_unflushed_databases(Oid *databases, int max)
 	return count;
 }
 
-/* Copy at most max of this database's uses that are to be flushed; returns how many. */
+/* Copy the uses of this database to flush, at most max; returns how many. */
 int
 tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max)
 {
@@ -324,8 +332,8 @@ tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max)
 }
 
 /*
- * Note that the table has these uses; later ones are still to be flushed.  Now
- * there may be something to evict.
+ * Note that these uses are flushed.  If a key was used again meanwhile, it is
+ * flushed again later.  From now on there may be entries to evict.
  */
 void
 tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count)
@@ -343,7 +351,7 @@ tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count)
 	LWLockRelease(lock);
 }
 
-/* Forget a database that is gone, or that has the extension no more. */
+/* Forget a database that is gone or no longer has the extension. */
 void
 tarx_keys_usage_forget(Oid database)
 {
@@ -364,6 +372,7 @@ tarx_keys_usage_forget(Oid database)
  * For SQL
  */
 
+/* The name of a kind in SQL */
 const char *
 tarx_keys_usage_kind_name(TarxKeysUsageKind kind)
 {
@@ -391,7 +400,7 @@ compare_uuids(const void *a, const void *b)
 	return memcmp(a, b, UUID_LEN);
 }
 
-/* The elements of argument n, a uuid[], sorted; NULL has none. */
+/* The elements of argument n, a uuid[] that may be NULL, sorted */
 static pg_uuid_t *
 arg_sorted_uuids(FunctionCallInfo fcinfo, int n, size_t *count)
 {
@@ -415,7 +424,7 @@ arg_sorted_uuids(FunctionCallInfo fcinfo, int n, size_t *count)
 	return uuids;
 }
 
-/* uses, refused and last_used_at of an entry, or of none */
+/* Form uses, refused and last_used_at; entry may be NULL. */
 static void
 form_counts(UsageEntry *entry, Datum *values, bool *nulls)
 {
@@ -490,7 +499,7 @@ tarx_keys_usage_name_id_sql(PG_FUNCTION_ARGS)
 	text	   *name = tarx_keys_arg_text(fcinfo, 0, "name");
 	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
 
-	/* valid names are ASCII; any other is taken as it stands in the table */
+	/* valid names are ASCII; others count as they are in the table */
 	tarx_keys_usage_name_id(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), id->data);
 	PG_RETURN_UUID_P(id);
 }

@@ -1,18 +1,18 @@
 /*
  * usage_worker.c
- *	  Writes down now and then when each key was last used.
+ *	  Writes down at intervals when each key was last used.
  *
- * One background worker, connected to no database, looks which databases have
- * something to write down, and starts a short-lived worker in each, one after
- * the other.  It starts when recovery has ended, so nothing is written on a
- * standby.  What fails is logged and tried again next time.
+ * One background worker is connected to no database.  It finds the databases that
+ * have uses to write down, and starts a short-lived worker in each, one after the
+ * other.  It starts when recovery has ended, so a standby writes nothing.  An
+ * error is logged, and the next round tries again.
  *
- * A shutdown does not wait for another round: what was used since the last one
- * keeps its earlier time, or none.
+ * A shutdown does not wait for another round, so it loses the uses since the last
+ * one.
  *
- * The worker in a database is a superuser's session.  It runs our SQL as the
- * extension's owner and as a security-restricted operation, so that nobody who
- * can change the owner's objects gets more rights by that.
+ * The worker in a database is a session of a superuser.  It runs our SQL as the
+ * extension's owner and as a security-restricted operation, so that whoever can
+ * change the owner's objects gains no rights by that.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -38,10 +38,10 @@
 
 #include "records/records.h"
 
-/* more databases than this wait for the next round */
+/* If there are more databases, the rest waits for the next round. */
 #define MAX_DATABASES	128
 
-/* how many uses one transaction writes down */
+/* The most uses that one transaction writes down */
 #define MAX_USES		1000
 
 #define OWNER			"tarx_keys_owner"
@@ -66,6 +66,7 @@ init_worker(BackgroundWorker *worker, const char *name, const char *function)
 	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
 }
 
+/* Have the postmaster start the worker of the cluster. */
 void
 tarx_keys_usage_worker_register(void)
 {
@@ -91,7 +92,7 @@ database_exists(Oid database)
 	return exists;
 }
 
-/* Have a worker flush a database, and wait for it. */
+/* Start a worker that flushes a database, and wait for its end. */
 static void
 start_flush(Oid database)
 {
@@ -130,7 +131,7 @@ flush_all(void)
 	}
 }
 
-/* How long it is until the next round */
+/* The time until the next round, in milliseconds */
 static long
 time_left(TimestampTz *last_round)
 {
@@ -174,7 +175,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 		}
 	}
 
-	/* status 1, so that a worker that somebody terminated is started again */
+	/* status 1: if somebody terminated us, the postmaster starts us again */
 	proc_exit(1);
 }
 
@@ -223,7 +224,7 @@ write_down(TarxKeysLastUse *uses, int count)
 	tarx_keys_queries_end();
 }
 
-/* Flush in a transaction what there is room for; returns how many uses. */
+/* Flush up to MAX_USES uses in a transaction; returns how many. */
 static int
 flush_some(TarxKeysLastUse *uses)
 {
@@ -240,7 +241,7 @@ flush_some(TarxKeysLastUse *uses)
 		tarx_keys_usage_forget(MyDatabaseId);
 	else
 		count = tarx_keys_usage_unflushed(uses, MAX_USES);
-	/* to the very end of the transaction, whatever that may still run */
+	/* as the owner until the transaction has ended: its end may run code, too */
 	GetUserIdAndSecContext(&user, &sec_context);
 	if (count > 0)
 	{
@@ -264,7 +265,7 @@ tarx_keys_usage_flush_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 
-	/* whatever is set for the database: neither wait nor be waited for */
+	/* override the settings of the database, so that nobody waits long */
 	override("default_transaction_isolation", "read committed");
 	override("default_transaction_read_only", "off");
 	override("lock_timeout", "3s");

@@ -7,7 +7,7 @@
  * that does.  Then the log gets only what cannot carry one: the fixed format of
  * the message instead of its text, no detail, no context, no statement.  The
  * client gets the message as it is.  If a message goes to both, the log gets a
- * twin of it.
+ * redacted copy of it, its twin.
  *
  * The hook also runs in the postmaster, outside transactions and while memory
  * is short.  So it looks nothing up in a catalog, and allocates little.
@@ -19,7 +19,7 @@
 
 static emit_log_hook_type prev_emit_log_hook = NULL;
 
-/* The next message is the twin of this one, which is redacted because of this name. */
+/* The next message is the twin of this one; this name is why it is redacted. */
 static const ErrorData *twin_of = NULL;
 static const char *twin_name = NULL;
 
@@ -44,8 +44,9 @@ is_about_locks(const ErrorData *edata)
 }
 
 /*
- * Our own errors have no values: they name ids.  The one about a secret that is
- * not found has the name that the caller gave, which may be a value by mistake.
+ * Our own errors have no values: they name ids.  One is different: that a secret
+ * is not found.  It has the name that the caller gave, which may be a value by
+ * mistake.
  */
 static bool
 is_own(const ErrorData *edata)
@@ -118,10 +119,10 @@ name_of(const ErrorData *edata)
 }
 
 /*
- * How much of a message may stay instead of its format: a duration, or the
- * fields of an audit line up to the command.  The format must be that of such a
- * message, because the text alone could be anybody's.  The text must look like
- * it, too, because it may be translated.
+ * How many bytes of a message may stay, in place of its format: a duration, or
+ * the fields of an audit line up to the command.  The format must be that of such
+ * a message, because the text alone could be anybody's.  The text must look like
+ * one, too, because it may be translated.
  */
 static int
 safe_length(const ErrorData *edata)
@@ -169,7 +170,7 @@ copy_or_null(const char *text)
 	return text == NULL ? NULL : pstrdup(text);
 }
 
-/* Must more of a message go than the statement? */
+/* Must anything but the statement be taken from the message? */
 static bool
 has_more(const ErrorData *edata)
 {
@@ -177,7 +178,7 @@ has_more(const ErrorData *edata)
 		(edata->detail != NULL && !detail_is_safe(edata)) || edata->internalquery != NULL;
 }
 
-/* Make one message what may be logged of another, or of itself. */
+/* Write to one message what may be logged of another; they may be the same. */
 static void
 redact_into(ErrorData *to, const ErrorData *from, const char *name)
 {
@@ -197,7 +198,7 @@ redact_into(ErrorData *to, const ErrorData *from, const char *name)
 	MemoryContextSwitchTo(old);
 }
 
-/* The message that log_twin() reports is in the hook now: make it a twin. */
+/* This is the message that log_twin() has reported: turn it into the twin. */
 static void
 become_twin(ErrorData *edata)
 {
@@ -213,9 +214,9 @@ become_twin(ErrorData *edata)
 }
 
 /*
- * Log a message without what may be a value, and leave the message itself to
- * the client.  Its twin is a LOG, which is output whenever a message is that
- * goes to a client as well.
+ * Log a redacted copy of a message, its twin, and leave the message itself to
+ * the client.  The twin is reported as a LOG: whatever log_min_messages is, it
+ * lets a LOG through if it lets the message through.
  */
 static void
 log_twin(ErrorData *edata, const char *name)
@@ -247,8 +248,8 @@ redact(ErrorData *edata)
 		return;
 
 	/*
-	 * A statement may fail before it is marked.  Until the next one, others
-	 * see it as the last statement of its session.
+	 * A statement may fail before it is marked.  Until the next one, other
+	 * sessions see it as the last statement of this session.
 	 */
 	if (edata->elevel >= ERROR)
 		tarx_keys_redaction_hide_activity(name);
@@ -271,6 +272,7 @@ emit_log(ErrorData *edata)
 		prev_emit_log_hook(edata);
 }
 
+/* Install the hook.  A hook that is installed later is called earlier. */
 void
 tarx_keys_redaction_log_install(void)
 {

@@ -2,21 +2,21 @@
  * marks.c
  *	  Which statements may carry a value, and so must leave no trace.
  *
- * There are three ways to know, because none is enough:
+ * There are three ways to know, because no single one is enough:
  *
  * - The text of a statement names one of our functions.  Before a statement is
  *	 parsed, and if it cannot be parsed, there is nothing but its text.
  * - The plan of a statement calls one of our functions.
- * - One of our functions runs.  So a wrapper is noticed whose caller names none
- *	 of them.
+ * - One of our functions runs.  The statement may have called a wrapper, and name
+ *	 no function of ours.
  *
- * The last two mark the client's statement; log.c and statements.c act upon the
- * mark.  A redacted text names the function, with its schema, so that the text
- * itself is known as sensitive from then on: EXECUTE has the values of a
- * statement that was redacted when it was prepared.
+ * The last two mark the client's statement; log.c and statements.c act on the
+ * mark.  A redacted text names the function with its schema, so it is itself
+ * known as sensitive.  This matters to prepared statements: PREPARE was redacted,
+ * and EXECUTE brings the values.
  *
- * A mark holds until the client's next message.  That is longer than the
- * transaction, because the server logs the duration of a statement after it.
+ * A mark holds until the client's next message.  The end of the transaction would
+ * be too early: the server logs the duration of a statement after that.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -28,7 +28,7 @@
 
 #include "redaction/redaction.h"
 
-/* When the statement started that was marked last, or 0, and the name that marked it */
+/* The statement that was marked last: its start, or 0, and the name that it was marked with */
 static TimestampTz marked_statement = 0;
 static const char *marked_name = NULL;
 
@@ -63,9 +63,9 @@ tarx_keys_redaction_hide_activity(const char *name)
 }
 
 /*
- * Mark the client's statement because it has this name, which is a constant, and
- * hide it from other sessions.  The next message of the extended protocol shows
- * its text again, so this is done each time.
+ * Mark the client's statement with this name, and hide it from other sessions.
+ * The name must be a constant, because it is kept.  The next message of the
+ * extended protocol shows the text again, so each call hides it again.
  */
 void
 tarx_keys_redaction_mark_statement(const char *name)
@@ -76,7 +76,7 @@ tarx_keys_redaction_mark_statement(const char *name)
 	if (!tarx_keys_setting_redact_logs())
 		return;
 
-	/* the plan, or an earlier call in the statement, has done it already */
+	/* its plan, or an earlier call, has marked and hidden it already */
 	if (marked_transaction && statement == marked_statement && strcmp(name, marked_name) == 0 &&
 		MyBEEntry != NULL && strcmp(MyBEEntry->st_activity_raw, shown) == 0)
 		return;
@@ -91,7 +91,7 @@ tarx_keys_redaction_mark_statement(const char *name)
 	tarx_keys_redaction_hide_activity(name);
 }
 
-/* A function that carries a value runs. */
+/* Mark the client's statement, because this function runs in it. */
 void
 tarx_keys_redaction_mark(TarxKeysSensitive function)
 {
@@ -106,15 +106,15 @@ tarx_keys_redaction_of_statement(void)
 		return marked_name;
 	if (debug_query_string == NULL)
 		return NULL;
-	/* it may execute what a marked statement has prepared */
+	/* it may execute what the marked statement prepared */
 	if (marked_statement != 0 && tarx_keys_has_execute(debug_query_string))
 		return marked_name;
 	return tarx_keys_sensitive_name(debug_query_string);
 }
 
 /*
- * Was a statement of this transaction marked?  The cursor of an earlier one may
- * end, and be reported, with any later statement.
+ * Was any statement of this transaction marked?  It may have opened a cursor,
+ * which can end, and be logged, in a later statement.
  */
 bool
 tarx_keys_redaction_in_transaction(void)

@@ -11,7 +11,7 @@
 
 /* marks.c: which statements may carry a value */
 
-/* what stands in the place of a text: for a kind of statement and a function's name */
+/* what a text is replaced with; takes the kind of statement and the function's name */
 #define TARX_KEYS_REDACTED_QUERY	"/* %s redacted: it names tarx_keys.%s */"
 
 extern void tarx_keys_redaction_mark(TarxKeysSensitive function);

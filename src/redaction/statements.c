@@ -1,12 +1,12 @@
 /*
  * statements.c
- *	  Statements as others keep them: pg_stat_statements, pgaudit, auto_explain,
- *	  prepared statements and cursors get a text without values.
+ *	  Texts of statements that others keep: pg_stat_statements, pgaudit,
+ *	  auto_explain, prepared statements and cursors get one without values.
  *
- * A utility statement has nothing but its text.  Hooks get this text as an
- * argument, so they are called with another one.  A plan has a list of the
- * functions that it depends on.  It is short, so looking for ours in it costs
- * little, each time that a plan starts, be it cached or not.
+ * A utility statement is known by its text.  Hooks get the text as an argument,
+ * so they are called with a redacted one.  A plan has a list of the functions
+ * that it depends on.  The list is short, so it is searched for ours each time a
+ * plan starts, cached or not.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -36,14 +36,14 @@ typedef struct SensitiveFunction
 	const char *name;
 } SensitiveFunction;
 
-/* Those of this database */
+/* Our functions in this database */
 static SensitiveFunction functions[MAX_FUNCTIONS];
 static int	nfunctions = 0;
 
-/* Goes up when a function or schema changes; 0 is before the first look. */
+/* Goes up when a function or schema changes */
 static uint64 changes = 1;
 
-/* What it was when the functions were looked up: they are valid while it is that. */
+/* The value of changes when the functions were looked up; 0 before that */
 static uint64 functions_as_of = 0;
 
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
@@ -89,11 +89,11 @@ find_functions_of_schema(Oid namespace)
 }
 
 /*
- * Have the functions of this database at hand.  This needs a transaction that
- * can look at the catalogs.
+ * Look our functions up, unless the list is current.  This needs a transaction
+ * that can read the catalogs.
  *
- * A look-up may fail, and a change may come while it is under way.  So the list
- * counts as one from before the look-up, and only when that is complete.
+ * The look-up may fail, and a change may arrive during it.  So functions_as_of is
+ * set when the look-up is complete, to the count from before it.
  */
 static void
 find_functions(void)
@@ -121,7 +121,7 @@ find_functions(void)
  * Plans
  */
 
-/* The name of the function of ours that a plan calls, or NULL */
+/* The name of a function of ours that a plan calls, or NULL */
 static const char *
 sensitive_function_of_plan(const PlannedStmt *plan)
 {
@@ -144,8 +144,8 @@ sensitive_function_of_plan(const PlannedStmt *plan)
 }
 
 /*
- * Take the text away from a plan.  A cached plan is used by others as well, so
- * this one becomes a copy, which has no place in a text any more.
+ * Take the text away from a plan.  The plan may be cached and used elsewhere, so
+ * a copy takes its place, which has no position in a text any more.
  */
 static void
 redact_plan(QueryDesc *desc, const char *name)
@@ -161,7 +161,7 @@ redact_plan(QueryDesc *desc, const char *name)
 	MemoryContextSwitchTo(old);
 }
 
-/* Mark the statement if its plan calls one of our functions; the name of that, or NULL. */
+/* Mark the statement if its plan calls one of our functions; returns its name, or NULL. */
 static const char *
 mark_plan(const PlannedStmt *plan)
 {
@@ -187,7 +187,7 @@ start_plan(QueryDesc *desc, int eflags)
 		standard_ExecutorStart(desc, eflags);
 }
 
-/* A plan that one message of the client has started may run with a later one. */
+/* One message of the client may start a plan, and a later one run it. */
 static void
 run_plan(TARX_KEYS_RUN_PARAMS)
 {
@@ -203,8 +203,8 @@ run_plan(TARX_KEYS_RUN_PARAMS)
  */
 
 /*
- * A statement has been parsed.  It may stay prepared for long before it runs,
- * and others must not see it meanwhile.
+ * A statement has been parsed.  It may run much later, and other sessions must
+ * not see its text until then.
  */
 static void
 mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
@@ -267,8 +267,8 @@ sensitive_name_of_utility(const Node *statement, const char *text)
 
 /*
  * A text that says what was redacted.  It is at least as long as the text that
- * it replaces, because others have positions in that: of further statements,
- * and of errors that the client gets.
+ * it replaces.  Positions in that text stay in use: those of further statements,
+ * and those of errors that the client gets.
  */
 static char *
 redacted_text(const Node *statement, const char *text, const char *name)
@@ -315,6 +315,7 @@ run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
 		standard_ProcessUtility(pstmt, text, read_only_tree, context, params, env, dest, qc);
 }
 
+/* Install the hooks.  A hook that is installed later is called earlier. */
 void
 tarx_keys_redaction_statements_install(void)
 {

@@ -7,10 +7,10 @@
  * library keeps its text.  So they are installed when all libraries have been
  * loaded, and the order in shared_preload_libraries makes no difference.
  *
- * PostgreSQL has no hook for that moment alone, but calls shmem_request_hook
- * next.  It does so once: when the postmaster starts over after a crash, it
- * fills new shared memory, but does not ask anew how much libraries need.  A
- * process that it forks has the hooks already.
+ * PostgreSQL has no hook for just that moment.  But the next hook that it calls
+ * is shmem_request_hook, and it calls it only once: after a crash the postmaster
+ * fills new shared memory, but does not ask libraries again how much they need.
+ * The processes that it forks have the hooks already.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -31,6 +31,7 @@ install_hooks(void)
 	tarx_keys_redaction_statements_install();
 }
 
+/* To be called while the library is loaded */
 void
 tarx_keys_hooks_init(void)
 {

@@ -1,6 +1,6 @@
 /*
  * server.h
- *	  What loads the extension.
+ *	  What loading the extension consists of.
  *
  * Include after postgres.h.
  */

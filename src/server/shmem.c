@@ -2,8 +2,8 @@
  * shmem.c
  *	  Our part of PostgreSQL's shared memory: asks for it, and fills it in.
  *
- * It has counters only.  The keyring has a page of its own, which outlives the
- * restart after a crash; this memory starts empty again then.
+ * It has counters only, and is empty again after a crash.  The keyring has a page
+ * of its own, which survives that.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -52,6 +52,7 @@ fill_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
+/* To be called while the library is loaded */
 void
 tarx_keys_shmem_init(void)
 {

@@ -2,11 +2,10 @@
  * tarx_keys.c
  *	  Loads the extension.
  *
- * The library must be preloaded: the keyring lives in a page that backends
- * inherit from the postmaster, and the settings that name its source must be
- * known, and redacted, before any session can look at them.  A library that
- * cannot be loaded any other way cannot be used any other way either, so this
- * one refusal covers CREATE EXTENSION and every function.
+ * The library must be preloaded.  The keyring is in a page that backends inherit
+ * from the postmaster.  And the settings that name its source must be defined and
+ * redacted before any session can look at them.  CREATE EXTENSION and every
+ * function have to load the library, so one check here covers them all.
  */
 #include "postgres.h"
 #include "base/compat.h"

@@ -2,12 +2,12 @@
  * descriptions.c
  *	  The one description of each table that C code reads or writes.
  *
- * A column of a sealed table is either bound, so that whoever changes it breaks
- * the row, or it says here why it is not.  test/sql/sealed_tables.sql compares
- * the descriptions with the catalogs.
+ * A column of a sealed table is either bound, so that a change to it breaks the
+ * row, or its description says why it is not bound.  test/sql/sealed_tables.sql
+ * compares the descriptions with the catalogs.
  *
- * Bound columns go into the AAD in the order of the description, each with its
- * length.  To move one changes the format.
+ * Bound columns go into the AAD in the order of the description.  Whoever changes
+ * the order changes the format.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -42,7 +42,7 @@ TarxKeysTable tarx_keys_llm_keys = {
 	}
 };
 
-/* What the current version of a secret and older ones have in common */
+/* The columns that the current version of a secret and older ones share */
 #define SECRET_COLUMNS \
 	[SECRET_PROJECT_ID] = {"project_id", UUIDOID, TARX_KEYS_SCOPE, NULL}, \
 	[SECRET_NAME] = {"name", TEXTOID, TARX_KEYS_BOUND, NULL}, \
@@ -77,7 +77,7 @@ TarxKeysTable tarx_keys_secret_versions = {
 	.purpose = TARX_KEYS_PURPOSE_SECRET,
 	.kind = "secret",
 	.counter = "secret_versions",
-	.replaces = true,			/* what somebody has put in a version's way */
+	.replaces = true,			/* a row that somebody has put there before */
 	.nkeys = 3,
 	.ncolumns = 6,
 	.columns = {SECRET_COLUMNS}
@@ -111,7 +111,10 @@ TarxKeysTable tarx_keys_platform_keys = {
 	}
 };
 
-/* The envelope has the key of the chain's MACs.  verify_audit() looks at these. */
+/*
+ * The envelope contains the key of the chain's MACs.  verify_audit() checks these
+ * rows, so verify_keys() does not.
+ */
 TarxKeysTable tarx_keys_audit_ends = {
 	.schema = TARX_KEYS_INTERNAL_SCHEMA,
 	.name = "audit_ends",
@@ -132,7 +135,7 @@ TarxKeysTable tarx_keys_audit_ends = {
 	}
 };
 
-/* No master key is needed for these rows: their chain's key is in audit_ends. */
+/* No master key seals these rows: the key of their chain is in audit_ends. */
 TarxKeysTable tarx_keys_audit_log = {
 	.schema = TARX_KEYS_SCHEMA,
 	.name = "audit_log",
@@ -157,13 +160,15 @@ TarxKeysTable tarx_keys_audit_log = {
 	}
 };
 
-/* What resolve calls look up besides; nothing in these rows is sealed. */
+/* Resolve calls look up these two as well; nothing in their rows is sealed. */
+#define NOT_SEALED	TARX_KEYS_UNBOUND, NULL
+
 TarxKeysTable tarx_keys_tombstones = {
 	.schema = TARX_KEYS_INTERNAL_SCHEMA,
 	.name = "llm_key_tombstones",
 	.nkeys = 2,
 	.ncolumns = 2,
-	.columns = {{"project_id", UUIDOID}, {"id", UUIDOID}}
+	.columns = {{"project_id", UUIDOID, NOT_SEALED}, {"id", UUIDOID, NOT_SEALED}}
 };
 
 TarxKeysTable tarx_keys_agents = {
@@ -172,16 +177,16 @@ TarxKeysTable tarx_keys_agents = {
 	.nkeys = 2,
 	.ncolumns = 3,
 	.columns = {
-		[AGENT_PROJECT_ID] = {"project_id", UUIDOID},
-		[AGENT_ID] = {"id", UUIDOID},
-		[AGENT_USER_API_KEY_ID] = {"user_api_key_id", UUIDOID}
+		[AGENT_PROJECT_ID] = {"project_id", UUIDOID, NOT_SEALED},
+		[AGENT_ID] = {"id", UUIDOID, NOT_SEALED},
+		[AGENT_USER_API_KEY_ID] = {"user_api_key_id", UUIDOID, NOT_SEALED}
 	}
 };
 
 /*
- * The tables whose rows hang on a master key, in the order in which they are
- * rotated: setting a secret moves what project_secrets had to the older
- * versions, which must therefore come later.
+ * The tables whose rows a master key seals, in the order in which a rotation
+ * takes them.  set_secret() moves a row from project_secrets to the older
+ * versions, so these come later: a row that moves meanwhile is not missed.
  */
 TarxKeysTable *const tarx_keys_sealed_tables[] = {
 	&tarx_keys_llm_keys,
@@ -192,7 +197,7 @@ TarxKeysTable *const tarx_keys_sealed_tables[] = {
 	NULL
 };
 
-/* The sealed table of this name; an error if there is none. */
+/* The sealed table of this name; raises an error if there is none. */
 TarxKeysTable *
 tarx_keys_sealed_table(const char *name)
 {
@@ -204,7 +209,7 @@ tarx_keys_sealed_table(const char *name)
 	elog(ERROR, "no sealed table has this name");
 }
 
-/* The position of a column, or -1 */
+/* The position of a column, or -1 if there is none of this name */
 int
 tarx_keys_column(const TarxKeysTable *table, const char *name)
 {

@@ -2,18 +2,19 @@
  * lookup.c
  *	  Finds rows of our tables by their primary key (project_id, id).
  *
- * In an ordinary table with a valid primary key without an executor, because
- * to start one costs several times as much as the look-up and the decryption
- * for which resolve calls are there.  In any other relation by SPI: one that
- * is partitioned or foreign, has children or another access method, and, where
- * Citus is installed, any, because the rows may be on other nodes.  Both find
- * the rows that the snapshot has, under the lock of a SELECT.
+ * An ordinary table with a valid primary key is read without an executor: to
+ * start one costs several times as much as the look-up and the decryption of a
+ * resolve call.  SPI reads all other relations: those that are partitioned or
+ * foreign, or have children or another access method.  With Citus it reads every
+ * relation, because the rows may be on other nodes.  Both ways find the rows that
+ * the snapshot sees, under the lock of a SELECT.
  *
- * Rights and row security are the caller's business: it has a reason to see
- * this row of this project, whatever the current user may.  SPI runs as the
- * table's owner, whom row security shows the rows of just this project.
+ * The caller is responsible for rights and row security: it has a reason to see
+ * this row of this project, even if the current user must not.  SPI runs as the
+ * owner of the table, and row security shows the owner only this project.
  *
- * What is known of a table is kept until an invalidation message concerns it.
+ * The session keeps its knowledge of a table until an invalidation message
+ * concerns the table.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -55,10 +56,7 @@ forget_table(Datum arg pg_attribute_unused(), Oid relid)
 	}
 }
 
-/*
- * Without asking for USAGE on the schema, which callers do not have on the
- * internal one.
- */
+/* Callers have no USAGE on the internal schema, so this does not ask for it. */
 static Oid
 find_table(const TarxKeysTable *table)
 {
@@ -71,7 +69,7 @@ find_table(const TarxKeysTable *table)
 	return relid;
 }
 
-/* Have the table's facts forgotten when they change. */
+/* Forget the facts of this table when they change. */
 static void
 watch(TarxKeysTable *table)
 {
@@ -84,7 +82,7 @@ watch(TarxKeysTable *table)
 	table->is_watched = true;
 }
 
-/* Where the columns are; false if one is missing or of another type. */
+/* Find the columns; returns false if one is missing or has another type. */
 static bool
 find_columns(TarxKeysTable *table, TupleDesc desc)
 {
@@ -105,7 +103,7 @@ find_columns(TarxKeysTable *table, TupleDesc desc)
 	return true;
 }
 
-/* Is it a valid b-tree over just the key columns, in their order? */
+/* Is the index a valid b-tree over the two key columns, in their order? */
 static bool
 is_key_index(const TarxKeysTable *table, Oid indexid)
 {
@@ -120,7 +118,7 @@ is_key_index(const TarxKeysTable *table, Oid indexid)
 	return ok;
 }
 
-/* The index of the primary key, if rows can be looked up in it; else InvalidOid */
+/* The index of the primary key; InvalidOid if we cannot use it ourselves */
 static Oid
 usable_index(TarxKeysTable *table, Relation relation)
 {
@@ -137,9 +135,8 @@ usable_index(TarxKeysTable *table, Relation relation)
 }
 
 /*
- * Learn about the table, which the caller has locked.  An invalidation that
- * arrives while we look must not be forgotten: what we have found serves this
- * call, and the next one looks again.
+ * Learn about the table, which the caller has locked.  If an invalidation arrives
+ * meanwhile, our knowledge serves only this call, and the next one looks again.
  */
 static void
 learn(TarxKeysTable *table, Relation relation)
@@ -154,7 +151,7 @@ learn(TarxKeysTable *table, Relation relation)
 }
 
 /*
- * SPI as the table's owner, in the project
+ * SPI as the owner of the table, in the project
  */
 
 typedef struct OwnerCall
@@ -164,7 +161,7 @@ typedef struct OwnerCall
 	int			guc_level;
 } OwnerCall;
 
-/* An error takes it back by itself. */
+/* After an error PostgreSQL restores the user and the settings by itself. */
 static void
 begin_as_owner(OwnerCall *call, Relation relation, const pg_uuid_t *project_id)
 {
@@ -184,7 +181,7 @@ end_as_owner(const OwnerCall *call)
 	SetUserIdAndSecContext(call->user_id, call->security_context);
 }
 
-/* Lock what the query reads besides the table itself: its children, say. */
+/* Lock what the query reads beside the table itself: its children, for instance. */
 static void
 lock_for_spi(TarxKeysTable *table, Relation relation, const pg_uuid_t *project_id)
 {
@@ -195,7 +192,7 @@ lock_for_spi(TarxKeysTable *table, Relation relation, const pg_uuid_t *project_i
 	end_as_owner(&call);
 }
 
-/* In memory of the caller, because SPI's is gone with its connection */
+/* The row is in the caller's memory context: SPI's ends with its connection. */
 static HeapTuple
 find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 			const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
@@ -220,13 +217,12 @@ find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 }
 
 /*
- * For all
+ * Both ways
  */
 
 /*
- * Open a table under the lock of a SELECT, which is kept to the end of the
- * transaction.  To be called before the snapshot is taken, because the lock
- * may have to wait.
+ * Open a table under the lock of a SELECT, which the transaction keeps.  Call this
+ * before you take the snapshot, because the lock may have to wait.
  */
 Relation
 tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
@@ -247,13 +243,14 @@ tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
 	return relation;
 }
 
+/* Close a table; its lock stays. */
 void
 tarx_keys_table_close(Relation relation)
 {
 	table_close(relation, NoLock);
 }
 
-/* Copy the columns of a row that the slot has, in the order of the description. */
+/* Copy the columns of the row in the slot, in the order of the description. */
 static void
 read_slot(const TarxKeysTable *table, TupleTableSlot * slot, TarxKeysRow *row)
 {
@@ -288,9 +285,9 @@ find_by_index(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
 }
 
 /*
- * Find the row with this primary key that the snapshot has; false if there is
- * none.  The row is in the current memory context, but values that are stored
- * elsewhere still are: see tarx_keys_row_detoast(), before the snapshot goes.
+ * Find the row with this primary key; returns false if the snapshot sees none.  The
+ * row is in the current memory context, but its long values are not: call
+ * tarx_keys_row_detoast() before the snapshot is gone.
  */
 bool
 tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,

@@ -1,11 +1,11 @@
 /*
  * row.c
- *	  What a row of a described table is bound to, and the value sealed in it.
+ *	  The binding of a row of a described table, and the value sealed in it.
  *
- * Threat: whoever can write the tables puts anything into any column.  Whatever
- * a row holds decides about that row and no other.  So nothing here raises an
- * error because of what a row holds, and nothing is fetched from where long
- * values are stored, or converted, before its length is known to be possible.
+ * Threat: whoever can write the tables may put anything into any column.  The
+ * contents of a row must affect only this row.  So they never make a function
+ * here raise an error.  And no long value is detoasted or converted before we know
+ * that a row of ours can have a value of that length.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -21,7 +21,7 @@
 /* More than any envelope or stamp that we have made */
 #define SEALED_MAX_BYTES	(TARX_KEYS_SECRET_MAX_BYTES + TARX_KEYS_ENVELOPE_OVERHEAD)
 
-/* A row all of whose columns are NULL */
+/* Set all columns of a row to NULL. */
 void
 tarx_keys_row_clear(TarxKeysRow *row)
 {
@@ -67,10 +67,10 @@ is_longer_than(Datum value, size_t max)
 }
 
 /*
- * Have the row's columns in memory, as they are needed when the snapshot that
- * they were found in is gone.  False if a bound or sealed column is NULL where
- * that cannot be, or longer than anything that was ever sealed: such a row was
- * tampered with.  What is not bound stays where it is stored.
+ * Detoast the bound and sealed columns of a row, because they are used after the
+ * snapshot is gone.  Columns that are not bound stay as they are.  Returns false
+ * for a row that we cannot have written: the scope or the sealed column is NULL,
+ * or a column is longer than anything that we seal.  Somebody tampered with it.
  */
 bool
 tarx_keys_row_detoast(const TarxKeysTable *table, TarxKeysRow *row)
@@ -117,7 +117,7 @@ bind_bool(TarxKeysBinding *binding, bool value)
 	tarx_keys_binding_add(binding, &byte, 1);
 }
 
-/* As UTF-8, whatever the database's encoding is; false if it cannot be that. */
+/* Bind a text in UTF-8; returns false if it cannot be converted. */
 static bool
 bind_text(TarxKeysBinding *binding, Datum value)
 {
@@ -142,7 +142,7 @@ bind_bytes(TarxKeysBinding *binding, Datum value)
 	return true;
 }
 
-/* The ids one after the other; false unless it is a list without NULLs, numbered from 1. */
+/* Bind the ids of a list without NULLs, numbered from 1; returns false for any other array. */
 static bool
 bind_uuids(TarxKeysBinding *binding, Datum value)
 {
@@ -194,15 +194,15 @@ scope_of(const TarxKeysTable *table, const TarxKeysRow *row)
 {
 	static const uint8 no_project[TARX_KEYS_SCOPE_BYTES] = {0};
 
-	/* the project's id is the first column where there is one */
+	/* if the table has the project's id, it is the first column */
 	if (table->columns[0].use != TARX_KEYS_SCOPE)
 		return no_project;
 	return row->nulls[0] ? NULL : DatumGetUUIDP(row->values[0])->data;
 }
 
 /*
- * Bind the row's columns, in the order of the description.  False if nothing
- * can have been sealed with such a row.
+ * Bind the columns of a row, in the order of the description.  Returns false if we
+ * cannot have sealed anything with such a row.
  */
 bool
 tarx_keys_row_bind(const TarxKeysTable *table, const TarxKeysRow *row, TarxKeysBinding *binding)
@@ -228,24 +228,39 @@ tarx_keys_row_bind(const TarxKeysTable *table, const TarxKeysRow *row, TarxKeysB
  * Sealing and opening
  */
 
+static void
+bind_new_row(const TarxKeysTable *table, const TarxKeysRow *row, TarxKeysBinding *binding)
+{
+	if (!tarx_keys_row_bind(table, row, binding))
+		elog(ERROR, "the columns of a row exceed what can be bound");
+}
+
 /*
- * Seal a value to the row's other columns, or stamp these; the result goes to
- * the sealed column.  value is NULL for a stamp.  TK005 without a keyring.
+ * Seal a value to the bound columns of a row.  The envelope goes into the sealed
+ * column.  Raises TK005 without a keyring.
  */
 void
 tarx_keys_row_seal(const TarxKeysTable *table, TarxKeysRow *row, const TarxKeysText *value)
 {
 	TarxKeysBinding binding;
-	bytea	   *sealed;
 
-	if (!tarx_keys_row_bind(table, row, &binding))
-		elog(ERROR, "the columns of a row exceed what can be bound");
-	sealed = table->seal == TARX_KEYS_STAMP ? tarx_keys_stamp(&binding) :
-		tarx_keys_seal(&binding, value);
-	tarx_keys_row_set(row, tarx_keys_sealed_column(table), PointerGetDatum(sealed));
+	bind_new_row(table, row, &binding);
+	tarx_keys_row_set(row, tarx_keys_sealed_column(table),
+					  PointerGetDatum(tarx_keys_seal(&binding, value)));
 }
 
-/* The sealed column, or NULL if it cannot be what we have made */
+/* Stamp the row's other columns.  TK005 without a keyring. */
+void
+tarx_keys_row_stamp(const TarxKeysTable *table, TarxKeysRow *row)
+{
+	TarxKeysBinding binding;
+
+	bind_new_row(table, row, &binding);
+	tarx_keys_row_set(row, tarx_keys_sealed_column(table),
+					  PointerGetDatum(tarx_keys_stamp(&binding)));
+}
+
+/* The sealed column, or NULL if we cannot have made it */
 static bytea *
 sealed_bytes(const TarxKeysTable *table, const TarxKeysRow *row)
 {
@@ -257,9 +272,9 @@ sealed_bytes(const TarxKeysTable *table, const TarxKeysRow *row)
 }
 
 /*
- * Open the row's envelope: the value as a registered secret, in UTF-8 or the
- * database's encoding.  False if the row is not what was sealed; TK005 or TK006
- * if the master key is missing.
+ * Open the envelope of a row.  The value is a registered secret, in UTF-8 or in
+ * the database's encoding.  Returns false if the row is not as it was sealed.
+ * Raises TK005 without a keyring, and TK006 if the master key is missing.
  */
 bool
 tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row, bool as_utf8,
@@ -272,7 +287,7 @@ tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row, bool as_u
 		tarx_keys_open(&binding, sealed, as_utf8, value);
 }
 
-/* Is the row what was sealed or stamped?  Nothing is opened. */
+/* Is a row as it was sealed or stamped?  This opens nothing. */
 TarxKeysRowState
 tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row)
 {
@@ -299,8 +314,8 @@ reseal_envelope(const TarxKeysBinding *binding, bytea *envelope)
 }
 
 /*
- * The sealed column anew, with the active master key; NULL if the row is not
- * what was sealed, or its master key is missing.
+ * Seal or stamp a row again, with the active master key.  Returns the new sealed
+ * column, or NULL if the row is not as it was sealed or its master key is missing.
  */
 bytea *
 tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow *row)

@@ -1,9 +1,9 @@
 /*
  * statements.c
- *	  SQL statements that are made of a table's description.
+ *	  Makes SQL statements from the description of a table.
  *
- * Names are constants of the descriptions, and each is qualified; values are
- * always bound.
+ * Their names are constants from the descriptions, and each is qualified.  Values
+ * are always parameters.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -21,7 +21,7 @@ append_table(StringInfo sql, const TarxKeysTable *table)
 	appendStringInfo(sql, "%s.%s", table->schema, table->name);
 }
 
-/* "t.a, t.b": columns from the first one on, with this text in front of each */
+/* "t.a, t.b": the columns [first, end), with a prefix before each */
 static void
 append_columns(StringInfo sql, const TarxKeysTable *table, int first, int end, const char *prefix)
 {
@@ -52,7 +52,7 @@ begin_select(const TarxKeysTable *table)
 	return sql;
 }
 
-/* See TARX_KEYS_SELECT(). */
+/* Make the text of a query that TARX_KEYS_SELECT() declares. */
 char *
 tarx_keys_make_select(const TarxKeysQuery *query)
 {
@@ -142,7 +142,7 @@ make_scan_projects(const TarxKeysQuery *query)
 	return sql.data;
 }
 
-/* Pages at random, so many that there should be enough rows in them */
+/* A sample of random pages, with a limit on the rows */
 static char *
 make_sample(const TarxKeysQuery *query)
 {
@@ -155,7 +155,7 @@ make_sample(const TarxKeysQuery *query)
 	return sql.data;
 }
 
-/* A query of the description's own, whose parameters are its first columns */
+/* A query that belongs to a description; its parameters are the first columns. */
 static TarxKeysQuery *
 own_query(TarxKeysTable *table, TarxKeysQuery *query, char *(*make) (const TarxKeysQuery *query),
 		  int nargs)
@@ -171,28 +171,28 @@ own_query(TarxKeysTable *table, TarxKeysQuery *query, char *(*make) (const TarxK
 	return query;
 }
 
-/* By the primary key */
+/* Finds a row by its primary key. */
 TarxKeysQuery *
 tarx_keys_table_find_query(TarxKeysTable *table)
 {
 	return own_query(table, &table->find, make_find, table->nkeys);
 }
 
-/* Sets all columns but the primary key, by which it finds the row. */
+/* Finds a row by its primary key, and sets all other columns. */
 TarxKeysQuery *
 tarx_keys_table_update_query(TarxKeysTable *table)
 {
 	return own_query(table, &table->update, make_update, table->ncolumns);
 }
 
-/* All rows that can be verified */
+/* Finds all rows that can be verified. */
 TarxKeysQuery *
 tarx_keys_table_scan_query(TarxKeysTable *table)
 {
 	return own_query(table, &table->scan, make_scan, 0);
 }
 
-/* Those of some projects; the only parameter is a uuid[]. */
+/* Finds those of some projects; its only parameter is a uuid[]. */
 TarxKeysQuery *
 tarx_keys_table_scan_projects_query(TarxKeysTable *table)
 {
@@ -202,7 +202,10 @@ tarx_keys_table_scan_projects_query(TarxKeysTable *table)
 	return query;
 }
 
-/* Some of all: of so many per cent (real) of the pages, at most so many rows (bigint) */
+/*
+ * Finds some of them, at random.  Parameters: how many per cent of the pages it
+ * reads (real), and the most rows that it finds (bigint).
+ */
 TarxKeysQuery *
 tarx_keys_table_sample_query(TarxKeysTable *table)
 {
@@ -214,8 +217,9 @@ tarx_keys_table_sample_query(TarxKeysTable *table)
 }
 
 /*
- * A row of SPI_tuptable, in SPI's memory, where a query selected a table's
- * columns.  An error if somebody has given them other types.
+ * Row n, counted from 0, of SPI_tuptable, for a query that selected the columns of
+ * a table.  The row is in SPI's memory.  Raises an error if somebody has given a
+ * column another type.
  */
 void
 tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
@@ -234,7 +238,7 @@ tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
 	heap_deform_tuple(SPI_tuptable->vals[n], desc, row->values, row->nulls);
 }
 
-/* SPI's way to say which parameters are NULL */
+/* Write which columns are NULL in the form that SPI wants. */
 void
 tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEYS_MAX_COLUMNS])
 {
@@ -242,7 +246,7 @@ tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEYS_MAX_COLUMN
 		flags[i] = row->nulls[i] ? 'n' : ' ';
 }
 
-/* Insert a row; false if another one is in its way. */
+/* Insert a row; returns false if there is one that it conflicts with. */
 bool
 tarx_keys_table_insert(TarxKeysTable *table, const TarxKeysRow *row)
 {

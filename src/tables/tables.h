@@ -1,10 +1,10 @@
 /*
  * tables.h
- *	  What our tables are made of, and what is done with their rows because of it.
+ *	  Descriptions of our tables, and everything that follows from them.
  *
- * A table has one description.  From it come its look-ups, insertions and
- * updates, and if its rows are sealed, what they are bound to, how they are
- * sealed, opened, checked and sealed again.
+ * Each table has one description.  From it come the look-ups, insertions and
+ * updates.  If the rows are sealed, it also says what they are bound to, and how
+ * they are sealed, opened, checked and sealed again.
  *
  * Include after postgres.h.
  */
@@ -18,14 +18,14 @@
 
 #define TARX_KEYS_MAX_COLUMNS	TARX_KEYS_QUERY_MAX_ARGS
 
-/* What a row is sealed with */
+/* How the rows of a table are sealed */
 typedef enum TarxKeysSeal
 {
 	TARX_KEYS_NO_SEAL,
 	TARX_KEYS_ENVELOPE,			/* a value, encrypted and bound to the row */
 	TARX_KEYS_STAMP,			/* a MAC over the row */
-	TARX_KEYS_CHAIN				/* a MAC over the row and the row before it,
-								 * with the key of its chain */
+	TARX_KEYS_CHAIN				/* a MAC over the row and the stamp of the row
+								 * before it, with the key of its chain */
 } TarxKeysSeal;
 
 typedef enum TarxKeysColumnUse
@@ -34,8 +34,8 @@ typedef enum TarxKeysColumnUse
 	TARX_KEYS_SCOPE,			/* bound, and selects the subkey: the
 								 * project's id */
 	TARX_KEYS_SEALED,			/* has the envelope, stamp or MAC */
-	TARX_KEYS_UNBOUND			/* anybody who can write the table may change
-								 * it, for the reason that is given */
+	TARX_KEYS_UNBOUND			/* whoever can write the table can change it;
+								 * the reason says why that is harmless */
 } TarxKeysColumnUse;
 
 typedef struct TarxKeysColumn
@@ -43,7 +43,7 @@ typedef struct TarxKeysColumn
 	const char *name;
 	Oid			type;
 	TarxKeysColumnUse use;
-	const char *reason;			/* of a column that is not bound */
+	const char *reason;			/* why it is not bound; NULL if it is */
 } TarxKeysColumn;
 
 typedef struct TarxKeysTable
@@ -52,19 +52,20 @@ typedef struct TarxKeysTable
 	const char *name;
 	TarxKeysSeal seal;
 	const char *purpose;		/* of the subkey that seals */
-	const char *kind;			/* what verify_keys() calls a row; NULL if it
-								 * does not look at them */
+	const char *kind;			/* the name that verify_keys() gives its rows;
+								 * NULL if it does not look at them */
 	const char *counter;		/* the column of keyring_status() that counts
 								 * its rows */
-	const char *live;			/* a condition: other rows have nothing to
-								 * verify; NULL for none */
-	bool		replaces;		/* an insertion replaces the row with its key,
-								 * instead of leaving rows in its way alone */
-	int			nkeys;			/* the first columns are the primary key */
+	const char *live;			/* the SQL condition of rows that can be
+								 * verified; NULL if all can */
+	bool		replaces;		/* an insertion replaces the row with the same
+								 * primary key; otherwise it inserts nothing */
+	int			nkeys;			/* so many of the first columns are the
+								 * primary key */
 	int			ncolumns;
 	TarxKeysColumn columns[TARX_KEYS_MAX_COLUMNS];
 
-	/* statements.c: made of the above when first used */
+	/* statements.c: made from the above at the first use */
 	TarxKeysQuery find;
 	TarxKeysQuery insert;
 	TarxKeysQuery update;
@@ -72,17 +73,17 @@ typedef struct TarxKeysTable
 	TarxKeysQuery scan_projects;
 	TarxKeysQuery sample;
 
-	/* lookup.c: what is known of the table in this database */
+	/* lookup.c: what this session knows of the table in this database */
 	struct TarxKeysTable *next;
 	bool		is_watched;
 	bool		is_known;
 	uint64		invalidations;
 	Oid			relid;
-	Oid			indexid;		/* InvalidOid if SPI has to look up */
+	Oid			indexid;		/* InvalidOid if look-ups need SPI */
 	AttrNumber	attnums[TARX_KEYS_MAX_COLUMNS];
 } TarxKeysTable;
 
-/* A row's columns, in the order of the description; all NULL to begin with */
+/* The columns of a row, in the order of the description */
 typedef struct TarxKeysRow
 {
 	Datum		values[TARX_KEYS_MAX_COLUMNS];
@@ -182,7 +183,7 @@ extern TarxKeysTable *tarx_keys_sealed_table(const char *name);
 extern int	tarx_keys_column(const TarxKeysTable *table, const char *name);
 extern int	tarx_keys_sealed_column(const TarxKeysTable *table);
 
-/* row.c: what a row is bound to, and its value */
+/* row.c: the binding of a row, and the value sealed in it */
 extern void tarx_keys_row_clear(TarxKeysRow *row);
 extern void tarx_keys_row_set(TarxKeysRow *row, int column, Datum value);
 extern void tarx_keys_row_copy(TarxKeysRow *to, const TarxKeysTable *to_table,
@@ -192,6 +193,7 @@ extern bool tarx_keys_row_bind(const TarxKeysTable *table, const TarxKeysRow *ro
 							   TarxKeysBinding *binding);
 extern void tarx_keys_row_seal(const TarxKeysTable *table, TarxKeysRow *row,
 							   const TarxKeysText *value);
+extern void tarx_keys_row_stamp(const TarxKeysTable *table, TarxKeysRow *row);
 extern bool tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row,
 							   bool as_utf8, TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row);
@@ -199,7 +201,7 @@ extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow
 
 /* statements.c: rows by SPI, in a connection that the caller has opened */
 
-/* A query that selects a table's columns, AS t, from here on: WHERE and the like */
+/* A query for all columns of a table, called t; rest is its WHERE and so on. */
 #define TARX_KEYS_SELECT(of, rest)	.make = tarx_keys_make_select, .table = &(of), .sql = (rest)
 
 extern char *tarx_keys_make_select(const TarxKeysQuery *query);

@@ -49,7 +49,8 @@ fuzz_binding(FuzzInput *in, TarxKeysBinding *binding, FuzzFields *noted)
 	const size_t npurposes = sizeof(purposes) / sizeof(purposes[0]);
 	uint8_t		choice = fuzz_byte(in);
 	FuzzPiece	given = fuzz_bytes(in, TARX_KEYS_SCOPE_BYTES);
-	FuzzPiece	scope = fuzz_copy((uint8_t[TARX_KEYS_SCOPE_BYTES]) {0}, TARX_KEYS_SCOPE_BYTES);
+	static const uint8_t zeros[TARX_KEYS_SCOPE_BYTES] = {0};
+	FuzzPiece	scope = fuzz_copy(zeros, sizeof(zeros));
 
 	memcpy(scope.data, given.data, given.len);
 	free(given.data);

@@ -1,6 +1,7 @@
 /*
  * fuzz_envelope.c
- *	  Envelopes: what is sealed opens, and nothing that was changed does.
+ *	  Envelopes: what is sealed opens, and nothing that was changed does; the
+ *	  same is good or bad if it is only checked.
  *
  * Input: a binding; where and how to change the envelope (2 bytes, 1 byte) and
  * its length (1 byte); the plaintext, which is tried as an envelope as well.
@@ -20,6 +21,8 @@ opens(const TarxKeysMasterKey *key, const TarxKeysBinding *binding,
 	must(fingerprint == NULL ||
 		 fuzz_within(envelope, fingerprint, TARX_KEYS_FINGERPRINT_BYTES));
 	must(!opened || fingerprint != NULL);
+	/* checked without being opened, it is as good or bad */
+	must(tarx_keys_envelope_open(NULL, key, binding, envelope->data, envelope->len) == opened);
 	must(!opened || (out.len == plain->len && memcmp(out.data, plain->data, out.len) == 0));
 	free(out.data);
 	return opened;

@@ -39,7 +39,7 @@ is_taken(const FuzzPiece *payload, const TarxKeysBinding *header, uint64_t now)
 }
 
 static uint64_t
-number(FuzzInput * in)
+number(FuzzInput *in)
 {
 	uint64_t	result = 0;
 

@@ -36,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (made)
 	{
 		bool		same = !other.overflow && other_fields.len == fields.len &&
-			memcmp(other_fields.bytes, fields.bytes, fields.len) == 0;
+		memcmp(other_fields.bytes, fields.bytes, fields.len) == 0;
 
 		must(tarx_keys_stamp_check(stamp, sizeof(stamp), &key, &binding));
 		must(tarx_keys_stamp_check(stamp, sizeof(stamp), &key, &other) == same);

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# Shared by the scripts in test/: packages, a copy that is not root's, staging.
+# Shared by the scripts in test/: packages, a copy that does not belong to root,
+# staging.
 # Source it; it expects bash with set -euo pipefail.
 
-# shellcheck disable=SC2034 # used by those that source it
+# shellcheck disable=SC2034 # used by scripts that source this file
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 say() {
@@ -26,7 +27,7 @@ newest_major() {
 	done | sort -n | tail -n 1
 }
 
-# Set PG_CONFIG unless the caller has: the newest server's own, because the one
+# Set PG_CONFIG to that of the newest server, unless the caller has set it. The one
 # in PATH may belong to a client library only.
 find_pg_config() {
 	local major
@@ -38,7 +39,7 @@ find_pg_config() {
 	export PG_CONFIG
 }
 
-# Whether everything is there to build the extension and to run a server.
+# Is everything there to build the extension and to run a server?
 can_build() {
 	find_pg_config
 	[ -n "$PG_CONFIG" ] && [ -e "$("$PG_CONFIG" --pgxs)" ] &&
@@ -53,7 +54,17 @@ has_node() {
 	command -v node >/dev/null && command -v npm >/dev/null
 }
 
-# The leak scan wants all libraries that record statements.
+# What the clients of docs/integration.md in Python need: Debian's modules, which
+# are those of its own Python
+has_python_clients() {
+	local python
+	for python in python3 /usr/bin/python3; do
+		"$python" -c 'import psycopg, psycopg_pool, psycopg2, sqlalchemy' 2>/dev/null && return
+	done
+	return 1
+}
+
+# The leak scan needs all libraries that record statements.
 has_recorders() {
 	[ -e "$("$PG_CONFIG" --pkglibdir)/pgaudit.so" ] &&
 		[ -e "$("$PG_CONFIG" --pkglibdir)/pg_stat_statements.so" ]
@@ -72,15 +83,19 @@ can_browse() {
 	can_test && has_chromium
 }
 
-# The packages that a directory's lock file names, unless they are there.
-npm_packages() {
+has_npm_packages() {
 	local have=$1/node_modules/.package-lock.json
-	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ] && return
+	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ]
+}
+
+# Install the packages that a directory's lock file names, unless they are there.
+npm_packages() {
+	has_npm_packages "$1" && return
 	npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >/dev/null
 }
 
 can_test() {
-	can_build && has_recorders && has_node && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+	can_build && has_recorders && has_node && has_python_clients && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
 		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
@@ -92,13 +107,15 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs and npm"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2 and python3-sqlalchemy"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
 	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl \
 		"postgresql-$(newest_major)-pgaudit"
-	case $1 in test | browse) apt_install pgbouncer ;; esac
+	case $1 in test | browse)
+		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy ;;
+	esac
 	[ "$1" = build ] || has_node || apt_install nodejs npm
 	[ "$1" != browse ] || has_chromium || apt_install chromium
 	unset PG_CONFIG

@@ -287,6 +287,19 @@ BEGIN;
 UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = :'A' AND lane = 0;
 SELECT tarx_keys.purge_audit('infinity') > 0;
 ROLLBACK;
+-- behind older ends that somebody put back, too
+BEGIN;
+CREATE TEMPORARY TABLE older AS SELECT * FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' AND lane = 0;
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT count(tarx_keys.create_agent(:'A', 'newer')) FROM generate_series(1, 3);
+RESET ROLE;
+UPDATE tarx_keys_internal.audit_ends e SET (last_seq, last_stamp, sealed_key) = (o.last_seq, o.last_stamp, o.sealed_key) FROM older o WHERE e.project_id = o.project_id AND e.lane = 0;
+SELECT broken_at = last_seq + 4 AS behind, reason FROM tarx_keys.verify_audit(:'A'), older;
+SELECT max(at) AS last FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq % 4 = 1 \gset
+SELECT tarx_keys.purge_audit(:'last') > 0;
+SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
+ROLLBACK;
 \set VERBOSITY default
 -- what is left after a purge verifies
 BEGIN;

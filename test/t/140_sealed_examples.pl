@@ -21,18 +21,7 @@ my ($old, $new) = (hex_key('sealed'), hex_key('sealed, later'));
 my $value = "sk-proj-\x{c3}\x{a9}'\"\$1\\-0123456789abcdef0123456789";
 my $secret = "first line\n\tsecond \x{f0}\x{9f}\x{94}\x{91}";
 
-# The packages that the lock file names, unless they are there from another run.
-# Whoever lacks Node.js, or the way to them, is told so by a failure.
-sub install_packages
-{
-	my $have = "$examples/node_modules/.package-lock.json";
-
-	return if -e $have && (stat $have)[9] >= (stat "$examples/package-lock.json")[9];
-	run_program_ok([ 'npm', 'ci', '--prefix', $examples, '--ignore-scripts', '--no-audit', '--no-fund' ]);
-	return;
-}
-
-install_packages();
+npm_packages($examples);
 
 my $keys = write_private("$dir/keys", $old);
 my $node = new_node(

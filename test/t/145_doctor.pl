@@ -71,7 +71,7 @@ reload_keyring($node);
 finds('keyring', qr/^ok\|/, 'all is well after the next reload');
 
 chmod 0770, $dir or die "could not chmod: $!";
-finds('key_file', qr/^warning\|others .* by directory \Q$dir\E$/, 'a directory that a group may write to');
+finds('key_file', qr/^warning\|users other .* through directory \Q$dir\E$/, 'a directory that a group may write to');
 chmod 01777, $dir or die "could not chmod: $!";
 finds('key_file', qr/^ok\|/, 'the sticky bit protects the file');
 symlink $file, "$dir/link" or die "could not make a symbolic link: $!";
@@ -80,7 +80,7 @@ chmod 0777, "$dir/open" or die "could not chmod: $!";
 symlink $file, "$dir/open/link" or die "could not make a symbolic link: $!";
 set_keyring($node, master_key_file => "$dir/open/link");
 reload_keyring($node);
-finds('key_file', qr/^warning\|others .* by directory \Q$dir\E\/open$/, 'a link that others can replace');
+finds('key_file', qr/^warning\|users other .* through directory \Q$dir\E\/open$/, 'a link that others can replace');
 my $inside = write_private($node->data_dir . '/key', hex_key('a'));
 set_keyring($node, master_key_file => $inside);
 reload_keyring($node);
@@ -102,7 +102,7 @@ foreach my $case (
 write_private($inside, join("\n", hex_key('b'), hex_key('a')));
 add_key($node, 'old', 'sk-proj-doctor-0123456789abcdef0123456789');
 reload_keyring($node);
-finds('master_keys', qr/^info\|rows that hang on retired master key [0-9a-f]{16}: \d+$/, 'a retired key in use');
+finds('master_keys', qr/^info\|rows that need retired master key [0-9a-f]{16}: \d+$/, 'a retired key in use');
 write_private($inside, hex_key('b'));
 reload_keyring($node);
 finds('master_keys', qr/^critical\|rows that need master key [0-9a-f]{16}, which is not/, 'a missing key');

@@ -13,6 +13,7 @@ use warnings FATAL => 'all';
 
 use Digest::SHA qw(sha256 sha256_hex);
 use Exporter 'import';
+use File::Basename qw(dirname);
 use MIME::Base64 qw(encode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -24,6 +25,8 @@ our @EXPORT = qw(
   base64_key
   hex_key
   write_private
+  need
+  npm_packages
   new_node
   set_keyring
   log_size
@@ -33,6 +36,7 @@ our @EXPORT = qw(
   wait_until
   child_pid
   worker_pid
+  wait_for_worker
   install
   ask
   ask_ok
@@ -75,6 +79,38 @@ sub write_private
 	chmod(defined $mode ? $mode : 0600, $new) or die "could not chmod \"$new\": $!";
 	rename($new, $path) or die "could not rename to \"$path\": $!";
 	return $path;
+}
+
+# What not every machine has: without it "make installcheck" leaves a test out, and
+# "make check", which installs it, fails.
+sub need
+{
+	my ($what, $have) = @_;
+
+	return if $have;
+	die "needs $what\n" if $ENV{TARX_KEYS_STAGE_CONF};
+	plan skip_all => "needs $what";
+	return;
+}
+
+# A command in the shell that has test/lib/common.sh; returns whether it succeeded.
+sub in_shell
+{
+	my ($command, @args) = @_;
+	my $library = dirname(__FILE__) . '/../lib/common.sh';
+
+	return system('bash', '-euo', 'pipefail', '-c', ". \"\$0\"; $command", $library, @args) == 0;
+}
+
+# The npm packages that a directory's lock file names, unless they are there from
+# another run.
+sub npm_packages
+{
+	my ($dir) = @_;
+
+	need('Node.js and npm', in_shell('has_node || { command -v node >/dev/null && has_npm_packages "$1"; }', $dir));
+	in_shell('npm_packages "$1"', $dir) or die "npm could not install the packages of $dir\n";
+	return;
 }
 
 # A cluster that is not started yet. keyring => { setting => value }, as
@@ -139,6 +175,7 @@ sub reload_until
 	my ($node, $regexp) = @_;
 	my $offset = log_size($node);
 
+	wait_for_worker($node);
 	$node->reload;
 	$node->wait_for_log($regexp, $offset);
 	return log_since($node, $offset);
@@ -191,6 +228,21 @@ sub worker_pid
 	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
 
 	return child_pid($postmaster, qr/tarx_keys keyring/);
+}
+
+# Wait until that process takes notice of a reload: PostgreSQL drops the signal of
+# one that reaches a background worker before it has its own signal handlers. Until
+# then SIGHUP, signal 1, is blocked.
+sub wait_for_worker
+{
+	my ($node) = @_;
+
+	return wait_until(
+		sub {
+			my $pid = worker_pid($node) || return 0;
+			my $status = eval { slurp_file("/proc/$pid/status") } || '';
+			return $status =~ /^SigBlk:\s+[0-9a-f]*[02468ace]$/m;
+		});
 }
 
 # The extension and its two logins in a database: "service" acts for users,

@@ -1,13 +1,10 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * tap.h
- *		The few functions a unit test needs to report in TAP.
+ *	  The few functions a unit test needs to report in TAP.
  *
  * For programs of one source file each: the counters are static.  Test names
  * and strings under test are escaped, so that no input can break a line or
  * pass for a TAP directive.  Diagnostics go to standard error.
- *
- *-------------------------------------------------------------------------
  */
 #ifndef TARX_KEYS_TAP_H
 #define TARX_KEYS_TAP_H

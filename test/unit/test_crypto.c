@@ -1,33 +1,19 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * test_crypto.c
- *		Unit tests of key derivation and authenticated encryption, in TAP.
+ *	  Unit tests of key derivation and authenticated encryption, in TAP.
  *
  * Expected bytes come from the XChaCha draft and from implementations that
  * share no code with libsodium.  Every input is copied to memory that ends at
  * an inaccessible page, and every result is written to such memory of just the
  * size it needs, so that one byte too many ends the program.  A decryption
- * that fails must leave the result as it was, or all zero.
- *
- *-------------------------------------------------------------------------
+ * that fails must leave the result as it was, or all zero.  Whatever is
+ * decrypted, or fails to be, is also authenticated without a result, with the
+ * same outcome.
  */
-#include <sodium.h>
-
 #include "pure/crypto.h"
 #include "pure/keyring_text.h"
+#include "guarded.h"
 #include "tap.h"
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
-
-/* What results are filled with before a call. */
-#define LEFTOVER	0xa5
-
-/* Bytes in guarded memory. */
-typedef struct Bytes
-{
-	uint8_t    *data;
-	size_t		len;
-} Bytes;
 
 /* Everything that is encrypted or decrypted with. */
 typedef struct Message
@@ -143,7 +129,7 @@ static const AeadCase aead_cases[] = {
 	{"the draft's message",
 		"808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
 		"404142434445464748494a4b4c4d4e4f5051525354555657",
-		"50515253c0c1c2c3c4c5c6c7", SUNSCREEN_PLAIN, SUNSCREEN_SEALED},
+	"50515253c0c1c2c3c4c5c6c7", SUNSCREEN_PLAIN, SUNSCREEN_SEALED},
 	{"nothing", KEY_UP, NONCE_LETTERS, "", "",
 	"5203f844ae9b45d52e4e8d1ebc2295a8"},
 	{"AAD only", KEY_UP, NONCE_LETTERS, "616164", "",
@@ -165,61 +151,12 @@ static const AeadCase aead_cases[] = {
 	"568bde5168d35c839025c14c622f58e3c8"},
 };
 
-/* Guarded memory of this size, filled with what is there before a call. */
-static Bytes
-guarded(size_t len)
-{
-	Bytes		bytes = {sodium_malloc(len), len};
-
-	if (bytes.data == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	memset(bytes.data, LEFTOVER, len);
-	return bytes;
-}
-
-static Bytes
-guarded_copy(const void *data, size_t len)
-{
-	Bytes		bytes = guarded(len);
-
-	if (len > 0)
-		memcpy(bytes.data, data, len);
-	return bytes;
-}
-
-static Bytes
-from_hex(const char *hex)
-{
-	Bytes		bytes = guarded(strlen(hex) / 2);
-
-	if (sodium_hex2bin(bytes.data, bytes.len, hex, strlen(hex), NULL, NULL, NULL) != 0)
-	{
-		fprintf(stderr, "# bad hexadecimal digits in a test: %s\n", hex);
-		exit(EXIT_FAILURE);
-	}
-	return bytes;
-}
-
 static void
 is_hex(const uint8_t *data, size_t len, const char *expected, const char *name)
 {
 	char		hex[1024];
 
 	is_str(sodium_bin2hex(hex, sizeof(hex), data, len), expected, "%s", name);
-}
-
-static bool
-is_all(const Bytes *bytes, uint8_t value)
-{
-	for (size_t i = 0; i < bytes->len; i++)
-	{
-		if (bytes->data[i] != value)
-			return false;
-	}
-	return true;
 }
 
 static void
@@ -229,7 +166,7 @@ check_fingerprints(void)
 	{
 		const FingerprintCase *test = &fingerprint_cases[i];
 		Bytes		key = from_hex(test->key);
-		Bytes		fingerprint = guarded(TARX_KEYS_FINGERPRINT_BYTES);
+		Bytes		fingerprint = guarded_bytes(TARX_KEYS_FINGERPRINT_BYTES);
 		char		name[128];
 
 		tarx_keys_fingerprint(fingerprint.data, key.data);
@@ -244,7 +181,7 @@ check_fingerprints(void)
 static void
 subkey_of(uint8_t *out, const Bytes *key, const Bytes *scope, const Bytes *purpose)
 {
-	Bytes		subkey = guarded(TARX_KEYS_SUBKEY_BYTES);
+	Bytes		subkey = guarded_bytes(TARX_KEYS_SUBKEY_BYTES);
 
 	tarx_keys_subkey(subkey.data, key->data, scope->data, (const char *) purpose->data);
 	memcpy(out, subkey.data, subkey.len);
@@ -311,18 +248,29 @@ check_subkey_depends_on_every_bit(void)
 static Bytes
 encrypt(const Bytes *plain, const Message *with)
 {
-	Bytes		out = guarded(plain->len + TARX_KEYS_TAG_BYTES);
+	Bytes		out = guarded_bytes(plain->len + TARX_KEYS_TAG_BYTES);
 
 	tarx_keys_encrypt(out.data, plain->data, plain->len, with->aad.data,
 					  with->aad.len, with->nonce.data, with->key.data);
 	return out;
 }
 
-/* NULL if the message opens to just this plaintext, else what is wrong. */
+/* Is the message what was sealed?  Nothing is decrypted. */
+static bool
+is_authentic(const Message *message)
+{
+	return tarx_keys_decrypt(NULL, message->sealed.data, message->sealed.len, message->aad.data,
+							 message->aad.len, message->nonce.data, message->key.data);
+}
+
+/*
+ * NULL if the message opens to just this plaintext, and is authentic without
+ * being opened, else what is wrong.
+ */
 static const char *
 fault_in_opening(const Message *message, const Bytes *plain)
 {
-	Bytes		out = guarded(plain->len);
+	Bytes		out = guarded_bytes(plain->len);
 	const char *fault = NULL;
 
 	if (!tarx_keys_decrypt(out.data, message->sealed.data, message->sealed.len,
@@ -331,16 +279,21 @@ fault_in_opening(const Message *message, const Bytes *plain)
 		fault = "not decrypted";
 	else if (memcmp(out.data, plain->data, plain->len) != 0)
 		fault = "decrypted to something else";
+	else if (!is_authentic(message))
+		fault = "not authentic without being decrypted";
 	sodium_free(out.data);
 	return fault;
 }
 
-/* NULL if the message does not open and leaves nothing, else what is wrong. */
+/*
+ * NULL if the message does not open and leaves nothing, and is not authentic
+ * without being opened either, else what is wrong.
+ */
 static const char *
 fault_in_refusal(const Message *message)
 {
 	size_t		len = message->sealed.len;
-	Bytes		out = guarded(len < TARX_KEYS_TAG_BYTES ? 0 : len - TARX_KEYS_TAG_BYTES);
+	Bytes		out = guarded_bytes(len < TARX_KEYS_TAG_BYTES ? 0 : len - TARX_KEYS_TAG_BYTES);
 	const char *fault = NULL;
 
 	if (tarx_keys_decrypt(out.data, message->sealed.data, len,
@@ -349,6 +302,8 @@ fault_in_refusal(const Message *message)
 		fault = "decrypted";
 	else if (!is_all(&out, LEFTOVER) && !is_all(&out, 0))
 		fault = "left something in the result";
+	else if (is_authentic(message))
+		fault = "authentic without being decrypted";
 	sodium_free(out.data);
 	return fault;
 }
@@ -436,7 +391,7 @@ check_other_aad(void)
 {
 	Message		message = message_of(&aead_cases[0]);
 	Bytes		aad = message.aad;
-	Bytes		longer = guarded(aad.len + 1);
+	Bytes		longer = guarded_bytes(aad.len + 1);
 	const char *fault = NULL;
 
 	for (size_t len = 0; len < aad.len && fault == NULL; len++)
@@ -469,7 +424,7 @@ check_other_lengths(void)
 		const AeadCase *test = &aead_cases[i];
 		Message		message = message_of(test);
 		Bytes		sealed = message.sealed;
-		Bytes		longer = guarded(sealed.len + 1);
+		Bytes		longer = guarded_bytes(sealed.len + 1);
 		const char *fault = NULL;
 		size_t		len;
 
@@ -520,7 +475,7 @@ static void
 check_round_trip(size_t len)
 {
 	Message		message = message_of(&aead_cases[0]);
-	Bytes		plain = guarded(len);
+	Bytes		plain = guarded_bytes(len);
 
 	sodium_free(message.sealed.data);
 	randombytes_buf(plain.data, plain.len);

@@ -1,7 +1,6 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * test_envelope.c
- *		Unit tests of the byte format of stored ciphertext, in TAP.
+ *	  Unit tests of the byte format of stored ciphertext, in TAP.
  *
  * Two envelopes made by another implementation keep the format from changing
  * unnoticed.  What an envelope is bound to is tested pairwise: of a list of
@@ -9,31 +8,17 @@
  *
  * Every input is copied to memory that ends at an inaccessible page, and every
  * result is written to such memory of just the size it needs.  A call that
- * fails must leave the result as it was, or all zero.
- *
- *-------------------------------------------------------------------------
+ * fails must leave the result as it was, or all zero.  Whatever is opened, or
+ * fails to open, is also checked without being opened, with the same outcome.
  */
-#include <sodium.h>
-
 #include "pure/crypto.h"
 #include "pure/envelope.h"
 #include "pure/keyring_text.h"
+#include "guarded.h"
 #include "tap.h"
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
-
-/* What results are filled with before a call. */
-#define LEFTOVER	0xa5
 
 /* Longest list of bound fields in a test */
 #define MAX_FIELDS	9
-
-/* Bytes in guarded memory. */
-typedef struct Bytes
-{
-	uint8_t    *data;
-	size_t		len;
-} Bytes;
 
 typedef enum FieldKind
 {
@@ -77,71 +62,71 @@ typedef struct Bound
  */
 static const Bound distinct[] = {
 	{"as it is", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other purpose, last character", "tarx.llm-key...2", SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other purpose, first character", "Tarx.llm-key...1", SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other scope, last byte", LLM_KEY,
 		"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0e",
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other scope, first byte", LLM_KEY,
 		"\x80\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f",
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"scope and id swapped", LLM_KEY, ID,
-		{TEXT(SCOPE), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(SCOPE), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other id", LLM_KEY, SCOPE,
-		{TEXT(SCOPE), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(SCOPE), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other provider", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("mistral"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("mistral"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other name", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("Main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("Main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"base URL '' for NULL", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(""), TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(""), TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"base URL a zero byte for NULL", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT("\0"), TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT("\0"), TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"base URL for NULL", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(URL), TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(URL), TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"other destination", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT("https://api.openai.com/v2"), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT("https://api.openai.com/v2"), TEXT(MASK), TEXT("alice")}},
 	{"no destination", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, NONE, TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, NONE, TEXT(MASK), TEXT("alice")}},
 	{"other mask", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT("sk-proj-abc...wxyy"), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT("sk-proj-abc...wxyy"), TEXT("alice")}},
 	{"other added_by", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alicf")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alicf")}},
 	{"added_by shorter", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alic")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alic")}},
 	{"added_by longer by a zero byte", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice\0")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice\0")}},
 	{"without the last field", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK)}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK)}},
 	{"last field NULL", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), NONE}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), NONE}},
 	{"last field ''", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("")}},
 	{"one more field, NULL", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice"), NONE}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice"), NONE}},
 	{"one more field, ''", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice"), TEXT("")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice"), TEXT("")}},
 	{"without the first field", LLM_KEY, SCOPE,
-		{TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT("openai"), TEXT("main"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"without the NULL", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"NULL one field later", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(URL), NONE, TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openai"), TEXT("main"), TEXT(URL), NONE, TEXT(MASK), TEXT("alice")}},
 	{"provider and name swapped", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("main"), TEXT("openai"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("main"), TEXT("openai"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"name and added_by swapped", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("alice"), NONE, TEXT(URL), TEXT(MASK), TEXT("main")}},
+	{TEXT(ID), TEXT("openai"), TEXT("alice"), NONE, TEXT(URL), TEXT(MASK), TEXT("main")}},
 	{"a character from provider to name", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("opena"), TEXT("imain"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("opena"), TEXT("imain"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"a character from name to provider", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openaim"), TEXT("ain"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openaim"), TEXT("ain"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"name all in provider, and ''", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openaimain"), TEXT(""), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openaimain"), TEXT(""), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"name all in provider", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openaimain"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
+	{TEXT(ID), TEXT("openaimain"), NONE, TEXT(URL), TEXT(MASK), TEXT("alice")}},
 	{"no field", LLM_KEY, SCOPE, {{END, NULL, 0}}},
 	{"NULL alone", LLM_KEY, SCOPE, {NONE}},
 	{"'' alone", LLM_KEY, SCOPE, {TEXT("")}},
@@ -185,67 +170,18 @@ typedef struct FixedCase
 
 static const FixedCase fixed_cases[] = {
 	{{"the fixed key", LLM_KEY, SCOPE,
-		{TEXT(ID), TEXT("openai"), TEXT("B\xc3\xbcro"), NONE, TEXT(URL), TEXT(MASK), TEXT("")}},
-		"sk-proj-abcdefghijklmnopqrstuvwxyz",
-		"01" "f3367cd928992dcc"
-		"6465666768696a6b6c6d6e6f707172737475767778797a7b"
-		"738c1dba9762a03d378c67482a28bcbfdfde41dbbffc0c70ee39650d10cbba76e257"
+	{TEXT(ID), TEXT("openai"), TEXT("B\xc3\xbcro"), NONE, TEXT(URL), TEXT(MASK), TEXT("")}},
+	"sk-proj-abcdefghijklmnopqrstuvwxyz",
+	"01" "f3367cd928992dcc"
+	"6465666768696a6b6c6d6e6f707172737475767778797a7b"
+	"738c1dba9762a03d378c67482a28bcbfdfde41dbbffc0c70ee39650d10cbba76e257"
 	"87cbc8127a5426d6edb064d809d45609"},
 	{{"the fixed empty value", "0123456789abcdef", SCOPE, {{END, NULL, 0}}},
-		"",
-		"01" "f3367cd928992dcc"
-		"000102030405060708090a0b0c0d0e0f1011121314151617"
+	"",
+	"01" "f3367cd928992dcc"
+	"000102030405060708090a0b0c0d0e0f1011121314151617"
 	"81d615933ee0549274eedef7aefd856e"},
 };
-
-/* Guarded memory of this size, filled with what is there before a call. */
-static Bytes
-guarded(size_t len)
-{
-	Bytes		bytes = {sodium_malloc(len), len};
-
-	if (bytes.data == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	memset(bytes.data, LEFTOVER, len);
-	return bytes;
-}
-
-static Bytes
-guarded_copy(const void *data, size_t len)
-{
-	Bytes		bytes = guarded(len);
-
-	if (len > 0)
-		memcpy(bytes.data, data, len);
-	return bytes;
-}
-
-static Bytes
-from_hex(const char *hex)
-{
-	Bytes		bytes = guarded(strlen(hex) / 2);
-
-	if (sodium_hex2bin(bytes.data, bytes.len, hex, strlen(hex), NULL, NULL, NULL) != 0)
-	{
-		fprintf(stderr, "# bad hexadecimal digits in a test: %s\n", hex);
-		exit(EXIT_FAILURE);
-	}
-	return bytes;
-}
-
-static bool
-is_all(const Bytes *bytes, uint8_t value)
-{
-	for (size_t i = 0; i < bytes->len; i++)
-	{
-		if (bytes->data[i] != value)
-			return false;
-	}
-	return true;
-}
 
 /* The subkey that is watched, and how often it was wiped. */
 static const uint8_t *watched_subkey = NULL;
@@ -289,9 +225,8 @@ add_field(TarxKeysBinding *binding, const char *text, size_t len)
 static TarxKeysBinding *
 new_binding(const char *purpose, const char *scope)
 {
-	Bytes		memory = guarded(sizeof(TarxKeysBinding));
+	TarxKeysBinding *binding = guarded(sizeof(TarxKeysBinding));
 	Bytes		scope_copy = guarded_copy(scope, TARX_KEYS_SCOPE_BYTES);
-	TarxKeysBinding *binding = (TarxKeysBinding *) memory.data;
 
 	/* The purpose must outlive the binding; the scope need not. */
 	tarx_keys_binding_init(binding, purpose, scope_copy.data);
@@ -319,25 +254,35 @@ static Bytes
 seal(const TarxKeysMasterKey *key, const TarxKeysBinding *binding, const void *plain, size_t len)
 {
 	Bytes		copy = guarded_copy(plain, len);
-	Bytes		out = guarded(len + TARX_KEYS_ENVELOPE_OVERHEAD);
+	Bytes		out = guarded_bytes(len + TARX_KEYS_ENVELOPE_OVERHEAD);
 
 	if (!tarx_keys_envelope_seal(out.data, key, binding, copy.data, len))
 	{
 		if (!is_all(&out, LEFTOVER))
 			ok(false, "a refused sealing writes nothing");
 		sodium_free(out.data);
-		out = guarded(0);
+		out = guarded_bytes(0);
 	}
 	sodium_free(copy.data);
 	return out;
 }
 
-/* NULL if the envelope opens to just this plaintext, else what is wrong. */
+/* Is the envelope what was sealed?  It stays closed. */
+static bool
+is_authentic(const TarxKeysMasterKey *key, const TarxKeysBinding *binding, const Bytes *envelope)
+{
+	return tarx_keys_envelope_open(NULL, key, binding, envelope->data, envelope->len);
+}
+
+/*
+ * NULL if the envelope opens to just this plaintext, and is authentic without
+ * being opened, else what is wrong.
+ */
 static const char *
 fault_in_opening(const TarxKeysMasterKey *key, const TarxKeysBinding *binding,
 				 const Bytes *envelope, const void *plain, size_t len)
 {
-	Bytes		out = guarded(len);
+	Bytes		out = guarded_bytes(len);
 	const char *fault = NULL;
 
 	if (tarx_keys_envelope_plain_len(envelope->len) != len)
@@ -346,22 +291,29 @@ fault_in_opening(const TarxKeysMasterKey *key, const TarxKeysBinding *binding,
 		fault = "not opened";
 	else if (memcmp(out.data, plain, len) != 0)
 		fault = "opened to something else";
+	else if (!is_authentic(key, binding, envelope))
+		fault = "not authentic without being opened";
 	sodium_free(out.data);
 	return fault;
 }
 
-/* NULL if the envelope does not open and leaves nothing, else what is wrong. */
+/*
+ * NULL if the envelope does not open and leaves nothing, and is not authentic
+ * without being opened either, else what is wrong.
+ */
 static const char *
 fault_in_refusal(const TarxKeysMasterKey *key, const TarxKeysBinding *binding,
 				 const Bytes *envelope)
 {
-	Bytes		out = guarded(tarx_keys_envelope_plain_len(envelope->len));
+	Bytes		out = guarded_bytes(tarx_keys_envelope_plain_len(envelope->len));
 	const char *fault = NULL;
 
 	if (tarx_keys_envelope_open(out.data, key, binding, envelope->data, envelope->len))
 		fault = "opened";
 	else if (!is_all(&out, LEFTOVER) && !is_all(&out, 0))
 		fault = "left something in the result";
+	else if (is_authentic(key, binding, envelope))
+		fault = "authentic without being opened";
 	sodium_free(out.data);
 	return fault;
 }
@@ -390,7 +342,7 @@ check_aad(void)
 	"\x01\x00\x00\x12\x34";
 	const size_t head_len = sizeof(head) - 1;
 	const size_t fields_len = sizeof(fields) - 1;
-	Bytes		longest = guarded(0x1234);
+	Bytes		longest = guarded_bytes(0x1234);
 	TarxKeysBinding *binding = new_binding(LLM_KEY, SCOPE);
 
 	ok(!binding->overflow, "a new binding has no overflow");
@@ -421,9 +373,9 @@ check_format(size_t len)
 	static const uint8_t zeros[1 + TARX_KEYS_NONCE_BYTES] = {0};
 	TarxKeysMasterKey key = key_of(KEY_HEX);
 	TarxKeysBinding *binding = binding_of(&distinct[0]);
-	Bytes		plain = guarded(len);
+	Bytes		plain = guarded_bytes(len);
 	Bytes		envelope;
-	Bytes		expected = guarded(len + TARX_KEYS_TAG_BYTES);
+	Bytes		expected = guarded_bytes(len + TARX_KEYS_TAG_BYTES);
 	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
 
 	randombytes_buf(plain.data, plain.len);
@@ -581,18 +533,24 @@ check_wiping(void)
 	TarxKeysMasterKey key = key_of(KEY_HEX);
 	TarxKeysBinding *binding = binding_of(&distinct[0]);
 	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+	Bytes		out = guarded_bytes(5);
 	Bytes		envelope;
 
 	tarx_keys_subkey(subkey, key.key, (const uint8_t *) SCOPE, LLM_KEY);
 	watched_subkey = subkey;
 	envelope = seal(&key, binding, "value", 5);
 	is_int(wiped_subkeys, 1, "sealing wipes its subkey");
-	is_str(fault_in_opening(&key, binding, &envelope, "value", 5), NULL, "opened");
+	ok(tarx_keys_envelope_open(out.data, &key, binding, envelope.data, envelope.len), "opened");
 	is_int(wiped_subkeys, 2, "opening wipes its subkey");
+	ok(is_authentic(&key, binding, &envelope), "authentic");
+	is_int(wiped_subkeys, 3, "a check wipes its subkey");
 	envelope.data[envelope.len - 1] ^= 1;
-	is_str(fault_in_refusal(&key, binding, &envelope), NULL, "not opened");
-	is_int(wiped_subkeys, 3, "a refusal wipes its subkey");
+	ok(!tarx_keys_envelope_open(out.data, &key, binding, envelope.data, envelope.len), "not opened");
+	is_int(wiped_subkeys, 4, "a refusal wipes its subkey");
+	ok(!is_authentic(&key, binding, &envelope), "not authentic");
+	is_int(wiped_subkeys, 5, "a check that fails wipes its subkey");
 	watched_subkey = NULL;
+	sodium_free(out.data);
 	sodium_free(envelope.data);
 	sodium_free(binding);
 }
@@ -605,7 +563,7 @@ check_tampering(const FixedCase *test)
 	TarxKeysMasterKey key = key_of(KEY_HEX);
 	TarxKeysBinding *binding = binding_of(&test->bound);
 	Bytes		envelope = from_hex(test->envelope);
-	Bytes		longer = guarded(envelope.len + 1);
+	Bytes		longer = guarded_bytes(envelope.len + 1);
 	const char *fault = NULL;
 
 	for (size_t bit = 0; bit < 8 * envelope.len && fault == NULL; bit++)
@@ -679,7 +637,7 @@ check_lengths(void)
 {
 	for (size_t len = 0; len <= 60; len++)
 	{
-		Bytes		bytes = guarded(len);
+		Bytes		bytes = guarded_bytes(len);
 		const uint8_t *expected = len < 49 ? NULL : bytes.data + 1;
 
 		memset(bytes.data, 1, bytes.len);
@@ -755,7 +713,7 @@ check_room(void)
 		for (size_t j = 0; j < lengthof(test->lengths) && test->lengths[j] != NO_MORE; j++)
 		{
 			size_t		len = test->lengths[j];
-			Bytes		field = guarded(len <= 65536 ? len : 1);
+			Bytes		field = guarded_bytes(len <= 65536 ? len : 1);
 
 			if (len == ABSENT)
 				tarx_keys_binding_add(binding, NULL, 0);

@@ -1,20 +1,14 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * test_mask.c
- *		Unit tests of masks, in TAP.
+ *	  Unit tests of masks, in TAP.
  *
  * Masks are tested in the form in which they are stored, and taken apart they
  * give the form that people see.  Every value is copied to memory that ends
  * at an inaccessible page, and so does the room for a mask.
- *
- *-------------------------------------------------------------------------
  */
-#include <sodium.h>
-
 #include "pure/mask.h"
+#include "guarded.h"
 #include "tap.h"
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The signs of masks, as stored and as shown. */
 #define DOTS			"..."
@@ -315,27 +309,10 @@ next_random(uint32_t bound)
 	return (uint32_t) (random_state >> 32) % bound;
 }
 
-static void *
-guarded(size_t len)
-{
-	void	   *memory = sodium_malloc(len);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	return memory;
-}
-
 static TarxKeysSpan
-guarded_copy(const char *data, size_t len)
+guarded_span(const char *data, size_t len)
 {
-	char	   *copy = guarded(len);
-
-	if (len > 0)
-		memcpy(copy, data, len);
-	return (TarxKeysSpan) {copy, len};
+	return (TarxKeysSpan) {(const char *) guarded_copy(data, len).data, len};
 }
 
 static void
@@ -351,7 +328,7 @@ prepare(Provider *provider)
 		provider->nspans++;
 	provider->spans = guarded(provider->nspans * sizeof(TarxKeysSpan));
 	for (size_t i = 0; i < provider->nspans; i++)
-		provider->spans[i] = guarded_copy(provider->prefixes[i], strlen(provider->prefixes[i]));
+		provider->spans[i] = guarded_span(provider->prefixes[i], strlen(provider->prefixes[i]));
 }
 
 /* The mask of a value that is in guarded memory, as a string. */
@@ -376,7 +353,7 @@ mask_of_span(const Provider *provider, TarxKeysSpan value)
 static const char *
 mask_of(const Provider *provider, const char *value)
 {
-	TarxKeysSpan copy = guarded_copy(value, strlen(value));
+	TarxKeysSpan copy = guarded_span(value, strlen(value));
 	const char *mask = mask_of_span(provider, copy);
 
 	free_span(copy);
@@ -386,7 +363,7 @@ mask_of(const Provider *provider, const char *value)
 static bool
 looks_masked(const char *value)
 {
-	TarxKeysSpan copy = guarded_copy(value, strlen(value));
+	TarxKeysSpan copy = guarded_span(value, strlen(value));
 	bool		result = tarx_keys_looks_masked(copy);
 
 	free_span(copy);
@@ -404,7 +381,7 @@ static const char *
 shown(const char *stored)
 {
 	static char text[4 * TARX_KEYS_MASK_MAX];
-	TarxKeysSpan copy = guarded_copy(stored, strlen(stored));
+	TarxKeysSpan copy = guarded_span(stored, strlen(stored));
 	TarxKeysSpan head;
 	TarxKeysSpan tail;
 	const char *sign;
@@ -700,7 +677,7 @@ check_splits(void)
 	for (size_t i = 0; i < lengthof(split_cases); i++)
 	{
 		const SplitCase *test = &split_cases[i];
-		TarxKeysSpan copy = guarded_copy(test->mask, strlen(test->mask));
+		TarxKeysSpan copy = guarded_span(test->mask, strlen(test->mask));
 		TarxKeysSpan head = {"left over", 9};
 		TarxKeysSpan tail = {"left over", 9};
 		const char *sign = "left over";

@@ -4,8 +4,7 @@
  */
 #include "pure/sealed_box.h"
 
-#include <sodium.h>
-
+#include "guarded.h"
 #include "tap.h"
 
 #define NOW			UINT64_C(1700000000)
@@ -76,23 +75,13 @@ make_payload(uint8_t *payload, uint64_t expires_at, const char *value)
 	return len;
 }
 
-/* Memory that ends where it ends, so that a read beyond it is a crash */
-static uint8_t *
-guarded(const uint8_t *bytes, size_t len)
-{
-	uint8_t    *copy = sodium_malloc(len);
-
-	memcpy(copy, bytes, len);
-	return copy;
-}
-
 static bool
 check(const uint8_t *payload, size_t len, const TarxKeysBinding *header, size_t *value_at)
 {
-	uint8_t    *copy = guarded(payload, len);
-	bool		result = tarx_keys_sealed_box_check(copy, len, header, NOW, value_at);
+	Bytes		copy = guarded_copy(payload, len);
+	bool		result = tarx_keys_sealed_box_check(copy.data, copy.len, header, NOW, value_at);
 
-	sodium_free(copy);
+	sodium_free(copy.data);
 	return result;
 }
 
@@ -176,8 +165,8 @@ boxes(void)
 	uint8_t		payload[PAYLOAD_MAX];
 	size_t		len = make_payload(payload, NOW + 1, "value");
 	size_t		size = len + TARX_KEYS_BOX_OVERHEAD;
-	uint8_t    *box = sodium_malloc(size);
-	uint8_t    *opened = sodium_malloc(len);
+	uint8_t    *box = guarded(size);
+	uint8_t    *opened = guarded(len);
 
 	is_int((long long) tarx_keys_sealed_box_len(&header, 5), (long long) size,
 		   "how long a box is");
@@ -195,10 +184,10 @@ boxes(void)
 	}
 	for (size_t cut = 0; cut < size; cut++)
 	{
-		uint8_t    *copy = guarded(box, cut);
+		Bytes		copy = guarded_copy(box, cut);
 
-		ok(!tarx_keys_sealed_box_open(opened, &master, copy, cut), "nor cut to %zu bytes", cut);
-		sodium_free(copy);
+		ok(!tarx_keys_sealed_box_open(opened, &master, copy.data, copy.len), "nor cut to %zu bytes", cut);
+		sodium_free(copy.data);
 	}
 	ok(sodium_is_zero(opened, len), "what does not open leaves nothing");
 	sodium_free(opened);

@@ -1,12 +1,9 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * test_sensitive_text.c
- *		Unit tests of the search for names in texts, in TAP.
+ *	  Unit tests of the search for names in texts, in TAP.
  *
  * Every text is copied to memory of its exact size, for tools that see a byte
  * read too many.
- *
- *-------------------------------------------------------------------------
  */
 #include "pure/sensitive_text.h"
 #include "tap.h"

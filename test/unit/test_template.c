@@ -1,7 +1,6 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * test_template.c
- *		Unit tests of the template scanner, in TAP.
+ *	  Unit tests of the template scanner, in TAP.
  *
  * Every template is copied to memory that ends at an inaccessible page, so
  * that one byte read too many ends the program.  Expected tokens are written
@@ -9,16 +8,13 @@
  * malformed one as !text, with a bar between them.  All short texts over the
  * characters that matter are compared with a second scanner, which is slow and
  * plain.
- *
- *-------------------------------------------------------------------------
  */
-#include <sodium.h>
-#include <time.h>
-
-#include "tap.h"
 #include "pure/template.h"
 
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
+#include <time.h>
+
+#include "guarded.h"
+#include "tap.h"
 
 #define SHOWN_MAX	65536
 
@@ -99,19 +95,6 @@ static const TemplateCase cases[] = {
 	{"${ hunter2", "!${|= hunter2"},
 };
 
-static char *
-guarded(size_t len)
-{
-	char	   *memory = sodium_malloc(len);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	return memory;
-}
-
 /* Add one token to a list of them. */
 static size_t
 show(char *shown, size_t at, char kind, const char *data, size_t len)
@@ -145,7 +128,7 @@ scan(const char *template, size_t len, char *shown)
 	while (tarx_keys_template_next(&rest, &token))
 	{
 		char		kind = token.kind == TARX_KEYS_TOKEN_LITERAL ? '=' :
-			token.kind == TARX_KEYS_TOKEN_REFERENCE ? '@' : '!';
+		token.kind == TARX_KEYS_TOKEN_REFERENCE ? '@' : '!';
 
 		inside &= token.text.data >= copy && token.text.len > 0 &&
 			token.text.data + token.text.len <= rest.data &&

@@ -1,20 +1,14 @@
-/*-------------------------------------------------------------------------
- *
+/*
  * test_text_rules.c
- *		Unit tests of the rules for names, user ids and key values, in TAP.
+ *	  Unit tests of the rules for names, user ids and key values, in TAP.
  *
  * Every text is in memory that ends at an inaccessible page.  Beside single
  * cases, every code point is tried in every rule and place, and the decoder is
  * compared with the Unicode Standard's table of well-formed byte sequences.
- *
- *-------------------------------------------------------------------------
  */
-#include <sodium.h>
-
 #include "pure/text_rules.h"
+#include "guarded.h"
 #include "tap.h"
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Short names, for the tables to be readable. */
 #define OK			TARX_KEYS_TEXT_OK
@@ -73,7 +67,11 @@ static const TextCase text_cases[] = {
 	/* a zero-width joiner within a picture, and where it joins nothing */
 	{"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", {OK, OK, OK}},
 	{"\xf0\x9f\x91\xa9\xe2\x80\x8d", {BLANKS, OK, BLANKS}},
-	/* an override, an invisible blank, a byte order mark, a soft hyphen, a tag */
+
+	/*
+	 * an override, an invisible blank, a byte order mark, a soft hyphen, a
+	 * tag
+	 */
 	{"ma\xe2\x80\xaein", {MISLEADING, OK, MISLEADING}},
 	{"ma\xe2\x80\x8bin", {MISLEADING, OK, MISLEADING}},
 	{"\xef\xbb\xbfmain", {MISLEADING, OK, MISLEADING}},
@@ -214,19 +212,6 @@ static const WellFormed well_formed[] = {
 };
 
 #define LAST_CODE_POINT 0x10ffff
-
-static char *
-guarded(size_t len)
-{
-	char	   *memory = sodium_malloc(len);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	return memory;
-}
 
 /* By its name, for a failure to be readable. */
 static const char *

@@ -4,8 +4,7 @@
  */
 #include "pure/token.h"
 
-#include <sodium.h>
-
+#include "guarded.h"
 #include "tap.h"
 
 /* written by an independent division of the number in Python */
@@ -48,7 +47,7 @@ static void
 form(void)
 {
 	uint8_t		random[TARX_KEYS_TOKEN_RANDOM_BYTES] = {1, 2, 3};
-	char	   *token = sodium_malloc(TARX_KEYS_TOKEN_LEN);
+	char	   *token = guarded(TARX_KEYS_TOKEN_LEN);
 
 	tarx_keys_token_write_body(token, random);
 	tarx_keys_token_write_checksum(token, 7);

@@ -18,8 +18,10 @@ export class SignedOut extends Error {}
 
 function openPool(user, max) {
   const pool = new pg.Pool({ ...CONNECTION, user, max });
-  // a connection that breaks while idle is replaced; without this, it ends the process
+  // without these, a connection that the server ends would end the process: the
+  // first is for those that wait in the pool, the second for those in use
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

@@ -398,6 +398,22 @@ test('a database that fails is a logged error without its words', async () => {
   assert.ok(!broken.log.includes(tokens.alice));
 });
 
+test('a connection that the server ends costs one request, not the service', async () => {
+  const alice = await signedIn('alice');
+  const terminated = as('alice', `DO $$ BEGIN
+    LOCK TABLE tarx_keys.projects;
+    LOOP
+      PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+      PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app_web' AND wait_event_type = 'Lock';
+      EXIT WHEN FOUND;
+    END LOOP; END $$`);
+  const locked = `SELECT FROM pg_locks WHERE relation = 'tarx_keys.projects'::regclass AND mode = 'AccessExclusiveLock'`;
+  while ((await asRunner(locked)).length === 0);
+  assert.equal((await alice.get(settings('alice'))).status, 500);
+  await terminated;
+  assert.equal((await alice.get(settings('alice'))).status, 200);
+});
+
 test('agents of a deleted key say so', async () => {
   const alice = await signedIn('alice');
   const id = await addKey('openai', 'Short-lived', newValue());

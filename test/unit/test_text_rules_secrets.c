@@ -1,19 +1,13 @@
-/*-------------------------------------------------------------------------
- *
- * test_secret_rules.c
- *		Unit tests of the rules for secrets, and of excerpts, in TAP.
+/*
+ * test_text_rules_secrets.c
+ *	  Unit tests of the rules for secrets, and of excerpts, in TAP.
  *
  * Every text is in memory that ends at an inaccessible page, and so is the
  * room for an excerpt.
- *
- *-------------------------------------------------------------------------
  */
-#include <sodium.h>
-
-#include "tap.h"
 #include "pure/text_rules.h"
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
+#include "guarded.h"
+#include "tap.h"
 
 /* Short names, for the tables to be readable. */
 #define OK			TARX_KEYS_TEXT_OK
@@ -67,19 +61,6 @@ static const TextCase descriptions[] = {
 	{"\xe2\x80\xae", MISLEADING}, {"\xef\xbb\xbf", MISLEADING},
 	{"\xff", NOT_UTF8},
 };
-
-static char *
-guarded(size_t len)
-{
-	char	   *memory = sodium_malloc(len);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	return memory;
-}
 
 static void
 check(Rule rule, const char *what, const char *name, const char *bytes, size_t len,
@@ -172,6 +153,7 @@ static void
 check_excerpt(const char *name, const char *text, size_t len, const char *expected)
 {
 	char	   *copy = guarded(len);
+
 	/* just the room that is promised, up to an inaccessible page */
 	char	   *out = guarded(TARX_KEYS_EXCERPT_MAX);
 	char		got[TARX_KEYS_EXCERPT_MAX + 1];

@@ -1,5 +1,5 @@
 /*
- * fuzz_keyring.c
+ * fuzz_keyring_text.c
  *	  Keyring files: a keyring that is read can be written and read again, and
  *	  one that is refused leaves no key behind.
  *

@@ -1,23 +1,17 @@
-/*-------------------------------------------------------------------------
- *
- * test_keyring.c
- *		Unit tests of the parser of master keyrings, in TAP.
+/*
+ * test_keyring_text.c
+ *	  Unit tests of the parser of master keyrings, in TAP.
  *
  * Every text is copied to memory that ends at an inaccessible page, and so
  * does the keyring it is parsed into.  Every refused text must leave the
  * keyring all zero, and every accepted one must leave nothing but its keys and
  * their fingerprints.  Random texts are compared with a second, slower reading
  * of the rules.
- *
- *-------------------------------------------------------------------------
  */
-#include <sodium.h>
-
 #include "pure/crypto.h"
 #include "pure/keyring_text.h"
+#include "guarded.h"
 #include "tap.h"
-
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Short names, for the tables to be readable. */
 #define OK			TARX_KEYS_KEYRING_OK
@@ -195,7 +189,11 @@ static const RefusedCase refused_cases[] = {
 	{"NGPCAH1UyOir7D9vytd03fb-pRqmsK13LrpKhNW6aR4=", MALFORMED, 1},
 	{"__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eA", MALFORMED, 1},
 	{"AAECAwQFBgcICQoLDA0ODx.REhMUFRYXGBkaGxwdHh8=", MALFORMED, 1},
-	/* bytes from 80 on are no digits, though sodium_base642bin takes them for some */
+
+	/*
+	 * bytes from 80 on are no digits, though sodium_base642bin takes them for
+	 * some
+	 */
 	{"AAECAwQFBgcICQoLDA0ODx\x80REhMUFRYXGBkaGxwdHh8=", MALFORMED, 1},
 	{"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd\xc3\xbcg", MALFORMED, 1},
 	{"=", MALFORMED, 1},
@@ -267,19 +265,6 @@ next_random(uint32_t bound)
 	random_state ^= random_state >> 7;
 	random_state ^= random_state << 17;
 	return (uint32_t) (random_state >> 32) % bound;
-}
-
-static void *
-guarded(size_t len)
-{
-	void	   *memory = sodium_malloc(len);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "# out of guarded memory\n");
-		exit(EXIT_FAILURE);
-	}
-	return memory;
 }
 
 static void
@@ -457,6 +442,7 @@ check_every_digit(void)
 	static const char base64_digits[] =
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	static const char hex_digits[] = "0123456789abcdefABCDEF";
+
 	/* At these an entry ends, and what is left of it is no key. */
 	static const char ends[] = ",\n #\t\r";
 	int			wrong = 0;
@@ -657,7 +643,7 @@ check_find(void)
 	static const char text[] = A_HEX "\n" B_HEX "\n" C_HEX;
 	Parsed		got = parse(text, sizeof(text) - 1);
 	TarxKeysKeyring *empty = guarded(sizeof(TarxKeysKeyring));
-	uint8_t	   *fingerprint = guarded(TARX_KEYS_FINGERPRINT_BYTES);
+	uint8_t    *fingerprint = guarded(TARX_KEYS_FINGERPRINT_BYTES);
 	int			found = 0;
 
 	for (size_t i = 0; i < lengthof(known_keys); i++)

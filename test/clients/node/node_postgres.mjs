@@ -1,0 +1,279 @@
+// node-postgres. What stands between "doc:" and "end" is in docs/integration.md.
+
+import { AT_AN_ARGUMENT, check, failureOf, placesOf, PROJECT, VALUE } from './check.mjs';
+// doc: pools
+import pg from 'pg';
+
+function openPool(user) {
+  const pool = new pg.Pool({ user, max: 10 });
+  // Without a listener, a connection that the server ends would end the process:
+  // the first is for those that wait in the pool, the second for those in use.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
+}
+
+export const backend = openPool('app_backend');
+export const runner = openPool('app_runner');
+// end
+
+// doc: a transaction
+export async function transaction(pool, work) {
+  const client = await pool.connect();
+  let broken = false;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    const { command } = await client.query('COMMIT');
+    // what the server answers to COMMIT if a statement has failed before
+    if (command === 'ROLLBACK') throw new Error('rolled back, because an error was ignored');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => { broken = true; });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+// end
+
+// doc: as a user
+export const asUser = (userId, projectId, work) => transaction(backend, async (client) => {
+  await client.query('SELECT tarx_keys.act_as($1, $2)', [userId, projectId]);
+  return work(client);
+});
+
+export const addKey = (userId, projectId, { provider, name, value }) =>
+  asUser(userId, projectId, async (client) => {
+    const { rows: [key] } = await client.query(
+      'SELECT tarx_keys.add_llm_key($1, $2, $3, $4) AS id', [projectId, provider, name, value]);
+    return key.id;
+  });
+// end
+
+// doc: with a token
+const web = openPool('app_web'); // granted tarx_keys_login
+
+export const withToken = (token, projectId, work) => transaction(web, async (client) => {
+  const { rows: [person] } = await client.query(
+    'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
+  return work(client, person);
+});
+// end
+
+// doc: a page of a list
+const FIRST = { name: '', id: '00000000-0000-0000-0000-000000000000' };
+
+export const listKeys = (userId, projectId, after = FIRST, limit = 50) =>
+  asUser(userId, projectId, async (client) => {
+    const { rows } = await client.query(
+      `SELECT id, name, provider, masked_key, status, agent_count::int, last_used_at
+         FROM tarx_keys.llm_keys
+        WHERE (name, id) > ($1, $2)
+        ORDER BY name, id LIMIT $3`, [after.name, after.id, limit]);
+    return rows; // the last one is "after" of the next page
+  });
+// end
+
+// doc: a job
+const RESOLVE = `
+  SELECT k.provider, c.base_url, c.headers
+    FROM tarx_keys.resolve_agent_key($1, $2) k, tarx_keys.chat_request_base($1, k.key_id) c`;
+
+export const nextJob = () => transaction(runner, async (client) => {
+  const { rows: [job] } = await client.query(
+    `SELECT id, project_id, agent_id FROM jobs
+      WHERE status = 'waiting' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`);
+  if (job === undefined) return null;
+  await client.query('SAVEPOINT resolving');
+  try {
+    const { rows: [request] } = await client.query(RESOLVE, [job.project_id, job.agent_id]);
+    await client.query("UPDATE jobs SET status = 'running' WHERE id = $1", [job.id]);
+    return { job, request };
+  } catch (error) {
+    await client.query('ROLLBACK TO SAVEPOINT resolving');
+    await client.query("UPDATE jobs SET status = 'failed', error = $2 WHERE id = $1", [job.id, error.code]);
+    return { job, error };
+  }
+});
+// end
+
+// doc: requests
+async function send(url, options) {
+  const response = await fetch(url, {
+    ...options,
+    redirect: 'error', // it would take the key along
+    signal: AbortSignal.timeout(60_000),
+  });
+  // the text of a refusal may quote the key
+  if (!response.ok) throw new Error(`the provider answered ${response.status}`);
+  return response.json();
+}
+
+export const post = ({ base_url: baseUrl, headers }, path, body) => send(baseUrl + path, {
+  method: 'POST',
+  headers: { ...headers, 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+export async function listModels(projectId, keyId) {
+  const { rows } = await runner.query(
+    'SELECT method, url, headers FROM tarx_keys.models_request($1, $2)', [projectId, keyId]);
+  let refusal;
+  for (const { method, url, headers } of rows) { // the first that is answered counts
+    try {
+      return await send(url, { method, headers });
+    } catch (error) {
+      refusal = error;
+    }
+  }
+  throw refusal;
+}
+// end
+
+// doc: again
+export async function withRetry(work, attempts = 3) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === attempts || !['40001', '40P01'].includes(error.code)) throw error;
+    }
+  }
+}
+// end
+
+// The shape of a request
+
+const key = { provider: 'openai', name: 'By node-postgres', value: VALUE };
+const id = await addKey('alice', PROJECT, key);
+check('an admin adds a key', /^[0-9a-f-]{36}$/.test(id));
+const [listed] = (await listKeys('bob', PROJECT)).filter((row) => row.id === id);
+check('a member lists it', [listed.name, listed.masked_key.includes(VALUE)], [key.name, false]);
+const whoNext = async (pool) => (await pool.query('SELECT tarx_keys.current_user_id() AS id')).rows[0].id;
+
+const refused = await failureOf(addKey('bob', PROJECT, { ...key, name: 'Refused' }));
+check('a member is refused to add', [refused.code, typeof refused.hint], ['42501', 'string']);
+check('the value is nowhere in the error', placesOf(refused), []);
+check('nothing is left of who acted', await whoNext(backend), null);
+const named = await failureOf(backend.query(AT_AN_ARGUMENT));
+check('an error names the argument', [named.code, named.column, named.hint], ['22023', 'base_url', 'Choose another.']);
+const outside = await failureOf(backend.query('SELECT tarx_keys.act_as($1)', ['alice'])
+  .then(() => backend.query('SELECT tarx_keys.create_project($1)', ['Outside'])));
+check('without BEGIN nobody acts', outside.code, 'TK007');
+
+const swallowed = await failureOf(asUser('bob', PROJECT, async (client) => {
+  await client.query('SELECT tarx_keys.create_agent($1, $2)', [PROJECT, 'Swallowed']);
+  await failureOf(client.query('SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECT, id]));
+}));
+check('an error that was ignored', swallowed.message, 'rolled back, because an error was ignored');
+check('it has undone what was before', await asUser('bob', PROJECT, async (client) =>
+  (await client.query("SELECT count(*) FROM tarx_keys.agents WHERE name = 'Swallowed'")).rows[0].count), '0');
+
+const { id: tokenId, token } = await asUser('bob', null, async (client) =>
+  (await client.query('SELECT id, token FROM tarx_keys.create_platform_key($1)', ['laptop'])).rows[0]);
+check('a token proves who it is', await withToken(token, PROJECT, (client, person) => person),
+  { user_id: 'bob', role: 'member' });
+check('a wrong one does not', (await failureOf(withToken(`${token}x`, PROJECT, () => {}))).code, 'TK010');
+
+// Types
+
+await asUser('bob', null, async (client) => {
+  const { rows } = await client.query('SELECT tarx_keys.revoke_platform_key($1)', [tokenId]);
+  check('void is an empty string', rows, [{ revoke_platform_key: '' }]);
+});
+await asUser('bob', PROJECT, async (client) => {
+  const { rows: [row] } = await client.query(
+    `SELECT agent_count, agent_count::int AS number, created_at, last_used_at
+       FROM tarx_keys.llm_keys WHERE id = $1`, [id]);
+  check('bigint is a string, integer a number', [row.agent_count, row.number], ['0', 0]);
+  check('timestamptz is a Date', [row.created_at instanceof Date, row.last_used_at], [true, null]);
+});
+
+// A client that is released without COMMIT, and one that breaks
+
+const one = new pg.Pool({ user: 'app_backend', max: 1 });
+const act = async () => {
+  const client = await one.connect();
+  await client.query('BEGIN');
+  await client.query('SELECT tarx_keys.act_as($1)', ['alice']);
+  return client;
+};
+(await act()).release();
+check('released without COMMIT, the next query is alice', await whoNext(one), 'alice');
+await one.query('ROLLBACK');
+check('and after ROLLBACK nobody', await whoNext(one), null);
+(await act()).release(true);
+check('release(true) ends the connection', await whoNext(one), null);
+await one.end();
+
+const broken = await failureOf(asUser('alice', PROJECT, async (client) => {
+  await client.query("SET LOCAL idle_in_transaction_session_timeout = '100ms'");
+  await new Promise((resolve) => { client.on('end', resolve); });
+  await client.query('SELECT 1');
+}));
+check('the server has ended a connection in use', broken.message,
+  'Client has encountered a connection error and is not queryable');
+check('the next request gets another', (await listKeys('bob', PROJECT)).length > 0);
+
+// A runner
+
+for (const status of ['running', 'failed']) {
+  const { job, request, error } = await nextJob();
+  const { rows: [row] } = await runner.query('SELECT status, error FROM jobs WHERE id = $1', [job.id]);
+  check(`a job is marked ${status}`, [row.status, row.error, error?.code],
+    status === 'running' ? ['running', null, undefined] : ['failed', 'TK003', 'TK003']);
+  if (request) check('it has what a request needs', Object.keys(request), ['provider', 'base_url', 'headers']);
+}
+check('no job is left', await nextJob(), null);
+const aborted = await failureOf(transaction(runner, async (client) => {
+  await failureOf(client.query(RESOLVE, [PROJECT, id]));
+  await client.query('SELECT 1');
+}));
+check('without a savepoint the transaction is over', aborted.code, '25P02');
+
+const message = [{ role: 'user', content: 'ping' }];
+const BODIES = {
+  anthropic: ['/v1/messages', { model: 'claude-haiku-5', max_tokens: 10, messages: message }],
+  google_ai: ['/v1beta/models/gemini-4-flash:generateContent', { contents: [{ parts: [{ text: 'ping' }] }] }],
+};
+const others = ['/chat/completions', { model: 'gpt-6', messages: message }];
+const keys = (await listKeys('bob', PROJECT)).filter(({ name }) => name.startsWith('of '));
+check('there is a key of each provider', keys.length, 7);
+for (const { id: keyId, provider } of keys) {
+  const { rows: [request] } = await runner.query('SELECT * FROM tarx_keys.chat_request_base($1, $2)', [PROJECT, keyId]);
+  const [path, body] = BODIES[provider] ?? others;
+  check(`${provider}: a call`, JSON.stringify(await post(request, path, body)).includes('pong'));
+  const models = await listModels(PROJECT, keyId);
+  check(`${provider}: its models`, (models.data ?? models.models).length > 0);
+}
+const moved = await addKey('alice', PROJECT, { provider: 'openai', name: 'Moved', value: 'sk-moved-0123456789' });
+check('a redirect is not followed', (await failureOf(listModels(PROJECT, moved))).cause?.message, 'unexpected redirect');
+const [first] = await listKeys('bob', PROJECT, undefined, 1);
+const [second] = await listKeys('bob', PROJECT, first, 1);
+check('pages follow each other', (await listKeys('bob', PROJECT)).slice(0, 2), [first, second]);
+
+// Somebody else was faster
+
+const setSecret = (client) => client.query('SELECT tarx_keys.set_secret($1, $2, $3) AS version', [PROJECT, 'RETRIED', 'x']);
+await asUser('alice', PROJECT, setSecret);
+const states = [];
+const { rows: [{ version }] } = await withRetry(() => transaction(backend, async (client) => {
+  await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+  await client.query('SELECT tarx_keys.act_as($1, $2)', ['alice', PROJECT]);
+  if (states.length === 0) await asUser('alice', PROJECT, setSecret);
+  return setSecret(client).catch((error) => {
+    states.push(error.code);
+    throw error;
+  });
+}));
+check('a transaction runs again after 40001', [version, ...states], [3, '40001']);
+let calls = 0;
+await failureOf(withRetry(() => {
+  calls += 1;
+  return addKey('bob', PROJECT, { ...key, name: 'Refused' });
+}));
+check('a refusal is final', calls, 1);
+
+await Promise.all([backend, runner, web].map((pool) => pool.end()));
+console.log('done');

@@ -1,0 +1,129 @@
+# The clients of docs/integration.md: node-postgres, Drizzle, psycopg and
+# SQLAlchemy. The programs below test/clients do what the document says, and the
+# code in it is theirs, word by word.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use SealedBoxes;
+use TarxKeys;
+
+my $clients = "$FindBin::RealBin/../clients";
+my $value = 'sk-proj-of-clients-0123456789abcdef0123456789';
+
+# Debian's modules are those of its own Python, which need not be the first one.
+my ($python) = grep {
+	(run_program([ $_, '-c', 'import psycopg, psycopg_pool, psycopg2, sqlalchemy' ]))[0]
+} grep { -x } map { "$_/python3" } split(/:/, $ENV{PATH}), '/usr/bin';
+need('psycopg 3 with its pool, psycopg2 and SQLAlchemy', defined $python);
+npm_packages("$clients/node");
+
+# A proxy is no way to a server on loopback.
+delete @ENV{qw(http_proxy HTTP_PROXY all_proxy ALL_PROXY)};
+
+# The document has all code of the programs that is marked for it, and no other.
+# The end of a region is a comment "end".
+
+my %documented = map { $_ => 1 }
+  slurp_file("$FindBin::RealBin/../../docs/integration.md") =~ /^```(?:js|python)\n(.*?)^```$/msg;
+my $regions = 0;
+foreach my $program ('node/node_postgres.mjs', 'node/drizzle.mjs', 'python/with_psycopg.py', 'python/with_sqlalchemy.py')
+{
+	my $text = slurp_file("$clients/$program");
+
+	while ($text =~ m{^(?://|\#) doc: (.*)\n((?s:.*?))^(?://|\#) end\n}mg)
+	{
+		ok($documented{$2}, "$program: $1 is in the document as it is here");
+		$regions++;
+	}
+}
+is($regions, scalar(keys %documented), 'the document has no other code');
+
+# A server as the document says, and a stand-in for the providers
+
+my $node = new_node(
+	'clients',
+	keyring => { master_key => hex_key('clients') },
+	conf => "tarx_keys.allow_insecure_base_urls = on\n");
+$node->start;
+install($node);
+$ENV{PGHOST} = $node->host;
+$ENV{PGPORT} = $node->port;
+$ENV{PGDATABASE} = 'postgres';
+
+my ($stdin, $url, $provider_err) = ('', '', '');
+my $provider = IPC::Run::start([ 'node', "$clients/node/provider.mjs" ],
+	'<', \$stdin, '>', \$url, '2>', \$provider_err, IPC::Run::timeout(60));
+END
+{
+	local $?;
+	$provider->kill_kill if $provider;
+}
+$provider->pump until $url =~ /\n/ || !$provider->pumpable;
+die "the stand-in did not start: $provider_err" unless $url =~ s/\n//;
+
+my %path = (
+	anthropic => '/anthropic', openai => '/openai/v1', google_ai => '/google',
+	mistral => '/mistral/v1', huggingface => '/huggingface/v1',
+	azure_ai_foundry => '/azure', openai_compatible => '/compatible/v1');
+foreach my $slug (sort keys %path)
+{
+	$node->safe_psql('postgres', "UPDATE tarx_keys.providers SET default_base_url = '$url$path{$slug}' WHERE slug = '$slug'")
+	  unless $slug =~ /^(?:azure_ai_foundry|openai_compatible)$/;
+}
+$node->safe_psql(
+	'postgres', q{
+	UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL WHERE slug = 'azure_ai_foundry';
+	CREATE ROLE app_backend LOGIN IN ROLE tarx_keys_backend;
+	CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login;
+	CREATE ROLE app_runner LOGIN IN ROLE tarx_keys_agent;
+	CREATE TABLE jobs (id int PRIMARY KEY, project_id uuid, agent_id uuid, status text, error text);
+	GRANT SELECT, UPDATE ON jobs TO app_runner;});
+my %key = map {
+	my $base_url = /^(?:azure_ai_foundry|openai_compatible)$/ ? "'$url$path{$_}'" : 'NULL';
+	($_ => ask_ok($node, 'service', qq{
+		SELECT tarx_keys.act_as('alice');
+		SELECT tarx_keys.add_llm_key('$PROJECT', '$_', 'of $_', 'sk-not-a-real-key-0123456789', $base_url)}))
+} sort keys %path;
+my $agent = ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.create_agent('$PROJECT', 'Helper', '$key{openai}')});
+
+# The programs
+
+sub run_client
+{
+	my ($name, @command) = @_;
+
+	# a job whose agent has a key, and one whose agent there is none; and two to be marked
+	$node->safe_psql(
+		'postgres', qq{
+		TRUNCATE jobs;
+		INSERT INTO jobs VALUES (1, '$PROJECT', '$agent', 'waiting'), (2, '$PROJECT', '$PROJECT', 'waiting');
+		INSERT INTO jobs VALUES (3), (4)});
+	local $ENV{TARX_KEYS_PROJECT} = $PROJECT;
+	local $ENV{TARX_KEYS_VALUE} = $value;
+	(local $ENV{TARX_KEYS_BOX} = seal_box($node, $value, 'llm-key', 'openai', 'Sealed')) =~ s/^'\\x|'$//g;
+	my ($ok, $out, $err) = run_program(\@command);
+
+	ok(index($out . $err, $value) < 0, "$name: prints no value");
+	s/\Q$value\E/(the value)/g foreach $out, $err;
+	my @lines = split /\n/, $out;
+	ok(/^ok /, "$name: " . s/^(?:not )?ok //r) foreach grep { /^(?:not )?ok / } @lines;
+	ok($ok && @lines && $lines[-1] eq 'done', "$name: to the end") or diag($err);
+	return;
+}
+
+run_client('node-postgres', 'node', "$clients/node/node_postgres.mjs");
+run_client('Drizzle', 'node', "$clients/node/drizzle.mjs");
+run_client('psycopg', $python, "$clients/python/with_psycopg.py");
+run_client('SQLAlchemy', $python, "$clients/python/with_sqlalchemy.py");
+
+done_testing();
