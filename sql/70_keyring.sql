@@ -13,12 +13,12 @@ COMMENT ON FUNCTION tarx_keys_internal.fingerprint_of IS
 'Internal. The fingerprint of the master key that a ciphertext or a stamp names.';
 
 CREATE FUNCTION tarx_keys_internal.sealed_columns() RETURNS TABLE (
-    table_position integer, schema_name text, table_name text, seal text, kind text, counter text, live text,
+    table_position integer, schema_name text, table_name text, seal text, purpose text, kind text, counter text, live text,
     column_position integer, column_name text, column_type text, is_key boolean, use text, reason text)
 LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 50
 AS 'MODULE_PATHNAME', 'tarx_keys_sealed_columns';
 COMMENT ON FUNCTION tarx_keys_internal.sealed_columns IS
-'Internal. The descriptions in src/tables/descriptions.c: the columns of the tables whose rows are sealed; whether each is bound, and why if not.';
+'Internal. The descriptions in src/tables/descriptions.h: the columns of the tables whose rows are sealed; whether each is bound, and why if not.';
 
 CREATE FUNCTION tarx_keys_internal.sealed_tables() RETURNS TABLE (
     table_position integer, schema_name text, table_name text, kind text, counter text, live text,

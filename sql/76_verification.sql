@@ -45,4 +45,4 @@ AS $$
       FROM tarx_keys_internal.all_row_states($1) r
 $$;
 COMMENT ON FUNCTION tarx_keys.verify_keys IS
-'For the DBA: whether each LLM key, secret and platform key is what was written: its status is ok, tampered or missing master key. With project_id, those of one project, without platform keys, which belong to none. A secret has the worst status of its versions; revoked platform keys are left out. Error: TK005, with what is wrong with the keyring.';
+'For the DBA: whether each sealed row is what was written, except for the audit log, which has verify_audit(): its status is ok, tampered or missing master key. With project_id, those of one project, without platform keys, which belong to none. A secret has the worst status of its versions; revoked platform keys are left out. Error: TK005, with what is wrong with the keyring.';

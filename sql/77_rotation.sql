@@ -240,4 +240,4 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE tarx_keys.rotate_master_key IS
-'For the DBA: seals LLM keys, all versions of secrets and the keys of the audit log again, and renews the stamps of platform keys, with the active master key, batch_size rows in a transaction. It can be cancelled and called again, also by several sessions at once. Rows that do not open stay as they are, with a warning. Errors: 2D000 in a transaction block, 22023, TK005.';
+'For the DBA: seals with the active master key all sealed rows that need another one, batch_size rows in a transaction. It can be cancelled and called again, also by several sessions at once. Rows that do not open stay as they are, with a warning. Errors: 2D000 in a transaction block, 22023, TK005.';

@@ -90,22 +90,23 @@ put_columns(ReturnSetInfo *result, int position, const TarxKeysTable *table)
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		const TarxKeysColumn *column = &table->columns[i];
-		Datum		values[13];
-		bool		nulls[13] = {false};
+		Datum		values[14];
+		bool		nulls[14] = {false};
 
 		values[0] = Int32GetDatum(position);
 		set_text(&values[1], &nulls[1], table->schema);
 		set_text(&values[2], &nulls[2], table->name);
 		set_text(&values[3], &nulls[3], seal_names[table->seal]);
-		set_text(&values[4], &nulls[4], table->kind);
-		set_text(&values[5], &nulls[5], table->counter);
-		set_text(&values[6], &nulls[6], table->live);
-		values[7] = Int32GetDatum(i + 1);
-		set_text(&values[8], &nulls[8], column->name);
-		set_text(&values[9], &nulls[9], format_type_be(column->type));
-		values[10] = BoolGetDatum(i < table->nkeys);
-		set_text(&values[11], &nulls[11], use_names[column->use]);
-		set_text(&values[12], &nulls[12], column->reason);
+		set_text(&values[4], &nulls[4], table->purpose);
+		set_text(&values[5], &nulls[5], table->kind);
+		set_text(&values[6], &nulls[6], table->counter);
+		set_text(&values[7], &nulls[7], table->live);
+		values[8] = Int32GetDatum(i + 1);
+		set_text(&values[9], &nulls[9], column->name);
+		set_text(&values[10], &nulls[10], format_type_be(column->type));
+		values[11] = BoolGetDatum(i < table->nkeys);
+		set_text(&values[12], &nulls[12], use_names[column->use]);
+		set_text(&values[13], &nulls[13], column->reason);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 }
@@ -120,6 +121,5 @@ tarx_keys_sealed_columns(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	for (TarxKeysTable *const *table = tarx_keys_sealed_tables; *table != NULL; table++)
 		put_columns(result, position++, *table);
-	put_columns(result, position, &tarx_keys_audit_log);
 	return (Datum) 0;
 }

@@ -27,12 +27,6 @@
 #include <sodium.h>
 #include <string.h>
 
-_Static_assert(sizeof(TARX_KEYS_PURPOSE_LLM_KEY) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
-_Static_assert(sizeof(TARX_KEYS_PURPOSE_SECRET) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
-_Static_assert(sizeof(TARX_KEYS_PURPOSE_AUDIT_ROW) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
-_Static_assert(sizeof(TARX_KEYS_PURPOSE_AUDIT_ENDS) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
-_Static_assert(sizeof(TARX_KEYS_PURPOSE_PLATFORM) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
-
 static void
 append(TarxKeysBinding *binding, const void *bytes, size_t len)
 {

@@ -14,13 +14,6 @@
 #define TARX_KEYS_ENVELOPE_HEADER	(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_NONCE_BYTES)
 #define TARX_KEYS_ENVELOPE_OVERHEAD	(TARX_KEYS_ENVELOPE_HEADER + TARX_KEYS_TAG_BYTES)
 
-/* 16 characters each; what is sealed for one purpose does not open for another */
-#define TARX_KEYS_PURPOSE_LLM_KEY	"tarx.llm-key...1"
-#define TARX_KEYS_PURPOSE_SECRET	"tarx.secret....1"
-#define TARX_KEYS_PURPOSE_PLATFORM	"tarx.platform..1"
-#define TARX_KEYS_PURPOSE_AUDIT_ROW	"tarx.audit-row.1"
-#define TARX_KEYS_PURPOSE_AUDIT_ENDS "tarx.audit-ends1"
-
 /* version, fingerprint, MAC */
 #define TARX_KEYS_STAMP_BYTES		(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_MAC_BYTES)
 

@@ -23,6 +23,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 

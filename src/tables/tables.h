@@ -90,94 +90,14 @@ typedef struct TarxKeysRow
 	bool		nulls[TARX_KEYS_MAX_COLUMNS];
 } TarxKeysRow;
 
-/* descriptions.c: the tables, and their columns by position */
-enum
-{
-	LLM_KEY_PROJECT_ID,
-	LLM_KEY_ID,
-	LLM_KEY_PROVIDER,
-	LLM_KEY_NAME,
-	LLM_KEY_BASE_URL,
-	LLM_KEY_DESTINATION,
-	LLM_KEY_MASKED_KEY,
-	LLM_KEY_ADDED_BY,
-	LLM_KEY_CREATED_AT,
-	LLM_KEY_CIPHERTEXT
-};
+/* descriptions.h: the tables, and the positions of their columns */
+#define SEALED_TABLE(table, ...)		TABLE(table)
+#define TABLE(table, ...)				extern TarxKeysTable tarx_keys_##table; enum {
+#define COLUMN(position, ...)			position,
+#define END_TABLE(prefix)				prefix##_NCOLUMNS };
+#include "tables/descriptions.h"
 
-enum
-{
-	SECRET_PROJECT_ID,
-	SECRET_NAME,
-	SECRET_VERSION,
-	SECRET_UPDATED_BY,
-	SECRET_UPDATED_AT,
-	SECRET_CIPHERTEXT,
-	/* only of the current version */
-	SECRET_DESCRIPTION,
-	SECRET_CREATED_AT
-};
-
-enum
-{
-	PLATFORM_KEY_ID,
-	PLATFORM_KEY_USER_ID,
-	PLATFORM_KEY_NAME,
-	PLATFORM_KEY_MASKED_KEY,
-	PLATFORM_KEY_TOKEN_HASH,
-	PLATFORM_KEY_EXPIRES_AT,
-	PLATFORM_KEY_PROJECT_IDS,
-	PLATFORM_KEY_READ_ONLY,
-	PLATFORM_KEY_CREATED_AT,
-	PLATFORM_KEY_REVOKED_AT,
-	PLATFORM_KEY_STAMP
-};
-
-enum
-{
-	AUDIT_ENDS_PROJECT_ID,
-	AUDIT_ENDS_PERSONAL,
-	AUDIT_ENDS_LANE,
-	AUDIT_ENDS_FIRST_SEQ,
-	AUDIT_ENDS_FIRST_STAMP,
-	AUDIT_ENDS_LAST_SEQ,
-	AUDIT_ENDS_LAST_STAMP,
-	AUDIT_ENDS_SEALED_KEY
-};
-
-enum
-{
-	AUDIT_LOG_PROJECT_ID,
-	AUDIT_LOG_PERSONAL,
-	AUDIT_LOG_SEQ,
-	AUDIT_LOG_AT,
-	AUDIT_LOG_USER_ID,
-	AUDIT_LOG_PROVEN,
-	AUDIT_LOG_LOGIN,
-	AUDIT_LOG_CLIENT,
-	AUDIT_LOG_ACTION,
-	AUDIT_LOG_OBJECT_ID,
-	AUDIT_LOG_OBJECT_NAME,
-	AUDIT_LOG_OUTCOME,
-	AUDIT_LOG_STAMP
-};
-
-enum
-{
-	AGENT_PROJECT_ID,
-	AGENT_ID,
-	AGENT_USER_API_KEY_ID
-};
-
-extern TarxKeysTable tarx_keys_llm_keys;
-extern TarxKeysTable tarx_keys_secrets;
-extern TarxKeysTable tarx_keys_secret_versions;
-extern TarxKeysTable tarx_keys_platform_keys;
-extern TarxKeysTable tarx_keys_audit_ends;
-extern TarxKeysTable tarx_keys_audit_log;
-extern TarxKeysTable tarx_keys_tombstones;
-extern TarxKeysTable tarx_keys_agents;
-
+/* descriptions.c */
 extern TarxKeysTable *const tarx_keys_sealed_tables[];	/* ends with NULL */
 extern TarxKeysTable *tarx_keys_sealed_table(const char *name);
 extern int	tarx_keys_column(const TarxKeysTable *table, const char *name);

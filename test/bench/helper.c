@@ -13,6 +13,7 @@
 #include <sodium.h>
 #include <time.h>
 
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/uuid.h"
@@ -65,24 +66,31 @@ bench_key_value(PG_FUNCTION_ARGS)
 }
 
 static void
-bind_text(TarxKeysBinding *binding, FunctionCallInfo fcinfo, int n)
+bind_argument(TarxKeysBinding *binding, FunctionCallInfo fcinfo, int n)
 {
-	text	   *value = PG_ARGISNULL(n) ? NULL : PG_GETARG_TEXT_PP(n);
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, n);
 
-	tarx_keys_binding_add(binding, value == NULL ? NULL : VARDATA_ANY(value),
-						  value == NULL ? 0 : VARSIZE_ANY_EXHDR(value));
+	if (PG_ARGISNULL(n))
+		tarx_keys_binding_add(binding, NULL, 0);
+	else if (type == UUIDOID)
+		tarx_keys_binding_add(binding, PG_GETARG_UUID_P(n)->data, UUID_LEN);
+	else if (type == TEXTOID)
+		tarx_keys_binding_add(binding, VARDATA_ANY(PG_GETARG_TEXT_PP(n)),
+							  VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(n)));
+	else
+		elog(ERROR, "cannot bind a column of type %u", type);
 }
 
 /*
- * seal(master_key bytea, project_id uuid, id uuid, provider text, name text,
- * base_url text, destination text, masked_key text, added_by text, value text)
- * returns bytea: what project_llm_keys.ciphertext is for such a row, in UTF-8.
+ * seal(master_key bytea, purpose text, value text, project_id uuid, VARIADIC
+ * bound "any") returns bytea: the envelope of a row with these bound columns, in
+ * UTF-8.
  */
 Datum
 bench_seal(PG_FUNCTION_ARGS)
 {
 	bytea	   *master = PG_GETARG_BYTEA_PP(0);
-	text	   *value = PG_GETARG_TEXT_PP(9);
+	text	   *value = PG_GETARG_TEXT_PP(2);
 	size_t		size = VARHDRSZ + TARX_KEYS_ENVELOPE_OVERHEAD + VARSIZE_ANY_EXHDR(value);
 	bytea	   *envelope = palloc(size);
 	TarxKeysMasterKey key;
@@ -92,10 +100,10 @@ bench_seal(PG_FUNCTION_ARGS)
 		elog(ERROR, "no master key");
 	memcpy(key.key, VARDATA_ANY(master), sizeof(key.key));
 	tarx_keys_fingerprint(key.fingerprint, key.key);
-	tarx_keys_binding_init(&binding, TARX_KEYS_PURPOSE_LLM_KEY, PG_GETARG_UUID_P(1)->data);
-	tarx_keys_binding_add(&binding, PG_GETARG_UUID_P(2)->data, UUID_LEN);
-	for (int n = 3; n <= 8; n++)
-		bind_text(&binding, fcinfo, n);
+	tarx_keys_binding_init(&binding, text_to_cstring(PG_GETARG_TEXT_PP(1)),
+						   PG_GETARG_UUID_P(3)->data);
+	for (int n = 4; n < PG_NARGS(); n++)
+		bind_argument(&binding, fcinfo, n);
 	SET_VARSIZE(envelope, size);
 	if (!tarx_keys_envelope_seal((uint8 *) VARDATA(envelope), &key, &binding,
 								 (const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)))

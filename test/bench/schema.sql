@@ -15,8 +15,7 @@ CREATE FUNCTION bench.uuid_of(kind integer, n bigint) RETURNS uuid
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'helper', 'bench_uuid';
 CREATE FUNCTION bench.key_value(n bigint) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'helper', 'bench_key_value';
-CREATE FUNCTION bench.seal(master_key bytea, project_id uuid, id uuid, provider text, name text,
-                           base_url text, destination text, masked_key text, added_by text, value text) RETURNS bytea
+CREATE FUNCTION bench.seal(master_key bytea, purpose text, value text, project_id uuid, VARIADIC bound "any") RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL SAFE AS :'helper', 'bench_seal';
 
 -- Kinds of ids: 0 projects, 1 keys, 2 agents, 3 the project of the pattern.

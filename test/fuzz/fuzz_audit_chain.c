@@ -44,7 +44,7 @@ binding_of(const Row *row)
 
 	for (int i = 0; i < 8; i++)
 		number[i] = (uint8_t) ((uint64_t) row->seq >> (56 - 8 * i));
-	tarx_keys_binding_init(&binding, TARX_KEYS_PURPOSE_AUDIT_ROW, scope);
+	tarx_keys_binding_init(&binding, "tarx.audit-row.1", scope);
 	tarx_keys_binding_add(&binding, number, sizeof(number));
 	for (int i = 0; i < row->times; i++)
 		tarx_keys_binding_add(&binding, row->isnull ? NULL : row->field, row->len);

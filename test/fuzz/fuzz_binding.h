@@ -43,8 +43,8 @@ static inline void
 fuzz_binding(FuzzInput *in, TarxKeysBinding *binding, FuzzFields *noted)
 {
 	static const char *const purposes[] = {
-		TARX_KEYS_PURPOSE_LLM_KEY, TARX_KEYS_PURPOSE_SECRET, TARX_KEYS_PURPOSE_PLATFORM,
-		TARX_KEYS_PURPOSE_AUDIT_ROW, TARX_KEYS_PURPOSE_AUDIT_ENDS
+		"tarx.llm-key...1", "tarx.secret....1", "tarx.platform..1", "tarx.audit-row.1",
+		"tarx.audit-ends1"
 	};
 	const size_t npurposes = sizeof(purposes) / sizeof(purposes[0]);
 	uint8_t		choice = fuzz_byte(in);

@@ -54,7 +54,7 @@ RESET ROLE;
 -- it never fails: a check that does is a finding
 BEGIN;
 SET LOCAL row_security = off;
-SELECT check_name, severity, finding FROM findings WHERE finding ~ 'could not be checked';
+SELECT check_name, severity, regexp_replace(finding, ' for table.*', '') FROM findings WHERE finding ~ 'could not be checked';
 ROLLBACK;
 
 -- members

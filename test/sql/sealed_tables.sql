@@ -1,5 +1,5 @@
 -- What C knows of the tables whose rows are sealed is what the catalogs have: see
--- src/tables/descriptions.c. Each query names what breaks its rule, so that none
+-- src/tables/descriptions.h. Each query names what breaks its rule, so that none
 -- may return a row.
 CREATE EXTENSION tarx_keys;
 \pset format unaligned
@@ -72,6 +72,27 @@ SELECT 'kind', d.kind, v.kind
   FULL JOIN (SELECT DISTINCT kind FROM tarx_keys.verify_keys()) v ON v.kind = d.kind
  WHERE v.kind IS NULL OR d.kind IS NULL;
 SELECT 'not counted', table_name FROM tarx_keys.rotation_progress WHERE total = 0;
+
+-- What is sealed as one kind must not open as another. Boxes have purposes of their own.
+SELECT 'purpose of several kinds', purpose, string_agg(DISTINCT table_name, ' ') FROM described
+ GROUP BY purpose HAVING count(DISTINCT coalesce(kind, table_name)) > 1;
+SELECT 'purpose of a box', table_name, purpose FROM described WHERE purpose ~ '^tarx\.box-';
+
+-- What is sealed stays out of pg_statistic
+SELECT 'statistics of what is sealed', relation, column_name FROM described
+  JOIN pg_attribute a ON a.attrelid = relation AND a.attname = column_name
+ WHERE use = 'sealed' AND seal <> 'chain' AND coalesce(a.attstattarget, -1) <> 0;
+
+-- Verification reads, and a rotation changes, the rows of all projects
+SELECT 'no policy for maintenance', d.relation FROM (SELECT DISTINCT relation FROM described) d
+ WHERE NOT EXISTS (SELECT FROM pg_policy p
+                    WHERE p.polrelid = d.relation AND p.polcmd IN ('r', '*') AND p.polroles = ARRAY['tarx_keys_owner'::regrole::oid]
+                      AND pg_get_expr(p.polqual, p.polrelid) = 'tarx_keys_internal.in_maintenance()');
+SELECT 'no policy for rotation', d.relation FROM (SELECT DISTINCT relation FROM described WHERE seal <> 'chain') d
+ WHERE NOT EXISTS (SELECT FROM pg_policy p
+                    WHERE p.polrelid = d.relation AND p.polroles = ARRAY['tarx_keys_owner'::regrole::oid]
+                      AND (p.polcmd, pg_get_expr(p.polqual, p.polrelid)) IN (('w', 'tarx_keys_internal.in_rotation()'),
+                                                                             ('*', 'tarx_keys_internal.in_maintenance()')));
 
 -- And this is how it would fail
 BEGIN;

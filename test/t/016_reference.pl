@@ -1,7 +1,8 @@
 # What docs/reference.md lists is what there is, both ways: functions with their
 # signatures, views and tables with their columns, settings, roles, SQLSTATEs,
-# audit actions, events in log lines. And the checks of doctor() that
-# docs/operations.md lists.
+# audit actions, kinds of sealed rows, events in log lines. And the checks of
+# doctor() that docs/operations.md lists, what docs/security.md says is bound, and
+# which functions carry a value.
 #
 # How the reference is read: a function is a row that begins with its signature,
 # a view or table likewise, below a heading that says so. The other lists are
@@ -24,6 +25,7 @@ my $checkout = "$FindBin::RealBin/../..";
 # an arrow in ASCII, so that this file is
 my $reference = slurp_file("$checkout/docs/reference.md") =~ s/\xe2\x86\x92/->/gr;
 my $operations = slurp_file("$checkout/docs/operations.md");
+my $security = slurp_file("$checkout/docs/security.md") =~ s/\xe2\x80\x93/none/gr;
 
 # Rows that begin with name(...): signatures of functions, and of relations
 sub signatures
@@ -156,5 +158,21 @@ same([ first_cells($reference, 'Audit actions', 'Action') ], \@actions, 'audit a
 my @checks = split /\n/, $node->safe_psql(
 	'postgres', 'SELECT DISTINCT check_name FROM tarx_keys.doctor() ORDER BY check_name');
 same([ first_cells($operations, 'Doctor', 'Check') ], \@checks, 'checks of doctor()');
+
+my @bound = split /\n/, $node->safe_psql(
+	'postgres', q{
+	SELECT table_name || ' ' || min(purpose) || ' ' ||
+		   coalesce(string_agg(column_name, ', ' ORDER BY column_position) FILTER (WHERE use = 'unbound'), 'none')
+	  FROM tarx_keys_internal.sealed_columns() GROUP BY table_name ORDER BY table_name});
+same([ map { "@$_" } rows_below($security, 'How values are stored', 'Table') ], \@bound, 'what is not bound');
+
+my ($verify_keys) = $reference =~ /^(\| `verify_keys\(.*)/m;
+my @kinds = split /\n/, $node->safe_psql(
+	'postgres', 'SELECT DISTINCT kind FROM tarx_keys_internal.sealed_columns() WHERE kind IS NOT NULL ORDER BY kind');
+is(join(' ', grep { index($verify_keys, "`$_`") < 0 } @kinds), '', 'kinds of verify_keys()');
+
+my ($carriers) = $security =~ /^(These functions take or return values.*?)\. /ms;
+my @carriers = map { slurp_file($_) =~ /^-- carries a value\nCREATE FUNCTION tarx_keys\.(\w+)/mg } glob "$checkout/sql/[0-9]*.sql";
+same([ $carriers =~ /`(\w+)`/g ], \@carriers, 'functions that carry a value');
 
 done_testing();

@@ -95,7 +95,7 @@ my ($new, $old) = (fingerprint(1), fingerprint(2));
 my $before = $node->safe_psql('postgres',
 	"SELECT llm_keys, secret_versions, platform_keys, audit_chains FROM tarx_keys.keyring_status() WHERE fingerprint = '$old'");
 is($before, '400|400|101|8', 'everything hangs on the old key');
-is( $node->safe_psql('postgres', 'SELECT * FROM tarx_keys.rotation_progress'),
+is( $node->safe_psql('postgres', 'SELECT * FROM tarx_keys.rotation_progress WHERE total > 0'),
 	join("\n", map { "$_|$new" } 'project_llm_keys|400|0|400', 'project_secrets|100|0|100',
 		'project_secret_versions|300|0|300', 'platform_api_keys|101|0|101', 'audit_ends|8|0|8'),
 	'rotation_progress before it');

@@ -81,7 +81,7 @@ binding_of(const Row *row)
 	TarxKeysBinding binding;
 	uint8_t		number[8];
 
-	tarx_keys_binding_init(&binding, TARX_KEYS_PURPOSE_AUDIT_ROW, (const uint8_t *) SCOPE);
+	tarx_keys_binding_init(&binding, PURPOSE, (const uint8_t *) SCOPE);
 	put_number(number, row->seq);
 	tarx_keys_binding_add(&binding, number, sizeof(number));
 	for (int i = 0; i < FIELDS; i++)

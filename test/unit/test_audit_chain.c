@@ -30,7 +30,6 @@ check_constants(void)
 {
 	is_int(TARX_KEYS_AUDIT_LANES, LANES, "number of lanes");
 	is_int(TARX_KEYS_MAC_BYTES, 32, "length of a stamp");
-	is_str(TARX_KEYS_PURPOSE_AUDIT_ROW, PURPOSE, "purpose of rows");
 	ok(sizeof(SCOPE) - 1 == TARX_KEYS_SCOPE_BYTES, "length of a scope");
 }
 

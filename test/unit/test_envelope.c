@@ -46,7 +46,7 @@ typedef struct Bound
 	Field		fields[MAX_FIELDS];
 } Bound;
 
-#define LLM_KEY		TARX_KEYS_PURPOSE_LLM_KEY
+#define LLM_KEY		"tarx.llm-key...1"
 #define SCOPE		"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"
 #define ID			"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"
 #define URL			"https://api.openai.com/v1"
@@ -324,9 +324,7 @@ check_constants(void)
 	is_int(TARX_KEYS_ENVELOPE_VERSION, 1, "format version");
 	is_int(TARX_KEYS_ENVELOPE_HEADER, 1 + 8 + 24, "header's length");
 	is_int(TARX_KEYS_ENVELOPE_OVERHEAD, 1 + 8 + 24 + 16, "overhead");
-	is_int(sizeof(TARX_KEYS_PURPOSE_LLM_KEY) - 1, TARX_KEYS_PURPOSE_BYTES,
-		   "length of the purpose of LLM keys");
-	is_str(TARX_KEYS_PURPOSE_LLM_KEY, "tarx.llm-key...1", "purpose of LLM keys");
+	is_int(sizeof(LLM_KEY) - 1, TARX_KEYS_PURPOSE_BYTES, "length of a purpose");
 }
 
 /* What is authenticated, to the byte. */
