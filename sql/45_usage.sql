@@ -59,9 +59,9 @@ BEGIN
                CASE WHEN greatest(m.last_used_at, l.last_used_at) >= o.since
                     THEN greatest(m.last_used_at, l.last_used_at) END
           FROM (SELECT k.project_id, k.id, '-infinity'::timestamptz AS since FROM tarx_keys.project_llm_keys k
-                 WHERE known_usage.kind = 'llm_key' AND k.project_id = ANY (known_usage.project_ids)
+                 WHERE known_usage.kind = 'llm_key' AND k.project_id = ANY (known_usage.project_ids) AND k.id IS NOT NULL
                 UNION ALL
-                SELECT s.project_id, tarx_keys.usage_name_id(s.name), s.created_at FROM tarx_keys.project_secrets s
+                SELECT s.project_id, tarx_keys.usage_name_id(coalesce(tarx_keys_internal.shown(s.name), '')), s.created_at FROM tarx_keys.project_secrets s
                  WHERE known_usage.kind = 'secret' AND s.project_id = ANY (known_usage.project_ids)) o
          CROSS JOIN LATERAL tarx_keys_internal.usage_of(known_usage.kind, o.project_id, o.id) m
           LEFT JOIN tarx_keys_internal.last_used l
@@ -100,7 +100,7 @@ BEGIN
            WHEN 'llm_key' THEN NOT EXISTS (
                SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = l.project_id AND k.id = l.id)
            WHEN 'secret' THEN NOT EXISTS (
-               SELECT FROM tarx_keys.project_secrets s WHERE s.project_id = l.project_id AND tarx_keys.usage_name_id(s.name) = l.id)
+               SELECT FROM tarx_keys.project_secrets s WHERE s.project_id = l.project_id AND tarx_keys.usage_name_id(coalesce(tarx_keys_internal.shown(s.name), '')) = l.id)
            ELSE NOT EXISTS (
                SELECT FROM tarx_keys.platform_api_keys p WHERE p.id = l.id) END;
 END

@@ -151,7 +151,7 @@ SELECT k.id,
        k.project_id,
        tarx_keys_internal.shown(k.name) AS name,
        tarx_keys_internal.shown(k.provider) AS provider,
-       coalesce(p.label, tarx_keys_internal.shown(k.provider)) AS provider_label,
+       tarx_keys_internal.shown(coalesce(p.label, k.provider)) AS provider_label,
        tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
        tarx_keys_internal.shown(k.base_url) AS base_url,
        tarx_keys_internal.shown(k.added_by) AS added_by,
@@ -159,9 +159,9 @@ SELECT k.id,
        (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
          WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count,
        u.last_used_at,
-       s.status
+       coalesce(s.status, 'needs_reentry') AS status
   FROM tarx_keys.project_llm_keys k
-  LEFT JOIN tarx_keys.providers p ON p.slug = k.provider
+  LEFT JOIN tarx_keys.providers p ON p.slug = tarx_keys_internal.shown(k.provider)
   LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
   LEFT JOIN tarx_keys_internal.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';

@@ -124,7 +124,7 @@ SELECT s.project_id,
        u.last_used_at
   FROM tarx_keys.project_secrets s
   LEFT JOIN tarx_keys_internal.visible_usage('secret') u
-    ON u.project_id = s.project_id AND u.id = tarx_keys.usage_name_id(s.name);
+    ON u.project_id = s.project_id AND u.id = tarx_keys.usage_name_id(coalesce(tarx_keys_internal.shown(s.name), ''));
 COMMENT ON VIEW tarx_keys.secrets IS 'The secrets of the acting user''s projects, or of the active one, without values';
 COMMENT ON COLUMN tarx_keys.secrets.version IS 'The number of the current version';
 COMMENT ON COLUMN tarx_keys.secrets.updated_by IS 'The user that wrote the current version';

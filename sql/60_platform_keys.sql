@@ -74,7 +74,7 @@ BEGIN
          CROSS JOIN LATERAL tarx_keys_internal.usage_of('platform_key', no_project, k.id) m
           LEFT JOIN tarx_keys_internal.last_used l
             ON l.project_id = no_project AND l.kind = 'platform_key' AND l.id = k.id
-         WHERE k.user_id = acting_user;
+         WHERE k.user_id = acting_user AND k.id IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.own_platform_key_usage IS
@@ -84,7 +84,8 @@ CREATE VIEW tarx_keys.platform_keys WITH (security_invoker = true, security_barr
 SELECT k.id,
        tarx_keys_internal.shown(k.name) AS name,
        tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
-       k.project_ids[:100] AS project_ids,
+       -- of 100 ids, or none where there are more bytes than they can have
+       CASE WHEN pg_column_size(k.project_ids) > 2000 THEN '{}' ELSE k.project_ids[:100] END AS project_ids,
        k.read_only,
        k.created_at,
        k.expires_at,

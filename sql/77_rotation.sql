@@ -24,7 +24,7 @@ COMMENT ON FUNCTION tarx_keys_internal.reseal IS
 -- planner would read the whole table for each batch.
 CREATE FUNCTION tarx_keys_internal.rotate_rows(
     table_name text, after text[], batch_size integer, waiting boolean,
-    OUT last text[], OUT examined bigint, OUT resealed bigint)
+    OUT last text[], OUT resealed bigint)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $rotate$
@@ -41,11 +41,16 @@ BEGIN
               FROM generate_subscripts(s.key_types, 1) n) AS position,
            't.' || array_to_string(s.key_columns, ', t.') AS table_key, 'r.' || array_to_string(s.key_columns, ', r.') AS row_key,
            array_to_string(s.key_columns, ' DESC, ') || ' DESC' AS backwards,
-           'ARRAY[' || array_to_string(s.key_columns, '::text, ') || '::text]' AS key_array, NULL::text AS behind
+           'ARRAY[' || array_to_string(s.key_columns, '::text, ') || '::text]' AS key_array, NULL::text AS behind,
+           -- a longer key was never sealed, and could be too long to be given
+           (SELECT string_agg(CASE s.key_types[n] WHEN 'text' THEN format('octet_length(%I) <= 8192', s.key_columns[n])
+                                   ELSE format('%I IS NOT NULL', s.key_columns[n]) END, ' AND ' ORDER BY n)
+              FROM generate_subscripts(s.key_types, 1) n) AS is_key
       INTO STRICT t
       FROM tarx_keys_internal.sealed_tables() s
      WHERE s.table_name = rotate_rows.table_name;
-    t.behind := CASE WHEN rotate_rows.after IS NULL THEN '$1::text[] IS NULL' ELSE format('(%s) > (%s)', t.key, t.position) END;
+    t.behind := CASE WHEN rotate_rows.after IS NULL THEN '$1::text[] IS NULL' ELSE format('(%s) > (%s)', t.key, t.position) END
+        || ' AND ' || t.is_key;
 
     IF NOT rotate_rows.waiting THEN
         EXECUTE format($$
@@ -66,10 +71,10 @@ BEGIN
                     UPDATE %I.%I SET %I = coalesce(tarx_keys_internal.%s, %I)
                      WHERE %s AND (%s) <= (%s) AND tarx_keys_internal.fingerprint_of(%I) <> $2
                     RETURNING tarx_keys_internal.fingerprint_of(%I) = $2 AS is_active)
-                SELECT count(*), count(*) FILTER (WHERE is_active) FROM changed
+                SELECT count(*) FILTER (WHERE is_active) FROM changed
                 $$, t.schema_name, rotate_rows.table_name, t.sealed, t.resealing, t.sealed,
                     t.behind, t.key, replace(t.position, '$1', '$3'), t.sealed, t.sealed)
-                INTO examined, resealed USING rotate_rows.after, active, last;
+                INTO resealed USING rotate_rows.after, active, last;
             RETURN;
         EXCEPTION
             WHEN lock_not_available THEN
@@ -98,19 +103,19 @@ BEGIN
             UPDATE %I.%I t SET %I = r.sealed FROM resealed r
              WHERE (%s) = (%s) AND r.sealed IS NOT NULL
             RETURNING 1)
-        SELECT (SELECT %s FROM (SELECT * FROM batch ORDER BY %s LIMIT 1) l), (SELECT count(*) FROM batch), (SELECT count(*) FROM changed)
+        SELECT (SELECT %s FROM (SELECT * FROM batch ORDER BY %s LIMIT 1) l), (SELECT count(*) FROM changed)
         $$, t.schema_name, rotate_rows.table_name,
             CASE WHEN rotate_rows.waiting THEN format('(%s) = (%s)', t.key, t.position) ELSE t.behind END, t.sealed,
             t.key, CASE WHEN rotate_rows.waiting THEN '' ELSE 'SKIP LOCKED' END,
             t.key, t.resealing,
             t.schema_name, rotate_rows.table_name, t.sealed, t.table_key, t.row_key,
             t.key_array, t.backwards)
-        INTO batch_last, examined, resealed USING coalesce(last, rotate_rows.after), active, rotate_rows.batch_size;
+        INTO batch_last, resealed USING coalesce(last, rotate_rows.after), active, rotate_rows.batch_size;
     last := coalesce(last, batch_last);
 END
 $rotate$;
 COMMENT ON FUNCTION tarx_keys_internal.rotate_rows IS
-'Internal. Seals the next rows of a table with the active master key; returns the key of the last row that it came to, NULL at the end, and how many rows it looked at and sealed. Error: TK005.';
+'Internal. Seals the next rows of a table with the active master key; returns the key of the last row that it came to, NULL at the end, and how many rows it sealed. Error: TK005.';
 
 -- How far the rotation is, by table and in its order
 
@@ -178,22 +183,22 @@ END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.report_rotation IS 'Internal. Says how far a rotation is. Error: 22023.';
 
-CREATE FUNCTION tarx_keys_internal.warn_of_kept_rows(table_name text, kept bigint) RETURNS void
+CREATE FUNCTION tarx_keys_internal.warn_of_kept_rows() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    kept record;
 BEGIN
-    PERFORM tarx_keys_internal.require_argument('kept', warn_of_kept_rows.kept);
-    IF warn_of_kept_rows.kept > 0 THEN
+    FOR kept IN SELECT p.table_name, p.remaining FROM tarx_keys.count_rotated() p WHERE p.remaining > 0 LOOP
         RAISE WARNING USING
-            MESSAGE = format('rows of table %s that do not open were left as they are: %s',
-                             warn_of_kept_rows.table_name, warn_of_kept_rows.kept),
-            HINT = CASE warn_of_kept_rows.table_name WHEN 'audit_ends'
+            MESSAGE = format('rows of table %s that do not open were left as they are: %s', kept.table_name, kept.remaining),
+            HINT = CASE kept.table_name WHEN 'audit_ends'
                    THEN 'Call tarx_keys.verify_audit() and tarx_keys.verify_personal_audit() to find them.'
                    ELSE 'tarx_keys.verify_keys() tells which rows were tampered with, or lack their master key in the keyring.' END;
-    END IF;
+    END LOOP;
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.warn_of_kept_rows IS 'Internal. Warns of rows that a rotation could not seal again. Error: 22023.';
+COMMENT ON FUNCTION tarx_keys_internal.warn_of_kept_rows IS 'Internal. Warns of rows that a rotation could not seal again. Error: TK005.';
 
 -- It commits, so it can have neither SECURITY DEFINER nor SET. Therefore it leaves
 -- all work to other functions, and names everything with its schema. It goes
@@ -207,35 +212,31 @@ DECLARE
     this_table pg_catalog.text;
     to_do pg_catalog.int8;
     done pg_catalog.int8 := 0;
-    kept pg_catalog.int8;
     started pg_catalog.timestamptz := pg_catalog.clock_timestamp();
     reported pg_catalog.timestamptz := started;
     wait pg_catalog.bool;
     position_reached pg_catalog.text[];
-    seen pg_catalog.int8;
     changed pg_catalog.int8;
 BEGIN
     COMMIT;                     -- fails in a transaction block, before anything is done
     SELECT b.tables, b.total INTO all_tables, to_do
       FROM tarx_keys_internal.begin_rotation(rotate_master_key.batch_size) b;
     FOREACH this_table IN ARRAY all_tables LOOP
-        kept := 0;
         FOREACH wait IN ARRAY ARRAY[false, true] LOOP
             position_reached := NULL;
             LOOP
                 COMMIT;
                 SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-                SELECT r.last, r.examined, r.resealed INTO position_reached, seen, changed
+                SELECT r.last, r.resealed INTO position_reached, changed
                   FROM tarx_keys_internal.rotate_rows(this_table, position_reached, rotate_master_key.batch_size, wait) r;
                 EXIT WHEN position_reached IS NULL;
                 done := done OPERATOR(pg_catalog.+) changed;
-                kept := kept OPERATOR(pg_catalog.+) seen OPERATOR(pg_catalog.-) changed;
                 reported := tarx_keys_internal.report_rotation(this_table, done, to_do, started, reported, false);
             END LOOP;
         END LOOP;
         reported := tarx_keys_internal.report_rotation(this_table, done, to_do, started, reported, true);
-        PERFORM tarx_keys_internal.warn_of_kept_rows(this_table, kept);
     END LOOP;
+    PERFORM tarx_keys_internal.warn_of_kept_rows();
 END
 $$;
 COMMENT ON PROCEDURE tarx_keys.rotate_master_key IS

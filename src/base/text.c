@@ -20,9 +20,6 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_shown);
 
-/* Longer than any base URL or name */
-#define SHOWN_MAX_BYTES		2500
-
 /* A uuid as people write it, in the current memory context */
 char *
 tarx_keys_uuid_text(const pg_uuid_t *id)
@@ -116,36 +113,51 @@ tarx_keys_from_utf8(const char *data, size_t len)
 	return cstring_to_text(converted);
 }
 
-/* A stored text, or as much of its beginning as is shown; of more no more is fetched. */
+/* A stored text, or as much of its beginning as fits max bytes; no more is fetched. */
 static text *
-clipped(Datum value)
+clipped(Datum value, int max)
 {
+	int			encoding = database_holds_utf8() ? PG_UTF8 : GetDatabaseEncoding();
 	text	   *start;
+	int			size;
 
-	if (toast_raw_datum_size(value) < VARHDRSZ + SHOWN_MAX_BYTES)
+	if (toast_raw_datum_size(value) <= (Size) VARHDRSZ + max)
 		return DatumGetTextPP(value);
-	start = DatumGetTextPSlice(value, 0, SHOWN_MAX_BYTES);
+	start = DatumGetTextPSlice(value, 0, max + 1);
+	size = VARSIZE_ANY_EXHDR(start);
 	return cstring_to_text_with_len(VARDATA_ANY(start),
-									pg_mbcliplen(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start),
-												 SHOWN_MAX_BYTES - 1));
+									Min(size, pg_encoding_mbcliplen(encoding, VARDATA_ANY(start),
+																	size, max)));
+}
+
+/* Has Unicode all of the text?  In a UTF-8 database it has. */
+static bool
+is_unicode(text *value)
+{
+	TarxKeysText utf8;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return true;
+	if (!tarx_keys_to_utf8(value, &utf8))
+		return false;
+	tarx_keys_secret_wipe(utf8.secret);
+	return true;
 }
 
 /*
- * A stored text as a list may show it, whatever somebody has written there.  It is
- * not too long for any client.  In a SQL_ASCII database, which checks nothing, it
- * has "?" for bytes that are not UTF-8.
+ * A stored text as it may be shown, whatever somebody has written there.  It has
+ * at most so many bytes, and if it has anything that Unicode lacks, it has "?" for
+ * each byte that is not ASCII.
  */
 text *
-tarx_keys_shown_text(Datum value)
+tarx_keys_shown_text(Datum value, int max)
 {
-	text	   *shown = clipped(value);
-	int			len = VARSIZE_ANY_EXHDR(shown);
+	text	   *shown = clipped(value, max);
 
-	if (GetDatabaseEncoding() != PG_SQL_ASCII ||
-		pg_verify_mbstr(PG_UTF8, VARDATA_ANY(shown), len, true))
+	if (is_unicode(shown))
 		return shown;
-	shown = cstring_to_text_with_len(VARDATA_ANY(shown), len);
-	for (char *at = VARDATA(shown); at < VARDATA(shown) + len; at++)
+	shown = cstring_to_text_with_len(VARDATA_ANY(shown), VARSIZE_ANY_EXHDR(shown));
+	for (char *at = VARDATA(shown); at < (char *) shown + VARSIZE(shown); at++)
 	{
 		if (IS_HIGHBIT_SET(*at))
 			*at = '?';
@@ -159,7 +171,7 @@ tarx_keys_shown(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(tarx_keys_shown_text(PG_GETARG_DATUM(0)));
+	PG_RETURN_TEXT_P(tarx_keys_shown_text(PG_GETARG_DATUM(0), TARX_KEYS_SHOWN_MAX_BYTES));
 }
 
 /*

@@ -175,13 +175,17 @@ client_shows_unicode(void)
 Datum
 tarx_keys_display_mask(PG_FUNCTION_ARGS)
 {
-	text	   *stored = tarx_keys_arg_text(fcinfo, 0, "masked_key");
-	TarxKeysSpan mask = {VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)};
+	text	   *stored;
+	TarxKeysSpan mask;
 	TarxKeysSpan head;
 	TarxKeysSpan tail;
 	const char *sign;
 	StringInfoData shown;
 
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	stored = PG_GETARG_TEXT_PP(0);
+	mask = tarx_keys_span(stored);
 	if (!client_shows_unicode() || !tarx_keys_mask_split(mask, &head, &sign, &tail))
 		PG_RETURN_TEXT_P(stored);
 	initStringInfo(&shown);

@@ -90,6 +90,8 @@ fetch_key(TarxKeysCall *call, const text *token, TarxKeysRow *key)
 	if (tarx_keys_query_run_latest(&token_query, values, NULL) != 1)
 		fail_login();
 	tarx_keys_fetched_row(&tarx_keys_platform_keys, 0, key);
+	if (key->nulls[PLATFORM_KEY_ID])
+		fail_login();
 	tarx_keys_call_object(call, DatumGetUUIDP(key->values[PLATFORM_KEY_ID]), true);
 	state = tarx_keys_row_state(&tarx_keys_platform_keys, key);
 	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)

@@ -136,7 +136,7 @@ set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 
 	if (PG_ARGISNULL(n))
 		return;
-	array = PG_GETARG_ARRAYTYPE_P(n);
+	array = PG_GETARG_ARRAYTYPE_P_COPY(n);
 	count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	if (ARR_NDIM(array) != 1 || count > MAX_PROJECTS || array_contains_nulls(array))
 		ereport(ERROR,
@@ -144,6 +144,7 @@ set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 				 tarx_keys_errarg("project_ids"),
 				 errmsg("project_ids is not a list of projects"),
 				 errhint("Pass 1 to %d project ids, or leave it out for all projects.", MAX_PROJECTS)));
+	ARR_LBOUND(array)[0] = 1;
 	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
 	values[1] = PointerGetDatum(array);
 	(void) tarx_keys_query_run_latest(&membership_query, values, NULL);
@@ -271,6 +272,7 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 	const pg_uuid_t *id = &call->object;
 	Datum		values[2] = {UUIDPGetDatum(id), (Datum) 0};
 	TarxKeysChain chain = tarx_keys_enter_own_keys();
+	Datum		name;
 	bool		isnull;
 
 	values[1] = CStringGetTextDatum(tarx_keys_acting_user());
@@ -281,9 +283,8 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 				 tarx_keys_errarg("id"),
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
-	tarx_keys_audit(&chain, "platform_key.revoke", id,
-					DatumGetTextPP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-												 &isnull)));
+	name = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	tarx_keys_audit(&chain, "platform_key.revoke", id, isnull ? NULL : DatumGetTextPP(name));
 	tarx_keys_queries_end();
 }
 

@@ -101,13 +101,18 @@ lock_secret(TarxKeysRow *secret)
 	return true;
 }
 
-/* Keep the current version as an older one. */
+/* Keep the current version as an older one, unless it has a NULL where that cannot. */
 static void
 archive_version(const TarxKeysRow *secret)
 {
 	TarxKeysRow old;
 
 	tarx_keys_row_copy(&old, &tarx_keys_secret_versions, secret, &tarx_keys_secrets);
+	for (int i = 0; i < tarx_keys_secret_versions.ncolumns; i++)
+	{
+		if (old.nulls[i])
+			return;
+	}
 	(void) tarx_keys_table_insert(&tarx_keys_secret_versions, &old);
 }
 

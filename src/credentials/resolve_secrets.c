@@ -141,8 +141,21 @@ check_all_found(const TarxKeysTextList *names, const TarxKeysResolvedSecrets *fo
 	}
 	if (missing.count > 0)
 		fail_not_found(&missing);
+	/* two with one name: somebody has dropped the primary key */
 	if (row < found->count)
-		elog(ERROR, "a secret was found that nobody asked for");
+		fail_integrity(tarx_keys_span(found->names[row]));
+}
+
+/*
+ * The name in a row, whatever somebody has written there.  One that is none of
+ * ours may come out as another such one.
+ */
+static text *
+found_name(const TarxKeysRow *row)
+{
+	if (row->nulls[SECRET_NAME])
+		return cstring_to_text("");
+	return tarx_keys_shown_text(row->values[SECRET_NAME], TARX_KEYS_SHOWN_MAX_BYTES);
 }
 
 /* Run the query; returns the rows, whose names and ids go to *found. */
@@ -165,7 +178,7 @@ find(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found, Snapshot snaps
 		TarxKeysSpan name;
 
 		tarx_keys_fetched_row(&tarx_keys_secrets, i, &rows[i]);
-		found->names[i] = DatumGetTextPP(rows[i].values[SECRET_NAME]);
+		found->names[i] = found_name(&rows[i]);
 		name = tarx_keys_span(found->names[i]);
 		tarx_keys_usage_name_id(name.data, name.len, found->ids[i].data);
 	}

@@ -45,7 +45,7 @@ put_state(const StateReceiver *receiver, const TarxKeysRow *row)
 			continue;
 		nulls[i] = false;
 		values[i] = i < 2 ? row->values[column] :
-			PointerGetDatum(tarx_keys_shown_text(row->values[column]));
+			PointerGetDatum(tarx_keys_shown_text(row->values[column], TARX_KEYS_SHOWN_MAX_BYTES));
 	}
 	values[3] = Int32GetDatum(tarx_keys_row_state(receiver->table, row));
 	tuplestore_putvalues(receiver->result->setResult, receiver->result->setDesc, values, nulls);

@@ -24,7 +24,6 @@
 #include "base/compat.h"
 
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -35,7 +34,11 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_record_audit);
 
-/* Longer than any name that our functions accept, and short enough to be bound */
+/*
+ * Longer than any name that our functions accept, and short enough to be bound.
+ * Whoever can write the tables can make a name longer, or put bytes into it that
+ * are no character, but that must not prevent the removal of a key or a member.
+ */
 #define NAME_MAX_BYTES	1024
 
 /* The address of the client, or [local] for a Unix socket */
@@ -49,18 +52,6 @@ client_address(void)
 	address = inet_client_addr(call);
 	return call->isnull ? CStringGetTextDatum("[local]") :
 		DirectFunctionCall1(network_host, address);
-}
-
-/*
- * The part of a name that can be bound.  Whoever can write the tables can make a
- * name longer, but that must not prevent the removal of a key or a member.
- */
-static Datum
-clipped_name(text *name)
-{
-	int			len = pg_mbcliplen(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), NAME_MAX_BYTES);
-
-	return PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(name), len));
 }
 
 static void
@@ -84,7 +75,8 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 	if (object_id != NULL)
 		tarx_keys_row_set(&row, AUDIT_LOG_OBJECT_ID, UUIDPGetDatum(object_id));
 	if (object_name != NULL)
-		tarx_keys_row_set(&row, AUDIT_LOG_OBJECT_NAME, clipped_name(object_name));
+		tarx_keys_row_set(&row, AUDIT_LOG_OBJECT_NAME,
+						  PointerGetDatum(tarx_keys_shown_text(PointerGetDatum(object_name), NAME_MAX_BYTES)));
 	tarx_keys_row_set(&row, AUDIT_LOG_OUTCOME, CStringGetTextDatum("done"));
 	if (!tarx_keys_row_bind(&tarx_keys_audit_log, &row, &binding) ||
 		!tarx_keys_chain_stamp(ends->at.last_stamp, (const uint8 *) ends->key.data,

@@ -42,7 +42,7 @@ static TarxKeysQuery old_chains_query = {
 static TarxKeysQuery delete_query = {
 	.sql = "DELETE FROM tarx_keys.audit_log a"
 	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.personal OPERATOR(pg_catalog.=) $2"
-	" AND (a.seq OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.%) $4 OPERATOR(pg_catalog.=) $3"
+	" AND (a.seq OPERATOR(pg_catalog.%) $4) OPERATOR(pg_catalog.=) (($3 OPERATOR(pg_catalog.+) 1) OPERATOR(pg_catalog.%) $4)"
 	" AND a.seq OPERATOR(pg_catalog.>=) $5 AND a.seq OPERATOR(pg_catalog.<=) $6",
 	.nargs = 6, .argtypes = {UUIDOID, BOOLOID, INT4OID, INT4OID, INT8OID, INT8OID}
 };
@@ -113,6 +113,9 @@ purge_lanes(TimestampTz before, Snapshot snapshot)
 		TarxKeysChain chain;
 
 		heap_deform_tuple(table->vals[i], table->tupdesc, values, nulls);
+		/* the ends of no chain */
+		if (nulls[0] || nulls[1] || nulls[2])
+			continue;
 		chain.id = *DatumGetUUIDP(values[0]);
 		chain.personal = DatumGetBool(values[1]);
 		tarx_keys_queries_begin();

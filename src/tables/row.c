@@ -147,7 +147,7 @@ bind_bytes(TarxKeysBinding *binding, Datum value)
 	return true;
 }
 
-/* Bind the ids of a list without NULLs; returns false for any other array. */
+/* Bind the ids of a list without NULLs, numbered from 1; returns false for any other array. */
 static bool
 bind_uuids(TarxKeysBinding *binding, Datum value)
 {
@@ -156,7 +156,7 @@ bind_uuids(TarxKeysBinding *binding, Datum value)
 	if (is_longer_than(value, TARX_KEYS_BINDING_MAX))
 		return false;
 	array = DatumGetArrayTypeP(value);
-	if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
+	if (ARR_NDIM(array) != 1 || ARR_LBOUND(array)[0] != 1 || array_contains_nulls(array))
 		return false;
 	tarx_keys_binding_add(binding, ARR_DATA_PTR(array),
 						  (size_t) UUID_LEN * ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));

@@ -161,7 +161,9 @@ INSERT INTO attacks VALUES
     (29, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = $1 AND lane = 0'),
     (30, 'UPDATE tarx_keys.audit_log SET personal = true WHERE project_id = $1'),
     (31, 'UPDATE tarx_keys.audit_log SET seq = 0 WHERE project_id = $1 AND seq = 9'),
-    (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
+    (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (33, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, 0, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (34, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
 CREATE FUNCTION attack(project uuid) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
     a record;
