@@ -123,7 +123,8 @@ extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
 									 Snapshot snapshot);
 extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values,
 										 const char *nulls);
-extern void tarx_keys_query_run_to(TarxKeysQuery *query, Datum *values, DestReceiver *receiver);
+extern void tarx_keys_query_run_to(TarxKeysQuery *query, const Datum *values,
+								   DestReceiver *receiver);
 extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot);
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);

@@ -91,7 +91,7 @@ tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values, Snapshot snapshot)
  * are found.  No parameter may be NULL.
  */
 void
-tarx_keys_query_run_to(TarxKeysQuery *query, Datum *values, DestReceiver *receiver)
+tarx_keys_query_run_to(TarxKeysQuery *query, const Datum *values, DestReceiver *receiver)
 {
 	SPIExecuteOptions options = {.read_only = true, .dest = receiver};
 
