@@ -31,7 +31,8 @@ static int	usage_entries = 10000;
 static int	usage_flush_interval = 60;
 
 static bool
-check_private_hosts(char **newval, void **extra, GucSource source)
+check_private_hosts(char **newval, void **extra pg_attribute_unused(),
+					GucSource source pg_attribute_unused())
 {
 	size_t		entry;
 	TarxKeysSpan list = {*newval, strlen(*newval)};

@@ -138,16 +138,12 @@ static TarxKeysBaseUrlStatus
 check_destination(const UrlParts *parts, const TarxKeysUrlHost *host,
 				  TarxKeysSpan private_hosts)
 {
-	bool		public = tarx_keys_url_host_is_public(host);
-
 	if (tarx_keys_url_host_is_metadata(host))
 		return TARX_KEYS_BASEURL_METADATA;
-	if ((!public || !parts->https) && host->canonical &&
+	if (!(parts->https && tarx_keys_url_host_is_public(host)) &&
 		!tarx_keys_private_hosts_admit(private_hosts, host, parts->https, parts->port_number))
 		return parts->https ? TARX_KEYS_BASEURL_PRIVATE : TARX_KEYS_BASEURL_SCHEME;
-	if (!host->canonical)
-		return public ? TARX_KEYS_BASEURL_HOST : TARX_KEYS_BASEURL_PRIVATE;
-	return TARX_KEYS_BASEURL_OK;
+	return host->canonical ? TARX_KEYS_BASEURL_OK : TARX_KEYS_BASEURL_HOST;
 }
 
 static TarxKeysBaseUrlStatus

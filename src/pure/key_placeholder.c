@@ -125,22 +125,30 @@ words_at(TarxKeysSpan text)
 	return tarx_keys_span_first(text, len);
 }
 
+/* Does text begin with a word that ends there, or has a word for a key right behind it? */
+static bool
+begins_with_word(TarxKeysSpan text, const char *word)
+{
+	TarxKeysSpan rest;
+
+	if (!tarx_keys_span_begins(text, word))
+		return false;
+	rest = tarx_keys_span_from(text, strlen(word));
+	return rest.len == 0 || !tarx_keys_is_letter(rest.data[0]) ||
+		tarx_keys_span_begins(rest, "api") || tarx_keys_span_begins(rest, "key") ||
+		tarx_keys_span_begins(rest, "token") || tarx_keys_span_begins(rest, "secret");
+}
+
 /* "your-key", "INSERT_TOKEN": what a reader is told to do, and with what */
 static bool
 tells_reader(TarxKeysSpan text)
 {
-	static const char *const verbs[] = {"insert", "paste", "enter", "replace"};
-	TarxKeysSpan words = words_at(text);
+	static const char *const starts[] = {"your", "insert", "paste", "enter", "replace"};
 
-	if (tarx_keys_span_begins(words, "your"))
-		return speaks_of_key(words);
-	for (size_t i = 0; i < lengthof(verbs); i++)
+	for (size_t i = 0; i < lengthof(starts); i++)
 	{
-		size_t		len = strlen(verbs[i]);
-
-		if (tarx_keys_span_begins(words, verbs[i]) &&
-			words.len > len && !tarx_keys_is_letter(words.data[len]))
-			return speaks_of_key(words);
+		if (begins_with_word(text, starts[i]))
+			return speaks_of_key(words_at(text));
 	}
 	return false;
 }
@@ -211,11 +219,9 @@ is_placeholder(TarxKeysSpan text)
 TarxKeysKeyProblem
 tarx_keys_recognize_placeholder(TarxKeysSpan text)
 {
-	if (is_variable(text))
-		return TARX_KEYS_KEY_VARIABLE;
-	if (is_in_brackets(text))
-		return TARX_KEYS_KEY_BRACKETS;
 	if (is_placeholder(text))
 		return TARX_KEYS_KEY_PLACEHOLDER;
-	return TARX_KEYS_KEY_OK;
+	if (is_variable(text))
+		return TARX_KEYS_KEY_VARIABLE;
+	return is_in_brackets(text) ? TARX_KEYS_KEY_BRACKETS : TARX_KEYS_KEY_OK;
 }

@@ -338,8 +338,11 @@ names_host(const Entry *entry, const TarxKeysUrlHost *host)
 	switch (entry->kind)
 	{
 		case ENTRY_HOST:
-			return host->kind == entry->host.kind &&
-				strcmp(host->text, entry->host.text) == 0;
+			if (host->kind != entry->host.kind)
+				return false;
+			return host->kind == TARX_KEYS_HOST_NAME ?
+				strcmp(host->text, entry->host.text) == 0 :
+				memcmp(host->address, entry->host.address, sizeof(host->address)) == 0;
 		case ENTRY_SUFFIX:
 			return host->kind == TARX_KEYS_HOST_NAME &&
 				tarx_keys_host_has_suffix(host->text, entry->suffix);
@@ -351,7 +354,8 @@ names_host(const Entry *entry, const TarxKeysUrlHost *host)
 
 /*
  * Does the list admit requests to this host and port, over https or else over
- * http?  The host is in canonical form.
+ * http?  An address counts in any spelling; which one may be used is for the
+ * caller to say.
  */
 bool
 tarx_keys_private_hosts_admit(TarxKeysSpan list, const TarxKeysUrlHost *host,
@@ -362,7 +366,7 @@ tarx_keys_private_hosts_admit(TarxKeysSpan list, const TarxKeysUrlHost *host,
 	size_t		place;
 	Entry		entry;
 
-	if (rest.len == 0 || !host->canonical || tarx_keys_url_host_is_metadata(host) ||
+	if (rest.len == 0 || tarx_keys_url_host_is_metadata(host) ||
 		tarx_keys_private_hosts_check(list, &place) != TARX_KEYS_HOSTS_OK)
 		return false;
 	while (next_entry(&rest, &text))
