@@ -77,7 +77,8 @@ check_host(const TarxKeysProvider *provider, const char *host)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 tarx_keys_errarg("base_url"),
 			 errmsg("the base URL's host is not one of this provider"),
-			 errhint("The host must be, or end in, one of: %s.", known_hosts(provider))));
+			 errhint("The host must be, or end in, one of: %s. For another host use the provider openai_compatible.",
+					 known_hosts(provider))));
 }
 
 /*
@@ -109,6 +110,8 @@ hint_status(const TarxKeysProvider *provider, const TarxKeysText *given,
 	{
 		case TARX_KEYS_BASEURL_QUERY:
 			return hint_query(provider, given, scratch);
+		case TARX_KEYS_BASEURL_EMPTY:
+			return errhint("Pass null instead of an empty text for no base URL.");
 		case TARX_KEYS_BASEURL_METADATA:
 			return errhint("Such a service gives credentials to whoever asks. No setting admits it.");
 		case TARX_KEYS_BASEURL_SCHEME:
