@@ -157,7 +157,7 @@ settle_path(const TarxKeysProvider *provider, TarxKeysBaseUrl *url)
 		.known = provider->paths.items,
 		.nknown = provider->paths.count,
 		.any = provider->any_path_suffixes.items == NULL ||
-			suffix_of(host, provider->any_path_suffixes) != NULL,
+		suffix_of(host, provider->any_path_suffixes) != NULL,
 		.standard = {provider->base_url_path, strlen(provider->base_url_path)}
 	};
 	TarxKeysBaseUrlStatus status = tarx_keys_baseurl_settle_path(url, &paths);

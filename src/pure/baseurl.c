@@ -254,7 +254,7 @@ assemble(const UrlParts *parts, TarxKeysBaseUrl *out)
 {
 	const char *scheme = parts->https ? "https://" : "http://";
 	bool		keep_port = parts->has_port &&
-		parts->port_number != (parts->https ? 443 : 80);
+	parts->port_number != (parts->https ? 443 : 80);
 	TarxKeysSpan path = parts->path;
 
 	if (path.len > 0 && path.data[path.len - 1] == '/')

@@ -88,8 +88,8 @@ static const AddressRange metadata_ipv4[] = {
 /* Amazon's, Google's and Scaleway's */
 static const AddressRange metadata_ipv6[] = {
 	{IPV6_NOT_PUBLIC, {0xfd, 0x00, 0x0e, 0xc2}, 32},
-	{IPV6_NOT_PUBLIC, {0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54}, 128},
-	{IPV6_NOT_PUBLIC, {0xfd, 0x00, 0x00, 0x42, [15] = 0x42}, 128}
+	{IPV6_NOT_PUBLIC, {0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 128},
+	{IPV6_NOT_PUBLIC, {0xfd, 0x00, 0x00, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x42}, 128}
 };
 
 /*
@@ -108,8 +108,8 @@ static const uint8_t well_known_ipv4[][TARX_KEYS_IPV4_BYTES] = {
 /* Prefixes behind which the last 32 bits are an IPv4 address */
 static const AddressRange with_ipv4[] = {
 	{IPV6_NOT_PUBLIC, {0}, 96},
-	{IPV6_NOT_PUBLIC, {[10] = 0xff, [11] = 0xff}, 96},
-	{IPV6_NOT_PUBLIC, {[8] = 0xff, [9] = 0xff}, 96},
+	{IPV6_NOT_PUBLIC, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96},
+	{IPV6_NOT_PUBLIC, {0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96},
 	{IPV6_NOT_PUBLIC, {0x00, 0x64, 0xff, 0x9b}, 96},
 	{IPV6_NOT_PUBLIC, {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48}
 };
