@@ -11,9 +11,11 @@ CREATE TABLE tarx_keys.project_llm_keys (
     added_by text COLLATE "C" NOT NULL,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     ciphertext bytea NOT NULL,
-    PRIMARY KEY (project_id, id),
-    UNIQUE (project_id, name)
+    PRIMARY KEY (project_id, id)
 );
+-- No collation of the operating system matters, which could change.
+CREATE UNIQUE INDEX project_llm_keys_name ON tarx_keys.project_llm_keys
+    (project_id, pg_catalog.lower(name COLLATE pg_catalog."C"));
 -- keeps ciphertexts and masks out of pg_statistic, and does not try to compress
 -- ciphertexts
 ALTER TABLE tarx_keys.project_llm_keys
@@ -73,7 +75,7 @@ CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text,
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_llm_key IS
-'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters and is unique in the project; key_value has 4 to 8192 bytes; base_url is an https URL, for providers that require one and only for them. Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
+'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters, is stored in normal form C and is unique in the project, in upper or lower case of A to Z; key_value has 4 to 8192 characters of printable ASCII without spaces; base_url is an https URL, for providers that require or allow one. Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
 
 CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea, base_url text DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -111,7 +113,7 @@ CREATE FUNCTION tarx_keys.resolve_key(
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
-'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none). Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
+'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none), which has no slash at its end. Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
 CREATE FUNCTION tarx_keys.resolve_key_sealed(
     project_id uuid, key_id uuid, recipient_public_key bytea,

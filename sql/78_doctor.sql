@@ -503,13 +503,19 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_log_settings IS 'Internal. A check
 CREATE FUNCTION tarx_keys_internal.doctor_settings() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
+    -- http to others than this host itself; more than a /16 of IPv4 or a /32 of IPv6
+    WITH generous (list) AS (VALUES (
+        '(^|,)\s*(http://(?!((127\.[0-9.]+|\[?::1\]?)(/[0-9]+)?|localhost)(:[0-9]+)?\s*(,|$))'
+        || '|(https?://)?(?!127\.)[0-9.]+/([0-9]|1[0-5])(?![0-9])'
+        || '|(https?://)?\[?[0-9a-f.]*:[0-9a-f:.]*\]?/([0-9]|[12][0-9]|3[01])(?![0-9]))'))
     SELECT r.severity, format('%s = %s%s: %s', s.name, s.value, s.scope, r.means), format('%s SET %s = %s;%s', s.change, s.name, r.better, s.takes_effect)
-      FROM (VALUES
+      FROM generous, LATERAL (VALUES
           ('warning', 'tarx_keys.redact_logs', '^(of|f|n|0)', 'on', 'logs, statistics and other sessions get statements with the values that stand in them'),
           ('warning', 'tarx_keys.login_failures_per_minute', '^0$', '60', 'tokens can be guessed without a limit'),
           ('info', 'tarx_keys.secret_versions_kept', '^1$', '5', 'no older version of a secret can be restored'),
           ('info', 'tarx_keys.log_resolves', '^off$', 'refused', 'refused calls leave no line in the log'),
-          ('info', 'tarx_keys.allow_insecure_base_urls', '^(on|t|y|1)', 'off', 'keys can be added that go out in clear or to private hosts'))
+          ('warning', 'tarx_keys.allowed_private_hosts', generous.list, $q$''$q$, 'keys can be added that go out in clear, or to a great many private hosts'),
+          ('info', 'tarx_keys.allowed_private_hosts', '^(?!.*(' || generous.list || ')).*\S', $q$''$q$, 'keys can be added that go to these private hosts'))
            AS r (severity, name, remarkable, better, means)
       JOIN tarx_keys_internal.doctor_effective_settings() s ON s.name = r.name AND s.value ~* r.remarkable
      ORDER BY s.name, s.scope

@@ -129,14 +129,23 @@ tarx_keys_check_user_id(const TarxKeysText *user_id)
 			   "A user id has 1 to 200 characters, without control characters.");
 }
 
-/* Raise an error for a key value that breaks the rules; what is for fail_text(). */
+/* Refuse what no LLM key looks like; what: the argument in words. */
 void
-tarx_keys_check_value(const TarxKeysText *value, const char *argument, const char *what)
+tarx_keys_check_key_value(const TarxKeysText *value, const char *argument, const char *what)
 {
-	TarxKeysTextProblem problem = tarx_keys_check_value_text(value->data, value->len);
+	TarxKeysSpan span = {value->data, value->len};
+	size_t		position;
+	TarxKeysKeyProblem problem = tarx_keys_check_key(span, &position);
 
-	check_text(argument, what, problem,
-			   "A key value has 4 to 8192 bytes, without control, invisible or direction-changing characters and without white space at its ends.");
+	if (problem == TARX_KEYS_KEY_OK)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg(argument),
+			 position > 0 ?
+			 errmsg("%s %s %zu", what, tarx_keys_key_problem(problem), position) :
+			 errmsg("%s %s", what, tarx_keys_key_problem(problem)),
+			 errhint("%s", tarx_keys_key_advice(problem))));
 }
 
 /* Raise an error for a secret's name that no environment variable could have. */

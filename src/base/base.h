@@ -55,8 +55,8 @@ extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
-extern void tarx_keys_check_value(const TarxKeysText *value, const char *argument,
-								  const char *what);
+extern void tarx_keys_check_key_value(const TarxKeysText *value, const char *argument,
+									  const char *what);
 extern void tarx_keys_check_secret_name(const TarxKeysText *name, const char *argument,
 										const char *what);
 extern void tarx_keys_check_secret_value(const TarxKeysText *value, const char *argument,
@@ -92,7 +92,7 @@ typedef enum TarxKeysLogResolves
 } TarxKeysLogResolves;
 
 extern void tarx_keys_settings_init(void);
-extern bool tarx_keys_setting_insecure_urls(void);
+extern TarxKeysSpan tarx_keys_setting_private_hosts(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
 extern int	tarx_keys_setting_login_failures(void);
 extern bool tarx_keys_setting_redact_logs(void);

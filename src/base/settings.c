@@ -21,7 +21,7 @@ static const struct config_enum_entry log_resolves_options[] = {
 	{NULL, 0, false}
 };
 
-static bool allow_insecure_base_urls = false;
+static char *allowed_private_hosts = NULL;
 static int	log_resolves = TARX_KEYS_LOG_REFUSED;
 static int	login_failures_per_minute = 60;
 static bool redact_logs = true;
@@ -30,23 +30,38 @@ static int	secret_versions_kept = 5;
 static int	usage_entries = 10000;
 static int	usage_flush_interval = 60;
 
+static bool
+check_private_hosts(char **newval, void **extra pg_attribute_unused(),
+					GucSource source pg_attribute_unused())
+{
+	size_t		entry;
+	TarxKeysSpan list = {*newval, strlen(*newval)};
+	TarxKeysPrivateHostsProblem problem = tarx_keys_private_hosts_check(list, &entry);
+
+	if (problem == TARX_KEYS_HOSTS_OK)
+		return true;
+	GUC_check_errdetail("Entry %zu %s.", entry, tarx_keys_private_hosts_problem(problem));
+	GUC_check_errhint("Entries are like llm.internal, http://my_litellm:4000, *.llm.example, 10.20.0.0/16 or [fd12:3456::]/32, with commas between them.");
+	return false;
+}
+
 /*
- * tarx_keys.allow_insecure_base_urls admits http and private hosts in the base
- * URLs of keys that are added while it is on, for models in one's own network.
+ * tarx_keys.allowed_private_hosts admits hosts in one's own network, and http to
+ * them, in the base URLs of keys added from then on.
  */
 static void
-define_allow_insecure_base_urls(void)
+define_allowed_private_hosts(void)
 {
-	DefineCustomBoolVariable("tarx_keys.allow_insecure_base_urls",
-							 "Admits http and private hosts in base URLs.",
-							 NULL,
-							 &allow_insecure_base_urls,
-							 false,
-							 PGC_SUSET,
-							 0,
-							 NULL,
-							 NULL,
-							 NULL);
+	DefineCustomStringVariable("tarx_keys.allowed_private_hosts",
+							   "Hosts in your own network that base URLs may name.",
+							   "A list of [http://]host, *.suffix or address/bits, each with an optional :port.",
+							   &allowed_private_hosts,
+							   "",
+							   PGC_SUSET,
+							   GUC_LIST_INPUT,
+							   check_private_hosts,
+							   NULL,
+							   NULL);
 }
 
 /* tarx_keys.log_resolves says which resolve calls and logins are logged. */
@@ -183,7 +198,7 @@ define_usage_flush_interval(void)
 void
 tarx_keys_settings_init(void)
 {
-	define_allow_insecure_base_urls();
+	define_allowed_private_hosts();
 	define_log_resolves();
 	define_login_failures_per_minute();
 	define_redact_logs();
@@ -193,10 +208,12 @@ tarx_keys_settings_init(void)
 	define_usage_flush_interval();
 }
 
-bool
-tarx_keys_setting_insecure_urls(void)
+TarxKeysSpan
+tarx_keys_setting_private_hosts(void)
 {
-	return allow_insecure_base_urls;
+	TarxKeysSpan list = {allowed_private_hosts, strlen(allowed_private_hosts)};
+
+	return list;
 }
 
 TarxKeysLogResolves

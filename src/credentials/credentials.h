@@ -26,19 +26,36 @@ extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *
 									TarxKeysSecret **copy);
 
 /* providers.c: a row of the catalogue; its lists are in UTF-8 */
+typedef struct TarxKeysSpans
+{
+	TarxKeysSpan *items;		/* NULL for SQL NULL */
+	size_t		count;
+} TarxKeysSpans;
+
 typedef struct TarxKeysProvider
 {
+	char	   *slug;
 	Datum		default_base_url;	/* text; (Datum) 0 if there is none */
+	char	   *default_host;	/* NULL if there is none */
+	bool		base_url_allowed;
 	bool		base_url_required;
-	TarxKeysSpan *host_suffixes;
-	size_t		nhost_suffixes;
-	TarxKeysSpan *key_prefixes;
-	size_t		nkey_prefixes;
+	TarxKeysSpans host_suffixes;
+	TarxKeysSpans any_path_suffixes;
+	char	   *base_url_path;
+	TarxKeysSpans tails;
+	TarxKeysSpans paths;
+	TarxKeysSpans key_prefixes;
+	bool		is_elsewhere;	/* set by tarx_keys_arg_base_url(): the key
+								 * goes to an endpoint that is not the
+								 * vendor's */
 } TarxKeysProvider;
 
 extern TarxKeysProvider tarx_keys_fetch_provider(text *slug);
-extern text *tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n,
-									 const TarxKeysProvider *provider);
+extern void tarx_keys_check_key_vendor(const TarxKeysProvider *provider, TarxKeysSpan value,
+									   const char *argument, const char *what);
+
+/* base_urls.c */
+extern text *tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provider);
 
 /* resolve_llm_keys.c: a key that is open, for a function that makes something of it */
 typedef struct TarxKeysOpenKey

@@ -14,9 +14,12 @@
 #include "base/compat.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 #include "credentials/credentials.h"
@@ -25,18 +28,16 @@ PG_FUNCTION_INFO_V1(tarx_keys_add_llm_key);
 PG_FUNCTION_INFO_V1(tarx_keys_add_sealed_llm_key);
 PG_FUNCTION_INFO_V1(tarx_keys_display_mask);
 
-static void
-check_not_masked(const TarxKeysText *value, const char *argument, const char *what)
-{
-	TarxKeysSpan span = {value->data, value->len};
+/* Bytes of the characters, up to 4 of up to 4 bytes, that become one in normal form C */
+#define LONGEST_DECOMPOSED	16
 
-	if (tarx_keys_looks_masked(span))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 tarx_keys_errarg(argument),
-				 errmsg("%s is a mask, not a key", what),
-				 errhint("Pass the key as the provider shows it when it is created.")));
-}
+static TarxKeysQuery same_name_query = {
+	.sql = "SELECT k.name FROM tarx_keys.project_llm_keys k"
+	" WHERE k.project_id OPERATOR(pg_catalog.=) $1"
+	" AND pg_catalog.lower(k.name COLLATE pg_catalog.\"C\")"
+	" OPERATOR(pg_catalog.=) pg_catalog.lower($2 COLLATE pg_catalog.\"C\")",
+	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
+};
 
 static text *
 make_mask(const TarxKeysText *value, const TarxKeysProvider *provider)
@@ -44,8 +45,8 @@ make_mask(const TarxKeysText *value, const TarxKeysProvider *provider)
 	char		mask[TARX_KEYS_MASK_MAX];
 	TarxKeysSpan span = {value->data, value->len};
 
-	return tarx_keys_from_utf8(mask, tarx_keys_mask(mask, span, provider->key_prefixes,
-													provider->nkey_prefixes));
+	return tarx_keys_from_utf8(mask, tarx_keys_mask(mask, span, provider->key_prefixes.items,
+													provider->key_prefixes.count));
 }
 
 static void
@@ -54,14 +55,57 @@ set_text(TarxKeysRow *row, int column, text *value)
 	tarx_keys_row_set(row, column, PointerGetDatum(value));
 }
 
-/* Argument n, checked as a name and returned as it is */
+/*
+ * A name in Unicode's normal form C, so that what looks alike is alike.  Only
+ * databases in UTF8 can tell.  A longer one could not become short enough.
+ */
+static text *
+normalize_name(text *name)
+{
+	if (GetDatabaseEncoding() != PG_UTF8 ||
+		VARSIZE_ANY_EXHDR(name) > LONGEST_DECOMPOSED * TARX_KEYS_NAME_MAX_CHARS)
+		return name;
+	return DatumGetTextPP(DirectFunctionCall2(unicode_normalize_func, PointerGetDatum(name),
+											  CStringGetTextDatum("NFC")));
+}
+
+/* Argument n, checked as a name, as it is to be stored */
 static text *
 arg_name(FunctionCallInfo fcinfo, int n)
 {
-	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, n, "name");
+	TarxKeysText given = tarx_keys_arg_utf8(fcinfo, n, "name");
+	text	   *stored = normalize_name(tarx_keys_arg_text(fcinfo, n, "name"));
 
-	tarx_keys_check_name(&name, "name");
-	return tarx_keys_arg_text(fcinfo, n, "name");
+	if (tarx_keys_to_utf8(stored, &given))
+		tarx_keys_check_name(&given, "name");
+	return stored;
+}
+
+/* The name that a key's name collides with, as it may be shown; NULL if it is gone by now */
+static char *
+colliding_name(const TarxKeysRow *row)
+{
+	Datum		values[2] = {row->values[LLM_KEY_PROJECT_ID], row->values[LLM_KEY_NAME]};
+	bool		isnull;
+
+	if (tarx_keys_query_run_latest(&same_name_query, values, NULL) == 0)
+		return NULL;
+	return text_to_cstring(tarx_keys_shown_text(SPI_getbinval(SPI_tuptable->vals[0],
+															  SPI_tuptable->tupdesc, 1, &isnull)));
+}
+
+static void
+fail_name_taken(const TarxKeysRow *row)
+{
+	char	   *name = colliding_name(row);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 tarx_keys_errarg("name"),
+			 name != NULL ?
+			 errmsg("the project has an LLM key with the name \"%s\" already", name) :
+			 errmsg("an LLM key with this name exists already in the project"),
+			 errhint("Choose another name, or delete the key that has it. Upper and lower case of A to Z make no difference.")));
 }
 
 /*
@@ -86,9 +130,11 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument
 	tarx_keys_row_set(&row, LLM_KEY_ID, UUIDPGetDatum(id));
 	set_text(&row, LLM_KEY_PROVIDER, tarx_keys_arg_text(fcinfo, 1, "provider"));
 	set_text(&row, LLM_KEY_NAME, arg_name(fcinfo, 2));
-	tarx_keys_check_value(value, argument, what);
-	check_not_masked(value, argument, what);
+	tarx_keys_check_key_value(value, argument, what);
 	base_url = tarx_keys_arg_base_url(fcinfo, 4, &provider);
+	if (!provider.is_elsewhere)
+		tarx_keys_check_key_vendor(&provider, (TarxKeysSpan) {value->data, value->len},
+								   argument, what);
 	if (base_url != NULL)
 		set_text(&row, LLM_KEY_BASE_URL, base_url);
 	tarx_keys_row_set(&row, LLM_KEY_DESTINATION,
@@ -100,11 +146,7 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument
 	tarx_keys_row_seal(&tarx_keys_llm_keys, &row, value);
 
 	if (!tarx_keys_table_insert(&tarx_keys_llm_keys, &row))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 tarx_keys_errarg("name"),
-				 errmsg("an LLM key with this name exists already in the project"),
-				 errhint("Choose another name, or delete the key that has it.")));
+		fail_name_taken(&row);
 	tarx_keys_audit_project(PG_GETARG_UUID_P(0), "llm_key.add", id,
 							DatumGetTextPP(row.values[LLM_KEY_NAME]));
 	tarx_keys_queries_end();

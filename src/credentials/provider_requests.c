@@ -118,18 +118,15 @@ make_headers(const TarxKeysOpenKey *key)
 	return headers;
 }
 
-/* The URL of a path below the key's base URL, without the slashes at the end of that */
+/* The URL of a path below the key's base URL, which has no slash at its end */
 static Datum
 url_below(const TarxKeysOpenKey *key, const char *path)
 {
 	StringInfoData url;
-	const char *base = VARDATA_ANY(key->destination);
-	int			len = VARSIZE_ANY_EXHDR(key->destination);
 
-	while (len > 0 && base[len - 1] == '/')
-		len--;
 	initStringInfo(&url);
-	appendBinaryStringInfo(&url, base, len);
+	appendBinaryStringInfo(&url, VARDATA_ANY(key->destination),
+						   (int) VARSIZE_ANY_EXHDR(key->destination));
 	appendStringInfoString(&url, path);
 	return PointerGetDatum(cstring_to_text_with_len(url.data, url.len));
 }

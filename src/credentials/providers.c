@@ -12,8 +12,27 @@
 
 #include "credentials/credentials.h"
 
+/* Columns of the only row of provider_query */
+enum
+{
+	DEFAULT_BASE_URL = 1,
+	DEFAULT_HOST,
+	BASE_URL_ALLOWED,
+	BASE_URL_REQUIRED,
+	HOST_SUFFIXES,
+	ANY_PATH_SUFFIXES,
+	BASE_URL_PATH,
+	TAILS,
+	PATHS,
+	KEY_PREFIXES
+};
+
 static TarxKeysQuery provider_query = {
-	.sql = "SELECT p.default_base_url, p.base_url_required, p.base_url_host_suffixes, p.key_prefixes"
+	.sql = "SELECT p.default_base_url,"
+	" pg_catalog.lower(pg_catalog.substring(p.default_base_url, '^https?://([^/:]+)')),"
+	" p.base_url_allowed, p.base_url_required, p.base_url_host_suffixes,"
+	" p.base_url_any_path_suffixes, p.base_url_path, p.base_url_tails, p.base_url_paths,"
+	" p.key_prefixes"
 	" FROM tarx_keys.providers p WHERE p.slug OPERATOR(pg_catalog.=) $1",
 	.nargs = 1, .argtypes = {TEXTOID}
 };
@@ -22,35 +41,57 @@ static TarxKeysQuery provider_list_query = {
 	.sql = "SELECT pg_catalog.string_agg(p.slug, ', ' ORDER BY p.slug) FROM tarx_keys.providers p"
 };
 
-/* Column n (from 1) of the only row in SPI_tuptable */
+static TarxKeysQuery prefixes_query = {
+	.sql = "SELECT p.slug, p.key_prefixes FROM tarx_keys.providers p ORDER BY p.slug"
+};
+
+/* Column n (from 1) of a row in SPI_tuptable */
 static Datum
-column(int n, bool *isnull)
+column(uint64 row, int n, bool *isnull)
 {
-	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, n, isnull);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, n, isnull);
 }
 
-static TarxKeysSpan *
-text_array_column(int n, size_t *count)
+static bool
+bool_column(int n)
 {
 	bool		isnull;
-	Datum		array = column(n, &isnull);
+
+	return DatumGetBool(column(0, n, &isnull));
+}
+
+/* A text column; NULL for SQL NULL */
+static char *
+text_column(uint64 row, int n)
+{
+	bool		isnull;
+	Datum		value = column(row, n, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* The elements of a text[] column, in UTF-8; items is NULL for SQL NULL. */
+static TarxKeysSpans
+text_array_column(uint64 row, int n)
+{
+	bool		isnull;
+	Datum		array = column(row, n, &isnull);
 	Datum	   *elements;
 	bool	   *nulls;
 	int			nelements;
-	TarxKeysSpan *spans;
+	TarxKeysSpans spans = {NULL, 0};
 
-	*count = 0;
 	if (isnull)
-		return NULL;
+		return spans;
 	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT,
 					  &elements, &nulls, &nelements);
-	spans = palloc(sizeof(TarxKeysSpan) * (nelements + 1));
+	spans.items = palloc(sizeof(TarxKeysSpan) * (nelements + 1));
 	for (int i = 0; i < nelements; i++)
 	{
 		TarxKeysText element;
 
 		if (!nulls[i] && tarx_keys_to_utf8(DatumGetTextPP(elements[i]), &element))
-			spans[(*count)++] = (TarxKeysSpan) {element.data, element.len};
+			spans.items[spans.count++] = (TarxKeysSpan) {element.data, element.len};
 	}
 	return spans;
 }
@@ -79,75 +120,71 @@ tarx_keys_fetch_provider(text *slug)
 
 	if (tarx_keys_query_run(&provider_query, values, NULL, true) == 0)
 		fail_unknown_provider();
-	provider.default_base_url = column(1, &isnull);
-	provider.base_url_required = DatumGetBool(column(2, &isnull));
-	provider.host_suffixes = text_array_column(3, &provider.nhost_suffixes);
-	provider.key_prefixes = text_array_column(4, &provider.nkey_prefixes);
+	provider.slug = text_to_cstring(slug);
+	provider.default_base_url = column(0, DEFAULT_BASE_URL, &isnull);
+	provider.default_host = text_column(0, DEFAULT_HOST);
+	provider.base_url_allowed = bool_column(BASE_URL_ALLOWED);
+	provider.base_url_required = bool_column(BASE_URL_REQUIRED);
+	provider.host_suffixes = text_array_column(0, HOST_SUFFIXES);
+	provider.any_path_suffixes = text_array_column(0, ANY_PATH_SUFFIXES);
+	provider.base_url_path = text_column(0, BASE_URL_PATH);
+	provider.tails = text_array_column(0, TAILS);
+	provider.paths = text_array_column(0, PATHS);
+	provider.key_prefixes = text_array_column(0, KEY_PREFIXES);
 	return provider;
 }
 
-static void
-check_host_suffix(const TarxKeysProvider *provider, const char *host)
+/* The length of the longest of the prefixes that value begins with, or 0 */
+static size_t
+longest_prefix(TarxKeysSpan value, TarxKeysSpans prefixes)
 {
-	StringInfoData known;
+	size_t		longest = 0;
 
-	if (provider->nhost_suffixes == 0)
-		return;
-	initStringInfo(&known);
-	for (size_t i = 0; i < provider->nhost_suffixes; i++)
+	for (size_t i = 0; i < prefixes.count; i++)
 	{
-		char	   *suffix = pnstrdup(provider->host_suffixes[i].data,
-									  provider->host_suffixes[i].len);
+		TarxKeysSpan prefix = prefixes.items[i];
 
-		if (tarx_keys_baseurl_host_has_suffix(host, suffix))
-			return;
-		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", suffix);
+		if (prefix.len > longest && prefix.len <= value.len &&
+			memcmp(prefix.data, value.data, prefix.len) == 0)
+			longest = prefix.len;
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 tarx_keys_errarg("base_url"),
-			 errmsg("the base URL's host is not one of this provider"),
-			 errhint("The host must end in one of: %s.", known.data)));
+	return longest;
 }
 
 /*
- * Argument n, the base URL, in canonical form, if this provider accepts it.  NULL
- * if it is NULL and the provider needs none.
+ * Refuse a key that another vendor has issued: the longest prefix that any
+ * provider has decides.  A provider without prefixes takes any key, and so does
+ * an endpoint that is not the vendor's own, as gateways have keys of all kinds.
  */
-text *
-tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, const TarxKeysProvider *provider)
+void
+tarx_keys_check_key_vendor(const TarxKeysProvider *provider, TarxKeysSpan value,
+						   const char *argument, const char *what)
 {
-	TarxKeysText given;
-	TarxKeysBaseUrl *canonical;
-	TarxKeysBaseUrlStatus status;
+	size_t		longest = longest_prefix(value, provider->key_prefixes);
+	StringInfoData owners;
+	uint64		count;
 
-	if (PG_ARGISNULL(n))
+	if (provider->key_prefixes.count == 0)
+		return;
+	initStringInfo(&owners);
+	count = tarx_keys_query_run(&prefixes_query, NULL, NULL, true);
+	for (uint64 row = 0; row < count; row++)
 	{
-		if (provider->base_url_required)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 tarx_keys_errarg("base_url"),
-					 errmsg("this provider needs a base URL"),
-					 errhint("Pass base_url, the https address of your own endpoint at the provider.")));
-		return NULL;
-	}
-	if (!provider->base_url_required)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 tarx_keys_errarg("base_url"),
-				 errmsg("this provider takes no base URL"),
-				 errhint("Leave base_url out, or use the provider openai_compatible.")));
+		size_t		len = longest_prefix(value, text_array_column(row, 2));
 
-	given = tarx_keys_arg_utf8(fcinfo, n, "base_url");
-	canonical = palloc(sizeof(TarxKeysBaseUrl));
-	status = tarx_keys_baseurl_canonicalize(given.data, given.len,
-											tarx_keys_setting_insecure_urls(), canonical);
-	if (status != TARX_KEYS_BASEURL_OK)
+		/* a longer prefix than all before: forget whose those were */
+		if (len > longest)
+			resetStringInfo(&owners);
+		if (len > longest || (len == longest && owners.len > 0))
+			appendStringInfo(&owners, "%s%s", owners.len > 0 ? " or " : "", text_column(row, 1));
+		if (len > longest)
+			longest = len;
+	}
+	if (owners.len > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 tarx_keys_errarg("base_url"),
-				 errmsg("%s", tarx_keys_baseurl_problem(status)),
-				 errhint("A base URL is like https://host.example/v1: https, a public host, no user, query or fragment. A superuser can admit http and private hosts with tarx_keys.allow_insecure_base_urls.")));
-	check_host_suffix(provider, canonical->host);
-	return cstring_to_text_with_len(canonical->url, (int) canonical->len);
+				 tarx_keys_errarg(argument),
+				 errmsg("%s is a key of another provider", what),
+				 errhint("Choose the provider %s, or pass a key that %s has issued.",
+						 owners.data, provider->slug)));
 }

@@ -10,7 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* In bytes, for the given base URL and for its canonical form */
+#include "pure/text_rules.h"
+
+/* Bytes of the longest base URL, as given and in canonical form */
 #define TARX_KEYS_BASEURL_MAX	2048
 
 typedef enum TarxKeysBaseUrlStatus
@@ -27,23 +29,24 @@ typedef enum TarxKeysBaseUrlStatus
 								 * is not canonical */
 	TARX_KEYS_BASEURL_PORT,
 	TARX_KEYS_BASEURL_PATH,
-	TARX_KEYS_BASEURL_PRIVATE	/* not a public host: loopback, private,
-								 * link-local, metadata and others */
+	TARX_KEYS_BASEURL_PRIVATE,	/* loopback, private, link-local or otherwise
+								 * not a public host, and not in the list */
+	TARX_KEYS_BASEURL_METADATA, /* the metadata service of a cloud */
+	TARX_KEYS_BASEURL_UNKNOWN_PATH	/* see baseurl_paths.h */
 } TarxKeysBaseUrlStatus;
 
 typedef struct TarxKeysBaseUrl
 {
 	char		url[TARX_KEYS_BASEURL_MAX + 1]; /* canonical, NUL-terminated */
 	size_t		len;			/* strlen(url) */
+	size_t		path_at;		/* where the path begins; len if there is none */
 	char		host[256];		/* lower case, without brackets */
 } TarxKeysBaseUrl;
 
 extern TarxKeysBaseUrlStatus tarx_keys_baseurl_canonicalize(const char *url,
 															size_t len,
-															bool allow_insecure,
+															TarxKeysSpan private_hosts,
 															TarxKeysBaseUrl *out);
 extern const char *tarx_keys_baseurl_problem(TarxKeysBaseUrlStatus status);
-extern bool tarx_keys_baseurl_host_has_suffix(const char *host,
-											  const char *suffix);
 
 #endif							/* TARX_KEYS_BASEURL_H */

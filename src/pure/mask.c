@@ -25,7 +25,11 @@
 #define TAIL_CHARS		4
 #define HIDDEN_MIN		16
 
-/* If HIDDEN_MIN characters are hidden, no more than a third is shown. */
+/* So many in a row are a mask. */
+#define STARS_MIN		3
+#define HASHES_MIN		4
+
+/* hiding that many also keeps what is shown below a third */
 _Static_assert(3 * (3 + TAIL_CHARS) <= (3 + TAIL_CHARS) + HIDDEN_MIN, "a third");
 _Static_assert(3 * (2 + TAIL_CHARS) <= (2 + TAIL_CHARS) + HIDDEN_MIN, "a third");
 
@@ -172,17 +176,37 @@ tarx_keys_mask_split(TarxKeysSpan mask, TarxKeysSpan *head, const char **sign,
 	return false;
 }
 
+/* Is there a run of so many of one character? */
+static bool
+has_run(TarxKeysSpan s, char c, size_t wanted)
+{
+	size_t		run = 0;
+
+	for (size_t pos = 0; pos < s.len; pos++)
+	{
+		run = s.data[pos] == c ? run + 1 : 0;
+		if (run == wanted)
+			return true;
+	}
+	return false;
+}
+
 /*
- * Is this what somebody gets who copies a mask instead of a key?  No key contains
- * the signs that a list shows, and no key ends like a mask in ASCII.
+ * Would somebody who copied a mask from a list have this in hand, from ours or
+ * from another's?  No key has the signs that lists show in place of characters.
  */
 bool
 tarx_keys_looks_masked(TarxKeysSpan value)
 {
-	TarxKeysSpan head;
-	TarxKeysSpan tail;
-	const char *sign;
+	static const char *const signs[] = {
+		ELLIPSIS, ELLIPSIS_SHOWN, "\xe2\x8b\xaf", BULLET, "\xe2\x97\x8f", "\xe2\xac\xa4",
+		"\xe2\x88\x99", "\xe2\x88\x97", "\xef\xbc\x8a", "\xe2\x96\x88", "\xe2\x96\xa0"
+	};
 
-	return contains(value, ELLIPSIS_SHOWN) || contains(value, BULLET) ||
-		tarx_keys_mask_split(value, &head, &sign, &tail);
+	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+	{
+		if (contains(value, signs[i]))
+			return true;
+	}
+	return has_run(value, '*', STARS_MIN) || has_run(value, '#', HASHES_MIN);
 }

@@ -1,6 +1,6 @@
 /*
  * public_host.h
- *	  Which addresses and host names are public.
+ *	  Which addresses and host names are public, and which hand out rights.
  *
  * No postgres.h here, so that fuzzers and sanitizers reach it.
  */
@@ -17,5 +17,8 @@
 extern bool tarx_keys_ipv4_is_public(const uint8_t *address);
 extern bool tarx_keys_ipv6_is_public(const uint8_t *address);
 extern bool tarx_keys_host_name_is_public(const char *host);
+extern bool tarx_keys_ipv4_is_metadata(const uint8_t *address);
+extern bool tarx_keys_ipv6_is_metadata(const uint8_t *address);
+extern bool tarx_keys_host_name_is_metadata(const char *host);
 
 #endif							/* TARX_KEYS_PUBLIC_HOST_H */

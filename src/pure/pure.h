@@ -10,10 +10,13 @@
 
 #include "pure/audit_chain.h"
 #include "pure/baseurl.h"
+#include "pure/baseurl_paths.h"
 #include "pure/crypto.h"
 #include "pure/envelope.h"
+#include "pure/key_form.h"
 #include "pure/keyring_text.h"
 #include "pure/mask.h"
+#include "pure/private_hosts.h"
 #include "pure/public_host.h"
 #include "pure/sealed_box.h"
 #include "pure/sensitive_text.h"

@@ -1,11 +1,10 @@
 /*
  * text_rules.c
- *	  Rules for names, user ids, key values and secrets, over UTF-8 bytes.
+ *	  Rules for names, user ids and secrets, over UTF-8 bytes.
  *
- * Other people see names, so a name must not hide or reorder anything.  Key
- * values go into HTTP headers, so a value must not end one.  A secret may be any
- * text, and its name must be fit for an environment variable.  Nothing here
- * depends on a locale.
+ * Names are shown to other people, so they must not be able to hide or reorder
+ * anything.  A secret is anything that a text can hold, and its name what an environment
+ * variable's is.  Nothing here depends on a locale.
  */
 #include "pure/text_rules.h"
 
@@ -177,29 +176,6 @@ tarx_keys_check_user_id_text(const char *s, size_t len)
 	return TARX_KEYS_TEXT_OK;
 }
 
-/* A key value: 4 to 8192 bytes, no control characters, no blanks at its ends. */
-TarxKeysTextProblem
-tarx_keys_check_value_text(const char *s, size_t len)
-{
-	TextFacts	facts;
-
-	if (len < TARX_KEYS_VALUE_MIN_BYTES)
-		return TARX_KEYS_TEXT_TOO_SHORT;
-	if (len > TARX_KEYS_VALUE_MAX_BYTES)
-		return TARX_KEYS_TEXT_TOO_LONG;
-	facts = gather(s, len);
-	if (!facts.valid)
-		return TARX_KEYS_TEXT_NOT_UTF8;
-	if (facts.blank_ends)
-		return TARX_KEYS_TEXT_BLANKS;
-	if (facts.control || facts.layout)
-		return TARX_KEYS_TEXT_CONTROL;
-	/* people may see some of it in the mask */
-	if (facts.misleading)
-		return TARX_KEYS_TEXT_MISLEADING;
-	return TARX_KEYS_TEXT_OK;
-}
-
 /* One of A-Z, a-z, 0-9 and "_" */
 bool
 tarx_keys_is_word(char c)
@@ -300,8 +276,6 @@ tarx_keys_text_problem(TarxKeysTextProblem problem)
 			return "is not valid UTF-8";
 		case TARX_KEYS_TEXT_EMPTY:
 			return "is empty";
-		case TARX_KEYS_TEXT_TOO_SHORT:
-			return "is too short";
 		case TARX_KEYS_TEXT_TOO_LONG:
 			return "is too long";
 		case TARX_KEYS_TEXT_CONTROL:

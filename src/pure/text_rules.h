@@ -1,6 +1,6 @@
 /*
  * text_rules.h
- *	  What names, user ids, key values and secrets may look like.
+ *	  What names, user ids and secrets may look like.
  *
  * No postgres.h here, so that fuzzers and sanitizers reach it.
  */
@@ -13,8 +13,6 @@
 
 #define TARX_KEYS_NAME_MAX_CHARS		100
 #define TARX_KEYS_USER_ID_MAX_CHARS		200
-#define TARX_KEYS_VALUE_MIN_BYTES		4
-#define TARX_KEYS_VALUE_MAX_BYTES		8192
 #define TARX_KEYS_SECRET_NAME_MAX_CHARS	128
 #define TARX_KEYS_SECRET_MAX_BYTES		65536
 #define TARX_KEYS_DESCRIPTION_MAX_CHARS	1000
@@ -35,7 +33,6 @@ typedef enum TarxKeysTextProblem
 	TARX_KEYS_TEXT_OK = 0,
 	TARX_KEYS_TEXT_NOT_UTF8,
 	TARX_KEYS_TEXT_EMPTY,
-	TARX_KEYS_TEXT_TOO_SHORT,
 	TARX_KEYS_TEXT_TOO_LONG,
 	TARX_KEYS_TEXT_CONTROL,
 	TARX_KEYS_TEXT_MISLEADING,
@@ -48,7 +45,6 @@ extern size_t tarx_keys_utf8_next(const char *s, size_t len, uint32_t *codepoint
 extern bool tarx_keys_is_word(char c);
 extern TarxKeysTextProblem tarx_keys_check_name_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_user_id_text(const char *s, size_t len);
-extern TarxKeysTextProblem tarx_keys_check_value_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_secret_name_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_secret_value_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_description_text(const char *s, size_t len);

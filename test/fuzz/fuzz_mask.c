@@ -4,6 +4,7 @@
  *
  * Input: a number of prefixes, these with their lengths in front, and the value.
  */
+#include "pure/key_form.h"
 #include "pure/mask.h"
 #include "fuzz.h"
 
@@ -77,6 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FuzzPiece	pieces[MAX_PREFIXES];
 	TarxKeysSpan prefixes[MAX_PREFIXES];
 	FuzzPiece	value;
+	size_t		position;
 
 	for (size_t i = 0; i < nprefixes; i++)
 	{
@@ -84,8 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		prefixes[i] = span_of(&pieces[i]);
 	}
 	value = fuzz_rest(&in);
-	if (tarx_keys_check_value_text((const char *) value.data, value.len) == TARX_KEYS_TEXT_OK &&
-		!tarx_keys_looks_masked(span_of(&value)))
+	if (tarx_keys_check_key(span_of(&value), &position) == TARX_KEYS_KEY_OK)
 		check_mask(span_of(&value), prefixes, nprefixes);
 	/* a stored mask may have been changed to anything */
 	check_split(span_of(&value), &value);

@@ -58,7 +58,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool		utf8 = is_utf8(s, len);
 	TarxKeysTextProblem name = tarx_keys_check_name_text(s, len);
 	TarxKeysTextProblem user_id = tarx_keys_check_user_id_text(s, len);
-	TarxKeysTextProblem value = tarx_keys_check_value_text(s, len);
 	TarxKeysTextProblem secret_name = tarx_keys_check_secret_name_text(s, len);
 	TarxKeysTextProblem secret_value = tarx_keys_check_secret_value_text(s, len);
 	TarxKeysTextProblem description = tarx_keys_check_description_text(s, len);
@@ -67,16 +66,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(utf8 && len > 0 && !has_c0(s, len));
 	if (user_id == TARX_KEYS_TEXT_OK)
 		must(utf8 && len > 0 && !has_c0(s, len));
-	if (value == TARX_KEYS_TEXT_OK)
-		must(utf8 && !has_c0(s, len) && len >= TARX_KEYS_VALUE_MIN_BYTES &&
-			 len <= TARX_KEYS_VALUE_MAX_BYTES);
 	if (secret_name == TARX_KEYS_TEXT_OK)
 		must(utf8 && len > 0 && len <= TARX_KEYS_SECRET_NAME_MAX_CHARS);
 	if (secret_value == TARX_KEYS_TEXT_OK)
 		must(utf8 && len > 0 && memchr(s, '\0', len) == NULL);
 	if (description == TARX_KEYS_TEXT_OK)
 		must(utf8 && (len == 0 || memchr(s, '\0', len) == NULL));
-	must(tarx_keys_text_problem(name) != NULL && tarx_keys_text_problem(value) != NULL);
+	must(tarx_keys_text_problem(name) != NULL && tarx_keys_text_problem(user_id) != NULL);
 	check_excerpt(s, len);
 	free(text.data);
 	return 0;

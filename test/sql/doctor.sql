@@ -239,12 +239,31 @@ BEGIN;
 SET LOCAL tarx_keys.login_failures_per_minute = 0;
 SET LOCAL tarx_keys.secret_versions_kept = 1;
 SET LOCAL tarx_keys.log_resolves = off;
-SET LOCAL tarx_keys.allow_insecure_base_urls = on;
+SET LOCAL tarx_keys.allowed_private_hosts = 'llm.internal, 10.20.0.0/16';
 ALTER ROLE regress_backend SET tarx_keys.redact_logs = no;
 ALTER DATABASE :"db" SET tarx_keys.redact_logs = 'OFF';
 ALTER ROLE regress_agent SET tarx_keys.redact_logs = on;
 SELECT check_name, severity, replace(finding, quote_ident(:'db'), 'DB'), replace(advice, quote_ident(:'db'), 'DB') FROM findings;
 ROLLBACK;
+
+-- private hosts: http to others than this host, and very many of them, are a warning
+CREATE TEMP TABLE hosts (n serial, list text);
+INSERT INTO hosts (list) VALUES
+    (''), (' '), ('llm.internal'), ('10.20.0.0/16'), ('10.20.0.0/15'), ('10.0.0.0/8'), ('10.0.0.0/8:8080'), ('172.16.0.0/12'),
+    ('0.0.0.0/0'), ('10.1.2.3/32'), ('127.0.0.0/8'), ('fd12:3456::/32'), ('[fd12:3456::]/32:8080'), ('[fd12:3456::/31]'),
+    ('fd00::/8'), ('[fd00::/8]:443'), ('[fd00::]/8'), ('::/0'), ('http://my_litellm:4000'), ('a, http://llm'), ('HTTP://llm'),
+    ('http://10.20.0.0/16'), ('http://127.0.0.1'), ('http://127.0.0.1:8080'), ('http://127.0.0.0/8:8080'), ('http://localhost:11434'), ('http://[::1]:11434'),
+    ('http://::1'), ('http://127.0.0.1, http://llm'), ('http://localhost.example'), ('http://127.0.0.1.example'), ('*.internal');
+DO $$
+DECLARE
+    h record;
+BEGIN
+    FOR h IN SELECT * FROM hosts ORDER BY n LOOP
+        PERFORM set_config('tarx_keys.allowed_private_hosts', h.list, true);
+        RAISE NOTICE '"%": %', h.list, (SELECT coalesce(string_agg(s.severity, ' '), 'ok') FROM tarx_keys_internal.doctor_settings() s WHERE s.finding ~ 'private_hosts');
+    END LOOP;
+END $$;
+DROP TABLE hosts;
 
 -- minor releases
 SELECT finding, advice FROM tarx_keys_internal.doctor_known_holes(150014, '2026-01-01');

@@ -49,7 +49,7 @@ SHOW tarx_keys.master_key;
 SHOW tarx_keys.master_key_file;
 SHOW tarx_keys.master_key_command;
 \set VERBOSITY default
-SHOW tarx_keys.allow_insecure_base_urls;
+SHOW tarx_keys.allowed_private_hosts;
 SELECT name FROM pg_settings WHERE name ~ '^tarx_keys\.' ORDER BY name;
 RESET ROLE;
 SET tarx_keys.master_key = 'x';

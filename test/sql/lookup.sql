@@ -12,9 +12,9 @@
 \set QUIET on
 BEGIN;
 SELECT tarx_keys.act_as('alice');
-SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'one', 'the value of one, 32 characters.') AS one \gset
-SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'two', 'the value of two, 32 characters.') AS two \gset
-SELECT tarx_keys.add_llm_key(:'A', 'openai', 'long', repeat('the longest value there can be..', 256)) AS long \gset
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'one', 'the-value-of-one,-32-characters.') AS one \gset
+SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'two', 'the-value-of-two,-32-characters.') AS two \gset
+SELECT tarx_keys.add_llm_key(:'A', 'openai', 'long', repeat('the-longest-value-there-can-be-.', 256)) AS long \gset
 SELECT tarx_keys.create_agent(:'A', 'bot', :'one') AS bot \gset
 SELECT tarx_keys.delete_llm_key(:'A', :'two');
 COMMIT;

@@ -16,8 +16,8 @@ SELECT tarx_keys.add_llm_key(:'A', 'google_ai', 'google', 'AIza-not-a-real-key-0
 SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'mistral', 'not-a-real-mistral-key-0123456789') AS mistral \gset
 SELECT tarx_keys.add_llm_key(:'A', 'huggingface', 'huggingface', 'hf_not-a-real-key-0123456789') AS huggingface \gset
 SELECT tarx_keys.add_llm_key(:'A', 'azure_ai_foundry', 'azure', 'not-a-real-azure-key-0123456789', 'https://demo.openai.azure.com/') AS azure \gset
-SELECT tarx_keys.add_llm_key(:'A', 'openai_compatible', 'groq', 'gsk_not-a-real-key-0123456789', 'https://api.groq.com/openai/v1/') AS groq \gset
-SELECT tarx_keys.add_llm_key(:'A', 'openai', 'odd', E'"}\\\\$1 ключ 🔑-0123456789') AS odd \gset
+SELECT tarx_keys.add_llm_key(:'A', 'openai_compatible', 'groq', 'gsk_not-a-real-key-0123456789', 'https://api.groq.com/openai/v1') AS groq \gset
+SELECT tarx_keys.add_llm_key(:'A', 'openai', 'odd', 'a"}\\$1''b%s[c]-0123456789') AS odd \gset
 SELECT tarx_keys.add_llm_key(:'A', 'openai', 'long', repeat('v', 8192)) AS long \gset
 SELECT tarx_keys.add_llm_key(:'A', 'mistral', 'deleted', 'not-a-real-mistral-key-9876543210') AS deleted \gset
 SELECT tarx_keys.delete_llm_key(:'A', :'deleted');
@@ -121,6 +121,7 @@ SELECT c, pg_temp.try(c) FROM (VALUES
     ('chat_base_path = ''/x?y'''),
     ('chat_base_path = ''/../x'''),
     ('chat_base_path = ''//evil.example'''),
+    ('chat_base_path = ''/x/'''),
     ('auth_header = ''Host'''),
     ('auth_header = ''X-Original-Url'''),
     ('auth_header = ''te'''),

@@ -35,6 +35,16 @@ SELECT name, version, description, updated_by FROM tarx_keys.secrets;
 SELECT tarx_keys.create_agent(:'A', 'Helper', :'boxed') AS agent \gset
 COMMIT;
 
+-- a box is bound to the arguments as they are passed, not as they are stored
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', E'Caf\u00e9', :'key_decomposed');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', E'Cafe\u0301', :'key_decomposed') IS NOT NULL;
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai_compatible', 'Call', :'key_call', 'https://llm.example/v1');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai_compatible', 'Call', :'key_call', 'https://LLM.example/v1/chat/completions') IS NOT NULL;
+SELECT name = E'Caf\u00e9' AS composed, base_url FROM tarx_keys.llm_keys WHERE name !~ '^(Boxed|Retired|With URL)$' ORDER BY name;
+ROLLBACK;
+
 -- a box can be sent again until it expires: the same name is taken
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
@@ -135,6 +145,7 @@ SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_short');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_empty');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_masked');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_lines');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_bearer');
 SELECT tarx_keys.set_sealed_secret(:'A', 'BOXED', :'secret_empty');
 SELECT tarx_keys.set_sealed_secret(:'A', 'BOXED', :'secret_nul');
 SELECT tarx_keys.set_sealed_secret(:'A', 'BOXED', :'secret_latin1');

@@ -66,7 +66,7 @@ sub add_in
 	my $out = try_in(
 		$session, qq{BEGIN;
 		SELECT tarx_keys.act_as('alice');
-		SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', '$name', '$value $name');
+		SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', '$name', '$value-$name');
 		COMMIT});
 	return (split /\n/, $out)[-1];
 }
@@ -78,15 +78,15 @@ my $service = connect_as('service');
 my $runner = connect_as('runner');
 my $runner_pid = try_in($runner, 'SELECT pg_backend_pid()');
 my $first = add_in($service, 'first');
-is(try_in($runner, resolve_sql($first)), "$value first", 'resolved before the reload');
+is(try_in($runner, resolve_sql($first)), "$value-first", 'resolved before the reload');
 
 reload_keys([qw(b a)]);
 my $second = add_in($service, 'second');
 is( keyring($node),
 	"$fingerprint{b}|t|1\n$fingerprint{a}|f|1",
 	'a session that stays connected encrypts with the new active key');
-is(try_in($runner, resolve_sql($second)), "$value second", 'a row of the new key resolves');
-is(try_in($runner, resolve_sql($first)), "$value first", 'a row of the old key resolves');
+is(try_in($runner, resolve_sql($second)), "$value-second", 'a row of the new key resolves');
+is(try_in($runner, resolve_sql($first)), "$value-first", 'a row of the old key resolves');
 
 # The old key retired too early
 
@@ -95,13 +95,13 @@ my $error = try_in($runner, resolve_sql($first));
 is(state_of($error), 'TK006', 'without its master key a row fails with TK006');
 like($error, qr/ERROR:.*$fingerprint{a}/, 'TK006 names the missing key');
 like($error, qr/HINT:  .*add this master key to the keyring/, 'TK006 says what to do');
-is(try_in($runner, resolve_sql($second)), "$value second", 'other rows resolve');
+is(try_in($runner, resolve_sql($second)), "$value-second", 'other rows resolve');
 is( keyring($node),
 	"$fingerprint{b}|t|1\n$fingerprint{a}||1",
 	'keyring_status tells which key is missing');
 
 reload_keys([qw(b a)]);
-is(try_in($runner, resolve_sql($first)), "$value first", 'back with its master key');
+is(try_in($runner, resolve_sql($first)), "$value-first", 'back with its master key');
 
 # Bad ones
 
@@ -118,9 +118,9 @@ foreach my $case (
 		qr/the one in use stays\n.*DETAIL:  .*$why/,
 		"bad file, $test: the log says why");
 	is(try_in($runner, resolve_sql($first)),
-		"$value first", "bad file, $test: an old session resolves");
+		"$value-first", "bad file, $test: an old session resolves");
 	is(ask_ok($node, 'runner', resolve_sql($second)),
-		"$value second", "bad file, $test: a new session resolves");
+		"$value-second", "bad file, $test: a new session resolves");
 	like(add_in($service, "with $test"),
 		qr/^[0-9a-f-]{36}$/, "bad file, $test: an old session adds");
 }
@@ -134,7 +134,7 @@ my $command = "cat '$dir/command_keys'";
 set_keyring($node, master_key_command => $command);
 like(reload_keyring($node),
 	qr/loaded: 3 keys, active fingerprint $fingerprint{c}/, 'the log tells the active key');
-is(try_in($runner, resolve_sql($first)), "$value first", 'from a file to a command');
+is(try_in($runner, resolve_sql($first)), "$value-first", 'from a file to a command');
 like(keyring($node), qr/^$fingerprint{c}\|t\|0$/m, 'the command counts');
 
 write_private($file, $hex{d});
@@ -144,14 +144,14 @@ like(
 	qr/the one in use stays\n.*DETAIL:  .*More than one/,
 	'with two sources the log says so');
 is(try_in($runner, resolve_sql($first)),
-	"$value first", 'with two sources the keyring in use stays');
+	"$value-first", 'with two sources the keyring in use stays');
 set_keyring($node);
 like(
 	reload_keyring($node),
 	qr/the one in use stays\n.*DETAIL:  .*None of/,
 	'without a source the log says so');
 is(try_in($runner, resolve_sql($first)),
-	"$value first", 'without a source the keyring in use stays');
+	"$value-first", 'without a source the keyring in use stays');
 
 set_keyring($node, master_key_file => $file);
 reload_keys([qw(b a)]);
@@ -171,7 +171,7 @@ sub crash
 	$node->poll_query_until('postgres', 'SELECT true');
 	is( (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0],
 		$postmaster, "$test: the postmaster goes on");
-	is(ask_ok($node, 'runner', resolve_sql($first)), "$value first", "$test: the keyring stays");
+	is(ask_ok($node, 'runner', resolve_sql($first)), "$value-first", "$test: the keyring stays");
 	ok(wait_until(sub { worker_pid($node) }), "$test: the worker is back");
 	return;
 }

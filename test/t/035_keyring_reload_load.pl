@@ -28,11 +28,11 @@ my $node = new_node('reloads', keyring => { master_key_file => $file });
 $node->start;
 install($node);
 my ($first) = split /\|/, keyring($node);
-my $key = add_key($node, 'of a', "$value of a");
+my $key = add_key($node, 'of a', "$value-of-a");
 write_private($file, $keyrings[1]);
 reload_keyring($node);
 my ($second) = split /\|/, keyring($node);
-my $other = add_key($node, 'of b', "$value of b");
+my $other = add_key($node, 'of b', "$value-of-b");
 ask_ok($node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', 'secret')});
@@ -55,15 +55,15 @@ sub start_clients
 }
 
 my $resolving = start_clients('runner', 8, qq{
-	SELECT 1 / (key_value = '$value of a')::integer FROM tarx_keys.resolve_key('$PROJECT', '$key');
-	SELECT 1 / (key_value = '$value of b')::integer FROM tarx_keys.resolve_key('$PROJECT', '$other');
+	SELECT 1 / (key_value = '$value-of-a')::integer FROM tarx_keys.resolve_key('$PROJECT', '$key');
+	SELECT 1 / (key_value = '$value-of-b')::integer FROM tarx_keys.resolve_key('$PROJECT', '$other');
 	SELECT 1 / (tarx_keys.resolve_secret('$PROJECT', 'TOKEN') = 'secret')::integer;
 });
 my $adding = start_clients('service', 1, qq{
 	\\set n random(1, 1000000000000)
 	BEGIN;
 	SELECT tarx_keys.act_as('alice');
-	SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'n ' || :n, '$value n ' || :n);
+	SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'n ' || :n, '$value-n-' || :n);
 	COMMIT;
 });
 
@@ -95,7 +95,7 @@ cmp_ok(
 	'>=', $reloads, 'there were calls all the time');
 is( $node->safe_psql('postgres', qq{
 		SELECT count(*) FILTER (WHERE k.name LIKE 'n %') > 20,
-			count(DISTINCT substring(ciphertext FROM 2 FOR 8)), bool_and(key_value = '$value ' || k.name)
+			count(DISTINCT substring(ciphertext FROM 2 FOR 8)), bool_and(key_value = '$value-' || replace(k.name, ' ', '-'))
 		FROM tarx_keys.project_llm_keys k, tarx_keys.resolve_key(k.project_id, k.id) r}),
 	't|2|t', 'keys that were added meanwhile are sealed with either master key, and resolve');
 is($node->safe_psql('postgres', "SELECT ok FROM tarx_keys.verify_audit('$PROJECT')"),

@@ -51,7 +51,7 @@ is($regions, scalar(keys %documented), 'the document has no other code');
 my $node = new_node(
 	'clients',
 	keyring => { master_key => hex_key('clients') },
-	conf => "tarx_keys.allow_insecure_base_urls = on\n");
+	conf => "tarx_keys.allowed_private_hosts = 'http://127.0.0.1'\n");
 $node->start;
 install($node);
 $ENV{PGHOST} = $node->host;
@@ -80,7 +80,7 @@ foreach my $slug (sort keys %path)
 }
 $node->safe_psql(
 	'postgres', q{
-	UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL WHERE slug = 'azure_ai_foundry';
+	UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL, base_url_any_path_suffixes = NULL WHERE slug = 'azure_ai_foundry';
 	CREATE ROLE app_backend LOGIN IN ROLE tarx_keys_backend;
 	CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login;
 	CREATE ROLE app_runner LOGIN IN ROLE tarx_keys_agent;
@@ -90,7 +90,7 @@ my %key = map {
 	my $base_url = /^(?:azure_ai_foundry|openai_compatible)$/ ? "'$url$path{$_}'" : 'NULL';
 	($_ => ask_ok($node, 'service', qq{
 		SELECT tarx_keys.act_as('alice');
-		SELECT tarx_keys.add_llm_key('$PROJECT', '$_', 'of $_', 'sk-not-a-real-key-0123456789', $base_url)}))
+		SELECT tarx_keys.add_llm_key('$PROJECT', '$_', 'of $_', 'not-a-real-key-0123456789', $base_url)}))
 } sort keys %path;
 my $agent = ask_ok($node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');

@@ -17,8 +17,8 @@ use TarxKeys;
 my $examples = "$FindBin::RealBin/../../examples/sealed";
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my ($old, $new) = (hex_key('sealed'), hex_key('sealed, later'));
-# characters that take more than a byte, and those that a shell would look into
-my $value = "sk-proj-\x{c3}\x{a9}'\"\$1\\-0123456789abcdef0123456789";
+# characters that a shell would look into, and those that take more than a byte
+my $value = q{sk-proj-'"$1\\-0123456789abcdef0123456789};
 my $secret = "first line\n\tsecond \x{f0}\x{9f}\x{94}\x{91}";
 
 npm_packages($examples);

@@ -28,22 +28,40 @@
 #define PORT		TARX_KEYS_BASEURL_PORT
 #define PATH		TARX_KEYS_BASEURL_PATH
 #define PRIVATE		TARX_KEYS_BASEURL_PRIVATE
+#define METADATA	TARX_KEYS_BASEURL_METADATA
+
+/* Labels of a given length. */
+#define TEN			"abcdefghij"
+#define LABEL_63	TEN TEN TEN TEN TEN TEN "abc"
+
+/* A list that admits every address, and the names that the tests have; http as well */
+#define WIDE_LIST	"http://0.0.0.0/0, http://[::]/0, http://api.openai.com, http://localhost, " \
+	"http://*.localhost, ollama, http://my_litellm, " LABEL_63
 
 typedef struct TestCase
 {
 	const char *url;
 	TarxKeysBaseUrlStatus strict;
-	TarxKeysBaseUrlStatus insecure;
-	const char *canonical;		/* NULL: unchanged, where accepted */
+	TarxKeysBaseUrlStatus wide; /* with that list */
+	const char *canonical;		/* NULL: unchanged but for a slash at the end,
+								 * where accepted */
 	const char *host;			/* NULL: not looked at */
 } TestCase;
 
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 
 static inline const char *
-mode_name(bool allow_insecure)
+mode_name(bool wide)
 {
-	return allow_insecure ? "insecure" : "strict";
+	return wide ? "wide" : "strict";
+}
+
+static inline TarxKeysSpan
+list_of(bool wide)
+{
+	TarxKeysSpan list = {WIDE_LIST, wide ? strlen(WIDE_LIST) : 0};
+
+	return list;
 }
 
 /* Guarded memory that holds just these bytes. */
@@ -63,21 +81,21 @@ guarded_copy(const char *bytes, size_t len)
 }
 
 static inline TarxKeysBaseUrlStatus
-run(const char *bytes, size_t len, bool allow_insecure, TarxKeysBaseUrl *out)
+run(const char *bytes, size_t len, bool wide, TarxKeysBaseUrl *out)
 {
 	char	   *copy = guarded_copy(bytes, len);
 	TarxKeysBaseUrlStatus status;
 
 	/* Leftovers must neither survive nor matter. */
 	memset(out, 0xa5, sizeof(*out));
-	status = tarx_keys_baseurl_canonicalize(copy, len, allow_insecure, out);
+	status = tarx_keys_baseurl_canonicalize(copy, len, list_of(wide), out);
 	sodium_free(copy);
 	return status;
 }
 
 /* NULL if *out is what it has to be after this status, else what is wrong. */
 static inline const char *
-fault_in_result(TarxKeysBaseUrlStatus status, bool allow_insecure,
+fault_in_result(TarxKeysBaseUrlStatus status, bool wide,
 				const TarxKeysBaseUrl *out)
 {
 	TarxKeysBaseUrl again;
@@ -91,7 +109,11 @@ fault_in_result(TarxKeysBaseUrlStatus status, bool allow_insecure,
 	if (memchr(out->host, '\0', sizeof(out->host)) == NULL ||
 		strstr(out->url, out->host) == NULL || out->host[0] == '\0')
 		return "host not in URL";
-	if (run(out->url, out->len, allow_insecure, &again) != OK)
+	if (out->path_at != strcspn(out->url + strlen("https://"), "/") + strlen("https://"))
+		return "wrong place of the path";
+	if (out->url[out->len - 1] == '/')
+		return "slash at the end";
+	if (run(out->url, out->len, wide, &again) != OK)
 		return "canonical form refused";
 	if (memcmp(&again, out, sizeof(again)) != 0)
 		return "canonical form not stable";
@@ -100,15 +122,15 @@ fault_in_result(TarxKeysBaseUrlStatus status, bool allow_insecure,
 
 static inline void
 check_bytes(const char *name, const char *bytes, size_t len,
-			bool allow_insecure, TarxKeysBaseUrlStatus expected,
+			bool wide, TarxKeysBaseUrlStatus expected,
 			const char *canonical, const char *host)
 {
-	const char *mode = mode_name(allow_insecure);
+	const char *mode = mode_name(wide);
 	TarxKeysBaseUrl out;
-	TarxKeysBaseUrlStatus status = run(bytes, len, allow_insecure, &out);
+	TarxKeysBaseUrlStatus status = run(bytes, len, wide, &out);
 
 	is_int(status, expected, "%s: status of %s", mode, name);
-	is_str(fault_in_result(status, allow_insecure, &out), NULL,
+	is_str(fault_in_result(status, wide, &out), NULL,
 		   "%s: result of %s", mode, name);
 	if (expected == OK)
 	{
@@ -121,14 +143,19 @@ check_bytes(const char *name, const char *bytes, size_t len,
 static inline void
 check_case(const TestCase *test)
 {
+	char		unchanged[TARX_KEYS_BASEURL_MAX + 1];
 	const char *canonical = test->canonical;
 	size_t		len = strlen(test->url);
 
 	if (canonical == NULL)
-		canonical = test->url;
+	{
+		snprintf(unchanged, sizeof(unchanged), "%.*s",
+				 (int) (test->url[len - 1] == '/' ? len - 1 : len), test->url);
+		canonical = unchanged;
+	}
 	check_bytes(test->url, test->url, len, false, test->strict, canonical,
 				test->host);
-	check_bytes(test->url, test->url, len, true, test->insecure, canonical,
+	check_bytes(test->url, test->url, len, true, test->wide, canonical,
 				test->host);
 }
 

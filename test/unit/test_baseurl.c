@@ -2,6 +2,7 @@
  * test_baseurl.c
  *	  Unit tests of the base URL check, but for hosts, in TAP.
  */
+#include "pure/url_host.h"
 #include "baseurl_cases.h"
 
 static const TestCase scheme_cases[] = {
@@ -86,9 +87,9 @@ static const TestCase userinfo_query_cases[] = {
 
 static const TestCase port_cases[] = {
 	{"https://api.openai.com:443", OK, OK, "https://api.openai.com", "api.openai.com"},
-	{"https://api.openai.com:443/", OK, OK, "https://api.openai.com/", NULL},
+	{"https://api.openai.com:443/", OK, OK, "https://api.openai.com", NULL},
 	{"https://api.openai.com:80/", OK, OK, NULL, NULL},
-	{"http://api.openai.com:80/", SCHEME, OK, "http://api.openai.com/", NULL},
+	{"http://api.openai.com:80/", SCHEME, OK, "http://api.openai.com", NULL},
 	{"http://api.openai.com:443/", SCHEME, OK, NULL, NULL},
 	{"https://api.openai.com:1", OK, OK, NULL, NULL},
 	{"https://api.openai.com:9", OK, OK, NULL, NULL},
@@ -295,17 +296,17 @@ check_empty(void)
 	check_bytes("no bytes", "", 0, false, EMPTY, NULL, NULL);
 	check_bytes("no bytes", "", 0, true, EMPTY, NULL, NULL);
 	memset(&out, 0xa5, sizeof(out));
-	is_int(tarx_keys_baseurl_canonicalize(NULL, 0, false, &out), EMPTY,
+	is_int(tarx_keys_baseurl_canonicalize(NULL, 0, list_of(false), &out), EMPTY,
 		   "NULL without length");
 	ok(sodium_is_zero((const unsigned char *) &out, sizeof(out)),
 	   "result of NULL without length is zero");
-	is_int(tarx_keys_baseurl_canonicalize(NULL, 5, false, &out), EMPTY,
+	is_int(tarx_keys_baseurl_canonicalize(NULL, 5, list_of(false), &out), EMPTY,
 		   "NULL with length");
 }
 
 /* prefix, filled up with path characters to the length wanted. */
 static void
-check_filled(const char *prefix, size_t len, bool allow_insecure,
+check_filled(const char *prefix, size_t len, bool wide,
 			 TarxKeysBaseUrlStatus expected, const char *canonical_prefix)
 {
 	char		url[TARX_KEYS_BASEURL_MAX + 16];
@@ -318,7 +319,7 @@ check_filled(const char *prefix, size_t len, bool allow_insecure,
 	snprintf(canonical, sizeof(canonical), "%s%.*s", canonical_prefix,
 			 (int) (len - prefix_len), url + prefix_len);
 	snprintf(name, sizeof(name), "%s... of %zu bytes", prefix, len);
-	check_bytes(name, url, len, allow_insecure, expected, canonical, NULL);
+	check_bytes(name, url, len, wide, expected, canonical, NULL);
 }
 
 static void
@@ -374,7 +375,7 @@ check_truncation(void)
 static void
 check_problems(void)
 {
-	for (int status = OK; status <= PRIVATE; status++)
+	for (int status = OK; status <= TARX_KEYS_BASEURL_UNKNOWN_PATH; status++)
 	{
 		const char *text = tarx_keys_baseurl_problem((TarxKeysBaseUrlStatus) status);
 
@@ -392,7 +393,7 @@ static void
 check_unknown_problem(void)
 {
 	/* Within the range of the enum's type, but without a name. */
-	is_str(tarx_keys_baseurl_problem((TarxKeysBaseUrlStatus) (PRIVATE + 1)),
+	is_str(tarx_keys_baseurl_problem((TarxKeysBaseUrlStatus) (TARX_KEYS_BASEURL_UNKNOWN_PATH + 1)),
 		   "base URL is not valid", "text of an unknown status");
 }
 
@@ -403,7 +404,7 @@ check_suffixes(void)
 	{
 		const SuffixCase *test = &suffix_cases[i];
 
-		ok(tarx_keys_baseurl_host_has_suffix(test->host, test->suffix) ==
+		ok(tarx_keys_host_has_suffix(test->host, test->suffix) ==
 		   test->expected, "%s below %s: %s",
 		   test->host != NULL ? test->host : "(null)",
 		   test->suffix != NULL ? test->suffix : "(null)",

@@ -6,9 +6,7 @@
  */
 #include "baseurl_cases.h"
 
-/* Labels and names of a given length. */
-#define TEN			"abcdefghij"
-#define LABEL_63	TEN TEN TEN TEN TEN TEN "abc"
+/* Names of a given length. */
 #define LABEL_61	TEN TEN TEN TEN TEN TEN "a"
 #define NAME_253	LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_61
 #define NAME_254	LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_61 "b"
@@ -54,7 +52,9 @@ static const TestCase host_cases[] = {
 	{"https://api.openai.com-", HOST, HOST, NULL, NULL},
 	{"https://api.-", HOST, HOST, NULL, NULL},
 	{"https://-", HOST, HOST, NULL, NULL},
-	{"https://my_api.example.com", HOST, HOST, NULL, NULL},
+	{"https://my_api.example.com", PRIVATE, PRIVATE, NULL, NULL},
+	{"https://_.example.com", PRIVATE, PRIVATE, NULL, NULL},
+	{"https://a_-.example.com", HOST, HOST, NULL, NULL},
 	{"https://api%2eopenai.com", HOST, HOST, NULL, NULL},
 	{"https://%61pi.openai.com", HOST, HOST, NULL, NULL},
 	{"https://127.0.0.1%2f.example.com", HOST, HOST, NULL, NULL},
@@ -79,13 +79,18 @@ static const TestCase private_name_cases[] = {
 	{"https://LOCALHOST/v1", PRIVATE, OK, "https://localhost/v1", "localhost"},
 	{"http://localhost:11434/v1", SCHEME, OK, NULL, "localhost"},
 	{"https://ollama", PRIVATE, OK, NULL, "ollama"},
-	{"https://instance-data/latest", PRIVATE, OK, NULL, NULL},
+	{"https://instance-data/latest", METADATA, METADATA, NULL, NULL},
 	{"https://" LABEL_63, PRIVATE, OK, NULL, LABEL_63},
 	{"https://" LABEL_63 "d", HOST, HOST, NULL, NULL},
 	{"https://a.b.LocalHost", PRIVATE, OK, "https://a.b.localhost", NULL},
-	{"https://Instance-Data.example.com", PRIVATE, OK,
-	"https://instance-data.example.com", NULL},
-	{"https://metadata.goog/computeMetadata/v1/", PRIVATE, OK, NULL, NULL},
+	{"https://Instance-Data.example.com", METADATA, METADATA, NULL, NULL},
+	{"https://metadata.goog/computeMetadata/v1/", METADATA, METADATA, NULL, NULL},
+	{"http://metadata.google.internal/computeMetadata/v1/", METADATA, METADATA, NULL, NULL},
+	{"https://my_litellm:4000/v1", PRIVATE, OK, NULL, "my_litellm"},
+	{"http://My_LiteLLM:4000/v1/", SCHEME, OK, "http://my_litellm:4000/v1", "my_litellm"},
+	{"https://ollama:11434", PRIVATE, OK, NULL, "ollama"},
+	{"http://ollama:11434", SCHEME, SCHEME, NULL, NULL},
+	{"https://ollama:0", PRIVATE, PORT, NULL, NULL},
 	{"https://localhost.example.com", OK, OK, NULL, NULL},
 };
 
@@ -93,7 +98,11 @@ static const TestCase ipv4_cases[] = {
 	{"https://8.8.8.8/v1", OK, OK, NULL, "8.8.8.8"},
 	{"https://127.0.0.1:8080/v1", PRIVATE, OK, NULL, "127.0.0.1"},
 	{"http://127.0.0.1", SCHEME, OK, NULL, "127.0.0.1"},
-	{"https://169.254.169.254/latest", PRIVATE, OK, NULL, NULL},
+	{"https://169.254.169.254/latest", METADATA, METADATA, NULL, NULL},
+	{"http://169.254.169.254/latest", METADATA, METADATA, NULL, NULL},
+	{"https://168.63.129.16", METADATA, METADATA, NULL, NULL},
+	{"https://100.100.100.200", METADATA, METADATA, NULL, NULL},
+	{"https://100.100.100.201", PRIVATE, OK, NULL, NULL},
 	/* private in any spelling, and accepted in only one */
 	{"https://2130706433", PRIVATE, HOST, NULL, NULL},
 	{"https://0177.0.0.1", PRIVATE, HOST, NULL, NULL},
@@ -111,9 +120,9 @@ static const TestCase ipv4_cases[] = {
 	{"https://0x0", PRIVATE, HOST, NULL, NULL},
 	{"https://10.1", PRIVATE, HOST, NULL, NULL},
 	{"https://192.168.257", PRIVATE, HOST, NULL, NULL},
-	{"https://0xa9fea9fe", PRIVATE, HOST, NULL, NULL},
-	{"https://2852039166", PRIVATE, HOST, NULL, NULL},
-	{"https://0251.0376.0251.0376", PRIVATE, HOST, NULL, NULL},
+	{"https://0xa9fea9fe", METADATA, METADATA, NULL, NULL},
+	{"https://2852039166", METADATA, METADATA, NULL, NULL},
+	{"https://0251.0376.0251.0376", METADATA, METADATA, NULL, NULL},
 	{"https://4294967295", PRIVATE, HOST, NULL, NULL},
 	/* public, but not as it should be written */
 	{"https://134744072", HOST, HOST, NULL, NULL},
@@ -158,7 +167,12 @@ static const TestCase ipv6_cases[] = {
 	{"https://[0:0:0:0:0:0:0:1]", PRIVATE, OK, "https://[::1]", "::1"},
 	{"https://[::]", PRIVATE, OK, NULL, NULL},
 	{"https://[0::0]", PRIVATE, OK, "https://[::]", NULL},
-	{"https://[fd00:ec2::254]", PRIVATE, OK, NULL, NULL},
+	{"https://[fd00:ec2::254]", METADATA, METADATA, NULL, NULL},
+	{"http://[fd00:0ec2:0::0254]/latest", METADATA, METADATA, NULL, NULL},
+	{"https://[::ffff:169.254.169.254]", METADATA, METADATA, NULL, NULL},
+	{"https://[::a9fe:a9fe]", METADATA, METADATA, NULL, NULL},
+	{"https://[64:ff9b::169.254.169.254]", METADATA, METADATA, NULL, NULL},
+	{"https://[fd12::1]", PRIVATE, OK, NULL, NULL},
 	/* an IPv4 address inside, public or not */
 	{"https://[::ffff:127.0.0.1]", PRIVATE, OK, NULL, "::ffff:127.0.0.1"},
 	{"https://[::ffff:7f00:1]", PRIVATE, OK,
@@ -211,7 +225,7 @@ static const TestCase ipv6_cases[] = {
 	{"https://[2606:4700:0000:0000:0000:0000:255.255.255.2555]", HOST, HOST, NULL, NULL},
 	/* without brackets the first group is the host, here 0.0.10.46 */
 	{"https://2606:4700::1", PRIVATE, HOST, NULL, NULL},
-	{"https://2a00:4700::1", PRIVATE, PORT, NULL, NULL},
+	{"https://2a00:4700::1", PRIVATE, PRIVATE, NULL, NULL},
 	{"https://::1", HOST, HOST, NULL, NULL},
 };
 

@@ -96,6 +96,64 @@ static const char *const private_names[] = {
 	"instance-data.ec2.example.com", "metadata.goog", "metadata.example.com",
 };
 
+/* What hands out rights, and neighbours that do not */
+static const char *const metadata_addresses[] = {
+	"169.254.169.254", "169.254.0.0", "169.254.255.255", "168.63.129.16", "100.100.100.200",
+	"192.0.0.192",
+	"fd00:ec2::", "fd00:ec2::254", "fd00:ec2:ffff:ffff:ffff:ffff:ffff:ffff", "fd20:ce::254",
+	"fd00:42::42",
+	"::ffff:169.254.1.1", "::169.254.1.1", "::ffff:0:169.254.1.1", "64:ff9b::169.254.1.1",
+	"64:ff9b:1::169.254.1.1", "2002:a9fe:a9fe::", "2001::5601:5601", "fd12::a9fe:a9fe:0:0:0",
+	"fd12:0:0:a9:fe:a9fe::", "fd12:0:a9fe:a9fe::1", "fd12::a83f:8110", "fd12::6464:64c8",
+	"fd12::c000:c0", "fd12::a9fe:aa02", "fd12::a9fe:aa17",
+};
+
+static const char *const other_addresses[] = {
+	"169.253.255.255", "169.255.0.0", "168.63.129.15", "168.63.129.17", "100.100.100.199",
+	"192.0.0.191", "10.0.0.1", "127.0.0.1", "8.8.8.8",
+	"fd00:ec1:ffff:ffff:ffff:ffff:ffff:ffff", "fd00:ec3::", "fd20:ce::255", "fd00:42::43",
+	"::1", "::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "fd12::a9fe:1:1", "fe80::1", "2600::1",
+};
+
+static const char *const metadata_names[] = {
+	"metadata", "metadata.google.internal", "metadata.goog", "instance-data",
+	"instance-data.ec2.internal", "metadata.azure.internal", "metadata.tencentyun.com",
+};
+
+static const char *const other_names[] = {
+	"metadata2", "a.metadata", "api.metadata.example", "my-metadata", "my_metadata", "metadat",
+	"instance", "instance-data2", "llm", "", "google.internal",
+};
+
+static bool
+address_is_metadata(const char *text)
+{
+	uint8_t		address[TARX_KEYS_IPV6_BYTES];
+
+	if (inet_pton(AF_INET, text, address) == 1)
+		return tarx_keys_ipv4_is_metadata(address);
+	if (inet_pton(AF_INET6, text, address) == 1)
+		return tarx_keys_ipv6_is_metadata(address);
+	fprintf(stderr, "# no address: %s\n", text);
+	exit(EXIT_FAILURE);
+}
+
+/* None of these is public, either. */
+static void
+check_metadata(void)
+{
+	for (size_t i = 0; i < lengthof(metadata_addresses); i++)
+		ok(address_is_metadata(metadata_addresses[i]), "%s is a metadata service", metadata_addresses[i]);
+	for (size_t i = 0; i < lengthof(other_addresses); i++)
+		ok(!address_is_metadata(other_addresses[i]), "%s is none", other_addresses[i]);
+	for (size_t i = 0; i < lengthof(metadata_names); i++)
+		ok(tarx_keys_host_name_is_metadata(metadata_names[i]) &&
+		   !tarx_keys_host_name_is_public(metadata_names[i]),
+		   "%s is a metadata service", metadata_names[i]);
+	for (size_t i = 0; i < lengthof(other_names); i++)
+		ok(!tarx_keys_host_name_is_metadata(other_names[i]), "%s is none", other_names[i]);
+}
+
 static bool
 address_is_public(const char *text)
 {
@@ -155,5 +213,7 @@ main(void)
 	check_names(public_names, lengthof(public_names), true);
 	check_names(private_names, lengthof(private_names), false);
 	check_table();
+	check_metadata();
+
 	return done_testing();
 }

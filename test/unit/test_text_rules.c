@@ -1,6 +1,6 @@
 /*
  * test_text_rules.c
- *	  Unit tests of the rules for names, user ids and key values, in TAP.
+ *	  Unit tests of the rules for names and user ids, in TAP.
  *
  * Every text is in memory that ends at an inaccessible page.  Beside single
  * cases, every code point is tried in every rule and place, and the decoder is
@@ -14,7 +14,6 @@
 #define OK			TARX_KEYS_TEXT_OK
 #define NOT_UTF8	TARX_KEYS_TEXT_NOT_UTF8
 #define EMPTY		TARX_KEYS_TEXT_EMPTY
-#define TOO_SHORT	TARX_KEYS_TEXT_TOO_SHORT
 #define TOO_LONG	TARX_KEYS_TEXT_TOO_LONG
 #define CONTROL		TARX_KEYS_TEXT_CONTROL
 #define MISLEADING	TARX_KEYS_TEXT_MISLEADING
@@ -29,7 +28,6 @@ typedef enum RuleName
 {
 	NAME,
 	USER_ID,
-	VALUE,
 	RULES
 } RuleName;
 
@@ -42,7 +40,6 @@ typedef struct Rule
 static const Rule rules[RULES] = {
 	{"name", tarx_keys_check_name_text},
 	{"user id", tarx_keys_check_user_id_text},
-	{"value", tarx_keys_check_value_text},
 };
 
 typedef struct TextCase
@@ -52,53 +49,53 @@ typedef struct TextCase
 } TextCase;
 
 static const TextCase text_cases[] = {
-	{"main", {OK, OK, OK}},
-	{"a b c", {OK, OK, OK}},
-	{"B" UUML "ro 5 " EURO, {OK, OK, OK}},
-	{"#1 \"x\"; '--", {OK, OK, OK}},
-	{"sk-proj-abcdefghijklmnopqrstuvwxyz", {OK, OK, OK}},
-	{"auth0|5f7c8ec7c33c6c004bbafe82", {OK, OK, OK}},
-	{"alice@example.com", {OK, OK, OK}},
-	{UUML UUML, {OK, OK, OK}},
-	{EURO, {OK, OK, TOO_SHORT}},
-	{FACE, {OK, OK, OK}},
+	{"main", {OK, OK}},
+	{"a b c", {OK, OK}},
+	{"B" UUML "ro 5 " EURO, {OK, OK}},
+	{"#1 \"x\"; '--", {OK, OK}},
+	{"sk-proj-abcdefghijklmnopqrstuvwxyz", {OK, OK}},
+	{"auth0|5f7c8ec7c33c6c004bbafe82", {OK, OK}},
+	{"alice@example.com", {OK, OK}},
+	{UUML UUML, {OK, OK}},
+	{EURO, {OK, OK}},
+	{FACE, {OK, OK}},
 	/* Hebrew and Arabic letters are not control characters */
-	{"\xd7\x90\xd7\x91 \xd8\xa7\xd8\xa8", {OK, OK, OK}},
+	{"\xd7\x90\xd7\x91 \xd8\xa7\xd8\xa8", {OK, OK}},
 	/* a zero-width joiner within a picture, and where it joins nothing */
-	{"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", {OK, OK, OK}},
-	{"\xf0\x9f\x91\xa9\xe2\x80\x8d", {BLANKS, OK, BLANKS}},
+	{"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", {OK, OK}},
+	{"\xf0\x9f\x91\xa9\xe2\x80\x8d", {BLANKS, OK}},
 
 	/*
 	 * an override, an invisible blank, a byte order mark, a soft hyphen, a
 	 * tag
 	 */
-	{"ma\xe2\x80\xaein", {MISLEADING, OK, MISLEADING}},
-	{"ma\xe2\x80\x8bin", {MISLEADING, OK, MISLEADING}},
-	{"\xef\xbb\xbfmain", {MISLEADING, OK, MISLEADING}},
-	{"main\xc2\xad", {MISLEADING, OK, MISLEADING}},
-	{"main\xf3\xa0\x81\x81", {MISLEADING, OK, MISLEADING}},
+	{"ma\xe2\x80\xaein", {MISLEADING, OK}},
+	{"ma\xe2\x80\x8bin", {MISLEADING, OK}},
+	{"\xef\xbb\xbfmain", {MISLEADING, OK}},
+	{"main\xc2\xad", {MISLEADING, OK}},
+	{"main\xf3\xa0\x81\x81", {MISLEADING, OK}},
 	/* blanks */
-	{" main", {BLANKS, OK, BLANKS}},
-	{"main ", {BLANKS, OK, BLANKS}},
-	{" main ", {BLANKS, OK, BLANKS}},
-	{"    ", {BLANKS, OK, BLANKS}},
-	{" ", {BLANKS, OK, TOO_SHORT}},
-	{"ma  in", {OK, OK, OK}},
+	{" main", {BLANKS, OK}},
+	{"main ", {BLANKS, OK}},
+	{" main ", {BLANKS, OK}},
+	{"    ", {BLANKS, OK}},
+	{" ", {BLANKS, OK}},
+	{"ma  in", {OK, OK}},
 	/* what would end an HTTP header, or a line of a log */
-	{"main\n", {CONTROL, CONTROL, BLANKS}},
-	{"\tmain", {CONTROL, CONTROL, BLANKS}},
-	{"main\r\nx-api-key: y", {CONTROL, CONTROL, CONTROL}},
-	{"main\ny", {CONTROL, CONTROL, CONTROL}},
-	{"main\x7f", {CONTROL, CONTROL, CONTROL}},
-	{"main\x1b[2J", {CONTROL, CONTROL, CONTROL}},
-	{"main\xc2\x9b" "2J", {CONTROL, CONTROL, CONTROL}},
-	{"main\xc2\x85", {CONTROL, CONTROL, BLANKS}},
+	{"main\n", {CONTROL, CONTROL}},
+	{"\tmain", {CONTROL, CONTROL}},
+	{"main\r\nx-api-key: y", {CONTROL, CONTROL}},
+	{"main\ny", {CONTROL, CONTROL}},
+	{"main\x7f", {CONTROL, CONTROL}},
+	{"main\x1b[2J", {CONTROL, CONTROL}},
+	{"main\xc2\x9b" "2J", {CONTROL, CONTROL}},
+	{"main\xc2\x85", {CONTROL, CONTROL}},
 	/* several at once: the one that tells most */
-	{"main\xe2\x80\xae\n.", {CONTROL, CONTROL, CONTROL}},
-	{" main\n.", {CONTROL, CONTROL, BLANKS}},
-	{" main\xe2\x80\xae.", {MISLEADING, OK, BLANKS}},
-	{" main\xff\n", {NOT_UTF8, NOT_UTF8, NOT_UTF8}},
-	{"\xff", {NOT_UTF8, NOT_UTF8, TOO_SHORT}},
+	{"main\xe2\x80\xae\n.", {CONTROL, CONTROL}},
+	{" main\n.", {CONTROL, CONTROL}},
+	{" main\xe2\x80\xae.", {MISLEADING, OK}},
+	{" main\xff\n", {NOT_UTF8, NOT_UTF8}},
+	{"\xff", {NOT_UTF8, NOT_UTF8}},
 };
 
 typedef struct Range
@@ -272,7 +269,6 @@ check_lengths(void)
 	for (size_t i = 0; i < lengthof(characters); i++)
 	{
 		const char *character = characters[i];
-		size_t		width = strlen(character);
 
 		/* Names and user ids are measured in characters. */
 		check_filled(NAME, character, 0, 0, EMPTY);
@@ -293,14 +289,6 @@ check_lengths(void)
 		check_filled(USER_ID, character, 200, 1, TOO_LONG);
 		check_filled(USER_ID, character, 10000, 0, TOO_LONG);
 
-		/* Values are measured in bytes. */
-		for (size_t len = 0; len <= 8; len++)
-			check_filled(VALUE, character, len / width, len % width,
-						 len < 4 ? TOO_SHORT : OK);
-		for (size_t len = 8189; len <= 8196; len++)
-			check_filled(VALUE, character, len / width, len % width,
-						 len > 8192 ? TOO_LONG : OK);
-		check_filled(VALUE, character, 100000, 0, TOO_LONG);
 	}
 }
 
@@ -366,8 +354,6 @@ expected_problem(RuleName rule, uint32_t c, bool at_end)
 			return control ? CONTROL : misleading ? MISLEADING : blank ? BLANKS : OK;
 		case USER_ID:
 			return control ? CONTROL : OK;
-		case VALUE:
-			return blank ? BLANKS : control ? CONTROL : misleading ? MISLEADING : OK;
 		case RULES:
 			break;
 	}
@@ -510,10 +496,8 @@ check_nul(void)
 {
 	check_bytes(NAME, "NUL inside", "main\0main", 9, CONTROL);
 	check_bytes(USER_ID, "NUL inside", "main\0main", 9, CONTROL);
-	check_bytes(VALUE, "NUL inside", "main\0main", 9, CONTROL);
 	check_bytes(NAME, "NUL alone", "\0", 1, CONTROL);
 	check_bytes(USER_ID, "NUL alone", "\0", 1, CONTROL);
-	check_bytes(VALUE, "NULs alone", "\0\0\0\0", 4, CONTROL);
 }
 
 /* Every character comes back from its bytes, and from no fewer. */
@@ -609,7 +593,6 @@ check_nothing(void)
 	is_int((long long) tarx_keys_utf8_next(NULL, 0, &c), 0, "no character in nothing");
 	is_int(tarx_keys_check_name_text(NULL, 0), EMPTY, "name: nothing");
 	is_int(tarx_keys_check_user_id_text(NULL, 0), EMPTY, "user id: nothing");
-	is_int(tarx_keys_check_value_text(NULL, 0), TOO_SHORT, "value: nothing");
 	sodium_free(memory);
 }
 
@@ -646,8 +629,6 @@ main(void)
 	/* These tests are about these very limits. */
 	is_int(TARX_KEYS_NAME_MAX_CHARS, 100, "the limit of names");
 	is_int(TARX_KEYS_USER_ID_MAX_CHARS, 200, "the limit of user ids");
-	is_int(TARX_KEYS_VALUE_MIN_BYTES, 4, "the lower limit of values");
-	is_int(TARX_KEYS_VALUE_MAX_BYTES, 8192, "the upper limit of values");
 
 	mark(control_characters, lengthof(control_characters), IS_CONTROL);
 	mark(misleading_characters, lengthof(misleading_characters), IS_MISLEADING);

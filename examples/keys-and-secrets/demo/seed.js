@@ -34,7 +34,9 @@ async function install(client, providerUrl) {
   for (const [slug, path] of Object.entries(PATHS)) {
     await client.query('UPDATE tarx_keys.providers SET default_base_url = $2 WHERE slug = $1', [slug, providerUrl + path]);
   }
-  await client.query("UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL WHERE slug = 'azure_ai_foundry'");
+  // the stand-in is Azure at any host, below a path
+  await client.query(`UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL, base_url_any_path_suffixes = NULL
+                       WHERE slug = 'azure_ai_foundry'`);
   await client.query('RESET ROLE');
 }
 

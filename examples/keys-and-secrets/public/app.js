@@ -54,19 +54,24 @@ for (const form of document.querySelectorAll('form[data-seal]')) {
   });
 }
 
-// The base URL is asked for where the provider needs one.
+// The base URL is asked for where the provider needs or takes one.
+
+function baseUrlHint({ baseUrl, hosts, usual }) {
+  const ends = hosts ? ` The host ends in one of: ${hosts}, and the like.` : '';
+  if (baseUrl === 'optional') return `Only for an endpoint of your own, regional or a gateway. Left empty, calls go to ${usual}.${ends}`;
+  if (hosts) return `The address of your resource, as the portal shows it.${ends}`;
+  return 'The address that paths like /chat/completions are below, like https://api.groq.com/openai/v1.';
+}
 
 for (const select of document.querySelectorAll('select[data-provider]')) {
   const field = select.form.querySelector('[data-field="base_url"]');
   const input = field.querySelector('input');
   const show = () => {
-    const { baseUrl, hosts } = select.selectedOptions[0].dataset;
-    field.hidden = !baseUrl;
-    input.disabled = !baseUrl;
-    input.required = Boolean(baseUrl);
-    field.querySelector('.hint').textContent = hosts
-      ? `The address of your resource, without a path. The host ends in one of: ${hosts}.`
-      : 'The address that paths like /chat/completions are below, like https://api.groq.com/openai/v1.';
+    const provider = select.selectedOptions[0].dataset;
+    field.hidden = !provider.baseUrl;
+    input.disabled = !provider.baseUrl;
+    input.required = provider.baseUrl === 'required';
+    field.querySelector('.hint').textContent = baseUrlHint(provider);
   };
   select.addEventListener('change', show);
   show();

@@ -16,6 +16,14 @@ const isSpecialIPv4 = rangesOf('ipv4', IPV4_NOT_PUBLIC);
 const isSpecialIPv6 = rangesOf('ipv6', IPV6_NOT_PUBLIC);
 const isUnicastIPv6 = rangesOf('ipv6', IPV6_PUBLIC);
 
+// What gives credentials to whoever asks from within: no setting admits it, as
+// the database does not.
+const isMetadata = new BlockList();
+isMetadata.addSubnet('169.254.0.0', 16, 'ipv4');
+isMetadata.addAddress('168.63.129.16', 'ipv4');
+isMetadata.addAddress('100.100.100.200', 'ipv4');
+isMetadata.addSubnet('fd00:ec2::', 32, 'ipv6');
+
 export class NotPublic extends Error {}
 
 export function isPublic(address) {
@@ -26,18 +34,23 @@ export function isPublic(address) {
   }
 }
 
-// For a URL whose host is an address: no name is looked up there.
-export function requirePublicHost({ hostname }) {
-  const host = hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) && !isPublic(host)) throw new NotPublic();
+// Any address but those of metadata services, also where they are mapped to IPv6
+export function isAdmitted(address) {
+  return isIP(address) > 0 && !isMetadata.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
-// In place of dns.lookup: one address that is not public refuses the name
-export function lookupPublic(hostname, options, callback) {
+// For a URL whose host is an address: no name is looked up there.
+export function requireHost({ hostname }, admits) {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) && !admits(host)) throw new NotPublic();
+}
+
+// In place of dns.lookup: one address that is not admitted refuses the name
+export const lookupWhere = (admits) => (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     if (error) return callback(error);
-    if (!addresses.every(({ address }) => isPublic(address))) return callback(new NotPublic());
+    if (!addresses.every(({ address }) => admits(address))) return callback(new NotPublic());
     const [{ address, family }] = addresses;
     return options.all ? callback(null, addresses) : callback(null, address, family);
   });
-}
+};

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
-import { lookupPublic, NotPublic, requirePublicHost } from './addresses.js';
+import { isAdmitted, isPublic, lookupWhere, NotPublic, requireHost } from './addresses.js';
 import { redactor } from './redact.js';
 
 const SIZE_LIMIT = 4 * 1024 * 1024;
@@ -50,10 +50,11 @@ function failure(status, text, redact) {
 // and lets us say which addresses a name may have.
 async function send({ method, url, headers }, { signal, allowPrivate }) {
   const target = new URL(url);
-  if (!allowPrivate) requirePublicHost(target);
+  const admits = allowPrivate ? isAdmitted : isPublic;
+  requireHost(target, admits);
   const { request } = target.protocol === 'https:' ? https : http;
   const sent = request(target, {
-    method, signal, agent: false, lookup: allowPrivate ? undefined : lookupPublic,
+    method, signal, agent: false, lookup: lookupWhere(admits),
     headers: { accept: 'application/json', 'user-agent': 'keys-and-secrets', ...headers },
   });
   sent.end();

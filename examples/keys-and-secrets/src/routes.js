@@ -37,7 +37,7 @@ async function readKeys(client, view) {
   if (view.project) {
     await readProject(client, view);
     view.providers = await rows(client,
-      `SELECT slug, label, base_url_required, base_url_host_suffixes
+      `SELECT slug, label, base_url_required, base_url_allowed, base_url_host_suffixes, default_base_url
          FROM tarx_keys.providers ORDER BY label`);
     view.secrets = await rows(client,
       `SELECT name, description, version, updated_by, updated_at, last_used_at

@@ -163,11 +163,17 @@ function keyRow(view, key) {
   ];
 }
 
+// Whether a key of the provider brings a base URL: "required", "optional" or not
+function baseUrlOf(provider) {
+  if (provider.base_url_required) return 'required';
+  return provider.base_url_allowed ? 'optional' : '';
+}
+
 function providerOptions(view) {
   return view.providers.map((provider) => ({
     value: provider.slug,
     label: provider.label,
-    data: html` data-base-url="${provider.base_url_required ? 'required' : ''}" data-hosts="${(provider.base_url_host_suffixes ?? []).join(', ')}"`,
+    data: html` data-base-url="${baseUrlOf(provider)}" data-hosts="${(provider.base_url_host_suffixes ?? []).slice(0, 3).join(', ')}" data-usual="${provider.default_base_url ?? ''}"`,
   }));
 }
 
@@ -179,7 +185,7 @@ ${hidden(view)}<input type="hidden" name="sealed">
 ${field(form, 'provider', 'Provider', select('provider', providerOptions(view), 'data-provider'))}
 ${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
 ${field(form, 'value', 'Key', secretInput, 'Sealed in your browser; only the database opens it.')}
-${field(form, 'base_url', 'Base URL', text('base_url', 'type="url" maxlength="2048"'), 'Only for providers where you have an address of your own, like https://name.openai.azure.com.')}
+${field(form, 'base_url', 'Base URL', text('base_url', 'type="url" maxlength="2048"'), 'Where you have an address of your own at the provider, as its portal shows it, like https://name.openai.azure.com.')}
 ${button('Add key')}<p class="status" role="status"></p>
 </form></details>`;
 }

@@ -127,8 +127,25 @@ test('a base URL is asked for where it is needed, and what is wrong stands there
   await submit.click();
   await page.getByText('Added “Elsewhere”.').waitFor();
   await page.getByText('Add key', { exact: true }).first().click();
-  await form(page, 'llm-key').getByLabel('Provider').selectOption('openai');
+  await form(page, 'llm-key').getByLabel('Provider').selectOption('google_ai');
   assert.ok(!await form(page, 'llm-key').getByLabel('Base URL').isVisible());
+  await context.close();
+});
+
+test('a base URL is asked for, but not required, where a vendor has regional endpoints', async () => {
+  const { page, context } = await open('alice');
+  let submit = await fillKey(page, { provider: 'openai', name: 'In Europe', value: newValue(), baseUrl: 'https://eu.api.openai.com/v1/chat/completions' });
+  const input = form(page, 'llm-key').getByLabel('Base URL');
+  assert.equal(await input.getAttribute('required'), null);
+  assert.match(await form(page, 'llm-key').locator('[data-field="base_url"] .hint').textContent(), /Left empty, calls go to http.*\.api\.openai\.com/);
+  await submit.click();
+  await page.getByText('Added “In Europe”.').waitFor();
+  assert.match(await row(page, 'Project LLM keys', 'In Europe').textContent(), /https:\/\/eu\.api\.openai\.com\/v1(?!\/)/);
+  submit = await fillKey(page, { provider: 'openai', name: 'Anywhere', value: newValue() });
+  await submit.click();
+  await page.getByText('Added “Anywhere”.').waitFor();
+  const keys = await as('alice', "SELECT name, base_url FROM tarx_keys.llm_keys WHERE name IN ('In Europe', 'Anywhere') ORDER BY name");
+  assert.deepEqual(keys.map(({ base_url: url }) => url), [null, 'https://eu.api.openai.com/v1']);
   await context.close();
 });
 

@@ -198,6 +198,15 @@ test('which addresses are public', async () => {
     'ff02::1', '2001:db8::1', '2002:a00:1::', 'localhost', '']) assert.ok(!isPublic(address), address);
 });
 
+test('a metadata service gets no request, whatever is allowed', async () => {
+  const { isAdmitted } = await import('../src/addresses.js');
+  const { listModels } = await import('../src/models.js');
+  for (const address of ['169.254.169.254', '169.254.170.2', '168.63.129.16', '100.100.100.200', 'fd00:ec2::254', '::ffff:169.254.169.254', 'localhost', '']) assert.ok(!isAdmitted(address), address);
+  for (const address of ['127.0.0.1', '10.1.2.3', '::1', 'fd12::1', '1.1.1.1']) assert.ok(isAdmitted(address), address);
+  await assert.rejects(listModels([{ method: 'GET', url: 'http://169.254.169.254/latest', headers: { authorization: 'Bearer x' } }], AS_HERE),
+    { message: 'The provider’s address is not a public one.' });
+});
+
 test('listing models counts as a use of the key', async () => {
   const id = await addKey('mistral', 'Counted', newValue(''));
   const bob = await signedIn('bob');

@@ -216,7 +216,13 @@ test('the server’s messages stand at the field that they are about', async () 
     [{ provider: 'none', name: 'New' }, 422, 'provider'],
     [{ provider: 'openai_compatible', name: 'New' }, 422, 'base_url'],
     [{ provider: 'openai_compatible', name: 'New', baseUrl: 'https://u:p@llm.example' }, 422, 'base_url'],
+    [{ provider: 'openai', name: 'New', baseUrl: 'https://llm.example/v1' }, 422, 'base_url'],
+    [{ provider: 'google_ai', name: 'New', baseUrl: 'https://llm.example/v1' }, 422, 'base_url'],
+    [{ provider: 'openai_compatible', name: 'New', baseUrl: 'http://169.254.169.254/v1' }, 422, 'base_url'],
+    [{ provider: 'openai', name: 'gpt' }, 409, 'name'],
     [{ provider: 'openai', name: 'New', value: 'abc' }, 422, 'value'],
+    [{ provider: 'openai', name: 'New', value: `Bearer ${newValue()}` }, 422, 'value'],
+    [{ provider: 'openai', name: 'New', value: newValue('sk-ant-api03-') }, 422, 'value'],
     [{ provider: 'openai', name: 'New', value: 'sk-proj-…abcd' }, 422, 'value'],
     [{ provider: 'openai', name: 'New', expiresAt: 1 }, 422, 'value'],
   ];

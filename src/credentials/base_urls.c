@@ -1,0 +1,217 @@
+/*
+ * base_urls.c
+ *	  Base URLs that keys bring along.
+ *
+ * What people paste is understood as far as the provider's row tells: known
+ * paths are cut off.  What is stored is canonical, has no slash at its end, and
+ * is accepted again as it is.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "utils/builtins.h"
+
+#include "credentials/credentials.h"
+
+/* The suffix that host is below; NULL if there is none */
+static char *
+suffix_of(const char *host, TarxKeysSpans suffixes)
+{
+	for (size_t i = 0; i < suffixes.count; i++)
+	{
+		char	   *suffix = pnstrdup(suffixes.items[i].data, suffixes.items[i].len);
+
+		if (tarx_keys_host_has_suffix(host, suffix))
+			return suffix;
+	}
+	return NULL;
+}
+
+static bool
+is_default_host(const TarxKeysProvider *provider, const char *host)
+{
+	return provider->default_host != NULL && strcmp(provider->default_host, host) == 0;
+}
+
+/*
+ * What a base URL of this provider is like, for a host if that is known; a
+ * sentence's part
+ */
+static char *
+right_form(const TarxKeysProvider *provider, const char *host)
+{
+	char	   *suffix = host != NULL ? suffix_of(host, provider->host_suffixes) : NULL;
+
+	if (suffix == NULL && host != NULL && is_default_host(provider, host))
+		return TextDatumGetCString(provider->default_base_url);
+	if (suffix == NULL && provider->host_suffixes.count > 0)
+		suffix = pnstrdup(provider->host_suffixes.items[0].data,
+						  provider->host_suffixes.items[0].len);
+	return psprintf("https://NAME%s%s", suffix != NULL ? suffix : ".example.com",
+					provider->base_url_path);
+}
+
+/* The suffixes in a list, and in front of them the host of the default if there is one */
+static char *
+known_hosts(const TarxKeysProvider *provider)
+{
+	StringInfoData known;
+
+	initStringInfo(&known);
+	if (provider->default_host != NULL)
+		appendStringInfoString(&known, provider->default_host);
+	for (size_t i = 0; i < provider->host_suffixes.count; i++)
+		appendStringInfo(&known, "%s%.*s", known.len > 0 ? ", " : "",
+						 (int) provider->host_suffixes.items[i].len,
+						 provider->host_suffixes.items[i].data);
+	return known.data;
+}
+
+static void
+check_host(const TarxKeysProvider *provider, const char *host)
+{
+	if (provider->host_suffixes.items == NULL || is_default_host(provider, host) ||
+		suffix_of(host, provider->host_suffixes) != NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("base_url"),
+			 errmsg("the base URL's host is not one of this provider"),
+			 errhint("The host must be, or end in, one of: %s. For another host use the provider openai_compatible.",
+					 known_hosts(provider))));
+}
+
+/*
+ * Where a query or fragment begins that must go.  The host in front of it says
+ * which form is right; it is not shown, because any of this may hold a value.
+ */
+static int
+hint_query(const TarxKeysProvider *provider, const TarxKeysText *given,
+		   TarxKeysBaseUrl *scratch)
+{
+	size_t		at = 0;
+
+	while (at < given->len && given->data[at] != '?' && given->data[at] != '#')
+		at++;
+	(void) tarx_keys_baseurl_canonicalize(given->data, at, tarx_keys_setting_private_hosts(),
+										  scratch);
+	if (provider->any_path_suffixes.items == NULL ||
+		suffix_of(scratch->host, provider->any_path_suffixes) != NULL)
+		return errhint("To mend this, cut it off where it begins: at the first \"?\" or \"#\".");
+	return errhint("To mend this, cut it off behind the host: the form that is right is %s.",
+				   right_form(provider, scratch->host[0] != '\0' ? scratch->host : NULL));
+}
+
+static int
+hint_status(const TarxKeysProvider *provider, const TarxKeysText *given,
+			TarxKeysBaseUrlStatus status, TarxKeysBaseUrl *scratch)
+{
+	switch (status)
+	{
+		case TARX_KEYS_BASEURL_QUERY:
+			return hint_query(provider, given, scratch);
+		case TARX_KEYS_BASEURL_EMPTY:
+			return errhint("Pass null instead of an empty text for no base URL.");
+		case TARX_KEYS_BASEURL_METADATA:
+			return errhint("Such a service gives credentials to whoever asks. No setting admits it.");
+		case TARX_KEYS_BASEURL_SCHEME:
+			return errhint("Use https. For models in your own network a superuser can admit http to a host with tarx_keys.allowed_private_hosts.");
+		case TARX_KEYS_BASEURL_PRIVATE:
+			return errhint("Name a public host. For models in your own network a superuser can admit a host with tarx_keys.allowed_private_hosts.");
+		default:
+			return errhint("A base URL is like https://host.example/v1: https, a public host, no user, query or fragment.");
+	}
+}
+
+static void
+fail_status(const TarxKeysProvider *provider, const TarxKeysText *given,
+			TarxKeysBaseUrlStatus status, TarxKeysBaseUrl *scratch)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("base_url"),
+			 errmsg("%s", tarx_keys_baseurl_problem(status)),
+			 hint_status(provider, given, status, scratch)));
+}
+
+static void
+fail_path(const TarxKeysProvider *provider, const char *host)
+{
+	char	   *form = right_form(provider, host);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("base_url"),
+			 errmsg("%s", tarx_keys_baseurl_problem(TARX_KEYS_BASEURL_UNKNOWN_PATH)),
+			 errhint("The form that is right is %s.", form)));
+}
+
+/* Cut off what is known of the path; an error if another one is not to stay. */
+static void
+settle_path(const TarxKeysProvider *provider, TarxKeysBaseUrl *url)
+{
+	char	   *host = pstrdup(url->host);
+	TarxKeysBaseUrlPaths paths = {
+		.tails = provider->tails.items,
+		.ntails = provider->tails.count,
+		.known = provider->paths.items,
+		.nknown = provider->paths.count,
+		.any = provider->any_path_suffixes.items == NULL ||
+		suffix_of(host, provider->any_path_suffixes) != NULL,
+		.standard = {provider->base_url_path, strlen(provider->base_url_path)}
+	};
+	TarxKeysBaseUrlStatus status = tarx_keys_baseurl_settle_path(url, &paths);
+
+	if (status == TARX_KEYS_BASEURL_UNKNOWN_PATH)
+		fail_path(provider, host);
+	if (status != TARX_KEYS_BASEURL_OK)
+		fail_status(provider, NULL, status, url);
+}
+
+/* NULL for no base URL, if the provider needs none */
+static text *
+require_none(const TarxKeysProvider *provider)
+{
+	if (provider->base_url_required)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("base_url"),
+				 errmsg("this provider needs a base URL"),
+				 errhint("Pass base_url, the address of your own endpoint at the provider: it is like %s.",
+						 right_form(provider, NULL))));
+	return NULL;
+}
+
+/*
+ * Argument n, the base URL, in canonical form, if this provider accepts it.  NULL
+ * if it is NULL and the provider needs none.
+ */
+text *
+tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provider)
+{
+	TarxKeysText given;
+	TarxKeysBaseUrl *url;
+	TarxKeysBaseUrlStatus status;
+
+	provider->is_elsewhere = provider->base_url_required;
+	if (PG_ARGISNULL(n))
+		return require_none(provider);
+	if (!provider->base_url_allowed)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("base_url"),
+				 errmsg("this provider takes no base URL"),
+				 errhint("Leave base_url out, or use the provider openai_compatible.")));
+
+	given = tarx_keys_arg_utf8(fcinfo, n, "base_url");
+	url = palloc(sizeof(TarxKeysBaseUrl));
+	status = tarx_keys_baseurl_canonicalize(given.data, given.len,
+											tarx_keys_setting_private_hosts(), url);
+	if (status != TARX_KEYS_BASEURL_OK)
+		fail_status(provider, &given, status, url);
+	check_host(provider, url->host);
+	provider->is_elsewhere |= provider->host_suffixes.items == NULL &&
+		!is_default_host(provider, url->host);
+	settle_path(provider, url);
+	return cstring_to_text_with_len(url->url, (int) url->len);
+}
