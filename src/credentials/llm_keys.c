@@ -91,7 +91,7 @@ colliding_name(const TarxKeysRow *row)
 	if (tarx_keys_query_run_latest(&same_name_query, values, NULL) == 0)
 		return NULL;
 	return text_to_cstring(tarx_keys_shown_text(SPI_getbinval(SPI_tuptable->vals[0],
-															  SPI_tuptable->tupdesc, 1, &isnull)));
+															  SPI_tuptable->tupdesc, 1, &isnull), TARX_KEYS_SHOWN_MAX_BYTES));
 }
 
 static void
