@@ -121,7 +121,7 @@ foreach my $case (
 		"$value-first", "bad file, $test: an old session resolves");
 	is(ask_ok($node, 'runner', resolve_sql($second)),
 		"$value-second", "bad file, $test: a new session resolves");
-	like(add_in($service, "with $test"),
+	like(add_in($service, "with-" . ($test =~ tr! !-!r)),
 		qr/^[0-9a-f-]{36}$/, "bad file, $test: an old session adds");
 }
 is(try_in($runner, 'SELECT pg_backend_pid()'), $runner_pid,

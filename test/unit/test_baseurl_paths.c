@@ -35,6 +35,7 @@ false, ""};
 static const Provider gateway = {"gateway", {AZURE_TAILS}, {"/openai"}, true, ""};
 static const Provider plain = {"plain", {NULL}, {NULL}, true, ""};
 static const Provider nothing = {"nothing", {NULL}, {NULL}, false, ""};
+
 /* whose own path ends in what is cut off elsewhere */
 static const Provider odd = {"odd", {"/models", "/*", ""}, {""}, true, "/a/models"};
 static const Provider odd_any = {"odd, of any path", {"/models"}, {NULL}, true, "/a/models"};

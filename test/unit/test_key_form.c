@@ -447,7 +447,7 @@ static void
 check_random_keys(void)
 {
 	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+/.";
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+/.";
 	static const char *const prefixes[] = {
 		"", "sk-", "sk-proj-", "sk-ant-api03-", "AIza", "AQ.", "hf_", "gsk_", "xai-"
 	};
