@@ -141,7 +141,11 @@ BEGIN
                FROM pg_constraint c WHERE c.conrelid = target AND number = ANY (c.conkey) AND c.contype <> 'n'
              UNION ALL
              SELECT format('DROP INDEX %s', i.indexrelid::regclass)
-               FROM pg_index i WHERE i.indrelid = target AND number = ANY (i.indkey)
+               FROM pg_index i WHERE i.indrelid = target
+                AND (number = ANY (i.indkey)
+                     OR EXISTS (SELECT FROM pg_depend d     -- in an expression
+                                 WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                                   AND d.refobjid = target AND d.refobjsubid = number))
                 AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.conrelid = target) LOOP
         EXECUTE o.command;
     END LOOP;
