@@ -491,7 +491,6 @@ AS $$
     SELECT r.severity, format('%s = %s%s: %s', s.name, s.value, s.scope, r.means), format('%s SET %s = %s;%s', s.change, s.name, r.better, s.takes_effect)
       FROM (VALUES
           ('warning', 'tarx_keys.redact_logs', '^(of|f|n|0)', 'on', 'logs, statistics and other sessions get statements with the values that stand in them'),
-          ('warning', 'tarx_keys.login_failures_per_minute', '^0$', '60', 'tokens can be guessed without a limit'),
           ('info', 'tarx_keys.secret_versions_kept', '^1$', '5', 'no older version of a secret can be restored'),
           ('info', 'tarx_keys.log_resolves', '^off$', 'refused', 'refused calls leave no line in the log'),
           ('info', 'tarx_keys.allow_insecure_base_urls', '^(on|t|y|1)', 'off', 'keys can be added that go out in clear or to private hosts'))

@@ -32,6 +32,8 @@ extern void tarx_keys_warn_without_transaction(const char *function);
 typedef struct TarxKeysCall
 {
 	const char *event;			/* the event in its lines in the server log */
+	bool		is_login;		/* anybody can cause refusals, so not each has
+								 * a line */
 	bool		is_change;		/* the audit log records it, so the server log
 								 * has a line only if it is refused */
 	TarxKeysUsageKind kind;		/* what kind of object is counted */
@@ -44,8 +46,6 @@ typedef struct TarxKeysCall
 	const pg_uuid_t *objects;	/* set by a call about several objects when it
 								 * has succeeded */
 	uint64		nobjects;
-	void		(*refused) (int sqlerrcode);	/* also called if the call is
-												 * refused; may be NULL */
 } TarxKeysCall;
 
 extern void tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists);

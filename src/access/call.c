@@ -65,14 +65,17 @@ count(const TarxKeysCall *call, const pg_uuid_t *id, bool allowed)
 static void
 note_refused(const TarxKeysCall *call, int sqlerrcode)
 {
+	const pg_uuid_t *object = call->has_object ? &call->object : NULL;
+
 	if (!is_refusal(call, sqlerrcode))
 		return;
-	tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id,
-						call->has_object ? &call->object : NULL, unpack_sql_state(sqlerrcode));
+	if (call->is_login)
+		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode));
+	else
+		tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, object,
+							unpack_sql_state(sqlerrcode));
 	if (call->object_exists && !call->is_change)
 		count(call, &call->object, false);
-	if (call->refused != NULL)
-		call->refused(sqlerrcode);
 }
 
 static void

@@ -88,7 +88,6 @@ typedef enum TarxKeysLogResolves
 extern void tarx_keys_settings_init(void);
 extern bool tarx_keys_setting_insecure_urls(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
-extern int	tarx_keys_setting_login_failures(void);
 extern bool tarx_keys_setting_redact_logs(void);
 extern bool tarx_keys_setting_require_login(void);
 extern int	tarx_keys_setting_secret_versions_kept(void);

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "identity/identity.h"
 #include "records/records.h"
@@ -147,6 +148,46 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 			 errhidestmt(true),
 			 errhidecontext(true)));
 	pfree(line.data);
+}
+
+/*
+ * The same for a login that is refused, of which there may be any number; key_id
+ * is that of the token's key, if there is one.
+ */
+void
+tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
+							const char *sqlstate)
+{
+	const char *login = login_name();
+
+	if (is_logged(TARX_KEYS_REFUSED) &&
+		tarx_keys_login_lines_allow(login == NULL ? "" : login, key_id != NULL))
+		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate);
+}
+
+/*
+ * How many refused logins had no line of their own; login is empty for those of
+ * several database logins.
+ */
+void
+tarx_keys_log_left_out(const char *login, uint64 count, TimestampTz since)
+{
+	StringInfoData who;
+
+	initStringInfo(&who);
+	if (login[0] == '\0')
+		appendStringInfoString(&who, "other logins");
+	else if (is_plain(login))
+		appendStringInfoString(&who, login);
+	else
+		append_quoted(&who, login);
+	ereport(LOG_SERVER_ONLY,
+			(errmsg_plural("tarx_keys: %llu more refused login of %s since %s",
+						   "tarx_keys: %llu more refused logins of %s since %s",
+						   (unsigned long) count, (unsigned long long) count, who.data,
+						   timestamptz_to_str(since)),
+			 errhidestmt(true), errhidecontext(true)));
+	pfree(who.data);
 }
 
 /* A DBA's operation on the audit log, which has no row of it: who has done what */

@@ -7,6 +7,8 @@
  * the other.  It starts when recovery has ended, so nothing is written on a
  * standby.  What fails is logged and tried again next time.
  *
+ * At the same time it reports refused logins that had no line in the server log.
+ *
  * A shutdown does not wait for another round: what was used since the last one
  * keeps its earlier time, or none.
  *
@@ -159,6 +161,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 
 		if (left <= 0)
 		{
+			tarx_keys_login_lines_report(true);
 			flush_all();
 			last_round = GetCurrentTimestamp();
 			continue;
@@ -174,6 +177,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 		}
 	}
 
+	tarx_keys_login_lines_report(true);
 	/* status 1, so that a worker that somebody terminated is started again */
 	proc_exit(1);
 }

@@ -34,7 +34,6 @@ my $node = new_node(
 	keyring => { master_key => hex_key('fuzz') },
 	conf => q{
 statement_timeout = 20s
-tarx_keys.login_failures_per_minute = 0
 tarx_keys.secret_versions_kept = 3
 });
 $node->start;
