@@ -10,11 +10,19 @@ AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
 'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
 
+-- Row security calls these two. They look up what other sessions have committed by
+-- now, and a parallel query cannot do that.
+CREATE FUNCTION tarx_keys_internal.acting_user_id() RETURNS text
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_acting_user_id';
+COMMENT ON FUNCTION tarx_keys_internal.acting_user_id IS
+'Internal. The acting user. Used by row security. Errors: TK007 without an acting user, TK010 if the platform key of the login has ended.';
+
 CREATE FUNCTION tarx_keys_internal.visible_project_ids() RETURNS uuid[]
-LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_visible_project_ids';
 COMMENT ON FUNCTION tarx_keys_internal.visible_project_ids IS
-'Internal. The projects whose rows the acting user may see: the user''s own, or only the active one. Used by row security. Error: TK007 without an acting user.';
+'Internal. The projects whose rows the acting user may see: the user''s own, or only the active one. Used by row security. Errors: TK007 without an acting user, TK010 if the platform key of the login has ended.';
 
 CREATE FUNCTION tarx_keys_internal.enter_as_member(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

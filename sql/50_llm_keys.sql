@@ -130,11 +130,13 @@ COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
 'For agent runners: resolve_key_sealed() by the key that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
 
 CREATE FUNCTION tarx_keys_internal.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    visible uuid[] := tarx_keys_internal.visible_project_ids();
+    visible uuid[];
 BEGIN
+    -- an assignment would keep the answer for the whole transaction
+    SELECT tarx_keys_internal.visible_project_ids() INTO visible;
     PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
         SELECT r.project_id, r.id, CASE r.state WHEN 0 THEN 'ok' ELSE 'needs_reentry' END

@@ -20,6 +20,10 @@ typedef enum TarxKeysRole
 
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
 
+/* platform_key.c: whether the key that proved the acting user still counts */
+extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);
+extern void tarx_keys_check_platform_key(void);
+
 /* act_as.c: makes a user the acting one */
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern void tarx_keys_warn_without_transaction(const char *function);

@@ -69,7 +69,7 @@ check_assertion_allowed(void)
 Datum
 tarx_keys_act_as(PG_FUNCTION_ARGS)
 {
-	TarxKeysIdentity identity = {NULL, NULL, false, false, "", ""};
+	TarxKeysIdentity identity = {.allowed_projects = "", .expires_at = "", .platform_key = ""};
 	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
 
 	tarx_keys_check_user_id(&user_id);

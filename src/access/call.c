@@ -48,7 +48,7 @@ is_refusal(const TarxKeysCall *call, int sqlerrcode)
 	if (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		return true;
 	if (call->is_change)
-		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER;
+		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER || sqlerrcode == ERRCODE_TK_LOGIN_FAILED;
 	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
 }
 
@@ -120,11 +120,19 @@ tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *ar
  * Entering
  */
 
+/* For calls that change something: who acts may do so by now. */
+static void
+require_manager(void)
+{
+	tarx_keys_require_manager();
+	tarx_keys_check_platform_key();
+}
+
 /* Enter a project that is about to be created.  Any acting user may. */
 static void
 enter_new_project(const pg_uuid_t *project_id)
 {
-	tarx_keys_require_manager();
+	require_manager();
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
 	tarx_keys_enter_project(project_id);
@@ -137,7 +145,7 @@ enter_with_role(const pg_uuid_t *project_id, TarxKeysRole least)
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 	TarxKeysRole role;
 
-	tarx_keys_require_manager();
+	require_manager();
 	tarx_keys_check_project(project_id);
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
@@ -210,7 +218,7 @@ tarx_keys_enter_own_keys(void)
 	TarxKeysChain chain;
 	TarxKeysText user_id;
 
-	tarx_keys_require_manager();
+	require_manager();
 	if (tarx_keys_identity_is_narrowed())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

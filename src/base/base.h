@@ -114,6 +114,7 @@ extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const cha
 								  bool read_only);
 extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
 									 Snapshot snapshot);
+extern uint64 tarx_keys_query_look_up(TarxKeysQuery *query, Datum *values);
 extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values,
 										 const char *nulls);
 extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot snapshot);

@@ -102,8 +102,7 @@ fetch_key(TarxKeysCall *call, bytea *hash, TarxKeysRow *key)
 		log_missing_master_key(key);
 	if (state != TARX_KEYS_ROW_OK)
 		fail_login();
-	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT] &&
-		DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]) <= GetCurrentTimestamp())
+	if (tarx_keys_platform_key_is_over(key))
 		fail_login();
 }
 
@@ -122,6 +121,8 @@ identity_of(const TarxKeysRow *key, MemoryContext context)
 	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT])
 		identity.expires_at = psprintf(INT64_FORMAT,
 									   (int64) DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]));
+	identity.platform_key = tarx_keys_identity_key_text(DatumGetUUIDP(key->values[PLATFORM_KEY_ID]),
+														DatumGetByteaPP(key->values[PLATFORM_KEY_TOKEN_HASH]));
 	MemoryContextSwitchTo(old);
 	return identity;
 }
@@ -151,7 +152,7 @@ log_in(TarxKeysCall *call, void *arg)
 	TarxKeysRow key;
 	bytea	   *hash;
 
-	tarx_keys_login_lines_report(false);
+	tarx_keys_log_left_out(false);
 	/* the token is not at fault, so this error may be another one */
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();

@@ -19,7 +19,6 @@
 #include "miscadmin.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 
 #include "identity/identity.h"
 #include "records/records.h"
@@ -59,17 +58,24 @@ append_quoted(StringInfo line, const char *value)
 	appendStringInfoChar(line, '"');
 }
 
-/* Append " name=value"; NULL is no value. */
-static void
-append_field(StringInfo line, const char *name, const char *value)
+/* Append a value as it stands in lines; NULL is no value. */
+void
+tarx_keys_log_append_value(StringInfo line, const char *value)
 {
-	appendStringInfo(line, " %s=", name);
 	if (value == NULL)
 		appendStringInfoString(line, NO_VALUE);
 	else if (is_plain(value))
 		appendStringInfoString(line, value);
 	else
 		append_quoted(line, value);
+}
+
+/* Append " name=value". */
+static void
+append_field(StringInfo line, const char *name, const char *value)
+{
+	appendStringInfo(line, " %s=", name);
+	tarx_keys_log_append_value(line, value);
 }
 
 static void
@@ -79,8 +85,8 @@ append_uuid_field(StringInfo line, const char *name, const pg_uuid_t *id)
 }
 
 /* The name of the session's login; NULL if it has none */
-static const char *
-login_name(void)
+const char *
+tarx_keys_log_login_name(void)
 {
 	const char *name = GetConfigOption("session_authorization", true, false);
 
@@ -139,7 +145,7 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 	append_uuid_field(&line, "project", project_id);
 	append_uuid_field(&line, "object", object_id);
 	append_field(&line, "sqlstate", sqlstate);
-	append_field(&line, "login", login_name());
+	append_field(&line, "login", tarx_keys_log_login_name());
 	append_field(&line, "user", tarx_keys_acting_user_or_null());
 	append_field(&line, "client", client_address(client, sizeof(client)));
 	/* server only, and without the statement, which may carry a value */
@@ -148,46 +154,6 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 			 errhidestmt(true),
 			 errhidecontext(true)));
 	pfree(line.data);
-}
-
-/*
- * The same for a login that is refused, of which there may be any number; key_id
- * is that of the token's key, if there is one.
- */
-void
-tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-							const char *sqlstate)
-{
-	const char *login = login_name();
-
-	if (is_logged(TARX_KEYS_REFUSED) &&
-		tarx_keys_login_lines_allow(login == NULL ? "" : login, key_id != NULL))
-		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate);
-}
-
-/*
- * How many refused logins had no line of their own; login is empty for those of
- * several database logins.
- */
-void
-tarx_keys_log_left_out(const char *login, uint64 count, TimestampTz since)
-{
-	StringInfoData who;
-
-	initStringInfo(&who);
-	if (login[0] == '\0')
-		appendStringInfoString(&who, "other logins");
-	else if (is_plain(login))
-		appendStringInfoString(&who, login);
-	else
-		append_quoted(&who, login);
-	ereport(LOG_SERVER_ONLY,
-			(errmsg_plural("tarx_keys: %llu more refused login of %s since %s",
-						   "tarx_keys: %llu more refused logins of %s since %s",
-						   (unsigned long) count, (unsigned long long) count, who.data,
-						   timestamptz_to_str(since)),
-			 errhidestmt(true), errhidecontext(true)));
-	pfree(who.data);
 }
 
 /* A DBA's operation on the audit log, which has no row of it: who has done what */

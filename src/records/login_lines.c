@@ -115,14 +115,13 @@ leave_out(LoginLines *entry, TimestampTz now)
  * May the refusal of a login have a line of its own?  If not, it is counted.
  * known says whether the token belongs to a key.
  */
-bool
-tarx_keys_login_lines_allow(const char *login, bool known)
+static bool
+has_line(const char *login, bool known)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	LoginLines *entry;
-	bool		allowed;
+	bool		has;
 
-	tarx_keys_login_lines_report(false);
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	entry = find_entry(login, now);
 	if (is_over(entry, now))
@@ -130,13 +129,29 @@ tarx_keys_login_lines_allow(const char *login, bool known)
 		entry->since = now;
 		entry->lines[0] = entry->lines[1] = 0;
 	}
-	allowed = entry->lines[known] < LINES_PER_MINUTE;
-	if (allowed)
+	has = entry->lines[known] < LINES_PER_MINUTE;
+	if (has)
 		entry->lines[known]++;
 	else
 		leave_out(entry, now);
 	LWLockRelease(lock);
-	return allowed;
+	return has;
+}
+
+/*
+ * Log that a login is refused, if there is room for the line; key_id is that of the
+ * token's key, NULL if there is none.  This runs while an error is handled.
+ */
+void
+tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
+							const char *sqlstate)
+{
+	const char *login = tarx_keys_log_login_name();
+
+	if (tarx_keys_setting_log_resolves() == TARX_KEYS_LOG_OFF)
+		return;
+	if (has_line(login == NULL ? "" : login, key_id != NULL))
+		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate);
 }
 
 /* Take what there is to report of an entry, unless its minute is to end first. */
@@ -175,12 +190,32 @@ take_reports(bool at_once, LoginLines reports[MAX_LOGINS + 1])
 	return count;
 }
 
+static void
+write_report(const LoginLines *report)
+{
+	StringInfoData login;
+
+	initStringInfo(&login);
+	if (report->login[0] == '\0')
+		appendStringInfoString(&login, "other logins");
+	else
+		tarx_keys_log_append_value(&login, report->login);
+	ereport(LOG_SERVER_ONLY,
+			(errmsg_plural("tarx_keys: %llu more refused login of %s since %s",
+						   "tarx_keys: %llu more refused logins of %s since %s",
+						   (unsigned long) report->left_out,
+						   (unsigned long long) report->left_out, login.data,
+						   timestamptz_to_str(report->left_out_since)),
+			 errhidestmt(true), errhidecontext(true)));
+	pfree(login.data);
+}
+
 /*
- * Report refusals that had no line of their own: those of minutes that are over,
- * or all of them at once.
+ * Log how many refusals had no line of their own: in minutes that are over, or in
+ * all until now.
  */
 void
-tarx_keys_login_lines_report(bool at_once)
+tarx_keys_log_left_out(bool at_once)
 {
 	TimestampTz report_at = (TimestampTz) pg_atomic_read_u64(&table->report_at);
 	LoginLines	reports[MAX_LOGINS + 1];
@@ -190,5 +225,5 @@ tarx_keys_login_lines_report(bool at_once)
 		return;
 	count = take_reports(at_once, reports);
 	for (int i = 0; i < count; i++)
-		tarx_keys_log_left_out(reports[i].login, reports[i].left_out, reports[i].left_out_since);
+		write_report(&reports[i]);
 }

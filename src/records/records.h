@@ -7,6 +7,7 @@
 #ifndef TARX_KEYS_RECORDS_H
 #define TARX_KEYS_RECORDS_H
 
+#include "lib/stringinfo.h"
 #include "storage/lwlock.h"
 
 #include "tables/tables.h"
@@ -85,9 +86,8 @@ extern void tarx_keys_audit_lock_rows(void);
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate);
-extern void tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-										const char *sqlstate);
-extern void tarx_keys_log_left_out(const char *login, uint64 count, TimestampTz since);
+extern void tarx_keys_log_append_value(StringInfo line, const char *value);
+extern const char *tarx_keys_log_login_name(void);
 extern void tarx_keys_log_operation(const char *operation);
 
 /* usage.c: how often, and when last, each key was used */
@@ -123,7 +123,8 @@ extern void tarx_keys_usage_worker_register(void);
 /* login_lines.c: which refused logins have a line in the server log */
 extern Size tarx_keys_login_lines_shmem_size(void);
 extern void tarx_keys_login_lines_shmem_startup(LWLock *login_lines_lock);
-extern bool tarx_keys_login_lines_allow(const char *login, bool known);
-extern void tarx_keys_login_lines_report(bool at_once);
+extern void tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
+										const char *sqlstate);
+extern void tarx_keys_log_left_out(bool at_once);
 
 #endif							/* TARX_KEYS_RECORDS_H */

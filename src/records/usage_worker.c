@@ -161,7 +161,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 
 		if (left <= 0)
 		{
-			tarx_keys_login_lines_report(true);
+			tarx_keys_log_left_out(true);
 			flush_all();
 			last_round = GetCurrentTimestamp();
 			continue;
@@ -177,7 +177,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 		}
 	}
 
-	tarx_keys_login_lines_report(true);
+	tarx_keys_log_left_out(true);
 	/* status 1, so that a worker that somebody terminated is started again */
 	proc_exit(1);
 }

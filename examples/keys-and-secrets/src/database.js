@@ -33,6 +33,7 @@ export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   };
 }
 
+// TK010 can come from any call: a key may end while a transaction goes on.
 async function transaction(pool, work) {
   const client = await pool.connect();
   let broken = false;
@@ -44,6 +45,7 @@ async function transaction(pool, work) {
   } catch (error) {
     // the identity ends with the transaction, so a connection that cannot end it is not used again
     await client.query('ROLLBACK').catch(() => { broken = true; });
+    if (error.code === 'TK010') throw new SignedOut();
     throw error;
   } finally {
     client.release(broken);
@@ -51,14 +53,9 @@ async function transaction(pool, work) {
 }
 
 async function logIn(client, token, projectId) {
-  try {
-    const { rows: [person] } = await client.query(
-      'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
-    return person;
-  } catch (error) {
-    if (error.code === 'TK010') throw new SignedOut();
-    throw error;
-  }
+  const { rows: [person] } = await client.query(
+    'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
+  return person;
 }
 
 // Whose platform key it is
