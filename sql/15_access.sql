@@ -47,3 +47,59 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
 'Internal. Whether the project now has an admin other than this user. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+-- Of use to delete_project() and end_user()
+
+CREATE FUNCTION tarx_keys_internal.enter_end_of_user(user_id text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_end_of_user';
+COMMENT ON FUNCTION tarx_keys_internal.enter_end_of_user IS
+'Internal. Makes the user the acting one for the calling function, with no active project. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.enter_left_project(project_id uuid) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_left_project';
+COMMENT ON FUNCTION tarx_keys_internal.enter_left_project IS
+'Internal. Makes the project the active one for the calling function, whoever acts. Errors: 22023, 42501 if another one is active.';
+
+CREATE FUNCTION tarx_keys_internal.record_own_audit(action text, object_id uuid, object_name text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_record_own_audit';
+COMMENT ON FUNCTION tarx_keys_internal.record_own_audit IS
+'Internal. record_audit() for the acting user''s own chain. Errors: TK007, 22023, TK004, TK005, TK006.';
+
+CREATE FUNCTION tarx_keys_internal.note_unlogged(project_id uuid, object_id uuid, sqlstate text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_note_unlogged';
+COMMENT ON FUNCTION tarx_keys_internal.note_unlogged IS
+'Internal. A line in the server log in place of a row that the audit log could not take. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.project_has_rest(project_id uuid) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_project_has_rest';
+COMMENT ON FUNCTION tarx_keys_internal.project_has_rest IS
+'Internal. Whether the project now has keys, secrets, agents or members. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.user_has_rest(user_id text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_user_has_rest';
+COMMENT ON FUNCTION tarx_keys_internal.user_has_rest IS
+'Internal. Whether the user now has memberships, or platform keys that are not revoked. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.log_operation(operation text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_log_operation_sql';
+COMMENT ON FUNCTION tarx_keys_internal.log_operation IS
+'Internal. A line in the server log that says what the session''s role has done. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.fail_changed_meanwhile() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'serialization_failure',
+        MESSAGE = 'somebody else has added something at the same time',
+        HINT = 'Run the transaction again.';
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.fail_changed_meanwhile IS 'Internal. Raises error 40001.';

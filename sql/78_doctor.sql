@@ -186,6 +186,28 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership.';
 
+CREATE FUNCTION tarx_keys_internal.doctor_end_user() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH able AS (
+        SELECT l.rolname AS login,
+               EXISTS (SELECT FROM pg_roles g WHERE g.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent')
+                                                AND pg_has_role(l.oid, g.oid, 'MEMBER')) AS is_service
+          FROM pg_roles l
+         WHERE l.rolcanlogin AND NOT l.rolsuper
+           AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+                        WHERE p.oid = 'tarx_keys.end_user'::regproc AND a.privilege_type = 'EXECUTE'
+                          AND (a.grantee = 0 OR pg_has_role(l.oid, a.grantee, 'MEMBER'))))
+    SELECT 'warning', format('login %I can end any user, and holds a role that services have as well', a.login),
+           format('REVOKE EXECUTE ON FUNCTION tarx_keys.end_user FROM %I; or from the role between them, and grant it to a login that does nothing else.', a.login)
+      FROM able a WHERE a.is_service
+    UNION ALL
+    SELECT 'info', 'logins that can end any user, with tarx_keys.end_user(): ' || string_agg(quote_ident(a.login), ', ' ORDER BY a.login),
+           'If one of them should not: REVOKE EXECUTE ON FUNCTION tarx_keys.end_user FROM it.'
+      FROM able a HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_end_user IS 'Internal. A check of doctor(): who may call end_user(), by whatever membership.';
+
 CREATE FUNCTION tarx_keys_internal.doctor_powerful_roles() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -289,11 +311,12 @@ AS $$
     named AS (
         SELECT c.is_new, o.name, CASE o.kind WHEN 'COLUMN' THEN 'TABLE' WHEN 'VIEW' THEN 'TABLE' ELSE o.kind END AS kind,
                c.privilege_type || o.privilege_suffix AS privilege, c.is_grantable, coalesce(quote_ident(r.rolname), 'unknown') AS grantee,
-               o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|$)' AS is_for_monitoring
+               -- the DBA is to grant these; who has end_user, a check of its own says
+               o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|\.end_user\(|$)' AS is_expected
           FROM changed c JOIN tarx_keys_internal.doctor_objects() o USING (classid, objid, objsubid) LEFT JOIN pg_roles r ON r.oid = c.grantee
          WHERE c.grantee <> 0 AND (c.grantee <> o.owner OR r.rolname = 'tarx_keys_owner')
            AND (r.rolname IS DISTINCT FROM 'tarx_keys_owner' OR r.oid = o.owner))
-    SELECT CASE WHEN n.is_new AND n.is_for_monitoring AND n.privilege <> 'CREATE' THEN 'info' ELSE 'warning' END,
+    SELECT CASE WHEN n.is_new AND n.is_expected AND NOT n.is_grantable AND n.privilege <> 'CREATE' THEN 'info' ELSE 'warning' END,
            format('%s %s on %s %s%s, which CREATE EXTENSION %s', n.grantee, CASE WHEN n.is_new THEN 'has ' ELSE 'lacks ' END || n.privilege,
                   lower(n.kind), n.name, CASE WHEN n.is_grantable THEN ' with grant option' ELSE '' END,
                   CASE WHEN n.is_new THEN 'did not grant' ELSE 'granted' END),
@@ -425,7 +448,11 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'critical', format('the audit log of project %s is broken at %s: %s', p.id, v.broken_at, v.reason),
            format('SELECT * FROM tarx_keys.verify_audit(%L); compare with a copy of the log, and find out who changed it.', p.id)
-      FROM (SELECT id FROM tarx_keys.projects ORDER BY random() LIMIT 10) p, tarx_keys.verify_audit(p.id) v
+      -- also of projects that have ended, or were deleted as rows
+      FROM (SELECT i.id
+              FROM (SELECT id FROM tarx_keys.projects WHERE name IS NOT NULL
+                    UNION SELECT project_id FROM tarx_keys_internal.audit_ends WHERE NOT personal) i
+             ORDER BY random() LIMIT 10) p, tarx_keys.verify_audit(p.id) v
      WHERE NOT v.ok
      ORDER BY p.id
 $$;
@@ -518,6 +545,7 @@ BEGIN
         ('master_keys', 'no row needs another master key than the active one'),
         ('group_roles', 'the roles of the extension have no attributes or memberships of their own'),
         ('members', 'no login holds a role of the extension'),
+        ('end_user', 'nobody but superusers can end users'),
         ('powerful_roles', 'no login has powers that matter here'),
         ('ownership', 'all objects belong to tarx_keys_owner'),
         ('grants', 'all rights are those that CREATE EXTENSION granted'),

@@ -51,7 +51,7 @@ extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *nam
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
-extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
+extern void tarx_keys_check_user_id(const TarxKeysText *user_id, const char *argument);
 extern void tarx_keys_check_value(const TarxKeysText *value, const char *argument,
 								  const char *what);
 extern void tarx_keys_check_secret_name(const TarxKeysText *name, const char *argument,

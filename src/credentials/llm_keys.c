@@ -105,6 +105,8 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument
 				 tarx_keys_errarg("name"),
 				 errmsg("an LLM key with this name exists already in the project"),
 				 errhint("Choose another name, or delete the key that has it.")));
+	/* the project cannot end any more; it may have ended before */
+	tarx_keys_enter_as(PG_GETARG_UUID_P(0), TARX_KEYS_ROLE_ADMIN);
 	tarx_keys_audit_project(PG_GETARG_UUID_P(0), "llm_key.add", id,
 							DatumGetTextPP(row.values[LLM_KEY_NAME]));
 	tarx_keys_queries_end();

@@ -289,6 +289,18 @@ tarx_keys_enter_project(const pg_uuid_t *project_id)
 		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_SAVE);
 }
 
+static void
+set_identity(const TarxKeysIdentity *identity, GucAction action)
+{
+	set_internal(ACTING_USER, identity->user_id, action);
+	set_internal(ACTIVE_PROJECT, "", action);
+	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, action);
+	set_internal(EXPIRES_AT, identity->expires_at, action);
+	set_internal(PLATFORM_KEY, identity->platform_key, action);
+	set_internal(PROVEN, identity->proven ? "on" : "off", action);
+	set_internal(READ_ONLY, identity->read_only ? "on" : "off", action);
+}
+
 /*
  * Make this the identity until the transaction ends, or until ROLLBACK TO an
  * earlier savepoint.  There is no active project yet.
@@ -296,13 +308,20 @@ tarx_keys_enter_project(const pg_uuid_t *project_id)
 void
 tarx_keys_set_identity(const TarxKeysIdentity *identity)
 {
-	set_internal(ACTING_USER, identity->user_id, GUC_ACTION_LOCAL);
-	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
-	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, GUC_ACTION_LOCAL);
-	set_internal(EXPIRES_AT, identity->expires_at, GUC_ACTION_LOCAL);
-	set_internal(PLATFORM_KEY, identity->platform_key, GUC_ACTION_LOCAL);
-	set_internal(PROVEN, identity->proven ? "on" : "off", GUC_ACTION_LOCAL);
-	set_internal(READ_ONLY, identity->read_only ? "on" : "off", GUC_ACTION_LOCAL);
+	set_identity(identity, GUC_ACTION_LOCAL);
+}
+
+/*
+ * Make this user the acting one until the calling SQL function returns, with no
+ * active project.
+ */
+void
+tarx_keys_assume_user(const char *user_id)
+{
+	TarxKeysIdentity identity = {.user_id = user_id, .allowed_projects = "", .expires_at = "",
+	.platform_key = ""};
+
+	set_identity(&identity, GUC_ACTION_SAVE);
 }
 
 /* Make the project the active one for as long as the identity lasts. */

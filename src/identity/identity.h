@@ -23,6 +23,7 @@ typedef struct TarxKeysIdentity
 
 extern void tarx_keys_identity_init(void);
 extern void tarx_keys_set_identity(const TarxKeysIdentity *identity);
+extern void tarx_keys_assume_user(const char *user_id);
 extern void tarx_keys_set_active_project(const pg_uuid_t *project_id);
 extern uint64 tarx_keys_identity_count(void);
 

@@ -14,17 +14,23 @@
 static const char *const actions[] = {
 	"agent.create",
 	"agent.delete",
+	"agent.rename",
 	"agent.set_key",
 	"agents.repoint",
 	"llm_key.add",
 	"llm_key.delete",
 	"member.add_admin",
 	"member.add_member",
+	"member.end",
 	"member.remove",
 	"platform_key.create",
 	"platform_key.revoke",
 	"project.create",
+	"project.delete",
+	"project.rename",
 	"secret.delete",
+	"secret.describe",
+	"secret.rename",
 	"secret.restore",
 	"secret.set"
 };

@@ -36,7 +36,9 @@ static TarxKeysQuery rows_query = {
 };
 
 static TarxKeysQuery project_exists_query = {
-	.sql = "SELECT 1 FROM tarx_keys.projects p WHERE p.id OPERATOR(pg_catalog.=) $1",
+	.sql = "SELECT 1 FROM tarx_keys.projects p WHERE p.id OPERATOR(pg_catalog.=) $1"
+	/* of a purged one nothing is left */
+	" AND p.name IS NOT NULL",
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 

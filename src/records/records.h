@@ -82,6 +82,7 @@ extern void tarx_keys_audit_lock_rows(void);
 /* event_log.c: lines in the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
 #define TARX_KEYS_REFUSED	"refused"
+#define TARX_KEYS_UNLOGGED	"unlogged"
 
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,

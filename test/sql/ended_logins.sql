@@ -33,6 +33,8 @@ CREATE TEMP TABLE calls (name text, call text);
 GRANT SELECT ON calls TO PUBLIC;
 INSERT INTO calls VALUES
     ('create_project', 'SELECT tarx_keys.create_project(''x'')'),
+    ('rename_project', 'SELECT tarx_keys.rename_project($1, ''x'')'),
+    ('delete_project', 'SELECT tarx_keys.delete_project($1)'),
     ('add_member', 'SELECT tarx_keys.add_member($1, ''dave'')'),
     ('remove_member', 'SELECT tarx_keys.remove_member($1, ''bob'')'),
     ('add_llm_key', 'SELECT tarx_keys.add_llm_key($1, ''openai'', ''x'', ''sk-proj-0123456789abcdef'')'),
@@ -42,10 +44,13 @@ INSERT INTO calls VALUES
     ('delete_llm_key', 'SELECT tarx_keys.delete_llm_key($1, $2)'),
     ('create_agent', 'SELECT tarx_keys.create_agent($1, ''x'')'),
     ('set_agent_key', 'SELECT tarx_keys.set_agent_key($1, $3, $2)'),
+    ('rename_agent', 'SELECT tarx_keys.rename_agent($1, $3, ''x'')'),
     ('delete_agent', 'SELECT tarx_keys.delete_agent($1, $3)'),
     ('repoint_agents', 'SELECT tarx_keys.repoint_agents($1, $2, $2)'),
     ('set_secret', 'SELECT tarx_keys.set_secret($1, ''S'', ''y'')'),
     ('restore_secret', 'SELECT tarx_keys.restore_secret($1, ''S'', 1)'),
+    ('rename_secret', 'SELECT tarx_keys.rename_secret($1, ''S'', ''T'')'),
+    ('describe_secret', 'SELECT tarx_keys.describe_secret($1, ''S'', ''x'')'),
     ('delete_secret', 'SELECT tarx_keys.delete_secret($1, ''S'')'),
     ('create_platform_key', 'SELECT tarx_keys.create_platform_key(''forever'')'),
     ('revoke_platform_key', 'SELECT tarx_keys.revoke_platform_key($4)');
