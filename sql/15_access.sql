@@ -28,6 +28,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_admin';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_admin IS
 'Internal. Makes the project the active one for the calling function, if the acting user is an admin now. Errors: TK007, 42501, 22023.';
 
+CREATE FUNCTION tarx_keys_internal.enter_to_remove(project_id uuid, role text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_to_remove_sql';
+COMMENT ON FUNCTION tarx_keys_internal.enter_to_remove IS
+'Internal. enter_as_member() or enter_as_admin() for a function that only takes away: it does not wait for long if others hold the audit log, and fails for nothing that is wrong with it. Such a function calls record_removal(). Errors: TK007, 42501, 22023.';
+
 CREATE FUNCTION tarx_keys_internal.enter_new_project(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_new_project';

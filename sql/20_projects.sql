@@ -71,17 +71,16 @@ COMMENT ON FUNCTION tarx_keys.create_project IS
 
 -- Changes of a project's members go one after the other: each locks the
 -- project's row before it looks who is an admin.
-CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETURNS void
+CREATE FUNCTION tarx_keys_internal.lock_members(project_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_member(enter_membership_change.project_id);
     PERFORM FROM tarx_keys.projects p
-        WHERE p.id OPERATOR(pg_catalog.=) enter_membership_change.project_id FOR NO KEY UPDATE;
+        WHERE p.id OPERATOR(pg_catalog.=) lock_members.project_id FOR NO KEY UPDATE;
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
-'Internal. Enters the project as a member and locks it against other changes of its members. Errors: TK007, 42501, 22023.';
+COMMENT ON FUNCTION tarx_keys_internal.lock_members IS
+'Internal. Locks a project that was entered against other changes of its members. Roles are to be looked up again behind it.';
 
 CREATE FUNCTION tarx_keys_internal.fail_last_admin() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
@@ -99,7 +98,8 @@ CREATE FUNCTION tarx_keys.add_member(project_id uuid, user_id text, role text DE
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
+    PERFORM tarx_keys_internal.enter_as_member(add_member.project_id);
+    PERFORM tarx_keys_internal.lock_members(add_member.project_id);
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
     PERFORM tarx_keys_internal.require_user_id(add_member.user_id);
     PERFORM tarx_keys_internal.require_argument('role', add_member.role);
@@ -129,11 +129,12 @@ CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS v
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_membership_change(remove_member.project_id);
-    PERFORM tarx_keys_internal.enter_as_member(remove_member.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
+    PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
     PERFORM tarx_keys_internal.require_argument('user_id', remove_member.user_id);
     IF remove_member.user_id <> tarx_keys.current_user_id() THEN
-        PERFORM tarx_keys_internal.enter_as_admin(remove_member.project_id);
+        PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'admin');
     END IF;
     IF NOT tarx_keys_internal.other_admin_exists(remove_member.project_id, remove_member.user_id) THEN
         PERFORM tarx_keys_internal.fail_last_admin();
@@ -147,7 +148,7 @@ BEGIN
             MESSAGE = 'this user is no member of the project',
             HINT = 'tarx_keys.project_members lists the members.';
     END IF;
-    PERFORM tarx_keys_internal.record_audit(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
+    PERFORM tarx_keys_internal.record_removal(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.remove_member IS

@@ -16,6 +16,7 @@ static const char *const actions[] = {
 	"agent.delete",
 	"agent.set_key",
 	"agents.repoint",
+	"audit.new_generation",
 	"llm_key.add",
 	"llm_key.delete",
 	"member.add_admin",
