@@ -70,7 +70,8 @@ COMMENT ON FUNCTION tarx_keys.create_project IS
 'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if the id is taken, 42501 if another project is active or the user''s platform key does not allow it, TK005.';
 
 -- Changes of a project's members go one after the other: each locks the
--- project's row before it looks who is an admin.
+-- project's row before it looks who is an admin. It enters the project before,
+-- and so has its lane of the audit log, if it gets one.
 CREATE FUNCTION tarx_keys_internal.lock_members(project_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -80,7 +81,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.lock_members IS
-'Internal. Locks a project that was entered against other changes of its members. Roles are to be looked up again behind it.';
+'Internal. Locks a project, which has been entered, against other changes of its members. Roles are looked up after it.';
+
+CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+BEGIN
+    PERFORM tarx_keys_internal.enter_as_member(enter_membership_change.project_id);
+    PERFORM tarx_keys_internal.lock_members(enter_membership_change.project_id);
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
+'Internal. Enters the project as a member and locks it against other changes of its members. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.fail_last_admin() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
@@ -98,8 +110,7 @@ CREATE FUNCTION tarx_keys.add_member(project_id uuid, user_id text, role text DE
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_member(add_member.project_id);
-    PERFORM tarx_keys_internal.lock_members(add_member.project_id);
+    PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
     PERFORM tarx_keys_internal.require_user_id(add_member.user_id);
     PERFORM tarx_keys_internal.require_argument('role', add_member.role);
