@@ -78,7 +78,7 @@ typedef struct Generation
 {
 	bool		is_good[LANES];
 	TarxKeysChainEnds ends[LANES];
-	const char *notes;			/* of the one before; NULL if their row is gone */
+	const char *notes;			/* of the one before, or NULL */
 } Generation;
 
 static Verdict

@@ -234,8 +234,22 @@ is(verdict($_), 't||', 'all verifies') foreach $PROJECT, $second, $untouched;
 is(personal_verdict('alice'), 't||', 'of users as well');
 like(doctor('audit_log'), qr/^ok\|/, 'doctor() is content');
 is(actions($PROJECT, 3), 'audit.new_generation agent.create', 'what can be verified is there');
-as($admin{$_}, "tarx_keys.create_agent('$_', 'goes on')") foreach $PROJECT, $second;
-is(verdict($_), 't||', 'and it goes on') foreach $PROJECT, $second;
+
+# and step 5
+is( $node->safe_psql('postgres', q{SELECT kind, count(*) FROM tarx_keys.verify_keys() WHERE status <> 'ok' GROUP BY 1 ORDER BY 1}),
+	"llm_key|2\nplatform_key|1\nsecret|2", 'verify_keys() names what still needs it');
+foreach my $project ($PROJECT, $second)
+{
+	as($admin{$project}, "tarx_keys.delete_llm_key('$project', id) FROM tarx_keys.llm_keys WHERE project_id = '$project'");
+	as($admin{$project}, "tarx_keys.delete_secret('$project', 'TOKEN')");
+	is(as($admin{$project}, "tarx_keys.set_secret('$project', 'TOKEN', 'anew')"), '1', 'a secret begins anew');
+}
+as('alice', 'tarx_keys.revoke_platform_key(id) FROM tarx_keys.platform_keys WHERE revoked_at IS NULL');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM tarx_keys.verify_keys() WHERE status <> 'ok'}), '0', 'then nothing does');
+is( $node->safe_psql('postgres', q{
+		SELECT check_name FROM tarx_keys.doctor() WHERE severity = 'critical' AND check_name IN ('master_keys', 'rows', 'audit_log')}),
+	'', 'and doctor() says nothing of it');
+is(verdict($_), 't||', 'the log goes on') foreach $PROJECT, $second;
 
 $node->stop;
 done_testing();
