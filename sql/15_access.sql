@@ -36,6 +36,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_admin';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_admin IS
 'Internal. Makes the project the active one for the calling function, if the acting user is an admin now. Errors: TK007, 42501, 22023.';
 
+CREATE FUNCTION tarx_keys_internal.enter_to_remove(project_id uuid, role text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_to_remove_sql';
+COMMENT ON FUNCTION tarx_keys_internal.enter_to_remove IS
+'Internal. enter_as_member() or enter_as_admin() for a function that only takes away: it does not wait for long if others hold the audit log, and fails for nothing that is wrong with it. Such a function calls record_removal(). Errors: TK007, 42501, 22023.';
+
 CREATE FUNCTION tarx_keys_internal.enter_new_project(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_new_project';
@@ -62,17 +68,11 @@ AS 'MODULE_PATHNAME', 'tarx_keys_enter_left_project';
 COMMENT ON FUNCTION tarx_keys_internal.enter_left_project IS
 'Internal. Makes the project the active one for the calling function, whoever acts. Errors: 22023, 42501 if another one is active.';
 
-CREATE FUNCTION tarx_keys_internal.record_own_audit(action text, object_id uuid, object_name text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.record_own_removal(action text, object_id uuid, object_name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_record_own_audit';
-COMMENT ON FUNCTION tarx_keys_internal.record_own_audit IS
-'Internal. record_audit() for the acting user''s own chain. Errors: TK007, 22023, TK004, TK005, TK006.';
-
-CREATE FUNCTION tarx_keys_internal.note_unlogged(project_id uuid, object_id uuid, sqlstate text) RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_note_unlogged';
-COMMENT ON FUNCTION tarx_keys_internal.note_unlogged IS
-'Internal. A line in the server log in place of a row that the audit log could not take. Error: 22023.';
+AS 'MODULE_PATHNAME', 'tarx_keys_record_own_removal';
+COMMENT ON FUNCTION tarx_keys_internal.record_own_removal IS
+'Internal. record_removal() for the acting user''s own chain. Errors: TK007, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.project_has_rest(project_id uuid) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE

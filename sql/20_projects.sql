@@ -94,14 +94,25 @@ COMMENT ON FUNCTION tarx_keys.create_project IS
 'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if there is, or ever was, a project with this id, 42501 if another project is active or the user''s platform key does not allow it, TK005.';
 
 -- Changes of a project's members go one after the other: each locks the
--- project's row before it looks who is an admin.
+-- project's row before it looks who is an admin. It enters the project before,
+-- and so has its lane of the audit log, if it gets one.
+CREATE FUNCTION tarx_keys_internal.lock_members(project_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+BEGIN
+    PERFORM FROM tarx_keys.projects p
+        WHERE p.id OPERATOR(pg_catalog.=) lock_members.project_id FOR NO KEY UPDATE;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.lock_members IS
+'Internal. Locks a project, which has been entered, against other changes of its members. Roles are looked up after it.';
+
 CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
     PERFORM tarx_keys_internal.enter_as_member(enter_membership_change.project_id);
-    PERFORM FROM tarx_keys.projects p
-        WHERE p.id OPERATOR(pg_catalog.=) enter_membership_change.project_id FOR NO KEY UPDATE;
+    PERFORM tarx_keys_internal.lock_members(enter_membership_change.project_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
@@ -153,11 +164,12 @@ CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS v
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_membership_change(remove_member.project_id);
-    PERFORM tarx_keys_internal.enter_as_member(remove_member.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
+    PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
     PERFORM tarx_keys_internal.require_argument('user_id', remove_member.user_id);
     IF remove_member.user_id <> tarx_keys.current_user_id() THEN
-        PERFORM tarx_keys_internal.enter_as_admin(remove_member.project_id);
+        PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'admin');
     END IF;
     IF NOT tarx_keys_internal.other_admin_exists(remove_member.project_id, remove_member.user_id) THEN
         PERFORM tarx_keys_internal.fail_last_admin();
@@ -171,7 +183,7 @@ BEGIN
             MESSAGE = 'this user is no member of the project',
             HINT = 'tarx_keys.project_members lists the members.';
     END IF;
-    PERFORM tarx_keys_internal.record_audit(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
+    PERFORM tarx_keys_internal.record_removal(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.remove_member IS

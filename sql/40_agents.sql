@@ -101,14 +101,14 @@ CREATE FUNCTION tarx_keys.delete_agent(project_id uuid, agent_id uuid) RETURNS v
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_member(delete_agent.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(delete_agent.project_id, 'member');
     PERFORM tarx_keys_internal.require_argument('agent_id', delete_agent.agent_id);
     DELETE FROM tarx_keys.agents a
         WHERE a.project_id = delete_agent.project_id AND a.id = delete_agent.agent_id;
     IF NOT FOUND THEN
         PERFORM tarx_keys_internal.fail_agent(delete_agent.agent_id);
     END IF;
-    PERFORM tarx_keys_internal.record_audit(delete_agent.project_id, 'agent.delete', delete_agent.agent_id, NULL);
+    PERFORM tarx_keys_internal.record_removal(delete_agent.project_id, 'agent.delete', delete_agent.agent_id, NULL);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_agent IS

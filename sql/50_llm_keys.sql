@@ -87,7 +87,7 @@ AS $$
 DECLARE
     key_name text;
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_admin(delete_llm_key.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(delete_llm_key.project_id, 'admin');
     PERFORM tarx_keys_internal.require_argument('key_id', delete_llm_key.key_id);
     DELETE FROM tarx_keys.project_llm_keys k
         WHERE k.project_id = delete_llm_key.project_id AND k.id = delete_llm_key.key_id
@@ -98,7 +98,7 @@ BEGIN
     INSERT INTO tarx_keys_internal.llm_key_tombstones (project_id, id, deleted_by)
         VALUES (delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id())
         ON CONFLICT ON CONSTRAINT llm_key_tombstones_pkey DO NOTHING;
-    PERFORM tarx_keys_internal.record_audit(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
+    PERFORM tarx_keys_internal.record_removal(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS

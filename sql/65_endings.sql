@@ -10,10 +10,10 @@ AS $$
 DECLARE
     this_name text;
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_admin(delete_project.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(delete_project.project_id, 'admin');
     SELECT p.name INTO this_name FROM tarx_keys.projects p WHERE p.id = delete_project.project_id FOR UPDATE;
-    PERFORM tarx_keys_internal.enter_as_admin(delete_project.project_id);
-    PERFORM tarx_keys_internal.record_audit(delete_project.project_id, 'project.delete', delete_project.project_id, this_name);
+    PERFORM tarx_keys_internal.enter_to_remove(delete_project.project_id, 'admin');
+    PERFORM tarx_keys_internal.record_removal(delete_project.project_id, 'project.delete', delete_project.project_id, this_name);
     INSERT INTO tarx_keys_internal.llm_key_tombstones (project_id, id, deleted_by)
         SELECT k.project_id, k.id, tarx_keys.current_user_id()
           FROM tarx_keys.project_llm_keys k WHERE k.project_id = delete_project.project_id
@@ -80,24 +80,6 @@ COMMENT ON FUNCTION tarx_keys.purge_project IS
 
 -- Users
 
-CREATE FUNCTION tarx_keys_internal.record_end(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
-AS $$
-BEGIN
-    IF record_end.project_id IS NULL THEN
-        PERFORM tarx_keys_internal.record_own_audit(record_end.action, record_end.object_id, record_end.object_name);
-    ELSE
-        PERFORM tarx_keys_internal.record_audit(record_end.project_id, record_end.action, record_end.object_id, record_end.object_name);
-    END IF;
-EXCEPTION
-    -- a log that cannot be extended keeps nobody in
-    WHEN SQLSTATE 'TK004' OR SQLSTATE 'TK005' OR SQLSTATE 'TK006' THEN
-        PERFORM tarx_keys_internal.note_unlogged(record_end.project_id, record_end.object_id, SQLSTATE);
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.record_end IS
-'Internal. Appends a row to the audit log of a project, or to the acting user''s own if project_id is NULL; where that is not possible, the server log gets a line instead. Error: 22023.';
-
 CREATE FUNCTION tarx_keys_internal.revoke_all_platform_keys() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -110,7 +92,7 @@ BEGIN
          WHERE k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL
         RETURNING k.id, k.name
     LOOP
-        PERFORM tarx_keys_internal.record_end(NULL, 'platform_key.revoke', key.id, key.name);
+        PERFORM tarx_keys_internal.record_own_removal('platform_key.revoke', key.id, key.name);
         revoked := revoked + 1;
     END LOOP;
     RETURN revoked;
@@ -149,14 +131,14 @@ BEGIN
         INSERT INTO tarx_keys.project_members AS m (project_id, user_id, role)
             VALUES (finish_leaving.project_id, finish_leaving.successor, 'admin')
             ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE SET role = 'admin';
-        PERFORM tarx_keys_internal.record_end(finish_leaving.project_id, 'member.add_admin', NULL, finish_leaving.successor);
+        PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.add_admin', NULL, finish_leaving.successor);
     END IF;
     DELETE FROM tarx_keys.project_members m
         WHERE m.project_id = finish_leaving.project_id AND m.user_id = tarx_keys.current_user_id();
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM tarx_keys_internal.record_end(finish_leaving.project_id, 'member.end', NULL, tarx_keys.current_user_id());
+    PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.end', NULL, tarx_keys.current_user_id());
     RETURN true;
 END
 $$;

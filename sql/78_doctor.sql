@@ -132,7 +132,7 @@ AS $$
                 THEN format('rows that need master key %s, which is not in the keyring: %s', n.fingerprint, n.rows)
                 WHEN n.rows > 0 THEN format('rows that need retired master key %s: %s', l.fingerprint, n.rows)
                 ELSE format('no row of this database needs retired master key %s', l.fingerprint) END,
-           CASE WHEN l.fingerprint IS NULL THEN 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf().'
+           CASE WHEN l.fingerprint IS NULL THEN 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf(). If it is lost for good, see "A lost master key" in docs/operations.md.'
                 WHEN n.rows > 0 THEN 'CALL tarx_keys.rotate_master_key();'
                 ELSE 'If no other database of the cluster and no backup needs it, drop it from the keyring, then SELECT pg_reload_conf().' END
       FROM unnest(tarx_keys_internal.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
@@ -446,17 +446,23 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_rows IS 'Internal. A check of doct
 CREATE FUNCTION tarx_keys_internal.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    SELECT 'critical', format('the audit log of project %s is broken at %s: %s', p.id, v.broken_at, v.reason),
-           format('SELECT * FROM tarx_keys.verify_audit(%L); compare with a copy of the log, and find out who changed it.', p.id)
-      -- also of projects that have ended, or were deleted as rows
-      FROM (SELECT i.id
-              FROM (SELECT id FROM tarx_keys.projects WHERE name IS NOT NULL
-                    UNION SELECT project_id FROM tarx_keys_internal.audit_ends WHERE NOT personal) i
-             ORDER BY random() LIMIT 10) p, tarx_keys.verify_audit(p.id) v
-     WHERE NOT v.ok
-     ORDER BY p.id
+    SELECT 'critical', format('chains of the audit log that nobody can verify, because master key %s is not in the keyring: %s', e.fingerprint, e.chains),
+           'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf(). If it is lost for good, call purge_unverifiable_audit() and purge_unverifiable_personal_audit(); see "A lost master key" in docs/operations.md.'
+      FROM (SELECT tarx_keys_internal.fingerprint_of(e.sealed_key) AS fingerprint, count(*) AS chains
+              FROM tarx_keys_internal.audit_ends e GROUP BY 1) e
+     WHERE e.fingerprint <> ALL (tarx_keys_internal.keyring_fingerprints())
+    UNION ALL
+    (SELECT 'critical', format('the audit log of project %s is broken at %s: %s', p.id, v.broken_at, v.reason),
+            format('SELECT * FROM tarx_keys.verify_audit(%L); compare with a copy of the log, and find out who changed it.', p.id)
+       FROM (SELECT i.id
+               -- also of projects that have ended, or were deleted as rows
+               FROM (SELECT id FROM tarx_keys.projects WHERE name IS NOT NULL
+                     UNION SELECT project_id FROM tarx_keys_internal.audit_ends WHERE NOT personal) i
+              ORDER BY random() LIMIT 10) p, tarx_keys.verify_audit(p.id) v
+      WHERE NOT v.ok AND v.reason <> 'master key missing'
+      ORDER BY p.id)
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_audit_log IS 'Internal. A check of doctor(): the audit logs of ten projects.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_audit_log IS 'Internal. A check of doctor(): the audit logs of ten projects, and missing master keys of all.';
 
 -- Settings
 

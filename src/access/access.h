@@ -56,6 +56,7 @@ extern void tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool 
 extern void tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg),
 							   void *arg);
 extern void tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least);
-extern TarxKeysChain tarx_keys_enter_own_keys(void);
+extern void tarx_keys_enter_to_remove(const pg_uuid_t *project_id, TarxKeysRole least);
+extern TarxKeysChain tarx_keys_enter_own_keys(bool to_remove);
 
 #endif							/* TARX_KEYS_ACCESS_H */

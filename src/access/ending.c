@@ -23,8 +23,7 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_enter_end_of_user);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_left_project);
-PG_FUNCTION_INFO_V1(tarx_keys_record_own_audit);
-PG_FUNCTION_INFO_V1(tarx_keys_note_unlogged);
+PG_FUNCTION_INFO_V1(tarx_keys_record_own_removal);
 PG_FUNCTION_INFO_V1(tarx_keys_project_has_rest);
 PG_FUNCTION_INFO_V1(tarx_keys_user_has_rest);
 PG_FUNCTION_INFO_V1(tarx_keys_log_operation_sql);
@@ -60,7 +59,7 @@ own_chain(void)
 /*
  * enter_end_of_user(user_id text): makes the user the acting one until the calling
  * SQL function returns, with no active project, and locks a lane of the user's own
- * chain
+ * chain, if there is one
  */
 Datum
 tarx_keys_enter_end_of_user(PG_FUNCTION_ARGS)
@@ -69,13 +68,13 @@ tarx_keys_enter_end_of_user(PG_FUNCTION_ARGS)
 
 	tarx_keys_assume_user(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "user_id")));
 	chain = own_chain();
-	(void) tarx_keys_audit_lock_lane(&chain);
+	tarx_keys_audit_lock_lane_to_remove(&chain);
 	PG_RETURN_VOID();
 }
 
 /*
  * enter_left_project(project_id uuid): makes the project the active one until the
- * calling SQL function returns, and locks a lane, whoever acts
+ * calling SQL function returns, and locks a lane, if there is one, whoever acts
  */
 Datum
 tarx_keys_enter_left_project(PG_FUNCTION_ARGS)
@@ -84,38 +83,22 @@ tarx_keys_enter_left_project(PG_FUNCTION_ARGS)
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 
 	tarx_keys_enter_project(project_id);
-	(void) tarx_keys_audit_lock_lane(&chain);
+	tarx_keys_audit_lock_lane_to_remove(&chain);
 	PG_RETURN_VOID();
 }
 
 /*
- * record_own_audit(action text, object_id uuid, object_name text): appends a row to
- * the acting user's own chain
+ * record_own_removal(action text, object_id uuid, object_name text): record_removal()
+ * for the acting user's own chain
  */
 Datum
-tarx_keys_record_own_audit(PG_FUNCTION_ARGS)
+tarx_keys_record_own_removal(PG_FUNCTION_ARGS)
 {
 	char	   *action = text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "action"));
 	TarxKeysChain chain = own_chain();
 
-	tarx_keys_queries_begin();
-	tarx_keys_audit(&chain, action, PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1),
-					PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2));
-	tarx_keys_queries_end();
-	PG_RETURN_VOID();
-}
-
-/*
- * note_unlogged(project_id uuid, object_id uuid, sqlstate text): a line in the
- * server log, in place of a row that the audit log could not take
- */
-Datum
-tarx_keys_note_unlogged(PG_FUNCTION_ARGS)
-{
-	tarx_keys_log_event("manage", TARX_KEYS_UNLOGGED,
-						PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0),
-						PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1),
-						text_to_cstring(tarx_keys_arg_text(fcinfo, 2, "sqlstate")));
+	tarx_keys_audit_removal(&chain, action, PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1),
+							PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2));
 	PG_RETURN_VOID();
 }
 

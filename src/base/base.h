@@ -95,7 +95,7 @@ extern int	tarx_keys_setting_usage_entries(void);
 extern int	tarx_keys_setting_usage_flush_interval(void);
 
 /* queries.c: saved SPI plans */
-#define TARX_KEYS_QUERY_MAX_ARGS	13
+#define TARX_KEYS_QUERY_MAX_ARGS	14
 typedef struct TarxKeysQuery
 {
 	const char *sql;

@@ -215,7 +215,7 @@ create_key(TarxKeysCall *call pg_attribute_unused(), void *arg)
 {
 	FunctionCallInfo fcinfo = ((ChangeArg *) arg)->fcinfo;
 	MemoryContext context = CurrentMemoryContext;
-	TarxKeysChain chain = tarx_keys_enter_own_keys();
+	TarxKeysChain chain = tarx_keys_enter_own_keys(false);
 	TarxKeysRow key;
 	TarxKeysSecret *secret;
 	text	   *token;
@@ -270,7 +270,7 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 {
 	const pg_uuid_t *id = &call->object;
 	Datum		values[2] = {UUIDPGetDatum(id), (Datum) 0};
-	TarxKeysChain chain = tarx_keys_enter_own_keys();
+	TarxKeysChain chain = tarx_keys_enter_own_keys(true);
 	bool		isnull;
 
 	values[1] = CStringGetTextDatum(tarx_keys_acting_user());
@@ -281,9 +281,9 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 				 tarx_keys_errarg("id"),
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
-	tarx_keys_audit(&chain, "platform_key.revoke", id,
-					DatumGetTextPP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-												 &isnull)));
+	tarx_keys_audit_removal(&chain, "platform_key.revoke", id,
+							DatumGetTextPP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+														 1, &isnull)));
 	tarx_keys_queries_end();
 }
 

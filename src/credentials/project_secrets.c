@@ -71,19 +71,26 @@ static TarxKeysQuery delete_query = {
 };
 
 /*
- * Enter the project as an admin.  Returns a row with nothing but the project and
- * the name of the secret that the arguments name.
+ * A row with nothing but the project, which has been entered, and the name of the
+ * secret that the arguments name
  */
 static TarxKeysRow
-enter_secret(FunctionCallInfo fcinfo)
+arg_secret(FunctionCallInfo fcinfo)
 {
 	TarxKeysRow secret;
 
-	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
 	tarx_keys_row_clear(&secret);
 	tarx_keys_row_set(&secret, SECRET_PROJECT_ID, PG_GETARG_DATUM(0));
 	tarx_keys_row_set(&secret, SECRET_NAME, PointerGetDatum(tarx_keys_arg_secret_name(fcinfo, 1, "name")));
 	return secret;
+}
+
+/* The same, and enter the project as an admin, to write the secret. */
+static TarxKeysRow
+enter_secret(FunctionCallInfo fcinfo)
+{
+	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
+	return arg_secret(fcinfo);
 }
 
 static const pg_uuid_t *
@@ -481,13 +488,18 @@ tarx_keys_describe_secret(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 {
-	TarxKeysRow secret = enter_secret(fcinfo);
-	Datum		values[2] = {secret.values[SECRET_PROJECT_ID], secret.values[SECRET_NAME]};
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	TarxKeysRow secret;
+	Datum		values[2];
 
+	tarx_keys_enter_to_remove(project_id, TARX_KEYS_ROLE_ADMIN);
+	secret = arg_secret(fcinfo);
+	values[0] = secret.values[SECRET_PROJECT_ID];
+	values[1] = secret.values[SECRET_NAME];
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run(&delete_query, values, NULL, false) == 0)
 		tarx_keys_fail_secret_name(name_of(&secret));
-	tarx_keys_audit_project(project_of(&secret), "secret.delete", NULL, name_of(&secret));
+	tarx_keys_audit_project_removal(project_id, "secret.delete", NULL, name_of(&secret));
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }

@@ -17,6 +17,7 @@ static const char *const actions[] = {
 	"agent.rename",
 	"agent.set_key",
 	"agents.repoint",
+	"audit.new_generation",
 	"llm_key.add",
 	"llm_key.delete",
 	"member.add_admin",

@@ -1,6 +1,7 @@
 /*
  * event_log.c
- *	  Says in the server log who resolved what, logged in or was refused.
+ *	  Says in the server log who resolved what, logged in or was refused, and
+ *	  what could not be written to the audit log.
  *
  * One line an event, always with the same fields, which a ROLLBACK does not
  * undo.  A value in it that anybody can choose is quoted if it could be taken
@@ -114,6 +115,9 @@ client_address(char *buffer, size_t size)
 static bool
 is_logged(const char *outcome)
 {
+	/* it stands in place of a row of the audit log */
+	if (strcmp(outcome, TARX_KEYS_UNLOGGED) == 0)
+		return true;
 	switch (tarx_keys_setting_log_resolves())
 	{
 		case TARX_KEYS_LOG_OFF:

@@ -12,7 +12,7 @@
 
 #include "tables/tables.h"
 
-/* audit_lanes.c: chains of the audit log */
+/* audit_chains.c: the chains of the audit log */
 typedef struct TarxKeysChain
 {
 	pg_uuid_t	id;				/* of the project, or derived from the user's */
@@ -21,6 +21,8 @@ typedef struct TarxKeysChain
 
 extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
 extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
+
+/* audit_lanes.c */
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
 
 /* audit.c: what was changed, in chains of stamped rows */
@@ -29,14 +31,24 @@ extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
 									const pg_uuid_t *object_id, text *object_name);
 
+/* audit_removals.c: the same for calls that only take away, which never fail because of it */
+extern void tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain);
+extern void tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
+									const pg_uuid_t *object_id, text *object_name);
+extern void tarx_keys_audit_project_removal(const pg_uuid_t *project_id, const char *action,
+											const pg_uuid_t *object_id, text *object_name);
+
 /* audit_ends.c */
 extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
 										   const pg_uuid_t *first);
 
 /* what the files of the audit log offer each other only */
+#define TARX_KEYS_NEW_GENERATION	"audit.new_generation"
+
 typedef struct TarxKeysAuditEnds
 {
 	TarxKeysChain chain;
+	int32		generation;		/* from 1 */
 	int32		lane;			/* from 0 */
 	TarxKeysChainEnds at;
 	bytea	   *sealed_key;
@@ -51,6 +63,17 @@ typedef enum TarxKeysEndsState
 	TARX_KEYS_ENDS_WITHOUT_MASTER_KEY
 } TarxKeysEndsState;
 
+/* The lanes of a generation, with their keys sealed */
+typedef struct TarxKeysAuditGeneration
+{
+	TarxKeysChain chain;
+	int32		number;			/* 0 if there is none */
+	bool		lacks_master_key;	/* for one of them at least */
+	TarxKeysEndsState states[TARX_KEYS_AUDIT_LANES];
+	TarxKeysAuditEnds lanes[TARX_KEYS_AUDIT_LANES];
+	TarxKeysRow rows[TARX_KEYS_AUDIT_LANES];
+} TarxKeysAuditGeneration;
+
 /* How far a chain is followed, and when to stop */
 typedef struct TarxKeysAuditWalk
 {
@@ -62,17 +85,29 @@ typedef struct TarxKeysAuditWalk
 								 * walk */
 	bool		stopped;
 	TarxKeysChainBreak why;
+	char	   *notes;			/* of the generation before, if a row that was
+								 * taken has them */
+	MemoryContext context;		/* what they are kept in */
 } TarxKeysAuditWalk;
 
 extern Oid	tarx_keys_audit_ends_oid(void);
 extern void tarx_keys_check_audit_action(const char *action);
 pg_noreturn extern void tarx_keys_fail_chain(const TarxKeysChain *chain);
-extern TarxKeysEndsState tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 lane,
-												   Snapshot snapshot, TarxKeysAuditEnds *ends);
-extern const char *tarx_keys_audit_ends_problem(TarxKeysEndsState state,
-												const TarxKeysAuditEnds *ends);
-extern void tarx_keys_audit_read_locked_ends(const TarxKeysChain *chain, int32 lane,
-											 TarxKeysAuditEnds *ends);
+extern bool tarx_keys_audit_has_generation(const TarxKeysChain *chain);
+extern bool tarx_keys_audit_try_lane(const TarxKeysChain *chain);
+extern void tarx_keys_audit_do_without_lane(void);
+extern Snapshot tarx_keys_audit_snapshot(void);
+extern void tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot,
+								   TarxKeysAuditGeneration *newest);
+extern TarxKeysEndsState tarx_keys_audit_open_lane(TarxKeysAuditGeneration *generation, int32 lane,
+												   TarxKeysAuditEnds *ends);
+extern TarxKeysEndsState tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 generation,
+												   int32 lane, Snapshot snapshot,
+												   TarxKeysAuditEnds *ends);
+extern TarxKeysEndsState tarx_keys_audit_read_closed(const TarxKeysChain *chain, TarxKeysRow *row,
+													 TarxKeysAuditEnds *ends);
+extern const char *tarx_keys_audit_ends_problem(TarxKeysEndsState state);
+extern void tarx_keys_audit_form_new_ends(TarxKeysAuditEnds *ends, TarxKeysRow *row);
 extern void tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends);
 extern bool tarx_keys_audit_chain_exists(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides);
@@ -82,7 +117,7 @@ extern void tarx_keys_audit_lock_rows(void);
 /* event_log.c: lines in the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
 #define TARX_KEYS_REFUSED	"refused"
-#define TARX_KEYS_UNLOGGED	"unlogged"
+#define TARX_KEYS_UNLOGGED	"unlogged"	/* done, but not in the audit log */
 
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,

@@ -209,6 +209,8 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.end_user('')$$),
     ($$SELECT tarx_keys.end_user('dan', '')$$),
     ($$SELECT tarx_keys.end_user('dan', 'dan')$$),
+    ($$SELECT tarx_keys.purge_unverifiable_audit(NULL)$$),
+    ($$SELECT tarx_keys.purge_unverifiable_personal_audit(NULL)$$),
     -- rotate_master_key() commits, which is not possible here; this checks its argument
     ($$SELECT tarx_keys_internal.begin_rotation(NULL)$$),
     ($$SELECT tarx_keys_internal.begin_rotation(0)$$)) AS v (call);

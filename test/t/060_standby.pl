@@ -63,7 +63,8 @@ like(
 	state_is($standby, 'runner', resolve_sql($key), 'TK006', 'another master key'),
 	qr/ERROR:.*$fingerprint/,
 	'the standby names the missing master key');
-state_is($standby, undef, $verify, 'TK006', 'verify_audit without the master key');
+is( ask_ok($standby, undef, "SELECT ok, reason FROM tarx_keys.verify_audit('$PROJECT')"),
+	'f|master key missing', 'verify_audit without the master key');
 write_private($keys, "$other\n$hex");
 reload_keyring($standby);
 
@@ -188,6 +189,8 @@ state_is($standby, 'service', q{
 state_is($standby, undef, $_, '25006', "$_ is refused")
   foreach ("SELECT tarx_keys.end_user('bob')", "SELECT tarx_keys.purge_project('$PROJECT')");
 state_is($standby, undef, 'SELECT tarx_keys.purge_audit(now())', '25006', 'purge_audit is refused');
+state_is($standby, undef, "SELECT tarx_keys.$_", '25006', "$_ is refused")
+  foreach "purge_unverifiable_audit('$PROJECT')", q{purge_unverifiable_personal_audit('bob')};
 state_is($standby, undef, "SELECT tarx_keys.begin_audit('@{[ $PROJECT =~ tr/1/2/r ]}')",
 	'25006', 'begin_audit is refused');
 
