@@ -79,48 +79,79 @@ COMMENT ON FUNCTION tarx_keys.purge_project IS
 'For superusers: removes all that is left of a deleted project, its audit log too, but the id. Errors: 22023, 42501, 55000 if the project has not ended, 42704 if there never was one.';
 
 -- Users
+--
+-- Whoever has stolen a platform key must not keep it alive by holding what is to be
+-- ended: another key's row, or a project whose members they have changed. So
+-- end_user() waits for locks until a deadline. Then it goes on without what others
+-- hold, and says so.
 
-CREATE FUNCTION tarx_keys_internal.revoke_all_platform_keys() RETURNS integer
+CREATE FUNCTION tarx_keys_internal.wait_for_locks_until(deadline timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
-DECLARE
-    revoked integer := 0;
-    key record;
 BEGIN
-    FOR key IN
-        UPDATE tarx_keys.platform_api_keys k SET token_hash = NULL, stamp = NULL, revoked_at = now()
-         WHERE k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL
-        RETURNING k.id, k.name
-    LOOP
-        PERFORM tarx_keys_internal.record_own_removal('platform_key.revoke', key.id, key.name);
-        revoked := revoked + 1;
-    END LOOP;
-    RETURN revoked;
+    PERFORM set_config('lock_timeout', greatest(1, ceil(extract(epoch FROM wait_for_locks_until.deadline - clock_timestamp()) * 1000)) || 'ms', true);
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.revoke_all_platform_keys IS 'Internal. Revokes the acting user''s platform keys; returns how many.';
+COMMENT ON FUNCTION tarx_keys_internal.wait_for_locks_until IS
+'Internal. Sets lock_timeout to what is left until then, for the calling function, which has a SET clause for it.';
 
--- These two have a SET clause, so that the project they enter ends with them.
-CREATE FUNCTION tarx_keys_internal.begin_leaving(project_id uuid) RETURNS text
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION tarx_keys_internal.revoke_all_platform_keys(deadline timestamptz, OUT revoked integer, OUT held integer)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
 AS $$
 DECLARE
-    stuck_in text;
+    key record;
 BEGIN
+    revoked := 0;
+    held := 0;
+    FOR key IN
+        SELECT k.id, k.name FROM tarx_keys.platform_api_keys k
+         WHERE k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL
+         ORDER BY k.id
+    LOOP
+        PERFORM tarx_keys_internal.wait_for_locks_until(revoke_all_platform_keys.deadline);
+        BEGIN
+            UPDATE tarx_keys.platform_api_keys k SET token_hash = NULL, stamp = NULL, revoked_at = now()
+             WHERE k.id = key.id AND k.revoked_at IS NULL;
+            IF FOUND THEN
+                PERFORM tarx_keys_internal.record_own_removal('platform_key.revoke', key.id, key.name);
+                revoked := revoked + 1;
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            held := held + 1;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.revoke_all_platform_keys IS
+'Internal. Revokes the acting user''s platform keys; returns how many, and how many others hold.';
+
+-- These two have a SET clause, so that the project they enter ends with them.
+CREATE FUNCTION tarx_keys_internal.begin_leaving(project_id uuid, deadline timestamptz, OUT is_held boolean, OUT stuck_in text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
+AS $$
+DECLARE
+    this record;
+BEGIN
+    PERFORM tarx_keys_internal.wait_for_locks_until(begin_leaving.deadline);
     PERFORM tarx_keys_internal.enter_left_project(begin_leaving.project_id);
-    SELECT p.name INTO stuck_in FROM tarx_keys.projects p WHERE p.id = begin_leaving.project_id FOR NO KEY UPDATE;
-    IF EXISTS (SELECT FROM tarx_keys.projects p WHERE p.id = begin_leaving.project_id AND p.ended_at IS NULL)
+    is_held := false;
+    BEGIN
+        SELECT p.name, p.ended_at INTO this FROM tarx_keys.projects p WHERE p.id = begin_leaving.project_id FOR NO KEY UPDATE;
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        is_held := true;
+        RETURN;
+    END;
+    IF this.ended_at IS NULL
         AND EXISTS (SELECT FROM tarx_keys.project_members m
                      WHERE m.project_id = begin_leaving.project_id AND m.user_id = tarx_keys.current_user_id() AND m.role = 'admin')
         AND NOT tarx_keys_internal.other_admin_exists(begin_leaving.project_id, tarx_keys.current_user_id())
     THEN
-        RETURN stuck_in;
+        stuck_in := this.name;
     END IF;
-    RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.begin_leaving IS
-'Internal. Locks a project that the acting user is to leave against other changes of its members; returns its name if the user is its last admin.';
+'Internal. Locks a project that the acting user is to leave against other changes of its members; returns whether others hold it, and its name if the user is its last admin.';
 
 CREATE FUNCTION tarx_keys_internal.finish_leaving(project_id uuid, successor text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -182,43 +213,67 @@ END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin_of IS 'Internal. Raises error 23514, which names projects.';
 
+CREATE FUNCTION tarx_keys_internal.warn_of_held(keys integer, projects uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+AS $$
+BEGIN
+    IF warn_of_held.keys > 0 OR warn_of_held.projects <> '{}' THEN
+        RAISE WARNING USING
+            ERRCODE = 'lock_not_available',
+            MESSAGE = format('other transactions hold platform keys of the user: %s, projects that the user is to leave: %s',
+                             warn_of_held.keys, coalesce(nullif(array_to_string(warn_of_held.projects, ', '), ''), 'none')),
+            HINT = 'Commit, and call tarx_keys.end_user() again when they are over.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.warn_of_held IS 'Internal. Warns of what end_user() has left alone.';
+
 -- Nobody acts here. All projects are locked first, in the order of their ids, so
--- that two calls do not wait for each other. After that nothing fails but for
--- what somebody else adds at the same time.
+-- that two calls do not wait for each other in a circle.
 CREATE FUNCTION tarx_keys.end_user(user_id text, successor text DEFAULT NULL, OUT revoked_keys integer, OUT left_projects integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    deadline CONSTANT timestamptz := clock_timestamp() + interval '2 s';
     project uuid;
-    stuck_in text;
+    leaving record;
+    to_leave uuid[] := '{}';
+    held_projects uuid[] := '{}';
+    held_keys integer;
     stuck uuid[] := '{}';
     stuck_names text[] := '{}';
-    memberships uuid[];
 BEGIN
     PERFORM tarx_keys_internal.require_user_id('user_id', end_user.user_id);
     IF end_user.successor IS NOT NULL THEN
         PERFORM tarx_keys_internal.check_successor(end_user.user_id, end_user.successor);
     END IF;
     PERFORM tarx_keys_internal.enter_end_of_user(end_user.user_id);
-    memberships := ARRAY(SELECT m.project_id FROM tarx_keys.project_members m WHERE m.user_id = end_user.user_id ORDER BY m.project_id);
-    FOREACH project IN ARRAY memberships LOOP
-        stuck_in := tarx_keys_internal.begin_leaving(project);
-        IF stuck_in IS NOT NULL THEN
+    FOR project IN
+        SELECT m.project_id FROM tarx_keys.project_members m WHERE m.user_id = end_user.user_id ORDER BY m.project_id
+    LOOP
+        SELECT b.is_held, b.stuck_in INTO leaving FROM tarx_keys_internal.begin_leaving(project, deadline) b;
+        IF leaving.is_held THEN
+            held_projects := held_projects || project;
+        ELSE
+            to_leave := to_leave || project;
+        END IF;
+        IF leaving.stuck_in IS NOT NULL THEN
             stuck := stuck || project;
-            stuck_names := stuck_names || format('"%s" (%s)', stuck_in, project);
+            stuck_names := stuck_names || format('"%s" (%s)', leaving.stuck_in, project);
         END IF;
     END LOOP;
     IF stuck <> '{}' AND end_user.successor IS NULL THEN
         PERFORM tarx_keys_internal.fail_last_admin_of(stuck_names);
     END IF;
-    revoked_keys := tarx_keys_internal.revoke_all_platform_keys();
+    SELECT r.revoked, r.held INTO revoked_keys, held_keys FROM tarx_keys_internal.revoke_all_platform_keys(deadline) r;
     left_projects := 0;
-    FOREACH project IN ARRAY memberships LOOP
+    FOREACH project IN ARRAY to_leave LOOP
         IF tarx_keys_internal.finish_leaving(project, CASE WHEN project = ANY (stuck) THEN end_user.successor END) THEN
             left_projects := left_projects + 1;
         END IF;
     END LOOP;
-    IF tarx_keys_internal.user_has_rest(end_user.user_id) THEN
+    PERFORM tarx_keys_internal.warn_of_held(held_keys, held_projects);
+    IF held_keys = 0 AND held_projects = '{}' AND tarx_keys_internal.user_has_rest(end_user.user_id) THEN
         PERFORM tarx_keys_internal.fail_changed_meanwhile();
     END IF;
     IF revoked_keys > 0 OR left_projects > 0 THEN
@@ -227,4 +282,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.end_user IS
-'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships; returns how many. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s, 40001 if somebody adds something at the same time.';
+'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships; returns how many. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s, 40001 if somebody adds something at the same time. Warning 55P03 if other transactions hold keys or projects of the user: these are left alone.';
