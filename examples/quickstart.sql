@@ -10,6 +10,10 @@ CREATE EXTENSION tarx_keys;
 CREATE ROLE app_backend LOGIN IN ROLE tarx_keys_backend;
 CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login;
 CREATE ROLE app_runner LOGIN IN ROLE tarx_keys_agent;
+-- who ends users does nothing else
+CREATE ROLE app_leavers LOGIN;
+GRANT USAGE ON SCHEMA tarx_keys TO app_leavers;
+GRANT EXECUTE ON FUNCTION tarx_keys.end_user TO app_leavers;
 SELECT * FROM tarx_keys.keyring_status();
 
 \echo
@@ -87,6 +91,25 @@ COMMIT;
 BEGIN;
 SELECT * FROM tarx_keys.login(:'token', :'project');
 SELECT name, masked_key FROM tarx_keys.llm_keys;
+COMMIT;
+
+\echo
+\echo '=== bob leaves: the platform ends him, with his token and his memberships'
+\connect - app_leavers
+\set ECHO queries
+SELECT * FROM tarx_keys.end_user('bob');
+\connect - app_web
+\set ECHO queries
+SELECT * FROM tarx_keys.login(:'token');
+
+\echo
+\echo '=== alice gives his agent another name'
+\connect - app_backend
+\set ECHO queries
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'project');
+SELECT tarx_keys.rename_agent(:'project', :'agent', 'Support bot');
+SELECT user_id, action, object_name FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 2;
 COMMIT;
 
 \echo

@@ -12,7 +12,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_require_name';
 COMMENT ON FUNCTION tarx_keys_internal.require_name IS
 'Internal. Error 22023 unless name is a valid name.';
 
-CREATE FUNCTION tarx_keys_internal.require_user_id(user_id text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.require_user_id(argument text, user_id text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_require_user_id';
 COMMENT ON FUNCTION tarx_keys_internal.require_user_id IS

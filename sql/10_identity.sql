@@ -3,12 +3,6 @@
 -- The enter_ functions have no SET clause on purpose. With one, what they set
 -- would end when they return; without one, it ends when their caller returns.
 
-CREATE FUNCTION tarx_keys_internal.acting_user_id() RETURNS text
-LANGUAGE c STABLE PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'tarx_keys_acting_user_id';
-COMMENT ON FUNCTION tarx_keys_internal.acting_user_id IS
-'Internal. The acting user. Used by row security. Error: TK007 without an acting user.';
-
 CREATE FUNCTION tarx_keys.current_user_id() RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_current_user_id';

@@ -10,18 +10,26 @@ AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
 'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
 
+-- Row security calls the two without find_ for every row, and they keep the answer.
+-- All look up what other sessions have committed by now, and a parallel query
+-- cannot do that.
+CREATE FUNCTION tarx_keys_internal.acting_user_id() RETURNS text
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_acting_user_id';
+COMMENT ON FUNCTION tarx_keys_internal.acting_user_id IS
+'Internal. The acting user. Used by row security. Errors: TK007 without an acting user, TK010 if the platform key of the login has ended.';
+
 CREATE FUNCTION tarx_keys_internal.find_visible_project_ids() RETURNS uuid[]
-LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_find_visible_project_ids';
 COMMENT ON FUNCTION tarx_keys_internal.find_visible_project_ids IS
 'Internal. What visible_project_ids() tells, looked up again with each call.';
 
--- Row security calls it for every row. It calls the one above for a new answer.
 CREATE FUNCTION tarx_keys_internal.visible_project_ids() RETURNS uuid[]
-LANGUAGE c STABLE PARALLEL RESTRICTED
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_visible_project_ids';
 COMMENT ON FUNCTION tarx_keys_internal.visible_project_ids IS
-'Internal. The projects whose rows the acting user may see: the user''s own, or only the active one. Used by row security. Error: TK007 without an acting user.';
+'Internal. The projects whose rows the acting user may see: the user''s own, or only the active one. Used by row security. Errors: TK007 without an acting user, TK010 if the platform key of the login has ended.';
 
 CREATE FUNCTION tarx_keys_internal.enter_as_member(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -35,6 +43,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_admin';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_admin IS
 'Internal. Makes the project the active one for the calling function, if the acting user is an admin now. Errors: TK007, 42501, 22023.';
 
+CREATE FUNCTION tarx_keys_internal.enter_to_remove(project_id uuid, role text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_to_remove_sql';
+COMMENT ON FUNCTION tarx_keys_internal.enter_to_remove IS
+'Internal. enter_as_member() or enter_as_admin() for a function that only takes away: it does not wait for long if others hold the audit log, and fails for nothing that is wrong with it. Such a function calls record_removal(). Errors: TK007, 42501, 22023.';
+
 CREATE FUNCTION tarx_keys_internal.enter_new_project(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_new_project';
@@ -46,3 +60,53 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
 'Internal. Whether the project now has an admin other than this user. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+-- Of use to delete_project() and end_user()
+
+CREATE FUNCTION tarx_keys_internal.enter_end_of_user(user_id text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_end_of_user';
+COMMENT ON FUNCTION tarx_keys_internal.enter_end_of_user IS
+'Internal. Makes the user the acting one for the calling function, with no active project. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.enter_left_project(project_id uuid) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_left_project';
+COMMENT ON FUNCTION tarx_keys_internal.enter_left_project IS
+'Internal. Makes the project the active one for the calling function, whoever acts. Errors: 22023, 42501 if another one is active.';
+
+CREATE FUNCTION tarx_keys_internal.record_own_removal(action text, object_id uuid, object_name text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_record_own_removal';
+COMMENT ON FUNCTION tarx_keys_internal.record_own_removal IS
+'Internal. record_removal() for the acting user''s own chain. Errors: TK007, 22023.';
+
+CREATE FUNCTION tarx_keys_internal.project_has_rest(project_id uuid) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_project_has_rest';
+COMMENT ON FUNCTION tarx_keys_internal.project_has_rest IS
+'Internal. Whether the project now has keys, secrets, agents or members. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.user_has_rest(user_id text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_user_has_rest';
+COMMENT ON FUNCTION tarx_keys_internal.user_has_rest IS
+'Internal. Whether the user now has memberships, or platform keys that are not revoked. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.log_operation(operation text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_log_operation_sql';
+COMMENT ON FUNCTION tarx_keys_internal.log_operation IS
+'Internal. A line in the server log that says what the session''s role has done. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.fail_changed_meanwhile() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'serialization_failure',
+        MESSAGE = 'somebody else has added something at the same time',
+        HINT = 'Run the transaction again.';
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.fail_changed_meanwhile IS 'Internal. Raises error 40001.';

@@ -9,19 +9,28 @@
 
 CREATE TABLE tarx_keys.projects (
     id uuid PRIMARY KEY,
-    name text COLLATE "C" NOT NULL,
-    created_by text COLLATE "C" NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+    name text COLLATE "C",
+    created_by text COLLATE "C",
+    created_at timestamptz DEFAULT pg_catalog.now(),
+    ended_by text COLLATE "C",
+    ended_at timestamptz,
+    -- of a purged project nothing is left but the id and when it ended
+    CHECK (ended_at IS NOT NULL OR name IS NOT NULL AND created_by IS NOT NULL AND created_at IS NOT NULL AND ended_by IS NULL)
 );
 ALTER TABLE tarx_keys.projects ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.projects FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (id = ANY (tarx_keys_internal.visible_project_ids()));
+    USING (ended_at IS NULL AND id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.projects TO tarx_keys_owner
     USING (id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.projects FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-COMMENT ON TABLE tarx_keys.projects IS 'Projects. Users can read their own, or only the active one.';
+-- for the look-up of a membership, before there is an active project
+CREATE POLICY owner_sees_ended ON tarx_keys.projects FOR SELECT TO tarx_keys_owner
+    USING (ended_at IS NOT NULL);
+COMMENT ON TABLE tarx_keys.projects IS 'Projects. Users can read their own, or only the active one. One that was deleted keeps its row, which nobody but the DBA sees, so that its id is never given again.';
 COMMENT ON COLUMN tarx_keys.projects.created_by IS 'The user that created it and became its first admin';
+COMMENT ON COLUMN tarx_keys.projects.ended_by IS 'The user that deleted it';
+COMMENT ON COLUMN tarx_keys.projects.ended_at IS 'When it was deleted; NULL while it lives';
 
 CREATE TABLE tarx_keys.project_members (
     project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
@@ -43,6 +52,21 @@ COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can re
 COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user';
 COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: adds and deletes keys and members; member: sees keys masked and uses them';
 
+-- What a project leaves behind that was deleted as a row. Its id is not given again,
+-- because the audit log of the former project would be that of the new one.
+CREATE FUNCTION tarx_keys_internal.project_has_past(project_id uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys_internal.enter_maintenance();
+    RETURN EXISTS (SELECT FROM tarx_keys.audit_log a WHERE a.project_id = project_has_past.project_id AND NOT a.personal)
+        OR EXISTS (SELECT FROM tarx_keys_internal.audit_ends e WHERE e.project_id = project_has_past.project_id AND NOT e.personal)
+        OR EXISTS (SELECT FROM tarx_keys_internal.llm_key_tombstones t WHERE t.project_id = project_has_past.project_id);
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.project_has_past IS
+'Internal. Whether there is an audit log, or a tombstone of a key, under the id of this project, which the caller has entered.';
+
 CREATE FUNCTION tarx_keys.create_project(name text, project_id uuid DEFAULT pg_catalog.gen_random_uuid()) RETURNS uuid
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -52,11 +76,11 @@ BEGIN
     INSERT INTO tarx_keys.projects (id, name, created_by)
         VALUES (create_project.project_id, create_project.name, tarx_keys.current_user_id())
         ON CONFLICT (id) DO NOTHING;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR tarx_keys_internal.project_has_past(create_project.project_id) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'unique_violation',
             COLUMN = 'project_id',
-            MESSAGE = 'a project with this id exists already',
+            MESSAGE = 'a project with this id exists already, or did',
             HINT = 'Leave project_id out to get a new one.';
     END IF;
     INSERT INTO tarx_keys.project_members (project_id, user_id, role)
@@ -67,17 +91,28 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.create_project IS
-'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if the id is taken, 42501 if another project is active or the user''s platform key does not allow it, TK005.';
+'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if there is, or ever was, a project with this id, 42501 if another project is active or the user''s platform key does not allow it, TK005.';
 
 -- Changes of a project's members go one after the other: each locks the
--- project's row before it looks who is an admin.
+-- project's row before it looks who is an admin. It enters the project before,
+-- and so has its lane of the audit log, if it gets one.
+CREATE FUNCTION tarx_keys_internal.lock_members(project_id uuid) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+BEGIN
+    PERFORM FROM tarx_keys.projects p
+        WHERE p.id OPERATOR(pg_catalog.=) lock_members.project_id FOR NO KEY UPDATE;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.lock_members IS
+'Internal. Locks a project, which has been entered, against other changes of its members. Roles are looked up after it.';
+
 CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
     PERFORM tarx_keys_internal.enter_as_member(enter_membership_change.project_id);
-    PERFORM FROM tarx_keys.projects p
-        WHERE p.id OPERATOR(pg_catalog.=) enter_membership_change.project_id FOR NO KEY UPDATE;
+    PERFORM tarx_keys_internal.lock_members(enter_membership_change.project_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
@@ -101,7 +136,7 @@ AS $$
 BEGIN
     PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
-    PERFORM tarx_keys_internal.require_user_id(add_member.user_id);
+    PERFORM tarx_keys_internal.require_user_id('user_id', add_member.user_id);
     PERFORM tarx_keys_internal.require_argument('role', add_member.role);
     IF add_member.role NOT IN ('admin', 'member') THEN
         RAISE EXCEPTION USING
@@ -129,11 +164,12 @@ CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS v
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_membership_change(remove_member.project_id);
-    PERFORM tarx_keys_internal.enter_as_member(remove_member.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
+    PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
     PERFORM tarx_keys_internal.require_argument('user_id', remove_member.user_id);
     IF remove_member.user_id <> tarx_keys.current_user_id() THEN
-        PERFORM tarx_keys_internal.enter_as_admin(remove_member.project_id);
+        PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'admin');
     END IF;
     IF NOT tarx_keys_internal.other_admin_exists(remove_member.project_id, remove_member.user_id) THEN
         PERFORM tarx_keys_internal.fail_last_admin();
@@ -147,11 +183,34 @@ BEGIN
             MESSAGE = 'this user is no member of the project',
             HINT = 'tarx_keys.project_members lists the members.';
     END IF;
-    PERFORM tarx_keys_internal.record_audit(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
+    PERFORM tarx_keys_internal.record_removal(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.remove_member IS
 'For admins, and for oneself: ends a membership. Errors: TK007, 42501, 22023, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
+
+CREATE FUNCTION tarx_keys.rename_project(project_id uuid, name text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    old_name text;
+BEGIN
+    PERFORM tarx_keys_internal.enter_as_admin(rename_project.project_id);
+    PERFORM tarx_keys_internal.require_name('name', rename_project.name);
+    SELECT p.name INTO old_name FROM tarx_keys.projects p WHERE p.id = rename_project.project_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM tarx_keys_internal.fail_changed_meanwhile();
+    END IF;
+    -- the project may have ended while we waited for the lock
+    PERFORM tarx_keys_internal.enter_as_admin(rename_project.project_id);
+    IF old_name <> rename_project.name THEN
+        UPDATE tarx_keys.projects p SET name = rename_project.name WHERE p.id = rename_project.project_id;
+        PERFORM tarx_keys_internal.record_audit(rename_project.project_id, 'project.rename', rename_project.project_id, rename_project.name);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys.rename_project IS
+'For admins: gives the project another name. Errors: TK007, 42501, 22023 for a bad name (1 to 100 characters).';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.projects', '');
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_members', '');

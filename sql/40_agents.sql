@@ -44,6 +44,8 @@ BEGIN
     INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, created_by)
         VALUES (create_agent.project_id, agent_id, create_agent.name,
                 create_agent.user_api_key_id, tarx_keys.current_user_id());
+    -- the project cannot end any more; it may have ended before
+    PERFORM tarx_keys_internal.enter_as_member(create_agent.project_id);
     PERFORM tarx_keys_internal.record_audit(create_agent.project_id, 'agent.create', agent_id, create_agent.name);
     RETURN agent_id;
 END
@@ -71,18 +73,42 @@ $$;
 COMMENT ON FUNCTION tarx_keys.set_agent_key IS
 'For members: points an agent to an LLM key of its project. Errors: TK007, 42501, 22023, TK001, TK002, TK003 if the project has no such agent.';
 
+CREATE FUNCTION tarx_keys.rename_agent(project_id uuid, agent_id uuid, name text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    old_name text;
+BEGIN
+    PERFORM tarx_keys_internal.enter_as_member(rename_agent.project_id);
+    PERFORM tarx_keys_internal.require_argument('agent_id', rename_agent.agent_id);
+    PERFORM tarx_keys_internal.require_name('name', rename_agent.name);
+    SELECT a.name INTO old_name FROM tarx_keys.agents a
+        WHERE a.project_id = rename_agent.project_id AND a.id = rename_agent.agent_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        PERFORM tarx_keys_internal.fail_agent(rename_agent.agent_id);
+    END IF;
+    IF old_name <> rename_agent.name THEN
+        UPDATE tarx_keys.agents a SET name = rename_agent.name, updated_at = now()
+            WHERE a.project_id = rename_agent.project_id AND a.id = rename_agent.agent_id;
+        PERFORM tarx_keys_internal.record_audit(rename_agent.project_id, 'agent.rename', rename_agent.agent_id, rename_agent.name);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys.rename_agent IS
+'For members: gives an agent another name. Errors: TK007, 42501, 22023, TK003 if the project has no such agent.';
+
 CREATE FUNCTION tarx_keys.delete_agent(project_id uuid, agent_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_member(delete_agent.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(delete_agent.project_id, 'member');
     PERFORM tarx_keys_internal.require_argument('agent_id', delete_agent.agent_id);
     DELETE FROM tarx_keys.agents a
         WHERE a.project_id = delete_agent.project_id AND a.id = delete_agent.agent_id;
     IF NOT FOUND THEN
         PERFORM tarx_keys_internal.fail_agent(delete_agent.agent_id);
     END IF;
-    PERFORM tarx_keys_internal.record_audit(delete_agent.project_id, 'agent.delete', delete_agent.agent_id, NULL);
+    PERFORM tarx_keys_internal.record_removal(delete_agent.project_id, 'agent.delete', delete_agent.agent_id, NULL);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_agent IS

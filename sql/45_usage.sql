@@ -73,7 +73,7 @@ COMMENT ON FUNCTION tarx_keys.known_usage IS
 
 CREATE FUNCTION tarx_keys_internal.visible_usage(kind text)
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT u.project_id, u.id, u.uses, u.refused, u.last_used_at
       FROM tarx_keys.known_usage(visible_usage.kind, tarx_keys_internal.visible_project_ids()) u

@@ -89,7 +89,7 @@ AS $$
 DECLARE
     key_name text;
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_admin(delete_llm_key.project_id);
+    PERFORM tarx_keys_internal.enter_to_remove(delete_llm_key.project_id, 'admin');
     PERFORM tarx_keys_internal.require_argument('key_id', delete_llm_key.key_id);
     DELETE FROM tarx_keys.project_llm_keys k
         WHERE k.project_id = delete_llm_key.project_id AND k.id = delete_llm_key.key_id
@@ -100,7 +100,7 @@ BEGIN
     INSERT INTO tarx_keys_internal.llm_key_tombstones (project_id, id, deleted_by)
         VALUES (delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id())
         ON CONFLICT ON CONSTRAINT llm_key_tombstones_pkey DO NOTHING;
-    PERFORM tarx_keys_internal.record_audit(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
+    PERFORM tarx_keys_internal.record_removal(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
@@ -132,11 +132,13 @@ COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
 'For agent runners: resolve_key_sealed() by the key that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
 
 CREATE FUNCTION tarx_keys_internal.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    visible uuid[] := tarx_keys_internal.visible_project_ids();
+    visible uuid[];
 BEGIN
+    -- an assignment would keep the answer for the whole transaction
+    SELECT tarx_keys_internal.visible_project_ids() INTO visible;
     PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
         SELECT r.project_id, r.id, CASE r.state WHEN 0 THEN 'ok' ELSE 'needs_reentry' END

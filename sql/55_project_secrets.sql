@@ -27,7 +27,7 @@ CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_
     USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
-COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written; earlier uses were those of a deleted secret with this name';
+COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written, or when it got its name; earlier uses were those of another secret with this name';
 COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name and version';
 
 CREATE TABLE tarx_keys_internal.project_secret_versions (
@@ -72,6 +72,18 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'tarx_keys_restore_secret';
 COMMENT ON FUNCTION tarx_keys.restore_secret IS
 'For admins: takes the value of a version that is kept, and writes it as the secret''s next version; returns the new version''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
+
+CREATE FUNCTION tarx_keys.rename_secret(project_id uuid, name text, new_name text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_rename_secret';
+COMMENT ON FUNCTION tarx_keys.rename_secret IS
+'For admins: gives a secret another name, with all its versions, which keep their numbers. Templates that name it are the caller''s to change. Its counters of uses begin anew. Errors: TK007, 42501, 22023, TK011 if the project has no such secret, 23505 if the new name is taken, TK004 if a version was tampered with, TK005 or TK006 if a master key is missing.';
+
+CREATE FUNCTION tarx_keys.describe_secret(project_id uuid, name text, description text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_describe_secret';
+COMMENT ON FUNCTION tarx_keys.describe_secret IS
+'For admins: replaces the description of a secret, without a new version; an empty one removes it. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
 
 CREATE FUNCTION tarx_keys.delete_secret(project_id uuid, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

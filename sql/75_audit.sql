@@ -23,6 +23,7 @@ COMMENT ON FUNCTION tarx_keys_internal.personal_chain IS 'Internal. The id under
 CREATE TABLE tarx_keys.audit_log (
     project_id uuid NOT NULL,
     personal boolean NOT NULL,
+    generation integer NOT NULL CHECK (generation > 0),
     seq bigint NOT NULL CHECK (seq > 0),
     at timestamptz NOT NULL,
     user_id text COLLATE "C" NOT NULL,
@@ -34,7 +35,7 @@ CREATE TABLE tarx_keys.audit_log (
     object_name text COLLATE "C",
     outcome text COLLATE "C" NOT NULL,
     stamp bytea NOT NULL,
-    PRIMARY KEY (project_id, personal, seq)
+    PRIMARY KEY (project_id, personal, generation, seq)
 );
 ALTER TABLE tarx_keys.audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY admins_read ON tarx_keys.audit_log FOR SELECT TO tarx_keys_backend, tarx_keys_login
@@ -50,6 +51,7 @@ CREATE POLICY owner_purges ON tarx_keys.audit_log FOR DELETE TO tarx_keys_owner
 COMMENT ON TABLE tarx_keys.audit_log IS 'What was changed, by whom; append-only. Use the view project_audit to read a project''s.';
 COMMENT ON COLUMN tarx_keys.audit_log.project_id IS 'The project; in personal rows the id of the user''s own chain';
 COMMENT ON COLUMN tarx_keys.audit_log.personal IS 'True if the row is about a user''s platform keys, which belong to no project';
+COMMENT ON COLUMN tarx_keys.audit_log.generation IS 'From 1; another one begins where the master key of the one before is missing';
 COMMENT ON COLUMN tarx_keys.audit_log.seq IS 'The row follows row seq - 4 in its chain, because a project has four chains';
 COMMENT ON COLUMN tarx_keys.audit_log.proven IS 'True if login() proved the user, false if act_as() named it';
 COMMENT ON COLUMN tarx_keys.audit_log.login IS 'The database role that the session logged in as';
@@ -60,13 +62,14 @@ COMMENT ON COLUMN tarx_keys.audit_log.stamp IS 'MAC over the row and the stamp b
 CREATE TABLE tarx_keys_internal.audit_ends (
     project_id uuid NOT NULL,
     personal boolean NOT NULL,
+    generation integer NOT NULL CHECK (generation > 0),
     lane integer NOT NULL,
     first_seq bigint NOT NULL,
     first_stamp bytea NOT NULL,
     last_seq bigint NOT NULL,
     last_stamp bytea NOT NULL,
     sealed_key bytea NOT NULL,
-    PRIMARY KEY (project_id, personal, lane)
+    PRIMARY KEY (project_id, personal, generation, lane)
 ) WITH (fillfactor = 50);
 ALTER TABLE tarx_keys_internal.audit_ends ALTER COLUMN sealed_key SET STATISTICS 0;
 ALTER TABLE tarx_keys_internal.audit_ends ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -87,25 +90,42 @@ COMMENT ON FUNCTION tarx_keys.begin_audit IS
 CREATE FUNCTION tarx_keys_internal.record_audit(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_audit';
-COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project. Errors: TK007, 22023 for an action that is not in src/records/audit_actions.c, TK004 if the end of the log is not what was written, TK005, TK006.';
+COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project. Errors: TK007, 22023 for an action that is not in src/records/audit_actions.c, TK004 if the end of the log is not what was written, TK005, TK006 if the master key went missing while the transaction was under way.';
+
+CREATE FUNCTION tarx_keys_internal.record_removal(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_record_removal';
+COMMENT ON FUNCTION tarx_keys_internal.record_removal IS 'Internal. record_audit() for what was taken away: if the row cannot be appended, a line in the server log takes its place. Errors: TK007, 22023.';
 
 CREATE FUNCTION tarx_keys.verify_audit(project_id uuid, OUT ok boolean, OUT broken_at bigint, OUT reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_verify_audit';
 COMMENT ON FUNCTION tarx_keys.verify_audit IS
-'For the DBA: whether the audit log of a project is whole and unchanged; if not, the seq at which it breaks (0 for the record of its ends), and why. Errors: 22023, TK005, TK006.';
+'For the DBA: whether the audit log of a project is whole and unchanged; if not, the seq at which it breaks (0 for the record of its ends), and why. Of generations whose master key is missing it says so, until purge_unverifiable_audit(). Errors: 22023, TK005.';
 
 CREATE FUNCTION tarx_keys.verify_personal_audit(user_id text, OUT ok boolean, OUT broken_at bigint, OUT reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_verify_personal_audit';
 COMMENT ON FUNCTION tarx_keys.verify_personal_audit IS
-'For the DBA: verify_audit() for the personal rows of a user, which are about platform keys. Errors: 22023, TK005, TK006.';
+'For the DBA: verify_audit() for the personal rows of a user, which are about platform keys. Errors: 22023, TK005.';
 
 CREATE FUNCTION tarx_keys.purge_audit(before timestamptz) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_purge_audit';
 COMMENT ON FUNCTION tarx_keys.purge_audit IS
 'For the owner: deletes the rows of the audit log from before a time; returns how many. What remains can still be verified. It verifies rows before it deletes them; where that fails, it keeps the rows and warns. Changes wait while it runs. Errors: 22023, TK005.';
+
+CREATE FUNCTION tarx_keys.purge_unverifiable_audit(project_id uuid) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_purge_unverifiable_audit';
+COMMENT ON FUNCTION tarx_keys.purge_unverifiable_audit IS
+'For the DBA: deletes the rows of a project''s audit log that nobody can verify any more, because their master key is lost for good; returns how many. What is missing or was changed stays as it is. Changes wait while it runs. Errors: 22023, TK005.';
+
+CREATE FUNCTION tarx_keys.purge_unverifiable_personal_audit(user_id text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_purge_unverifiable_personal_audit';
+COMMENT ON FUNCTION tarx_keys.purge_unverifiable_personal_audit IS
+'For the DBA: purge_unverifiable_audit() for the personal rows of a user, which are about platform keys. Errors: 22023, TK005.';
 
 CREATE VIEW tarx_keys.project_audit WITH (security_invoker = true, security_barrier = true) AS
 SELECT a.at,

@@ -132,7 +132,7 @@ AS $$
                 THEN format('rows that need master key %s, which is not in the keyring: %s', n.fingerprint, n.rows)
                 WHEN n.rows > 0 THEN format('rows that need retired master key %s: %s', l.fingerprint, n.rows)
                 ELSE format('no row of this database needs retired master key %s', l.fingerprint) END,
-           CASE WHEN l.fingerprint IS NULL THEN 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf().'
+           CASE WHEN l.fingerprint IS NULL THEN 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf(). If it is lost for good, see "A lost master key" in docs/operations.md.'
                 WHEN n.rows > 0 THEN 'CALL tarx_keys.rotate_master_key();'
                 ELSE 'If no other database of the cluster and no backup needs it, drop it from the keyring, then SELECT pg_reload_conf().' END
       FROM unnest(tarx_keys_internal.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
@@ -185,6 +185,28 @@ AS $$
       FROM held h WHERE h.held <> 'tarx_keys_owner' GROUP BY h.held
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership.';
+
+CREATE FUNCTION tarx_keys_internal.doctor_end_user() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH able AS (
+        SELECT l.rolname AS login,
+               EXISTS (SELECT FROM pg_roles g WHERE g.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent')
+                                                AND pg_has_role(l.oid, g.oid, 'MEMBER')) AS is_service
+          FROM pg_roles l
+         WHERE l.rolcanlogin AND NOT l.rolsuper
+           AND EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+                        WHERE p.oid = 'tarx_keys.end_user'::regproc AND a.privilege_type = 'EXECUTE'
+                          AND (a.grantee = 0 OR pg_has_role(l.oid, a.grantee, 'MEMBER'))))
+    SELECT 'warning', format('login %I can end any user, and holds a role that services have as well', a.login),
+           format('REVOKE EXECUTE ON FUNCTION tarx_keys.end_user FROM %I; or from the role between them, and grant it to a login that does nothing else.', a.login)
+      FROM able a WHERE a.is_service
+    UNION ALL
+    SELECT 'info', 'logins that can end any user, with tarx_keys.end_user(): ' || string_agg(quote_ident(a.login), ', ' ORDER BY a.login),
+           'If one of them should not: REVOKE EXECUTE ON FUNCTION tarx_keys.end_user FROM it.'
+      FROM able a HAVING count(*) > 0
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_end_user IS 'Internal. A check of doctor(): who may call end_user(), by whatever membership.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_powerful_roles() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -289,11 +311,12 @@ AS $$
     named AS (
         SELECT c.is_new, o.name, CASE o.kind WHEN 'COLUMN' THEN 'TABLE' WHEN 'VIEW' THEN 'TABLE' ELSE o.kind END AS kind,
                c.privilege_type || o.privilege_suffix AS privilege, c.is_grantable, coalesce(quote_ident(r.rolname), 'unknown') AS grantee,
-               o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|$)' AS is_for_monitoring
+               -- the DBA is to grant these; who has end_user, a check of its own says
+               o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|\.end_user\(|$)' AS is_expected
           FROM changed c JOIN tarx_keys_internal.doctor_objects() o USING (classid, objid, objsubid) LEFT JOIN pg_roles r ON r.oid = c.grantee
          WHERE c.grantee <> 0 AND (c.grantee <> o.owner OR r.rolname = 'tarx_keys_owner')
            AND (r.rolname IS DISTINCT FROM 'tarx_keys_owner' OR r.oid = o.owner))
-    SELECT CASE WHEN n.is_new AND n.is_for_monitoring AND n.privilege <> 'CREATE' THEN 'info' ELSE 'warning' END,
+    SELECT CASE WHEN n.is_new AND n.is_expected AND NOT n.is_grantable AND n.privilege <> 'CREATE' THEN 'info' ELSE 'warning' END,
            format('%s %s on %s %s%s, which CREATE EXTENSION %s', n.grantee, CASE WHEN n.is_new THEN 'has ' ELSE 'lacks ' END || n.privilege,
                   lower(n.kind), n.name, CASE WHEN n.is_grantable THEN ' with grant option' ELSE '' END,
                   CASE WHEN n.is_new THEN 'did not grant' ELSE 'granted' END),
@@ -427,24 +450,31 @@ DECLARE
     project uuid;
     verdict record;
 BEGIN
-    FOR project IN SELECT p.id FROM (SELECT id FROM tarx_keys.projects ORDER BY random() LIMIT 10) p ORDER BY p.id LOOP
-        BEGIN
-            SELECT v.* INTO verdict FROM tarx_keys.verify_audit(project) v;
-            CONTINUE WHEN verdict.ok;
-            severity := 'critical';
-            finding := format('the audit log of project %s is broken at %s: %s', project, verdict.broken_at, verdict.reason);
-            advice := format('SELECT * FROM tarx_keys.verify_audit(%L); compare with a copy of the log, and find out who changed it.', project);
-        EXCEPTION WHEN SQLSTATE 'TK006' THEN
-            -- no reason not to look at the others
-            severity := 'warning';
-            finding := format('the audit log of project %s could not be verified: %s', project, SQLERRM);
-            advice := 'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf().';
-        END;
+    RETURN QUERY
+    SELECT 'critical', format('chains of the audit log that nobody can verify, because master key %s is not in the keyring: %s', e.fingerprint, e.chains),
+           'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf(). If it is lost for good, call purge_unverifiable_audit() and purge_unverifiable_personal_audit(); see "A lost master key" in docs/operations.md.'
+      FROM (SELECT tarx_keys_internal.fingerprint_of(e.sealed_key) AS fingerprint, count(*) AS chains
+              FROM tarx_keys_internal.audit_ends e GROUP BY 1) e
+     WHERE e.fingerprint <> ALL (tarx_keys_internal.keyring_fingerprints());
+    FOR project IN
+        SELECT p.id
+          -- also of projects that have ended, or were deleted as rows
+          FROM (SELECT i.id
+                  FROM (SELECT id FROM tarx_keys.projects WHERE name IS NOT NULL
+                        UNION SELECT project_id FROM tarx_keys_internal.audit_ends WHERE NOT personal) i
+                 ORDER BY random() LIMIT 10) p
+         ORDER BY p.id
+    LOOP
+        SELECT v.* INTO verdict FROM tarx_keys.verify_audit(project) v;
+        CONTINUE WHEN verdict.ok OR verdict.reason = 'master key missing';
+        severity := 'critical';
+        finding := format('the audit log of project %s is broken at %s: %s', project, verdict.broken_at, verdict.reason);
+        advice := format('SELECT * FROM tarx_keys.verify_audit(%L); compare with a copy of the log, and find out who changed it.', project);
         RETURN NEXT;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_audit_log IS 'Internal. A check of doctor(): the audit logs of ten projects.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_audit_log IS 'Internal. A check of doctor(): the audit logs of ten projects, and missing master keys of all.';
 
 -- Settings
 
@@ -511,7 +541,6 @@ AS $$
     SELECT r.severity, format('%s = %s%s: %s', s.name, s.value, s.scope, r.means), format('%s SET %s = %s;%s', s.change, s.name, r.better, s.takes_effect)
       FROM generous, LATERAL (VALUES
           ('warning', 'tarx_keys.redact_logs', '^(of|f|n|0)', 'on', 'logs, statistics and other sessions get statements with the values that stand in them'),
-          ('warning', 'tarx_keys.login_failures_per_minute', '^0$', '60', 'tokens can be guessed without a limit'),
           ('info', 'tarx_keys.secret_versions_kept', '^1$', '5', 'no older version of a secret can be restored'),
           ('info', 'tarx_keys.log_resolves', '^off$', 'refused', 'refused calls leave no line in the log'),
           ('warning', 'tarx_keys.allowed_private_hosts', generous.list, $q$''$q$, 'keys can be added that go out in clear, or to a great many private hosts'),
@@ -540,6 +569,7 @@ BEGIN
         ('master_keys', 'no row needs another master key than the active one'),
         ('group_roles', 'the roles of the extension have no attributes or memberships of their own'),
         ('members', 'no login holds a role of the extension'),
+        ('end_user', 'nobody but superusers can end users'),
         ('powerful_roles', 'no login has powers that matter here'),
         ('ownership', 'all objects belong to tarx_keys_owner'),
         ('grants', 'all rights are those that CREATE EXTENSION granted'),

@@ -20,6 +20,10 @@ typedef enum TarxKeysRole
 
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
 
+/* platform_key.c: whether the key that proved the acting user still counts */
+extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);
+extern void tarx_keys_check_platform_key(void);
+
 /* act_as.c: makes a user the acting one */
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern void tarx_keys_warn_without_transaction(const char *function);
@@ -32,6 +36,8 @@ extern void tarx_keys_warn_without_transaction(const char *function);
 typedef struct TarxKeysCall
 {
 	const char *event;			/* the event in its lines in the server log */
+	bool		is_login;		/* anybody can cause refusals, so not each has
+								 * a line */
 	bool		is_change;		/* the audit log records it, so the server log
 								 * has a line only if it is refused */
 	TarxKeysUsageKind kind;		/* what kind of object is counted */
@@ -44,14 +50,13 @@ typedef struct TarxKeysCall
 	const pg_uuid_t *objects;	/* set by a call about several objects when it
 								 * has succeeded */
 	uint64		nobjects;
-	void		(*refused) (int sqlerrcode);	/* also called if the call is
-												 * refused; may be NULL */
 } TarxKeysCall;
 
 extern void tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists);
 extern void tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg),
 							   void *arg);
 extern void tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least);
-extern TarxKeysChain tarx_keys_enter_own_keys(void);
+extern void tarx_keys_enter_to_remove(const pg_uuid_t *project_id, TarxKeysRole least);
+extern TarxKeysChain tarx_keys_enter_own_keys(bool to_remove);
 
 #endif							/* TARX_KEYS_ACCESS_H */

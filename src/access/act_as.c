@@ -69,10 +69,10 @@ check_assertion_allowed(void)
 Datum
 tarx_keys_act_as(PG_FUNCTION_ARGS)
 {
-	TarxKeysIdentity identity = {NULL, NULL, false, false, "", ""};
+	TarxKeysIdentity identity = {.allowed_projects = "", .expires_at = "", .platform_key = ""};
 	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
 
-	tarx_keys_check_user_id(&user_id);
+	tarx_keys_check_user_id(&user_id, "user_id");
 	check_assertion_allowed();
 	tarx_keys_warn_without_transaction("tarx_keys.act_as()");
 	identity.user_id = text_to_cstring(PG_GETARG_TEXT_PP(0));

@@ -6,7 +6,8 @@
  * A call that changes a project enters it first.  This checks the acting user's
  * role and locks a lane of the audit log.  The lane must be locked before any
  * row is: a call that waits for a lane and has rows locked could be part of a
- * deadlock.
+ * deadlock.  A call that only takes away does without a lane, if there is none for
+ * it: see records/audit_removals.c.
  *
  * A call that resolves or logs in is logged and counted, whether it succeeds or
  * not.  A change that succeeds is in the audit log.  One that is refused rolls
@@ -22,7 +23,15 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_enter_as_member);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_as_admin);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_to_remove_sql);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_new_project);
+
+/* Who may enter, and what for */
+typedef struct Entry
+{
+	TarxKeysRole least;
+	bool		to_remove;		/* the call only takes away */
+} Entry;
 
 /* Say which object the call is about, and whether that exists or existed. */
 void
@@ -48,7 +57,7 @@ is_refusal(const TarxKeysCall *call, int sqlerrcode)
 	if (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		return true;
 	if (call->is_change)
-		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER;
+		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER || sqlerrcode == ERRCODE_TK_LOGIN_FAILED;
 	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
 }
 
@@ -65,14 +74,17 @@ count(const TarxKeysCall *call, const pg_uuid_t *id, bool allowed)
 static void
 note_refused(const TarxKeysCall *call, int sqlerrcode)
 {
+	const pg_uuid_t *object = call->has_object ? &call->object : NULL;
+
 	if (!is_refusal(call, sqlerrcode))
 		return;
-	tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id,
-						call->has_object ? &call->object : NULL, unpack_sql_state(sqlerrcode));
+	if (call->is_login)
+		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode));
+	else
+		tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, object,
+							unpack_sql_state(sqlerrcode));
 	if (call->object_exists && !call->is_change)
 		count(call, &call->object, false);
-	if (call->refused != NULL)
-		call->refused(sqlerrcode);
 }
 
 static void
@@ -117,45 +129,70 @@ tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *ar
  * Entering
  */
 
+/* For calls that change something: who acts may do so by now. */
+static void
+require_manager(void)
+{
+	tarx_keys_require_manager();
+	tarx_keys_check_platform_key();
+}
+
 /* Enter a project that is about to be created.  Any acting user may. */
 static void
 enter_new_project(const pg_uuid_t *project_id)
 {
-	tarx_keys_require_manager();
+	require_manager();
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
 	tarx_keys_enter_project(project_id);
 }
 
 static void
-enter_with_role(const pg_uuid_t *project_id, TarxKeysRole least)
+lock_lane(const TarxKeysChain *chain, bool to_remove)
+{
+	if (to_remove)
+		tarx_keys_audit_lock_lane_to_remove(chain);
+	else
+		(void) tarx_keys_audit_lock_lane(chain);
+}
+
+static void
+enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 {
 	char	   *user_id = tarx_keys_acting_user();
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 	TarxKeysRole role;
 
-	tarx_keys_require_manager();
+	require_manager();
 	tarx_keys_check_project(project_id);
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
 	role = tarx_keys_role_of(project_id, user_id);
 	if (role == TARX_KEYS_ROLE_NONE)
 		tarx_keys_deny_project(project_id);
-	if (role < least)
+	if (role < entry->least)
 		tarx_keys_deny_not_admin(project_id);
 	tarx_keys_enter_project(project_id);
-	(void) tarx_keys_audit_lock_lane(&chain);
+	lock_lane(&chain, entry->to_remove);
 }
 
 static void
 enter(TarxKeysCall *call, void *arg)
 {
-	TarxKeysRole least = *(TarxKeysRole *) arg;
+	const Entry *entry = arg;
 
-	if (least == TARX_KEYS_ROLE_NONE)
+	if (entry->least == TARX_KEYS_ROLE_NONE)
 		enter_new_project(call->project_id);
 	else
-		enter_with_role(call->project_id, least);
+		enter_with_role(call->project_id, entry);
+}
+
+static void
+run_enter(const pg_uuid_t *project_id, Entry entry)
+{
+	TarxKeysCall call = {.event = "manage", .is_change = true, .project_id = project_id};
+
+	tarx_keys_run_call(&call, enter, &entry);
 }
 
 /*
@@ -166,9 +203,17 @@ enter(TarxKeysCall *call, void *arg)
 void
 tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least)
 {
-	TarxKeysCall call = {.event = "manage", .is_change = true, .project_id = project_id};
+	run_enter(project_id, (Entry) {least, false});
+}
 
-	tarx_keys_run_call(&call, enter, &least);
+/*
+ * The same for a call that only takes away, which the audit log keeps from
+ * nothing.  The call logs it by tarx_keys_audit_removal().
+ */
+void
+tarx_keys_enter_to_remove(const pg_uuid_t *project_id, TarxKeysRole least)
+{
+	run_enter(project_id, (Entry) {least, true});
 }
 
 /* enter_as_admin(project_id uuid): see sql/15_access.sql */
@@ -187,6 +232,19 @@ tarx_keys_enter_as_member(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* enter_to_remove(project_id uuid, role text): see sql/15_access.sql */
+Datum
+tarx_keys_enter_to_remove_sql(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	char	   *role = text_to_cstring(tarx_keys_arg_text(fcinfo, 1, "role"));
+
+	/* whatever else it is, it asks for the most */
+	tarx_keys_enter_to_remove(project_id, strcmp(role, "member") == 0 ? TARX_KEYS_ROLE_MEMBER :
+							  TARX_KEYS_ROLE_ADMIN);
+	PG_RETURN_VOID();
+}
+
 /* enter_new_project(project_id uuid): see sql/15_access.sql */
 Datum
 tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
@@ -198,16 +256,17 @@ tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 /*
  * Begin a change of the acting user's own platform keys, which belong to no
  * project.  Locks a lane of the user's chain in the audit log, and returns that
- * chain.  42501 for a user who logged in with a narrowed key: such a key must
- * neither create nor revoke one that allows more.
+ * chain; to_remove says that the change only takes away.  42501 for a user who
+ * logged in with a narrowed key: such a key must neither create nor revoke one
+ * that allows more.
  */
 TarxKeysChain
-tarx_keys_enter_own_keys(void)
+tarx_keys_enter_own_keys(bool to_remove)
 {
 	TarxKeysChain chain;
 	TarxKeysText user_id;
 
-	tarx_keys_require_manager();
+	require_manager();
 	if (tarx_keys_identity_is_narrowed())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -216,6 +275,6 @@ tarx_keys_enter_own_keys(void)
 	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &user_id))
 		elog(ERROR, "acting user is not valid text");
 	chain = tarx_keys_personal_chain_of(&user_id);
-	(void) tarx_keys_audit_lock_lane(&chain);
+	lock_lane(&chain, to_remove);
 	return chain;
 }

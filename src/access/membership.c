@@ -3,7 +3,8 @@
  *	  Which role a user has in a project.
  *
  * The queries use a new snapshot instead of the transaction's, which may be old.
- * So a user who was removed a moment ago is not a member.
+ * So a user who was removed a moment ago is not a member.  A project that has ended
+ * has no members, even if somebody puts back a row that says otherwise.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -19,7 +20,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 static TarxKeysQuery role_query = {
 	.sql = "SELECT m.role FROM tarx_keys.project_members m"
 	" WHERE m.project_id OPERATOR(pg_catalog.=) $1"
-	" AND m.user_id OPERATOR(pg_catalog.=) $2",
+	" AND m.user_id OPERATOR(pg_catalog.=) $2"
+	" AND NOT EXISTS (SELECT FROM tarx_keys.projects p"
+	" WHERE p.id OPERATOR(pg_catalog.=) m.project_id AND p.ended_at IS NOT NULL)",
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 

@@ -1,6 +1,11 @@
 /*
  * visibility.c
- *	  Which projects the acting user may see.  Row security asks for it.
+ *	  Who asks, and which projects they may see.  Row security asks for it.
+ *
+ * A query may call these functions for every row.  So an answer is kept as long as
+ * the calling expression exists, unless the identity changes.  That is as long as
+ * the statement, but in PL/pgSQL an assignment keeps its expression for the whole
+ * transaction: there call them in a query.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -16,16 +21,17 @@
 
 #include "access/access.h"
 
+PG_FUNCTION_INFO_V1(tarx_keys_acting_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_find_visible_project_ids);
 PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
 PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
 
-/* What visible_project_ids() has found, for the rest of the query */
-typedef struct VisibleProjects
+/* What a function has found, for the rest of the query */
+typedef struct KeptAnswer
 {
 	uint64		identity;
-	Datum		project_ids;
-} VisibleProjects;
+	Datum		answer;
+} KeptAnswer;
 
 static TarxKeysQuery projects_query = {
 	.sql = "SELECT m.project_id FROM tarx_keys.project_members m"
@@ -71,54 +77,81 @@ find_visible_projects(MemoryContext context)
 	return PointerGetDatum(array);
 }
 
+static Datum
+find_acting_user(MemoryContext context)
+{
+	MemoryContext old;
+	Datum		user_id;
+
+	tarx_keys_check_platform_key();
+	old = MemoryContextSwitchTo(context);
+	user_id = CStringGetTextDatum(tarx_keys_acting_user());
+	MemoryContextSwitchTo(old);
+	return user_id;
+}
+
 /* find_visible_project_ids() returns uuid[]: see sql/15_access.sql */
 Datum
 tarx_keys_find_visible_project_ids(PG_FUNCTION_ARGS)
 {
+	tarx_keys_check_platform_key();
 	PG_RETURN_DATUM(find_visible_projects(CurrentMemoryContext));
 }
 
 /* The SQL function, because that runs as the owner.  Callers may not see its schema. */
 static Datum
-find_as_owner(void)
+find_as_owner(MemoryContext context)
 {
 	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 										   CStringGetDatum("find_visible_project_ids"),
 										   PointerGetDatum(buildoidvector(NULL, 0)),
 										   ObjectIdGetDatum(get_namespace_oid(TARX_KEYS_INTERNAL_SCHEMA, false)));
+	MemoryContext old;
+	Datum		found;
 
 	if (!OidIsValid(function))
 		elog(ERROR, "find_visible_project_ids() does not exist");
-	return OidFunctionCall0(function);
+	found = OidFunctionCall0(function);
+	old = MemoryContextSwitchTo(context);
+	found = datumCopy(found, false, -1);
+	MemoryContextSwitchTo(old);
+	return found;
+}
+
+/* The kept answer, or a new one.  TK010 if the acting user's platform key has ended. */
+static Datum
+answer(FunctionCallInfo fcinfo, Datum (*find) (MemoryContext context))
+{
+	KeptAnswer *kept = fcinfo->flinfo->fn_extra;
+
+	if (kept == NULL)
+	{
+		kept = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(KeptAnswer));
+		fcinfo->flinfo->fn_extra = kept;
+	}
+	if (kept->answer == (Datum) 0 || kept->identity != tarx_keys_identity_count())
+	{
+		kept->answer = find(fcinfo->flinfo->fn_mcxt);
+		kept->identity = tarx_keys_identity_count();
+	}
+	return kept->answer;
+}
+
+/* acting_user_id() returns text: TK007 if there is none */
+Datum
+tarx_keys_acting_user_id(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(answer(fcinfo, find_acting_user));
 }
 
 /*
- * visible_project_ids() returns uuid[]: the projects whose rows row security
- * shows.  A query may call it for every row.  So the answer is kept as long as
- * the calling expression exists, unless the identity changes; and the function is
- * not SECURITY DEFINER itself, because that would cost more than all else.
+ * visible_project_ids() returns uuid[]: the projects whose rows row security shows.
+ * It is not SECURITY DEFINER itself, because that would cost more than all else.
  */
 Datum
 tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = fcinfo->flinfo->fn_mcxt;
-	VisibleProjects *cache = fcinfo->flinfo->fn_extra;
-
-	if (cache == NULL)
-	{
-		cache = MemoryContextAllocZero(context, sizeof(VisibleProjects));
-		fcinfo->flinfo->fn_extra = cache;
-	}
-	if (cache->project_ids == (Datum) 0 || cache->identity != tarx_keys_identity_count())
-	{
-		Datum		found = find_as_owner();
-		MemoryContext old = MemoryContextSwitchTo(context);
-
-		cache->project_ids = datumCopy(found, false, -1);
-		MemoryContextSwitchTo(old);
-		cache->identity = tarx_keys_identity_count();
-	}
-	PG_RETURN_DATUM(cache->project_ids);
+	PG_RETURN_DATUM(answer(fcinfo, find_as_owner));
 }
 
 /* audited_project_id() returns uuid: see sql/75_audit.sql */
@@ -133,6 +166,7 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("there is no active project"),
 				 errhint("Name the project in tarx_keys.%s().", tarx_keys_identity_call())));
+	tarx_keys_check_platform_key();
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
 		tarx_keys_deny_not_admin(project_id);
 	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));

@@ -121,11 +121,11 @@ tarx_keys_check_name(const TarxKeysText *name, const char *argument)
 
 /* Raise an error for a user id that breaks the rules. */
 void
-tarx_keys_check_user_id(const TarxKeysText *user_id)
+tarx_keys_check_user_id(const TarxKeysText *user_id, const char *argument)
 {
 	TarxKeysTextProblem problem = tarx_keys_check_user_id_text(user_id->data, user_id->len);
 
-	check_text("user_id", "user_id", problem,
+	check_text(argument, argument, problem,
 			   "A user id has 1 to 200 characters, without control characters.");
 }
 
@@ -200,12 +200,13 @@ tarx_keys_require_name(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* require_user_id(user_id text) raises an error unless it is valid. */
+/* require_user_id(argument text, user_id text) raises an error unless user_id is valid. */
 Datum
 tarx_keys_require_user_id(PG_FUNCTION_ARGS)
 {
-	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
+	char	   *argument = text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "argument"));
+	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 1, argument);
 
-	tarx_keys_check_user_id(&user_id);
+	tarx_keys_check_user_id(&user_id, argument);
 	PG_RETURN_VOID();
 }

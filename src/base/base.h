@@ -54,7 +54,7 @@ extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *nam
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
-extern void tarx_keys_check_user_id(const TarxKeysText *user_id);
+extern void tarx_keys_check_user_id(const TarxKeysText *user_id, const char *argument);
 extern void tarx_keys_check_key_value(const TarxKeysText *value, const char *argument,
 									  const char *what);
 extern void tarx_keys_check_secret_name(const TarxKeysText *name, const char *argument,
@@ -94,7 +94,6 @@ typedef enum TarxKeysLogResolves
 extern void tarx_keys_settings_init(void);
 extern TarxKeysSpan tarx_keys_setting_private_hosts(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
-extern int	tarx_keys_setting_login_failures(void);
 extern bool tarx_keys_setting_redact_logs(void);
 extern bool tarx_keys_setting_require_login(void);
 extern int	tarx_keys_setting_secret_versions_kept(void);
@@ -102,7 +101,7 @@ extern int	tarx_keys_setting_usage_entries(void);
 extern int	tarx_keys_setting_usage_flush_interval(void);
 
 /* queries.c: saved SPI plans */
-#define TARX_KEYS_QUERY_MAX_ARGS	13
+#define TARX_KEYS_QUERY_MAX_ARGS	14
 typedef struct TarxKeysQuery
 {
 	const char *sql;
@@ -121,6 +120,7 @@ extern uint64 tarx_keys_query_run(TarxKeysQuery *query, Datum *values, const cha
 								  bool read_only);
 extern uint64 tarx_keys_query_run_at(TarxKeysQuery *query, Datum *values,
 									 Snapshot snapshot);
+extern uint64 tarx_keys_query_look_up(TarxKeysQuery *query, Datum *values);
 extern uint64 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values,
 										 const char *nulls);
 extern void tarx_keys_query_run_to(TarxKeysQuery *query, const Datum *values,

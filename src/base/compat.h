@@ -56,6 +56,13 @@
 #define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode))
 #endif
 
+/* the number of this backend's transaction moved in 17 */
+#if PG_VERSION_NUM >= 170000
+#define tarx_keys_local_transaction()	(MyProc->vxid.lxid)
+#else
+#define tarx_keys_local_transaction()	(MyProc->lxid)
+#endif
+
 /* RelationGetPrimaryKeyIndex() takes from 18 on whether a deferrable one counts. */
 #if PG_VERSION_NUM >= 180000
 #define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex((relation), false)

@@ -152,6 +152,21 @@ tarx_keys_latest_snapshot(void)
 	return RegisterSnapshot(GetLatestSnapshot());
 }
 
+/* Run a single look-up in such a snapshot, also in the middle of another query. */
+uint64
+tarx_keys_query_look_up(TarxKeysQuery *query, Datum *values)
+{
+	Snapshot	snapshot;
+	uint64		rows;
+
+	tarx_keys_query_lock(query);
+	snapshot = tarx_keys_latest_snapshot();
+	rows = check_result(SPI_execute_snapshot(plan_of(query), values, NULL, snapshot,
+											 InvalidSnapshot, true, false, 0));
+	UnregisterSnapshot(snapshot);
+	return rows;
+}
+
 /* Run a single query in such a snapshot; nulls is as in tarx_keys_query_run(). */
 uint64
 tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values, const char *nulls)

@@ -8,8 +8,6 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include <limits.h>
-
 #include "utils/guc.h"
 
 #include "base/base.h"
@@ -23,7 +21,6 @@ static const struct config_enum_entry log_resolves_options[] = {
 
 static char *allowed_private_hosts = NULL;
 static int	log_resolves = TARX_KEYS_LOG_REFUSED;
-static int	login_failures_per_minute = 60;
 static bool redact_logs = true;
 static bool require_login = false;
 static int	secret_versions_kept = 5;
@@ -79,27 +76,6 @@ define_log_resolves(void)
 							 NULL,
 							 NULL,
 							 NULL);
-}
-
-/*
- * tarx_keys.login_failures_per_minute limits the failed logins of a database
- * login.
- */
-static void
-define_login_failures_per_minute(void)
-{
-	DefineCustomIntVariable("tarx_keys.login_failures_per_minute",
-							"Failed logins a minute after which a database login has to wait.",
-							"0 is no limit.",
-							&login_failures_per_minute,
-							60,
-							0,
-							INT_MAX,
-							PGC_SUSET,
-							0,
-							NULL,
-							NULL,
-							NULL);
 }
 
 /* tarx_keys.redact_logs keeps values out of logs and statistics. */
@@ -200,7 +176,6 @@ tarx_keys_settings_init(void)
 {
 	define_allowed_private_hosts();
 	define_log_resolves();
-	define_login_failures_per_minute();
 	define_redact_logs();
 	define_require_login();
 	define_secret_versions_kept();
@@ -220,12 +195,6 @@ TarxKeysLogResolves
 tarx_keys_setting_log_resolves(void)
 {
 	return log_resolves;
-}
-
-int
-tarx_keys_setting_login_failures(void)
-{
-	return login_failures_per_minute;
 }
 
 bool

@@ -110,7 +110,7 @@ typedef struct TarxKeysResolvedSecrets
 								 * the database's encoding */
 } TarxKeysResolvedSecrets;
 
-extern text *tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n);
+extern text *tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n, const char *argument);
 extern void tarx_keys_resolve_project_secrets(const pg_uuid_t *project_id,
 											  TarxKeysResolvedSecrets *found);
 extern void tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found);

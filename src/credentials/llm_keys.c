@@ -147,6 +147,8 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument
 
 	if (!tarx_keys_table_insert(&tarx_keys_llm_keys, &row))
 		fail_name_taken(&row);
+	/* the project cannot end any more; it may have ended before */
+	tarx_keys_enter_as(PG_GETARG_UUID_P(0), TARX_KEYS_ROLE_ADMIN);
 	tarx_keys_audit_project(PG_GETARG_UUID_P(0), "llm_key.add", id,
 							DatumGetTextPP(row.values[LLM_KEY_NAME]));
 	tarx_keys_queries_end();

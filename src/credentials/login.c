@@ -12,7 +12,6 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
@@ -62,29 +61,36 @@ hash_token(const text *token)
 	return tarx_keys_make_bytea(hash, sizeof(hash));
 }
 
-/* Only the server log says why login fails here; the error is the same as ever. */
+/*
+ * Only the server log says why login fails here; the error is the same as ever.
+ * It says so once a session, however often the session tries.
+ */
 static void
 log_missing_master_key(const TarxKeysRow *key)
 {
+	static char logged[TARX_KEYS_FINGERPRINT_HEX];
 	bytea	   *stamp = DatumGetByteaPP(key->values[PLATFORM_KEY_STAMP]);
 	char		hex[TARX_KEYS_FINGERPRINT_HEX];
 
 	tarx_keys_fingerprint_hex(tarx_keys_stamp_fingerprint((const uint8 *) VARDATA_ANY(stamp),
 														  VARSIZE_ANY_EXHDR(stamp)), hex);
+	if (strcmp(logged, hex) == 0)
+		return;
+	strlcpy(logged, hex, sizeof(logged));
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("tarx_keys: a stamp cannot be checked, because the master key with fingerprint %s is not in the keyring", hex),
 			 errhidestmt(true)));
 }
 
 /*
- * Fetch the row of a token's key, in SPI's memory.  Login fails unless there is
- * one whose stamp is right and which has not expired.  If there is one, the call
- * knows its id even if login fails.
+ * Fetch the row of a token's key by the token's hash, in SPI's memory.  Login
+ * fails unless there is one whose stamp is right and which has not expired.  If
+ * there is one, the call knows its id even if login fails.
  */
 static void
-fetch_key(TarxKeysCall *call, const text *token, TarxKeysRow *key)
+fetch_key(TarxKeysCall *call, bytea *hash, TarxKeysRow *key)
 {
-	Datum		values[1] = {PointerGetDatum(hash_token(token))};
+	Datum		values[1] = {PointerGetDatum(hash)};
 	TarxKeysRowState state;
 
 	if (tarx_keys_query_run_latest(&token_query, values, NULL) != 1)
@@ -98,8 +104,7 @@ fetch_key(TarxKeysCall *call, const text *token, TarxKeysRow *key)
 		log_missing_master_key(key);
 	if (state != TARX_KEYS_ROW_OK)
 		fail_login();
-	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT] &&
-		DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]) <= GetCurrentTimestamp())
+	if (tarx_keys_platform_key_is_over(key))
 		fail_login();
 }
 
@@ -118,6 +123,8 @@ identity_of(const TarxKeysRow *key, MemoryContext context)
 	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT])
 		identity.expires_at = psprintf(INT64_FORMAT,
 									   (int64) DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]));
+	identity.platform_key = tarx_keys_identity_key_text(DatumGetUUIDP(key->values[PLATFORM_KEY_ID]),
+														DatumGetByteaPP(key->values[PLATFORM_KEY_TOKEN_HASH]));
 	MemoryContextSwitchTo(old);
 	return identity;
 }
@@ -138,16 +145,6 @@ form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role)
 }
 
 static void
-check_throttle(void)
-{
-	if (!tarx_keys_throttle_allows(GetSessionUserId()))
-		ereport(ERROR,
-				(errcode(ERRCODE_TK_TOO_MANY_LOGINS),
-				 errmsg("too many failed logins"),
-				 errhint("Try again in a minute. The server log tells which logins failed; tarx_keys.login_failures_per_minute is the limit.")));
-}
-
-static void
 log_in(TarxKeysCall *call, void *arg)
 {
 	Login	   *login = arg;
@@ -155,27 +152,22 @@ log_in(TarxKeysCall *call, void *arg)
 	MemoryContext context = CurrentMemoryContext;
 	TarxKeysIdentity identity;
 	TarxKeysRow key;
+	bytea	   *hash;
 
-	check_throttle();
+	tarx_keys_log_left_out(false);
 	/* the token is not at fault, so this error may be another one */
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
+	hash = hash_token(tarx_keys_arg_text(fcinfo, 0, "token"));
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
-	fetch_key(call, tarx_keys_arg_text(fcinfo, 0, "token"), &key);
+	fetch_key(call, hash, &key);
 	identity = identity_of(&key, context);
 	tarx_keys_queries_end();
 
 	tarx_keys_warn_without_transaction("tarx_keys.login()");
 	identity.project_id = call->project_id;
 	login->row = form_login(fcinfo, identity.user_id, tarx_keys_become(&identity));
-}
-
-static void
-note_failure(int sqlerrcode)
-{
-	if (sqlerrcode == ERRCODE_TK_LOGIN_FAILED)
-		tarx_keys_throttle_failed(GetSessionUserId());
 }
 
 /*
@@ -185,8 +177,7 @@ note_failure(int sqlerrcode)
 Datum
 tarx_keys_login(PG_FUNCTION_ARGS)
 {
-	TarxKeysCall call = {.event = "login", .kind = TARX_KEYS_USAGE_PLATFORM_KEY,
-	.refused = note_failure};
+	TarxKeysCall call = {.event = "login", .is_login = true, .kind = TARX_KEYS_USAGE_PLATFORM_KEY};
 	Login		login = {.fcinfo = fcinfo};
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_login);

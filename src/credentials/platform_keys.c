@@ -216,7 +216,7 @@ create_key(TarxKeysCall *call pg_attribute_unused(), void *arg)
 {
 	FunctionCallInfo fcinfo = ((ChangeArg *) arg)->fcinfo;
 	MemoryContext context = CurrentMemoryContext;
-	TarxKeysChain chain = tarx_keys_enter_own_keys();
+	TarxKeysChain chain = tarx_keys_enter_own_keys(false);
 	TarxKeysRow key;
 	TarxKeysSecret *secret;
 	text	   *token;
@@ -271,7 +271,7 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 {
 	const pg_uuid_t *id = &call->object;
 	Datum		values[2] = {UUIDPGetDatum(id), (Datum) 0};
-	TarxKeysChain chain = tarx_keys_enter_own_keys();
+	TarxKeysChain chain = tarx_keys_enter_own_keys(true);
 	Datum		name;
 	bool		isnull;
 
@@ -284,7 +284,7 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
 	name = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	tarx_keys_audit(&chain, "platform_key.revoke", id, isnull ? NULL : DatumGetTextPP(name));
+	tarx_keys_audit_removal(&chain, "platform_key.revoke", id, isnull ? NULL : DatumGetTextPP(name));
 	tarx_keys_queries_end();
 }
 

@@ -1,10 +1,11 @@
 /*
  * project_secrets.c
- *	  Sets, restores and deletes the named secrets of projects.
+ *	  Sets, restores, renames, describes and deletes the named secrets of projects.
  *
  * A value is sealed before its row is first written, and bound to project, name
  * and version.  restore_secret() opens an old value only to seal it again as the
- * next version.  Every copy in clear is wiped, also after an error.
+ * next version, and rename_secret() opens all only to seal them again under the
+ * new name.  Every copy in clear is wiped, also after an error.
  *
  * The version must be known before the value is sealed.  So a writer locks the
  * secret's row first, and versions follow each other without gaps.
@@ -24,6 +25,8 @@
 PG_FUNCTION_INFO_V1(tarx_keys_set_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_set_sealed_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_restore_secret);
+PG_FUNCTION_INFO_V1(tarx_keys_rename_secret);
+PG_FUNCTION_INFO_V1(tarx_keys_describe_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_delete_secret);
 
 /* What is to become the next version */
@@ -42,6 +45,18 @@ static TarxKeysQuery lock_query = {
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
+static TarxKeysQuery versions_query = {
+	TARX_KEYS_SELECT(tarx_keys_secret_versions,
+					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.name OPERATOR(pg_catalog.=) $2"),
+	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
+};
+
+static TarxKeysQuery describe_query = {
+	.sql = "UPDATE tarx_keys.project_secrets s SET description = $3"
+	" WHERE s.project_id OPERATOR(pg_catalog.=) $1 AND s.name OPERATOR(pg_catalog.=) $2",
+	.nargs = 3, .argtypes = {UUIDOID, TEXTOID, TEXTOID}
+};
+
 static TarxKeysQuery trim_query = {
 	.sql = "DELETE FROM tarx_keys_internal.project_secret_versions v"
 	" WHERE v.project_id OPERATOR(pg_catalog.=) $1 AND v.name OPERATOR(pg_catalog.=) $2"
@@ -56,19 +71,26 @@ static TarxKeysQuery delete_query = {
 };
 
 /*
- * Enter the project as an admin.  Returns a row with nothing but the project and
- * the name of the secret that the arguments name.
+ * A row with nothing but the project, which has been entered, and the name of the
+ * secret that the arguments name
  */
 static TarxKeysRow
-enter_secret(FunctionCallInfo fcinfo)
+arg_secret(FunctionCallInfo fcinfo)
 {
 	TarxKeysRow secret;
 
-	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
 	tarx_keys_row_clear(&secret);
 	tarx_keys_row_set(&secret, SECRET_PROJECT_ID, PG_GETARG_DATUM(0));
-	tarx_keys_row_set(&secret, SECRET_NAME, PointerGetDatum(tarx_keys_arg_secret_name(fcinfo, 1)));
+	tarx_keys_row_set(&secret, SECRET_NAME, PointerGetDatum(tarx_keys_arg_secret_name(fcinfo, 1, "name")));
 	return secret;
+}
+
+/* The same, and enter the project as an admin, to write the secret. */
+static TarxKeysRow
+enter_secret(FunctionCallInfo fcinfo)
+{
+	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
+	return arg_secret(fcinfo);
 }
 
 static const pg_uuid_t *
@@ -163,15 +185,29 @@ write_next_version(TarxKeysRow *secret, const NewVersion *new)
 	trim_versions(secret);
 }
 
+/*
+ * Insert a row under a name that is new; false if somebody else was faster.  The
+ * project cannot end any more once the row is there, so this looks again whether
+ * it has ended before.
+ */
+static bool
+insert_row(TarxKeysRow *secret)
+{
+	/* by the clock, as uses are: earlier ones are of another secret */
+	tarx_keys_row_set(secret, SECRET_CREATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+	if (!tarx_keys_table_insert(&tarx_keys_secrets, secret))
+		return false;
+	tarx_keys_enter_as(project_of(secret), TARX_KEYS_ROLE_ADMIN);
+	return true;
+}
+
 /* Insert the first version; false if somebody else was faster. */
 static bool
 insert_secret(TarxKeysRow *secret, const NewVersion *new)
 {
 	set_description(secret, new);
 	form_version(secret, 1, new->value);
-	/* by the clock, as uses are: earlier ones are of a deleted secret */
-	tarx_keys_row_set(secret, SECRET_CREATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
-	return tarx_keys_table_insert(&tarx_keys_secrets, secret);
+	return insert_row(secret);
 }
 
 /*
@@ -308,17 +344,167 @@ tarx_keys_restore_secret(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(version_of(&secret));
 }
 
+/*
+ * Renaming
+ */
+
+static void
+fail_name_taken(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 tarx_keys_errarg("new_name"),
+			 errmsg("a secret with this name exists already in the project"),
+			 errhint("Choose another name, or delete the secret that has it.")));
+}
+
+/*
+ * Lock the secret's row and fetch it, and see that nobody has the other name.  Rows
+ * are locked in the order of their names, so that nobody waits for each other who
+ * exchanges two names.  TK011, 23505.
+ */
+static void
+lock_for_renaming(TarxKeysRow *secret, text *new_name)
+{
+	TarxKeysRow other = *secret;
+	bool		other_first = tarx_keys_compare_spans(tarx_keys_span(new_name),
+													  tarx_keys_span(name_of(secret))) < 0;
+	bool		taken = false;
+
+	tarx_keys_row_set(&other, SECRET_NAME, PointerGetDatum(new_name));
+	if (other_first)
+		taken = lock_secret(&other);
+	if (!lock_secret(secret))
+		tarx_keys_fail_secret_name(name_of(secret));
+	if (!other_first)
+		taken = lock_secret(&other);
+	if (taken)
+		fail_name_taken();
+}
+
+/* Open the row's value, and seal it again under another name. */
+static void
+seal_under(TarxKeysTable *table, TarxKeysRow *row, text *new_name)
+{
+	TarxKeysText value;
+
+	if (!tarx_keys_row_open(table, row, true, &value))
+		tarx_keys_fail_secret_integrity(text_to_cstring(name_of(row)));
+	tarx_keys_row_set(row, SECRET_NAME, PointerGetDatum(new_name));
+	tarx_keys_row_seal(table, row, &value);
+	tarx_keys_secret_wipe(value.secret);
+}
+
+/* The older versions of a secret; returns how many. */
+static uint64
+fetch_versions(const TarxKeysRow *secret, TarxKeysRow **versions)
+{
+	Datum		values[2] = {secret->values[SECRET_PROJECT_ID], secret->values[SECRET_NAME]};
+	uint64		count = tarx_keys_query_run(&versions_query, values, NULL, false);
+
+	*versions = palloc(sizeof(TarxKeysRow) * (count + 1));
+	for (uint64 i = 0; i < count; i++)
+		tarx_keys_fetched_row(&tarx_keys_secret_versions, i, &(*versions)[i]);
+	return count;
+}
+
+/*
+ * Give the secret another name, with all its versions.  They keep their numbers,
+ * and who wrote them when.
+ */
+static void
+move_secret(const TarxKeysRow *secret, text *new_name)
+{
+	Datum		old_key[2] = {secret->values[SECRET_PROJECT_ID], secret->values[SECRET_NAME]};
+	TarxKeysRow moved = *secret;
+	TarxKeysRow *versions;
+	uint64		count = fetch_versions(secret, &versions);
+
+	seal_under(&tarx_keys_secrets, &moved, new_name);
+	if (!insert_row(&moved))
+		fail_name_taken();
+	for (uint64 i = 0; i < count; i++)
+	{
+		seal_under(&tarx_keys_secret_versions, &versions[i], new_name);
+		(void) tarx_keys_table_insert(&tarx_keys_secret_versions, &versions[i]);
+	}
+	/* the foreign key deletes the older versions under the old name */
+	(void) tarx_keys_query_run(&delete_query, old_key, NULL, false);
+}
+
+/* rename_secret(project_id uuid, name text, new_name text): see sql/55_project_secrets.sql */
+Datum
+tarx_keys_rename_secret(PG_FUNCTION_ARGS)
+{
+	TarxKeysRow secret = enter_secret(fcinfo);
+	text	   *old_name = name_of(&secret);
+	text	   *new_name = tarx_keys_arg_secret_name(fcinfo, 2, "new_name");
+
+	tarx_keys_queries_begin();
+	if (tarx_keys_compare_spans(tarx_keys_span(old_name), tarx_keys_span(new_name)) != 0)
+	{
+		lock_for_renaming(&secret, new_name);
+		move_secret(&secret, new_name);
+		tarx_keys_audit_project(project_of(&secret), "secret.rename", NULL,
+								cstring_to_text(psprintf("%s -> %s", text_to_cstring(old_name),
+														 text_to_cstring(new_name))));
+	}
+	else if (!lock_secret(&secret))
+		tarx_keys_fail_secret_name(old_name);
+	tarx_keys_queries_end();
+	PG_RETURN_VOID();
+}
+
+/* Has the secret this description?  NULL is none. */
+static bool
+has_description(const TarxKeysRow *secret, text *description)
+{
+	if (secret->nulls[SECRET_DESCRIPTION] || description == NULL)
+		return secret->nulls[SECRET_DESCRIPTION] && description == NULL;
+	return tarx_keys_compare_spans(tarx_keys_span(DatumGetTextPP(secret->values[SECRET_DESCRIPTION])),
+								   tarx_keys_span(description)) == 0;
+}
+
+/* describe_secret(project_id uuid, name text, description text): see sql/55_project_secrets.sql */
+Datum
+tarx_keys_describe_secret(PG_FUNCTION_ARGS)
+{
+	TarxKeysRow secret = enter_secret(fcinfo);
+	TarxKeysText given = tarx_keys_arg_utf8(fcinfo, 2, "description");
+	text	   *description = given.len > 0 ? PG_GETARG_TEXT_PP(2) : NULL;
+	Datum		values[3] = {secret.values[SECRET_PROJECT_ID], secret.values[SECRET_NAME],
+	PointerGetDatum(description)};
+
+	/* an empty one removes what there is */
+	tarx_keys_check_description(&given, "description");
+	tarx_keys_queries_begin();
+	if (!lock_secret(&secret))
+		tarx_keys_fail_secret_name(name_of(&secret));
+	if (!has_description(&secret, description))
+	{
+		(void) tarx_keys_query_run(&describe_query, values, description == NULL ? "  n" : NULL, false);
+		tarx_keys_audit_project(project_of(&secret), "secret.describe", NULL, name_of(&secret));
+	}
+	tarx_keys_queries_end();
+	PG_RETURN_VOID();
+}
+
 /* delete_secret(project_id uuid, name text); the foreign key deletes older versions */
 Datum
 tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 {
-	TarxKeysRow secret = enter_secret(fcinfo);
-	Datum		values[2] = {secret.values[SECRET_PROJECT_ID], secret.values[SECRET_NAME]};
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	TarxKeysRow secret;
+	Datum		values[2];
 
+	tarx_keys_enter_to_remove(project_id, TARX_KEYS_ROLE_ADMIN);
+	secret = arg_secret(fcinfo);
+	values[0] = secret.values[SECRET_PROJECT_ID];
+	values[1] = secret.values[SECRET_NAME];
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run(&delete_query, values, NULL, false) == 0)
 		tarx_keys_fail_secret_name(name_of(&secret));
-	tarx_keys_audit_project(project_of(&secret), "secret.delete", NULL, name_of(&secret));
+	tarx_keys_audit_project_removal(project_id, "secret.delete", NULL, name_of(&secret));
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }

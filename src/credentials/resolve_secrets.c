@@ -75,11 +75,11 @@ fail_integrity(TarxKeysSpan name)
 
 /* Argument n as a secret's name, which may be shown; an error if it is NULL or not one. */
 text *
-tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n)
+tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n, const char *argument)
 {
-	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, n, "name");
+	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, n, argument);
 
-	tarx_keys_check_secret_name(&name, "name", "name");
+	tarx_keys_check_secret_name(&name, argument, argument);
 	/* ASCII, so it is the same in all encodings */
 	return cstring_to_text_with_len(name.data, (int) name.len);
 }
@@ -272,7 +272,7 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secret);
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_texts_add(&names, tarx_keys_span(tarx_keys_arg_secret_name(fcinfo, 1)));
+	tarx_keys_texts_add(&names, tarx_keys_span(tarx_keys_arg_secret_name(fcinfo, 1, "name")));
 	tarx_keys_queries_begin();
 	tarx_keys_resolve_project_secrets(project_id, &found);
 	result = tarx_keys_make_text(context, found.values[0].len);

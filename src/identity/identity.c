@@ -27,7 +27,6 @@
 
 #include "identity/identity.h"
 
-PG_FUNCTION_INFO_V1(tarx_keys_acting_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_current_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_current_project_id);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_maintenance);
@@ -36,10 +35,14 @@ PG_FUNCTION_INFO_V1(tarx_keys_enter_rotation);
 PG_FUNCTION_INFO_V1(tarx_keys_in_rotation);
 PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
 
+/* An id and a hash, of which the setting has the hexadecimal digits */
+#define KEY_BYTES		(UUID_LEN + TARX_KEYS_HASH_BYTES)
+
 #define ACTING_USER		"tarx_keys.acting_user"
 #define ACTIVE_PROJECT	"tarx_keys.active_project"
 #define ALLOWED_PROJECTS "tarx_keys.allowed_projects"
 #define EXPIRES_AT		"tarx_keys.identity_expires_at"
+#define PLATFORM_KEY	"tarx_keys.platform_key"
 #define PROVEN			"tarx_keys.proven"
 #define READ_ONLY		"tarx_keys.read_only"
 #define MAINTENANCE		"tarx_keys.maintenance"
@@ -49,6 +52,7 @@ static char *acting_user = NULL;
 static char *active_project = NULL;
 static char *allowed_projects = NULL;
 static char *expires_at = NULL;
+static char *platform_key = NULL;
 static bool proven = false;
 static bool read_only = false;
 static bool maintenance = false;
@@ -76,11 +80,11 @@ forget_active_project(const char *newval, void *extra)
 }
 
 static void
-define_internal_string(const char *name, const char *description, char **variable,
+define_internal_string(const char *name, const char *description, char **variable, int flags,
 					   GucStringAssignHook assigned)
 {
 	DefineCustomStringVariable(name, description, NULL, variable, "", PGC_INTERNAL,
-							   GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE,
+							   GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE | flags,
 							   NULL, assigned, NULL);
 }
 
@@ -98,16 +102,20 @@ tarx_keys_identity_init(void)
 {
 	define_internal_string(ACTING_USER,
 						   "The acting user of this transaction, set by act_as() or login().",
-						   &acting_user, count_identity);
+						   &acting_user, 0, count_identity);
 	define_internal_string(ACTIVE_PROJECT,
 						   "The active project of this transaction, set by act_as() or login().",
-						   &active_project, forget_active_project);
+						   &active_project, 0, forget_active_project);
 	define_internal_string(ALLOWED_PROJECTS,
 						   "The projects that the acting user's platform key is narrowed to.",
-						   &allowed_projects, count_identity);
+						   &allowed_projects, 0, count_identity);
 	define_internal_string(EXPIRES_AT,
 						   "When the acting user's platform key expires.",
-						   &expires_at, count_identity);
+						   &expires_at, 0, count_identity);
+	/* the hash of a token is for nobody to see */
+	define_internal_string(PLATFORM_KEY,
+						   "The platform key that proved the acting user, and the hash of its token.",
+						   &platform_key, GUC_SUPERUSER_ONLY, count_identity);
 	define_internal_bool(PROVEN, "Whether login() has proven the acting user.", &proven);
 	define_internal_bool(READ_ONLY, "Whether the acting user's platform key may only list.",
 						 &read_only);
@@ -183,6 +191,40 @@ tarx_keys_identity_expires(TimestampTz *when)
 		return false;
 	*when = (TimestampTz) strtoll(expires_at, NULL, 10);
 	return true;
+}
+
+/*
+ * The platform key by which login() proved the acting user: its id and the hash
+ * of its token.  False if there is none.
+ */
+bool
+tarx_keys_identity_platform_key(pg_uuid_t *id, uint8 hash[TARX_KEYS_HASH_BYTES])
+{
+	uint8		bytes[KEY_BYTES];
+
+	if (platform_key[0] == '\0')
+		return false;
+	if (strlen(platform_key) != 2 * sizeof(bytes))
+		elog(ERROR, "the identity has a malformed platform key");
+	(void) hex_decode(platform_key, 2 * sizeof(bytes), (char *) bytes);
+	memcpy(id->data, bytes, UUID_LEN);
+	memcpy(hash, bytes + UUID_LEN, TARX_KEYS_HASH_BYTES);
+	return true;
+}
+
+/* What set_identity() takes for such a key, in the current memory context */
+char *
+tarx_keys_identity_key_text(const pg_uuid_t *id, const bytea *hash)
+{
+	uint8		bytes[KEY_BYTES];
+	char	   *hex = palloc0(2 * sizeof(bytes) + 1);
+
+	if (VARSIZE_ANY_EXHDR(hash) != TARX_KEYS_HASH_BYTES)
+		elog(ERROR, "the hash of a token has a wrong length");
+	memcpy(bytes, id->data, UUID_LEN);
+	memcpy(bytes + UUID_LEN, VARDATA_ANY(hash), TARX_KEYS_HASH_BYTES);
+	(void) hex_encode((char *) bytes, sizeof(bytes), hex);
+	return hex;
 }
 
 /* Does the acting user's platform key admit the project?  True without a key. */
@@ -265,6 +307,18 @@ tarx_keys_enter_project(const pg_uuid_t *project_id)
 		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_SAVE);
 }
 
+static void
+set_identity(const TarxKeysIdentity *identity, GucAction action)
+{
+	set_internal(ACTING_USER, identity->user_id, action);
+	set_internal(ACTIVE_PROJECT, "", action);
+	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, action);
+	set_internal(EXPIRES_AT, identity->expires_at, action);
+	set_internal(PLATFORM_KEY, identity->platform_key, action);
+	set_internal(PROVEN, identity->proven ? "on" : "off", action);
+	set_internal(READ_ONLY, identity->read_only ? "on" : "off", action);
+}
+
 /*
  * Make this the identity until the transaction ends, or until ROLLBACK TO an
  * earlier savepoint.  There is no active project yet.
@@ -272,12 +326,20 @@ tarx_keys_enter_project(const pg_uuid_t *project_id)
 void
 tarx_keys_set_identity(const TarxKeysIdentity *identity)
 {
-	set_internal(ACTING_USER, identity->user_id, GUC_ACTION_LOCAL);
-	set_internal(ACTIVE_PROJECT, "", GUC_ACTION_LOCAL);
-	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, GUC_ACTION_LOCAL);
-	set_internal(EXPIRES_AT, identity->expires_at, GUC_ACTION_LOCAL);
-	set_internal(PROVEN, identity->proven ? "on" : "off", GUC_ACTION_LOCAL);
-	set_internal(READ_ONLY, identity->read_only ? "on" : "off", GUC_ACTION_LOCAL);
+	set_identity(identity, GUC_ACTION_LOCAL);
+}
+
+/*
+ * Make this user the acting one until the calling SQL function returns, with no
+ * active project.
+ */
+void
+tarx_keys_assume_user(const char *user_id)
+{
+	TarxKeysIdentity identity = {.user_id = user_id, .allowed_projects = "", .expires_at = "",
+	.platform_key = ""};
+
+	set_identity(&identity, GUC_ACTION_SAVE);
 }
 
 /* Make the project the active one for as long as the identity lasts. */
@@ -338,13 +400,6 @@ tarx_keys_require_maintenance(PG_FUNCTION_ARGS)
 				 errmsg("rows of the audit log are not deleted one by one"),
 				 errhint("Call tarx_keys.purge_audit().")));
 	PG_RETURN_BOOL(true);
-}
-
-/* acting_user_id() returns text: TK007 if there is none */
-Datum
-tarx_keys_acting_user_id(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_TEXT_P(cstring_to_text(tarx_keys_acting_user()));
 }
 
 /* current_user_id() returns text: NULL if there is none */

@@ -18,10 +18,12 @@ typedef struct TarxKeysIdentity
 	bool		read_only;		/* the platform key may only list */
 	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
 	const char *expires_at;		/* a TimestampTz as a number, or '' for never */
+	const char *platform_key;	/* of identity_key_text(), or '' if not proven */
 } TarxKeysIdentity;
 
 extern void tarx_keys_identity_init(void);
 extern void tarx_keys_set_identity(const TarxKeysIdentity *identity);
+extern void tarx_keys_assume_user(const char *user_id);
 extern void tarx_keys_set_active_project(const pg_uuid_t *project_id);
 extern uint64 tarx_keys_identity_count(void);
 
@@ -30,6 +32,8 @@ extern const char *tarx_keys_acting_user_or_null(void);
 extern bool tarx_keys_identity_is_proven(void);
 extern bool tarx_keys_identity_is_narrowed(void);
 extern bool tarx_keys_identity_expires(TimestampTz *when);
+extern bool tarx_keys_identity_platform_key(pg_uuid_t *id, uint8 hash[TARX_KEYS_HASH_BYTES]);
+extern char *tarx_keys_identity_key_text(const pg_uuid_t *id, const bytea *hash);
 extern bool tarx_keys_identity_admits(const pg_uuid_t *project_id);
 extern bool tarx_keys_allowed_projects(Datum *projects);
 extern const pg_uuid_t *tarx_keys_active_project(void);

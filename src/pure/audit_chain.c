@@ -14,12 +14,22 @@
  * tell whether a row is missing, at the ends too, and whether a row was changed,
  * moved or added.
  *
+ * Where the key cannot be had any more, a new generation of chains begins.  Its
+ * first row has a note of the ends of the generation before, as they were found.
+ *
  * Threat: an attacker may write any bytes into any row, but has no key.
  */
 #include "pure/audit_chain.h"
 
+#include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
+
+#define STAMP_HEX	(2 * TARX_KEYS_MAC_BYTES + 1)
+
+/* As many bytes as write_end() can need */
+#define END_BYTES	100
 
 /*
  * The number that is so many rows later in the same lane.  Rows hold whatever
@@ -38,6 +48,34 @@ tarx_keys_chain_start(TarxKeysChainEnds *ends, int lane)
 	memset(ends, 0, sizeof(*ends));
 	ends->first_seq = lane + 1;
 	ends->last_seq = step(ends->first_seq, -1);
+}
+
+/*
+ * Set the ends of a chain that has no rows yet, and whose first row has a number
+ * above this one.  So have the first rows of the other lanes, together with which
+ * it starts.  False if the number is none that rows of ours have, because somebody
+ * may have chosen it so that no numbers are left.
+ */
+bool
+tarx_keys_chain_start_above(TarxKeysChainEnds *ends, int lane, int64_t above)
+{
+	int64_t		base;
+
+	if (above < 0 || above > TARX_KEYS_AUDIT_MAX_SEQ - 2 * TARX_KEYS_AUDIT_LANES)
+		return false;
+	base = above - above % TARX_KEYS_AUDIT_LANES + TARX_KEYS_AUDIT_LANES;
+	tarx_keys_chain_start(ends, lane);
+	ends->first_seq += base;
+	ends->last_seq += base;
+	return true;
+}
+
+/* Can a lane's chain go on behind its last row, by what that row's number is? */
+bool
+tarx_keys_chain_can_go_on(const TarxKeysChainEnds *ends, int lane)
+{
+	return ends->last_seq > -TARX_KEYS_AUDIT_LANES && ends->last_seq <= TARX_KEYS_AUDIT_MAX_SEQ &&
+		(uint64_t) (ends->last_seq - 1) % TARX_KEYS_AUDIT_LANES == (uint64_t) lane;
 }
 
 /* The number of the row that follows row seq in its chain. */
@@ -155,4 +193,48 @@ tarx_keys_chain_break_text(TarxKeysChainBreak why)
 			return "row is not the one that was the last";
 	}
 	return "whole";
+}
+
+/*
+ * Notes of the ends of a chain
+ */
+
+/* How a note says where the chain ends: of this depends whether it is the same */
+static void
+write_end(char out[END_BYTES], const TarxKeysChainEnds *ends)
+{
+	char		stamp[STAMP_HEX];
+
+	sodium_bin2hex(stamp, sizeof(stamp), ends->last_stamp, TARX_KEYS_MAC_BYTES);
+	(void) snprintf(out, END_BYTES, "to row %" PRId64 " with %s", ends->last_seq, stamp);
+}
+
+/* Write a note of a lane's ends, and of the master key that they are sealed with. */
+void
+tarx_keys_chain_note(char out[TARX_KEYS_CHAIN_NOTE_BYTES], int lane, const uint8_t *fingerprint,
+					 const TarxKeysChainEnds *ends)
+{
+	char		key[TARX_KEYS_FINGERPRINT_HEX];
+	char		stamp[STAMP_HEX];
+	char		end[END_BYTES];
+
+	tarx_keys_fingerprint_hex(fingerprint, key);
+	sodium_bin2hex(stamp, sizeof(stamp), ends->first_stamp, TARX_KEYS_MAC_BYTES);
+	write_end(end, ends);
+	(void) snprintf(out, TARX_KEYS_CHAIN_NOTE_BYTES,
+					"lane %d: master key %s, from row %" PRId64 " behind %s, %s",
+					lane, key, ends->first_seq, stamp, end);
+}
+
+/*
+ * Does a text of several notes have one of a chain with this end?  A purge moves
+ * the beginning, and a rotation changes the master key, so these may differ.
+ */
+bool
+tarx_keys_chain_is_noted(const char *notes, const TarxKeysChainEnds *ends)
+{
+	char		end[END_BYTES];
+
+	write_end(end, ends);
+	return strstr(notes, end) != NULL;
 }

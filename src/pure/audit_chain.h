@@ -12,6 +12,12 @@
 /* The number of chains that a project has, and that a user has */
 #define TARX_KEYS_AUDIT_LANES		4
 
+/* More rows than there will ever be; the sum over the lanes fits in an int64 */
+#define TARX_KEYS_AUDIT_MAX_SEQ		(INT64_C(1) << 60)
+
+/* As many bytes as a note of a chain's ends can have, and a NUL */
+#define TARX_KEYS_CHAIN_NOTE_BYTES	240
+
 /*
  * Where a chain begins and ends.  The row first_seq follows first_stamp.  In an
  * empty chain last_seq is first_seq - TARX_KEYS_AUDIT_LANES, and the stamps are
@@ -46,6 +52,8 @@ typedef enum TarxKeysChainBreak
 } TarxKeysChainBreak;
 
 extern void tarx_keys_chain_start(TarxKeysChainEnds *ends, int lane);
+extern bool tarx_keys_chain_start_above(TarxKeysChainEnds *ends, int lane, int64_t above);
+extern bool tarx_keys_chain_can_go_on(const TarxKeysChainEnds *ends, int lane);
 extern int64_t tarx_keys_chain_next(int64_t seq);
 extern bool tarx_keys_chain_stamp(uint8_t *stamp, const uint8_t *key, const uint8_t *previous,
 								  TarxKeysBinding *row);
@@ -56,5 +64,8 @@ extern TarxKeysChainBreak tarx_keys_chain_walk_row(TarxKeysChainWalk *walk, cons
 extern TarxKeysChainBreak tarx_keys_chain_walk_end(const TarxKeysChainWalk *walk);
 extern int64_t tarx_keys_chain_broken_at(const TarxKeysChainWalk *walk, TarxKeysChainBreak why);
 extern const char *tarx_keys_chain_break_text(TarxKeysChainBreak why);
+extern void tarx_keys_chain_note(char out[TARX_KEYS_CHAIN_NOTE_BYTES], int lane,
+								 const uint8_t *fingerprint, const TarxKeysChainEnds *ends);
+extern bool tarx_keys_chain_is_noted(const char *notes, const TarxKeysChainEnds *ends);
 
 #endif							/* TARX_KEYS_AUDIT_CHAIN_H */

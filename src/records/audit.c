@@ -16,6 +16,10 @@
  * and bound to these ends.  So a lane that is missing as a whole is noticed, and a
  * new master key changes only audit_ends.
  *
+ * If a master key is lost, so is the key of the chains: nobody can extend or
+ * verify them.  They stay as they are, and the next generation of chains begins,
+ * with a row that notes their ends.
+ *
  * Threat: somebody can write the tables, but has no master key.  We cannot detect
  * that somebody put back an older state of a chain, its rows and its ends, or
  * removed a whole log and everything that shows that there was one.
@@ -27,6 +31,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "identity/identity.h"
@@ -64,6 +69,7 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 	tarx_keys_row_clear(&row);
 	tarx_keys_row_set(&row, AUDIT_LOG_PROJECT_ID, UUIDPGetDatum(&ends->chain.id));
 	tarx_keys_row_set(&row, AUDIT_LOG_PERSONAL, BoolGetDatum(ends->chain.personal));
+	tarx_keys_row_set(&row, AUDIT_LOG_GENERATION, Int32GetDatum(ends->generation));
 	tarx_keys_row_set(&row, AUDIT_LOG_SEQ, Int64GetDatum(tarx_keys_chain_next(ends->at.last_seq)));
 	tarx_keys_row_set(&row, AUDIT_LOG_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	tarx_keys_row_set(&row, AUDIT_LOG_USER_ID, CStringGetTextDatum(tarx_keys_acting_user()));
@@ -91,6 +97,140 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 }
 
 /*
+ * The next generation
+ */
+
+/*
+ * Can it be that nothing is wrong with the generation but a missing master key?
+ * If anything else is, no next one may begin, which would go on in spite of it.
+ */
+static bool
+is_only_closed(TarxKeysAuditGeneration *former)
+{
+	for (int32 lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
+	{
+		TarxKeysAuditEnds ends;
+		TarxKeysEndsState state = tarx_keys_audit_open_lane(former, lane, &ends);
+
+		if (state == TARX_KEYS_ENDS_GOOD)
+			tarx_keys_secret_wipe(ends.key.secret);
+		else if (state != TARX_KEYS_ENDS_WITHOUT_MASTER_KEY)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * What the numbers of the next generation must be above: the sum over the lanes,
+ * so that it does not fall.  False if that is more than it can be.
+ */
+static bool
+sum_of_last(const TarxKeysAuditGeneration *former, int64 *sum)
+{
+	*sum = 0;
+	for (int lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
+	{
+		int64		last = former->lanes[lane].at.last_seq;
+
+		if (last > TARX_KEYS_AUDIT_MAX_SEQ)
+			return false;
+		*sum += Max(last, 0);
+	}
+	return true;
+}
+
+static const uint8 *
+master_key_of(const TarxKeysAuditEnds *ends)
+{
+	return tarx_keys_envelope_fingerprint((uint8 *) VARDATA_ANY(ends->sealed_key),
+										  VARSIZE_ANY_EXHDR(ends->sealed_key));
+}
+
+/* The ends of all lanes as they are stored, which nobody vouches for */
+static char *
+notes_of(const TarxKeysAuditGeneration *former)
+{
+	StringInfoData notes;
+
+	initStringInfo(&notes);
+	for (int lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
+	{
+		const TarxKeysAuditEnds *ends = &former->lanes[lane];
+		char		note[TARX_KEYS_CHAIN_NOTE_BYTES];
+
+		tarx_keys_chain_note(note, lane, master_key_of(ends), &ends->at);
+		appendStringInfo(&notes, "%s%s", lane > 0 ? "; " : "", note);
+	}
+	return notes.data;
+}
+
+/* TK006, for a lane whose master key is missing */
+pg_noreturn static void
+fail_without_master_key(const TarxKeysAuditGeneration *generation)
+{
+	int			lane = 0;
+
+	while (generation->states[lane] != TARX_KEYS_ENDS_WITHOUT_MASTER_KEY)
+		lane++;
+	tarx_keys_fail_master_key_missing(master_key_of(&generation->lanes[lane]));
+}
+
+/*
+ * Begin the generation behind one whose master key is missing; returns the notes
+ * of that one.  Only if nobody else writes to it: see audit_lanes.c.
+ */
+static char *
+begin_next(TarxKeysAuditGeneration *former)
+{
+	int64		sum;
+
+	if (!tarx_keys_audit_has_generation(&former->chain))
+		fail_without_master_key(former);
+	if (!is_only_closed(former) || !sum_of_last(former, &sum) || former->number == PG_INT32_MAX)
+		tarx_keys_fail_chain(&former->chain);
+	for (int32 lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
+	{
+		TarxKeysAuditEnds ends = {.chain = former->chain, .generation = former->number + 1, .lane = lane};
+		TarxKeysRow row;
+
+		if (!tarx_keys_chain_start_above(&ends.at, lane, sum))
+			tarx_keys_fail_chain(&former->chain);
+		tarx_keys_audit_form_new_ends(&ends, &row);
+		if (!tarx_keys_table_insert(&tarx_keys_audit_ends, &row))
+			tarx_keys_fail_chain(&former->chain);
+	}
+	return notes_of(former);
+}
+
+/*
+ * Open the ends of a lane that we have locked, as they are by now.  If they are
+ * those of a generation that begins with us, it has its first row.
+ */
+static void
+open_lane(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
+{
+	Snapshot	snapshot = tarx_keys_audit_snapshot();
+	TarxKeysAuditGeneration newest;
+	char	   *notes = NULL;
+
+	tarx_keys_audit_newest(chain, snapshot, &newest);
+	if (newest.lacks_master_key)
+	{
+		notes = begin_next(&newest);
+		tarx_keys_audit_newest(chain, snapshot, &newest);
+	}
+	UnregisterSnapshot(snapshot);
+	if (tarx_keys_audit_open_lane(&newest, lane, ends) != TARX_KEYS_ENDS_GOOD)
+		tarx_keys_fail_chain(chain);
+	if (notes != NULL)
+		append_row(ends, TARX_KEYS_NEW_GENERATION, NULL, cstring_to_text(notes));
+}
+
+/*
+ * Appending
+ */
+
+/*
  * Append a row for the acting user to a chain, in the caller's transaction and SPI
  * connection.  object_id and object_name may be NULL.  Raises TK004 if the chain
  * was tampered with, TK005 without a keyring, and TK006 if the master key is
@@ -103,7 +243,7 @@ tarx_keys_audit(const TarxKeysChain *chain, const char *action, const pg_uuid_t 
 	TarxKeysAuditEnds ends;
 
 	tarx_keys_check_audit_action(action);
-	tarx_keys_audit_read_locked_ends(chain, tarx_keys_audit_lock_lane(chain), &ends);
+	open_lane(chain, tarx_keys_audit_lock_lane(chain), &ends);
 	append_row(&ends, action, object_id, object_name);
 	tarx_keys_audit_write_ends(&ends);
 	tarx_keys_secret_wipe(ends.key.secret);

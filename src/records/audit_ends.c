@@ -10,15 +10,28 @@
 
 #include <sodium.h>
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "identity/identity.h"
 #include "records/records.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_begin_audit);
+
+#define LANES			TARX_KEYS_AUDIT_LANES
+
+static TarxKeysQuery newest_query = {
+	TARX_KEYS_SELECT(tarx_keys_audit_ends,
+					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.personal OPERATOR(pg_catalog.=) $2"
+					 " AND t.generation OPERATOR(pg_catalog.=) (SELECT pg_catalog.max(e.generation)"
+					 " FROM tarx_keys_internal.audit_ends e"
+					 " WHERE e.project_id OPERATOR(pg_catalog.=) $1 AND e.personal OPERATOR(pg_catalog.=) $2)"),
+	.nargs = 2, .argtypes = {UUIDOID, BOOLOID}
+};
 
 static TarxKeysQuery chain_exists_query = {
 	.sql = "SELECT 1 FROM tarx_keys_internal.audit_ends e"
@@ -33,6 +46,14 @@ static TarxKeysQuery other_platform_key_query = {
 	" WHERE k.user_id OPERATOR(pg_catalog.=) $1 AND ($2 IS NULL OR k.id OPERATOR(pg_catalog.<>) $2) LIMIT 1",
 	.nargs = 2, .argtypes = {TEXTOID, UUIDOID}
 };
+
+/* The table whose lock keeps writers and purges apart */
+Oid
+tarx_keys_audit_ends_oid(void)
+{
+	return get_relname_relid(tarx_keys_audit_ends.name,
+							 get_namespace_oid(tarx_keys_audit_ends.schema, false));
+}
 
 /*
  * From a row to the ends, and back
@@ -78,6 +99,7 @@ form_row(const TarxKeysAuditEnds *ends, TarxKeysRow *row)
 	tarx_keys_row_clear(row);
 	tarx_keys_row_set(row, AUDIT_ENDS_PROJECT_ID, UUIDPGetDatum(&ends->chain.id));
 	tarx_keys_row_set(row, AUDIT_ENDS_PERSONAL, BoolGetDatum(ends->chain.personal));
+	tarx_keys_row_set(row, AUDIT_ENDS_GENERATION, Int32GetDatum(ends->generation));
 	tarx_keys_row_set(row, AUDIT_ENDS_LANE, Int32GetDatum(ends->lane));
 	tarx_keys_row_set(row, AUDIT_ENDS_FIRST_SEQ, Int64GetDatum(ends->at.first_seq));
 	set_stamp(row, AUDIT_ENDS_FIRST_STAMP, ends->at.first_stamp);
@@ -91,32 +113,102 @@ form_row(const TarxKeysAuditEnds *ends, TarxKeysRow *row)
  */
 
 /*
+ * Read the ends from a row, with the key still closed.  GOOD means that the master
+ * key that opens it is there.  Raises TK005 without a keyring.
+ */
+TarxKeysEndsState
+tarx_keys_audit_read_closed(const TarxKeysChain *chain, TarxKeysRow *row, TarxKeysAuditEnds *ends)
+{
+	*ends = (TarxKeysAuditEnds) {.chain = *chain};
+	if (row->nulls[AUDIT_ENDS_GENERATION] || row->nulls[AUDIT_ENDS_LANE])
+		return TARX_KEYS_ENDS_CHANGED;
+	ends->generation = DatumGetInt32(row->values[AUDIT_ENDS_GENERATION]);
+	ends->lane = DatumGetInt32(row->values[AUDIT_ENDS_LANE]);
+	if (!tarx_keys_row_detoast(&tarx_keys_audit_ends, row) || !read_row(row, &ends->at))
+		return TARX_KEYS_ENDS_CHANGED;
+	ends->sealed_key = DatumGetByteaPP(row->values[AUDIT_ENDS_SEALED_KEY]);
+	return tarx_keys_master_key_is_missing(ends->sealed_key) ?
+		TARX_KEYS_ENDS_WITHOUT_MASTER_KEY : TARX_KEYS_ENDS_GOOD;
+}
+
+/* Do the same, and open the key. */
+static TarxKeysEndsState
+read_open(const TarxKeysChain *chain, TarxKeysRow *row, TarxKeysAuditEnds *ends)
+{
+	TarxKeysEndsState state = tarx_keys_audit_read_closed(chain, row, ends);
+
+	if (state != TARX_KEYS_ENDS_GOOD)
+		return state;
+	if (!tarx_keys_row_open(&tarx_keys_audit_ends, row, true, &ends->key) ||
+		ends->key.len != TARX_KEYS_SUBKEY_BYTES)
+		return TARX_KEYS_ENDS_CHANGED;
+	return TARX_KEYS_ENDS_GOOD;
+}
+
+/*
  * Read the ends of a lane that this snapshot sees.  The key is a registered secret
  * in the current memory context; the caller wipes it.  Raises TK005 without a
  * keyring.
  */
 TarxKeysEndsState
-tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 lane, Snapshot snapshot,
-						  TarxKeysAuditEnds *ends)
+tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 generation, int32 lane,
+						  Snapshot snapshot, TarxKeysAuditEnds *ends)
 {
 	TarxKeysQuery *query = tarx_keys_table_find_query(&tarx_keys_audit_ends);
-	Datum		key[3] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal), Int32GetDatum(lane)};
+	Datum		key[4] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal),
+	Int32GetDatum(generation), Int32GetDatum(lane)};
 	TarxKeysRow row;
 
 	if (tarx_keys_query_run_at(query, key, snapshot) != 1)
 		return TARX_KEYS_ENDS_MISSING;
 	tarx_keys_fetched_row(&tarx_keys_audit_ends, 0, &row);
-	ends->chain = *chain;
-	ends->lane = lane;
-	if (!tarx_keys_row_detoast(&tarx_keys_audit_ends, &row) || !read_row(&row, &ends->at))
-		return TARX_KEYS_ENDS_CHANGED;
-	ends->sealed_key = DatumGetByteaPP(row.values[AUDIT_ENDS_SEALED_KEY]);
-	if (tarx_keys_master_key_is_missing(ends->sealed_key))
-		return TARX_KEYS_ENDS_WITHOUT_MASTER_KEY;
-	if (!tarx_keys_row_open(&tarx_keys_audit_ends, &row, true, &ends->key) ||
-		ends->key.len != TARX_KEYS_SUBKEY_BYTES)
-		return TARX_KEYS_ENDS_CHANGED;
-	return TARX_KEYS_ENDS_GOOD;
+	return read_open(chain, &row, ends);
+}
+
+/* A snapshot of what tarx_keys_audit_newest() reads; the caller unregisters it. */
+Snapshot
+tarx_keys_audit_snapshot(void)
+{
+	tarx_keys_query_lock(&newest_query);
+	return tarx_keys_latest_snapshot();
+}
+
+/* The newest generation of the chain in this snapshot.  TK005 without a keyring. */
+void
+tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot,
+					   TarxKeysAuditGeneration *newest)
+{
+	Datum		key[2] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal)};
+	uint64		rows = tarx_keys_query_run_at(&newest_query, key, snapshot);
+
+	*newest = (TarxKeysAuditGeneration) {.chain = *chain};
+	for (int lane = 0; lane < LANES; lane++)
+		newest->states[lane] = TARX_KEYS_ENDS_MISSING;
+	for (uint64 i = 0; i < rows; i++)
+	{
+		TarxKeysRow row;
+		TarxKeysAuditEnds ends;
+		TarxKeysEndsState state;
+
+		tarx_keys_fetched_row(&tarx_keys_audit_ends, i, &row);
+		state = tarx_keys_audit_read_closed(chain, &row, &ends);
+		newest->number = ends.generation;
+		if (ends.lane < 0 || ends.lane >= LANES)
+			continue;
+		newest->states[ends.lane] = state;
+		newest->lanes[ends.lane] = ends;
+		newest->rows[ends.lane] = row;
+		newest->lacks_master_key |= state == TARX_KEYS_ENDS_WITHOUT_MASTER_KEY;
+	}
+}
+
+/* The ends of one of its lanes, open: as tarx_keys_audit_read_ends() */
+TarxKeysEndsState
+tarx_keys_audit_open_lane(TarxKeysAuditGeneration *generation, int32 lane, TarxKeysAuditEnds *ends)
+{
+	if (generation->states[lane] != TARX_KEYS_ENDS_GOOD)
+		return generation->states[lane];
+	return read_open(&generation->chain, &generation->rows[lane], ends);
 }
 
 /* Raise TK004 for a change that cannot be logged. */
@@ -130,12 +222,9 @@ tarx_keys_fail_chain(const TarxKeysChain *chain)
 			 errhint("What could not be logged is not done. Call tarx_keys.verify_audit(), and ask the database administrator who changed the tables audit_log and audit_ends.")));
 }
 
-/*
- * The problem of the ends in words, or NULL if there is none.  Raises TK006 if the
- * master key is missing.
- */
+/* The problem of the ends in words, or NULL if there is none. */
 const char *
-tarx_keys_audit_ends_problem(TarxKeysEndsState state, const TarxKeysAuditEnds *ends)
+tarx_keys_audit_ends_problem(TarxKeysEndsState state)
 {
 	switch (state)
 	{
@@ -144,29 +233,11 @@ tarx_keys_audit_ends_problem(TarxKeysEndsState state, const TarxKeysAuditEnds *e
 		case TARX_KEYS_ENDS_MISSING:
 			return "the record of its ends is missing";
 		case TARX_KEYS_ENDS_WITHOUT_MASTER_KEY:
-			tarx_keys_fail_master_key_missing(tarx_keys_envelope_fingerprint((uint8 *) VARDATA_ANY(ends->sealed_key),
-																			 VARSIZE_ANY_EXHDR(ends->sealed_key)));
+			return "master key missing";
 		case TARX_KEYS_ENDS_CHANGED:
 			break;
 	}
 	return "the record of its ends changed";
-}
-
-/*
- * Read the present ends of a lane that we have locked.  Raises TK004 if they were
- * tampered with, TK005 without a keyring, and TK006 if the master key is missing.
- */
-void
-tarx_keys_audit_read_locked_ends(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
-{
-	Snapshot	snapshot;
-
-	tarx_keys_query_lock(tarx_keys_table_find_query(&tarx_keys_audit_ends));
-	snapshot = tarx_keys_latest_snapshot();
-	if (tarx_keys_audit_ends_problem(tarx_keys_audit_read_ends(chain, lane, snapshot, ends),
-									 ends) != NULL)
-		tarx_keys_fail_chain(chain);
-	UnregisterSnapshot(snapshot);
 }
 
 /*
@@ -190,22 +261,29 @@ tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends)
  * Beginning chains
  */
 
-/* Begin the chains that do not exist yet, each with a key of its own. */
+/* Seal the ends anew, with a new key, which has stamped nothing yet. */
+void
+tarx_keys_audit_form_new_ends(TarxKeysAuditEnds *ends, TarxKeysRow *row)
+{
+	ends->key.len = TARX_KEYS_SUBKEY_BYTES;
+	ends->key.data = palloc(ends->key.len);
+	ends->key.secret = tarx_keys_secret_register(ends->key.data, ends->key.len);
+	randombytes_buf(ends->key.data, ends->key.len);
+	form_row(ends, row);
+	tarx_keys_secret_wipe(ends->key.secret);
+}
+
+/* Begin the chains of the first generation that do not exist yet. */
 static void
 begin_chains(const TarxKeysChain *chain)
 {
-	for (int32 lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
+	for (int32 lane = 0; lane < LANES; lane++)
 	{
-		TarxKeysAuditEnds ends = {.chain = *chain, .lane = lane};
+		TarxKeysAuditEnds ends = {.chain = *chain, .generation = 1, .lane = lane};
 		TarxKeysRow row;
 
 		tarx_keys_chain_start(&ends.at, lane);
-		ends.key.len = TARX_KEYS_SUBKEY_BYTES;
-		ends.key.data = palloc(ends.key.len);
-		ends.key.secret = tarx_keys_secret_register(ends.key.data, ends.key.len);
-		randombytes_buf(ends.key.data, ends.key.len);
-		form_row(&ends, &row);
-		tarx_keys_secret_wipe(ends.key.secret);
+		tarx_keys_audit_form_new_ends(&ends, &row);
 		(void) tarx_keys_table_insert(&tarx_keys_audit_ends, &row);
 	}
 }

@@ -1,86 +1,44 @@
 /*
  * audit_lanes.c
- *	  The chains of the audit log, and which lane a transaction writes to.
+ *	  Which lane of the audit log's chains a transaction writes to.
  *
  * Locking: a writer locks a lane when it enters the project, before it changes
  * anything, and keeps the lock to the end of its transaction.  It reads the lane's
- * ends after that, so it sees the latest ones.  The lock is on an object that does
- * not exist, so no SQL command can take it.
+ * ends after that, so it sees the latest ones.  A writer also locks audit_ends like
+ * an UPDATE.  Purges lock audit_ends against writers and other purges.
  *
- * A writer also locks audit_ends like an UPDATE.  purge_audit() locks audit_ends
- * against writers and other purges.
+ * All writers of a chain share the lock on its generation.  The one that begins the
+ * next generation holds that lock alone, and takes it before it changes anything.
+ * So nobody writes to a generation that another one follows.
+ *
+ * The locks on lanes and generations are on objects that do not exist, so no SQL
+ * command can take them.
+ *
+ * A transaction that has removed something without a lane may have rows locked that
+ * a writer with a lane waits for.  From then on it waits for no lane.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "catalog/namespace.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
-#include "utils/lsyscache.h"
+#include "storage/proc.h"
+#include "utils/snapmgr.h"
 
 #include "records/records.h"
 
-PG_FUNCTION_INFO_V1(tarx_keys_personal_chain);
-
 #define LANES			TARX_KEYS_AUDIT_LANES
 
-/* The id of a user's own chains, for what belongs to no project */
-static pg_uuid_t
-personal_id(const TarxKeysText *user_id)
-{
-	uint8		hash[TARX_KEYS_HASH_BYTES];
-	pg_uuid_t	id;
+/* In place of a lane's number */
+#define GENERATION		LANES
 
-	tarx_keys_hash(hash, (const uint8 *) user_id->data, user_id->len);
-	memcpy(id.data, hash, UUID_LEN);
-	return id;
-}
-
-/* The chains of a project */
-TarxKeysChain
-tarx_keys_project_chain(const pg_uuid_t *project_id)
-{
-	return (TarxKeysChain) {*project_id, false};
-}
-
-/* The chains of a user; user_id is in UTF-8. */
-TarxKeysChain
-tarx_keys_personal_chain_of(const TarxKeysText *user_id)
-{
-	return (TarxKeysChain) {personal_id(user_id), true};
-}
-
-/* personal_chain(user_id text) returns uuid: the id of a user's own chains */
-Datum
-tarx_keys_personal_chain(PG_FUNCTION_ARGS)
-{
-	TarxKeysText user_id;
-	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
-
-	/* a policy passes the acting user, and there may be none */
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
-	*id = personal_id(&user_id);
-	PG_RETURN_UUID_P(id);
-}
-
-/*
- * Lanes
- */
-
-/* The table whose lock keeps writers and purge_audit() apart */
-Oid
-tarx_keys_audit_ends_oid(void)
-{
-	return get_relname_relid(tarx_keys_audit_ends.name,
-							 get_namespace_oid(tarx_keys_audit_ends.schema, false));
-}
+/* The transaction that does without a lane */
+static LocalTransactionId without_lane = InvalidLocalTransactionId;
 
 static LOCKTAG
-lane_tag(const TarxKeysChain *chain, int32 lane)
+lock_tag(const TarxKeysChain *chain, int32 lane)
 {
 	LOCKTAG		tag;
 	uint32		hash = hash_bytes(chain->id.data, UUID_LEN) + chain->personal;
@@ -90,28 +48,134 @@ lane_tag(const TarxKeysChain *chain, int32 lane)
 }
 
 static bool
-has_lane(const TarxKeysChain *chain, int32 lane)
+has_lock(const TarxKeysChain *chain, int32 lane, LOCKMODE mode)
 {
-	LOCKTAG		tag = lane_tag(chain, lane);
+	LOCKTAG		tag = lock_tag(chain, lane);
 
-	return tarx_keys_lock_held(&tag, ExclusiveLock);
+	return tarx_keys_lock_held(&tag, mode);
 }
 
 static bool
-lock_lane(const TarxKeysChain *chain, int32 lane, bool wait)
+take_lock(const TarxKeysChain *chain, int32 lane, LOCKMODE mode, bool wait)
 {
-	LOCKTAG		tag = lane_tag(chain, lane);
+	LOCKTAG		tag = lock_tag(chain, lane);
 
-	return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+	return LockAcquire(&tag, mode, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+static void
+release_lock(const TarxKeysChain *chain, int32 lane, LOCKMODE mode)
+{
+	LOCKTAG		tag = lock_tag(chain, lane);
+
+	(void) LockRelease(&tag, mode, false);
 }
 
 /*
- * Lock a lane that nobody else writes to, or wait for one, and return it.  A
- * transaction that has a lane already keeps it.
- *
- * Call this before the transaction changes anything in the project.  Otherwise it
- * could wait for a lane while it has a row locked that the owner of the lane waits
- * for.
+ * Generations
+ */
+
+/* Is the keyring without the master key of the newest generation? */
+static bool
+needs_next_generation(const TarxKeysChain *chain)
+{
+	TarxKeysAuditGeneration newest;
+	Snapshot	snapshot;
+
+	/* nothing can be sealed then, and so nothing begun */
+	if (!tarx_keys_page_has_keyring())
+		return false;
+	tarx_keys_queries_begin();
+	snapshot = tarx_keys_audit_snapshot();
+	tarx_keys_audit_newest(chain, snapshot, &newest);
+	UnregisterSnapshot(snapshot);
+	tarx_keys_queries_end();
+	return newest.lacks_master_key;
+}
+
+/* May we begin the next generation of the chain? */
+bool
+tarx_keys_audit_has_generation(const TarxKeysChain *chain)
+{
+	return has_lock(chain, GENERATION, ExclusiveLock);
+}
+
+/*
+ * Take part in the chain's newest generation, or, where its master key is
+ * missing, see to it that nobody else does.  Who has to be alone waits while
+ * holding nothing of the chain, and so for nobody who waits for it.
+ */
+static bool
+enter_generation(const TarxKeysChain *chain, bool wait)
+{
+	if (has_lock(chain, GENERATION, ShareLock) || has_lock(chain, GENERATION, ExclusiveLock))
+		return true;
+	if (!take_lock(chain, GENERATION, ShareLock, wait))
+		return false;
+	if (!needs_next_generation(chain))
+		return true;
+	release_lock(chain, GENERATION, ShareLock);
+	if (!take_lock(chain, GENERATION, ExclusiveLock, wait))
+		return false;
+	if (!needs_next_generation(chain))
+	{
+		/* somebody has begun it meanwhile; our own locks are not in our way */
+		(void) take_lock(chain, GENERATION, ShareLock, true);
+		release_lock(chain, GENERATION, ExclusiveLock);
+	}
+	return true;
+}
+
+/*
+ * Lanes
+ */
+
+static bool
+lock_table(bool wait)
+{
+	Oid			table = tarx_keys_audit_ends_oid();
+
+	if (!wait)
+		return ConditionalLockRelationOid(table, RowExclusiveLock);
+	LockRelationOid(table, RowExclusiveLock);
+	return true;
+}
+
+/*
+ * Lock a lane of the chain that nobody else writes to, or wait for one; returns
+ * which, or -1 without waiting if there is none.  Once we have one it is that.
+ */
+static int32
+take_lane(const TarxKeysChain *chain, bool wait)
+{
+	int32		lane;
+
+	if (!lock_table(wait) || !enter_generation(chain, wait))
+		return -1;
+	for (lane = 0; lane < LANES; lane++)
+	{
+		if (has_lock(chain, lane, ExclusiveLock))
+			return lane;
+	}
+	for (lane = 0; lane < LANES; lane++)
+	{
+		if (take_lock(chain, lane, ExclusiveLock, false))
+			return lane;
+	}
+	lane = MyProcPid % LANES;
+	return take_lock(chain, lane, ExclusiveLock, wait) ? lane : -1;
+}
+
+static bool
+does_without_lane(void)
+{
+	return LocalTransactionIdIsValid(without_lane) && without_lane == tarx_keys_local_transaction();
+}
+
+/*
+ * Lock a lane for a change; returns which.  To be called before the transaction
+ * changes anything of the chain's project: who waited for a lane with a row
+ * locked could be waited for.  55P03 if it has done so without a lane.
  */
 int32
 tarx_keys_audit_lock_lane(const TarxKeysChain *chain)
@@ -119,18 +183,26 @@ tarx_keys_audit_lock_lane(const TarxKeysChain *chain)
 	int32		lane;
 
 	PreventCommandIfReadOnly("INSERT");
-	LockRelationOid(tarx_keys_audit_ends_oid(), RowExclusiveLock);
-	for (lane = 0; lane < LANES; lane++)
-	{
-		if (has_lane(chain, lane))
-			return lane;
-	}
-	for (lane = 0; lane < LANES; lane++)
-	{
-		if (lock_lane(chain, lane, false))
-			return lane;
-	}
-	lane = MyProcPid % LANES;
-	(void) lock_lane(chain, lane, true);
+	lane = take_lane(chain, !does_without_lane());
+	if (lane < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("the audit log of %s \"%s\" is in use by other transactions",
+						chain->personal ? "user" : "project", tarx_keys_uuid_text(&chain->id)),
+				 errhint("This transaction has removed something without waiting for them. Make the change in another transaction.")));
 	return lane;
+}
+
+/* Lock a lane if there is one without waiting. */
+bool
+tarx_keys_audit_try_lane(const TarxKeysChain *chain)
+{
+	return take_lane(chain, false) >= 0;
+}
+
+/* From now on this transaction may change something without a lane. */
+void
+tarx_keys_audit_do_without_lane(void)
+{
+	without_lane = tarx_keys_local_transaction();
 }

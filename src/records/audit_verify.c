@@ -31,34 +31,92 @@ PG_FUNCTION_INFO_V1(tarx_keys_verify_personal_audit);
 static TarxKeysQuery rows_query = {
 	TARX_KEYS_SELECT(tarx_keys_audit_log,
 					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.personal OPERATOR(pg_catalog.=) $2"
+					 " AND t.generation OPERATOR(pg_catalog.=) $5"
 					 " AND CASE WHEN t.seq OPERATOR(pg_catalog.>) 0"
 					 " THEN (t.seq OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.%) $4 ELSE 0 END OPERATOR(pg_catalog.=) $3"
 					 " ORDER BY t.seq"),
-	.nargs = 4, .argtypes = {UUIDOID, BOOLOID, INT4OID, INT4OID}
+	.nargs = 5, .argtypes = {UUIDOID, BOOLOID, INT4OID, INT4OID, INT4OID}
+};
+
+/* Of which generations there is anything */
+static TarxKeysQuery generations_query = {
+	.sql = "SELECT pg_catalog.min(g.generation), pg_catalog.max(g.generation) FROM"
+	" (SELECT e.generation FROM tarx_keys_internal.audit_ends e"
+	" WHERE e.project_id OPERATOR(pg_catalog.=) $1 AND e.personal OPERATOR(pg_catalog.=) $2"
+	" UNION ALL (SELECT a.generation FROM tarx_keys.audit_log a"
+	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.personal OPERATOR(pg_catalog.=) $2"
+	" ORDER BY a.generation LIMIT 1)"
+	" UNION ALL (SELECT a.generation FROM tarx_keys.audit_log a"
+	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.personal OPERATOR(pg_catalog.=) $2"
+	" ORDER BY a.generation DESC LIMIT 1)) g",
+	.nargs = 2, .argtypes = {UUIDOID, BOOLOID}
 };
 
 static TarxKeysQuery project_exists_query = {
-	.sql = "SELECT 1 FROM tarx_keys.projects p WHERE p.id OPERATOR(pg_catalog.=) $1",
+	.sql = "SELECT 1 FROM tarx_keys.projects p WHERE p.id OPERATOR(pg_catalog.=) $1"
+	/* of a purged one nothing is left */
+	" AND p.name IS NOT NULL",
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
-/* Is a chain, with its ends, as it was written?  If not, where does it break? */
+/*
+ * Where chains or their ends are not what was written.  The greatest is the worst,
+ * because missing master keys must not hide that something was changed.
+ */
+typedef enum Finding
+{
+	WHOLE,
+	WITHOUT_MASTER_KEY,
+	BROKEN
+} Finding;
+
 typedef struct Verdict
 {
-	bool		ok;
-	int64		broken_at;		/* if not ok: a seq, or 0 for the ends */
+	Finding		finding;
+	int64		broken_at;		/* a seq, if not whole; 0 for the ends */
 	const char *reason;
 } Verdict;
+
+/* What was found of a generation's lanes, to compare the next one with it */
+typedef struct Generation
+{
+	bool		is_good[LANES];
+	TarxKeysChainEnds ends[LANES];
+	const char *notes;			/* of the one before, or NULL */
+} Generation;
 
 static Verdict
 broken(int64 at, const char *reason)
 {
-	return (Verdict) {false, at, reason};
+	return (Verdict) {BROKEN, at, reason};
 }
 
 /*
  * Following a chain
  */
+
+static bool
+is_text(Datum value, const char *string)
+{
+	text	   *found = DatumGetTextPP(value);
+	size_t		len = strlen(string);
+
+	return VARSIZE_ANY_EXHDR(found) == len && memcmp(VARDATA_ANY(found), string, len) == 0;
+}
+
+/* Keep what a good row notes of the generation before, beyond this batch. */
+static void
+keep_notes(TarxKeysAuditWalk *walk, const TarxKeysRow *row)
+{
+	MemoryContext old;
+
+	if (walk->notes != NULL || row->nulls[AUDIT_LOG_ACTION] || row->nulls[AUDIT_LOG_OBJECT_NAME] ||
+		!is_text(row->values[AUDIT_LOG_ACTION], TARX_KEYS_NEW_GENERATION))
+		return;
+	old = MemoryContextSwitchTo(walk->context);
+	walk->notes = text_to_cstring(DatumGetTextPP(row->values[AUDIT_LOG_OBJECT_NAME]));
+	MemoryContextSwitchTo(old);
+}
 
 /* Check the next row; returns false if the walk ends there. */
 static bool
@@ -84,6 +142,7 @@ follow_row(TarxKeysAuditWalk *walk, uint64 n)
 	if (walk->why != TARX_KEYS_CHAIN_WHOLE || walk->stopped)
 		return false;
 	walk->good = walk->to_check;
+	keep_notes(walk, &row);
 	return true;
 }
 
@@ -111,8 +170,8 @@ void
 tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 {
 	const TarxKeysAuditEnds *ends = walk->ends;
-	Datum		values[4] = {UUIDPGetDatum(&ends->chain.id), BoolGetDatum(ends->chain.personal),
-	Int32GetDatum(ends->lane), Int32GetDatum(LANES)};
+	Datum		values[5] = {UUIDPGetDatum(&ends->chain.id), BoolGetDatum(ends->chain.personal),
+	Int32GetDatum(ends->lane), Int32GetDatum(LANES), Int32GetDatum(ends->generation)};
 	Portal		cursor = tarx_keys_query_open(&rows_query, values, snapshot);
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit rows",
 												ALLOCSET_DEFAULT_SIZES);
@@ -121,6 +180,7 @@ tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 	tarx_keys_chain_walk_begin(&walk->good, &ends->at);
 	walk->to_check = walk->good;
 	walk->why = TARX_KEYS_CHAIN_WHOLE;
+	walk->context = old;
 	while (follow_rows(walk, cursor, batch))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -145,40 +205,111 @@ tarx_keys_audit_lock_rows(void)
  * Verifying
  */
 
+/* A good lane is kept in found. */
 static Verdict
-verify_lane(const TarxKeysChain *chain, int32 lane, Snapshot snapshot)
+verify_lane(const TarxKeysChain *chain, int32 generation, int32 lane, Snapshot snapshot,
+			Generation *found)
 {
 	TarxKeysAuditEnds ends;
 	TarxKeysAuditWalk walk = {.ends = &ends};
-	const char *problem = tarx_keys_audit_ends_problem(tarx_keys_audit_read_ends(chain, lane, snapshot,
-																				 &ends), &ends);
+	TarxKeysEndsState state = tarx_keys_audit_read_ends(chain, generation, lane, snapshot, &ends);
 
-	if (problem != NULL)
-		return broken(0, problem);
+	if (state == TARX_KEYS_ENDS_WITHOUT_MASTER_KEY)
+		return (Verdict) {WITHOUT_MASTER_KEY, 0, tarx_keys_audit_ends_problem(state)};
+	if (state != TARX_KEYS_ENDS_GOOD)
+		return broken(0, tarx_keys_audit_ends_problem(state));
 	tarx_keys_audit_follow(&walk, snapshot);
 	tarx_keys_secret_wipe(ends.key.secret);
-	if (walk.why == TARX_KEYS_CHAIN_WHOLE)
-		return (Verdict) {true, 0, NULL};
-	return broken(tarx_keys_chain_broken_at(&walk.good, walk.why),
-				  tarx_keys_chain_break_text(walk.why));
+	if (walk.why != TARX_KEYS_CHAIN_WHOLE)
+		return broken(tarx_keys_chain_broken_at(&walk.good, walk.why),
+					  tarx_keys_chain_break_text(walk.why));
+	found->is_good[lane] = true;
+	found->ends[lane] = ends.at;
+	if (walk.notes != NULL)
+		found->notes = walk.notes;
+	return (Verdict) {WHOLE, 0, NULL};
+}
+
+/* Do the chains of a generation end where the next one has noted it? */
+static bool
+is_noted(const Generation *before, const char *notes)
+{
+	for (int lane = 0; lane < LANES; lane++)
+	{
+		if (before->is_good[lane] && !tarx_keys_chain_is_noted(notes, &before->ends[lane]))
+			return false;
+	}
+	return true;
 }
 
 /*
- * Verify all lanes in one snapshot.  If several are broken, the result is that of
- * the first lane: we do not know which one was broken first.
+ * If several lanes are broken, the result is that of the first one: we do not know
+ * which one was broken first.
  */
 static Verdict
-verify_lanes(const TarxKeysChain *chain)
+verify_generation(const TarxKeysChain *chain, int32 number, Snapshot snapshot,
+				  const Generation *before, Generation *found)
 {
-	Verdict		verdict = {true, 0, NULL};
+	Verdict		worst = {WHOLE, 0, NULL};
+
+	for (int32 lane = 0; lane < LANES && worst.finding != BROKEN; lane++)
+	{
+		Verdict		verdict = verify_lane(chain, number, lane, snapshot, found);
+
+		if (verdict.finding > worst.finding)
+			worst = verdict;
+	}
+	if (worst.finding != BROKEN && found->notes != NULL && !is_noted(before, found->notes))
+		return broken(0, "the generation before ends elsewhere than when the next one began");
+	return worst;
+}
+
+/* The newest generation of which there is anything; 0 if one is none of ours. */
+static int32
+newest_generation(const TarxKeysChain *chain, Snapshot snapshot)
+{
+	Datum		values[2] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal)};
+	Datum		found[2];
+	bool		nulls[2];
+
+	(void) tarx_keys_query_run_at(&generations_query, values, snapshot);
+	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, found, nulls);
+	/* a project has its first one from its creation on */
+	if (nulls[0])
+		return 1;
+	return DatumGetInt32(found[0]) < 1 ? 0 : DatumGetInt32(found[1]);
+}
+
+/*
+ * All generations in one snapshot, from the first one on: they follow each other
+ * without gaps, and a purge leaves their ends.
+ */
+static Verdict
+verify_chain(const TarxKeysChain *chain)
+{
+	Verdict		worst = {WHOLE, 0, NULL};
+	Generation	before = {.notes = NULL};
 	Snapshot	snapshot;
+	int32		newest;
 
 	tarx_keys_audit_lock_rows();
+	tarx_keys_query_lock(&generations_query);
 	snapshot = tarx_keys_latest_snapshot();
-	for (int32 lane = 0; lane < LANES && verdict.ok; lane++)
-		verdict = verify_lane(chain, lane, snapshot);
+	newest = newest_generation(chain, snapshot);
+	if (newest == 0)
+		worst = broken(0, "row of a generation that cannot be");
+	for (int64 number = 1; number <= newest && worst.finding != BROKEN; number++)
+	{
+		Generation	found = {.notes = NULL};
+		Verdict		verdict = verify_generation(chain, (int32) number, snapshot, &before, &found);
+
+		CHECK_FOR_INTERRUPTS();
+		if (verdict.finding > worst.finding)
+			worst = verdict;
+		before = found;
+	}
 	UnregisterSnapshot(snapshot);
-	return verdict;
+	return worst;
 }
 
 /* The result row (ok boolean, broken_at bigint, reason text) */
@@ -186,14 +317,15 @@ static Datum
 form_verdict(FunctionCallInfo fcinfo, const Verdict *verdict)
 {
 	Datum		values[3];
-	bool		nulls[3] = {false, verdict->ok, verdict->ok};
+	bool		ok = verdict->finding == WHOLE;
+	bool		nulls[3] = {false, ok, ok};
 	TupleDesc	desc;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	values[0] = BoolGetDatum(verdict->ok);
+	values[0] = BoolGetDatum(ok);
 	values[1] = Int64GetDatum(verdict->broken_at);
-	values[2] = verdict->ok ? (Datum) 0 : CStringGetTextDatum(verdict->reason);
+	values[2] = ok ? (Datum) 0 : CStringGetTextDatum(verdict->reason);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
@@ -207,12 +339,12 @@ tarx_keys_verify_audit(PG_FUNCTION_ARGS)
 {
 	TarxKeysChain chain = tarx_keys_project_chain(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	Datum		values[1] = {UUIDPGetDatum(&chain.id)};
-	Verdict		verdict = {true, 0, NULL};
+	Verdict		verdict = {WHOLE, 0, NULL};
 
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run_latest(&project_exists_query, values, NULL) > 0 || tarx_keys_audit_chain_exists(&chain))
-		verdict = verify_lanes(&chain);
+		verdict = verify_chain(&chain);
 	tarx_keys_queries_end();
 	PG_RETURN_DATUM(form_verdict(fcinfo, &verdict));
 }
@@ -226,13 +358,13 @@ tarx_keys_verify_personal_audit(PG_FUNCTION_ARGS)
 {
 	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
 	TarxKeysChain chain = tarx_keys_personal_chain_of(&user_id);
-	Verdict		verdict = {true, 0, NULL};
+	Verdict		verdict = {WHOLE, 0, NULL};
 
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_queries_begin();
 	if (tarx_keys_audit_has_platform_key(PG_GETARG_TEXT_PP(0), NULL) ||
 		tarx_keys_audit_chain_exists(&chain))
-		verdict = verify_lanes(&chain);
+		verdict = verify_chain(&chain);
 	tarx_keys_queries_end();
 	PG_RETURN_DATUM(form_verdict(fcinfo, &verdict));
 }

@@ -1,7 +1,7 @@
 /*
  * event_log.c
- *	  Writes to the server log who resolved what, who logged in, and who was
- *	  refused.
+ *	  Writes to the server log who resolved what, who logged in, who was refused,
+ *	  and what could not be written to the audit log.
  *
  * Each event is one line, and all lines have the same fields.  A ROLLBACK does not
  * undo them.  A value that could look like another field is quoted, so that nobody
@@ -59,17 +59,24 @@ append_quoted(StringInfo line, const char *value)
 	appendStringInfoChar(line, '"');
 }
 
-/* Append " name=value"; NULL stands for no value. */
-static void
-append_field(StringInfo line, const char *name, const char *value)
+/* Append a value as it stands in lines; NULL stands for no value. */
+void
+tarx_keys_log_append_value(StringInfo line, const char *value)
 {
-	appendStringInfo(line, " %s=", name);
 	if (value == NULL)
 		appendStringInfoString(line, NO_VALUE);
 	else if (is_plain(value))
 		appendStringInfoString(line, value);
 	else
 		append_quoted(line, value);
+}
+
+/* Append " name=value". */
+static void
+append_field(StringInfo line, const char *name, const char *value)
+{
+	appendStringInfo(line, " %s=", name);
+	tarx_keys_log_append_value(line, value);
 }
 
 static void
@@ -79,8 +86,8 @@ append_uuid_field(StringInfo line, const char *name, const pg_uuid_t *id)
 }
 
 /* The name of the session's login; NULL if it has none */
-static const char *
-login_name(void)
+const char *
+tarx_keys_log_login_name(void)
 {
 	const char *name = GetConfigOption("session_authorization", true, false);
 
@@ -108,6 +115,9 @@ client_address(char *buffer, size_t size)
 static bool
 is_logged(const char *outcome)
 {
+	/* it stands in place of a row of the audit log */
+	if (strcmp(outcome, TARX_KEYS_UNLOGGED) == 0)
+		return true;
 	switch (tarx_keys_setting_log_resolves())
 	{
 		case TARX_KEYS_LOG_OFF:
@@ -139,7 +149,7 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 	append_uuid_field(&line, "project", project_id);
 	append_uuid_field(&line, "object", object_id);
 	append_field(&line, "sqlstate", sqlstate);
-	append_field(&line, "login", login_name());
+	append_field(&line, "login", tarx_keys_log_login_name());
 	append_field(&line, "user", tarx_keys_acting_user_or_null());
 	append_field(&line, "client", client_address(client, sizeof(client)));
 	/* not to the client, and without the statement, which may carry a value */

@@ -8,11 +8,12 @@
 #ifndef TARX_KEYS_RECORDS_H
 #define TARX_KEYS_RECORDS_H
 
+#include "lib/stringinfo.h"
 #include "storage/lwlock.h"
 
 #include "tables/tables.h"
 
-/* audit_lanes.c: chains of the audit log */
+/* audit_chains.c: the chains of the audit log */
 typedef struct TarxKeysChain
 {
 	pg_uuid_t	id;				/* of the project, or derived from the user's */
@@ -21,6 +22,8 @@ typedef struct TarxKeysChain
 
 extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
 extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
+
+/* audit_lanes.c */
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
 
 /* audit.c: writes rows, which say what was changed */
@@ -29,14 +32,24 @@ extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
 									const pg_uuid_t *object_id, text *object_name);
 
+/* audit_removals.c: the same for calls that only take away; the log never stops them */
+extern void tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain);
+extern void tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
+									const pg_uuid_t *object_id, text *object_name);
+extern void tarx_keys_audit_project_removal(const pg_uuid_t *project_id, const char *action,
+											const pg_uuid_t *object_id, text *object_name);
+
 /* audit_ends.c: begins chains, and keeps their ends */
 extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
 										   const pg_uuid_t *first);
 
 /* only for the files of the audit log themselves */
+#define TARX_KEYS_NEW_GENERATION	"audit.new_generation"
+
 typedef struct TarxKeysAuditEnds
 {
 	TarxKeysChain chain;
+	int32		generation;		/* from 1 */
 	int32		lane;			/* from 0 */
 	TarxKeysChainEnds at;
 	bytea	   *sealed_key;
@@ -51,6 +64,17 @@ typedef enum TarxKeysEndsState
 	TARX_KEYS_ENDS_WITHOUT_MASTER_KEY
 } TarxKeysEndsState;
 
+/* The lanes of a generation, with their keys sealed */
+typedef struct TarxKeysAuditGeneration
+{
+	TarxKeysChain chain;
+	int32		number;			/* 0 if there is none */
+	bool		lacks_master_key;	/* for one of them at least */
+	TarxKeysEndsState states[TARX_KEYS_AUDIT_LANES];
+	TarxKeysAuditEnds lanes[TARX_KEYS_AUDIT_LANES];
+	TarxKeysRow rows[TARX_KEYS_AUDIT_LANES];
+} TarxKeysAuditGeneration;
+
 /* How to follow a chain, and how far it was followed */
 typedef struct TarxKeysAuditWalk
 {
@@ -61,17 +85,29 @@ typedef struct TarxKeysAuditWalk
 	TarxKeysChainWalk to_check; /* one row further if a row stopped the walk */
 	bool		stopped;
 	TarxKeysChainBreak why;
+	char	   *notes;			/* of the generation before, if a row that was
+								 * taken has them */
+	MemoryContext context;		/* what they are kept in */
 } TarxKeysAuditWalk;
 
 extern Oid	tarx_keys_audit_ends_oid(void);
 extern void tarx_keys_check_audit_action(const char *action);
 pg_noreturn extern void tarx_keys_fail_chain(const TarxKeysChain *chain);
-extern TarxKeysEndsState tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 lane,
-												   Snapshot snapshot, TarxKeysAuditEnds *ends);
-extern const char *tarx_keys_audit_ends_problem(TarxKeysEndsState state,
-												const TarxKeysAuditEnds *ends);
-extern void tarx_keys_audit_read_locked_ends(const TarxKeysChain *chain, int32 lane,
-											 TarxKeysAuditEnds *ends);
+extern bool tarx_keys_audit_has_generation(const TarxKeysChain *chain);
+extern bool tarx_keys_audit_try_lane(const TarxKeysChain *chain);
+extern void tarx_keys_audit_do_without_lane(void);
+extern Snapshot tarx_keys_audit_snapshot(void);
+extern void tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot,
+								   TarxKeysAuditGeneration *newest);
+extern TarxKeysEndsState tarx_keys_audit_open_lane(TarxKeysAuditGeneration *generation, int32 lane,
+												   TarxKeysAuditEnds *ends);
+extern TarxKeysEndsState tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 generation,
+												   int32 lane, Snapshot snapshot,
+												   TarxKeysAuditEnds *ends);
+extern TarxKeysEndsState tarx_keys_audit_read_closed(const TarxKeysChain *chain, TarxKeysRow *row,
+													 TarxKeysAuditEnds *ends);
+extern const char *tarx_keys_audit_ends_problem(TarxKeysEndsState state);
+extern void tarx_keys_audit_form_new_ends(TarxKeysAuditEnds *ends, TarxKeysRow *row);
 extern void tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends);
 extern bool tarx_keys_audit_chain_exists(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides);
@@ -81,10 +117,13 @@ extern void tarx_keys_audit_lock_rows(void);
 /* event_log.c: writes lines to the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
 #define TARX_KEYS_REFUSED	"refused"
+#define TARX_KEYS_UNLOGGED	"unlogged"	/* done, but not in the audit log */
 
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate);
+extern void tarx_keys_log_append_value(StringInfo line, const char *value);
+extern const char *tarx_keys_log_login_name(void);
 extern void tarx_keys_log_operation(const char *operation);
 
 /* usage.c: counts how often each key was used, and when it was last used */
@@ -117,10 +156,11 @@ extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
 /* usage_worker.c: writes last uses down */
 extern void tarx_keys_usage_worker_register(void);
 
-/* login_throttle.c: counts failed logins, and slows them down */
-extern Size tarx_keys_throttle_shmem_size(void);
-extern void tarx_keys_throttle_shmem_startup(LWLock *throttle_lock);
-extern bool tarx_keys_throttle_allows(Oid role);
-extern void tarx_keys_throttle_failed(Oid role);
+/* login_lines.c: which refused logins have a line in the server log */
+extern Size tarx_keys_login_lines_shmem_size(void);
+extern void tarx_keys_login_lines_shmem_startup(LWLock *login_lines_lock);
+extern void tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
+										const char *sqlstate);
+extern void tarx_keys_log_left_out(bool at_once);
 
 #endif							/* TARX_KEYS_RECORDS_H */

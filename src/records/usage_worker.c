@@ -7,6 +7,8 @@
  * other.  It starts when recovery has ended, so a standby writes nothing.  An
  * error is logged, and the next round tries again.
  *
+ * At the same time it reports refused logins that had no line in the server log.
+ *
  * A shutdown does not wait for another round, so it loses the uses since the last
  * one.
  *
@@ -160,6 +162,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 
 		if (left <= 0)
 		{
+			tarx_keys_log_left_out(true);
 			flush_all();
 			last_round = GetCurrentTimestamp();
 			continue;
@@ -175,6 +178,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 		}
 	}
 
+	tarx_keys_log_left_out(true);
 	/* status 1: if somebody terminated us, the postmaster starts us again */
 	proc_exit(1);
 }

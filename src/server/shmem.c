@@ -21,7 +21,7 @@
 enum
 {
 	LOCK_USAGE,
-	LOCK_THROTTLE,
+	LOCK_LOGIN_LINES,
 	NUM_LOCKS
 };
 
@@ -34,7 +34,7 @@ request_memory(void)
 	if (prev_shmem_request_hook != NULL)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(add_size(tarx_keys_usage_shmem_size(),
-									tarx_keys_throttle_shmem_size()));
+									tarx_keys_login_lines_shmem_size()));
 	RequestNamedLWLockTranche(TRANCHE, NUM_LOCKS);
 }
 
@@ -48,7 +48,7 @@ fill_memory(void)
 	locks = GetNamedLWLockTranche(TRANCHE);
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	tarx_keys_usage_shmem_startup(&locks[LOCK_USAGE].lock);
-	tarx_keys_throttle_shmem_startup(&locks[LOCK_THROTTLE].lock);
+	tarx_keys_login_lines_shmem_startup(&locks[LOCK_LOGIN_LINES].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 

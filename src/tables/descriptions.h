@@ -107,10 +107,11 @@ END_TABLE(PLATFORM_KEY)
  * rows, so verify_keys() does not.
  */
 SEALED_TABLE(audit_ends, "tarx.audit-ends1",
-			 .schema = TARX_KEYS_INTERNAL_SCHEMA, .name = "audit_ends", .nkeys = 3,
+			 .schema = TARX_KEYS_INTERNAL_SCHEMA, .name = "audit_ends", .nkeys = 4,
 			 .seal = TARX_KEYS_ENVELOPE, .counter = "audit_chains")
 SCOPE(AUDIT_ENDS_PROJECT_ID, "project_id")
 BOUND(AUDIT_ENDS_PERSONAL, "personal", BOOLOID)
+BOUND(AUDIT_ENDS_GENERATION, "generation", INT4OID)
 BOUND(AUDIT_ENDS_LANE, "lane", INT4OID)
 BOUND(AUDIT_ENDS_FIRST_SEQ, "first_seq", INT8OID)
 BOUND(AUDIT_ENDS_FIRST_STAMP, "first_stamp", BYTEAOID)
@@ -121,10 +122,11 @@ END_TABLE(AUDIT_ENDS)
 
 /* No master key seals these rows: the key of their chain is in audit_ends. */
 SEALED_TABLE(audit_log, "tarx.audit-row.1",
-			 .schema = TARX_KEYS_SCHEMA, .name = "audit_log", .nkeys = 3,
+			 .schema = TARX_KEYS_SCHEMA, .name = "audit_log", .nkeys = 4,
 			 .seal = TARX_KEYS_CHAIN)
 SCOPE(AUDIT_LOG_PROJECT_ID, "project_id")
 BOUND(AUDIT_LOG_PERSONAL, "personal", BOOLOID)
+BOUND(AUDIT_LOG_GENERATION, "generation", INT4OID)
 BOUND(AUDIT_LOG_SEQ, "seq", INT8OID)
 BOUND(AUDIT_LOG_AT, "at", TIMESTAMPTZOID)
 BOUND(AUDIT_LOG_USER_ID, "user_id", TEXTOID)

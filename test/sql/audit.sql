@@ -92,7 +92,7 @@ SET ROLE tarx_keys_owner;
 UPDATE tarx_keys.audit_log SET user_id = 'bob';
 DELETE FROM tarx_keys.audit_log;
 TRUNCATE tarx_keys.audit_log;
-INSERT INTO tarx_keys.audit_log SELECT :'A', false, 99, now(), 'bob', true, 'x', 'x', 'x', NULL, 'x', 'x', '';
+INSERT INTO tarx_keys.audit_log SELECT :'A', false, 1, 99, now(), 'bob', true, 'x', 'x', 'x', NULL, 'x', 'x', '';
 DELETE FROM tarx_keys_internal.audit_ends;
 TRUNCATE tarx_keys_internal.audit_ends;
 \set VERBOSITY default
@@ -161,9 +161,16 @@ INSERT INTO attacks VALUES
     (29, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = $1 AND lane = 0'),
     (30, 'UPDATE tarx_keys.audit_log SET personal = true WHERE project_id = $1'),
     (31, 'UPDATE tarx_keys.audit_log SET seq = 0 WHERE project_id = $1 AND seq = 9'),
-    (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
-    (33, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, 0, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
-    (34, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
+    (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (33, 'UPDATE tarx_keys.audit_log SET generation = 2 WHERE project_id = $1 AND seq = 9'),
+    (34, 'UPDATE tarx_keys_internal.audit_ends SET generation = 2 WHERE project_id = $1 AND lane = 0'),
+    (35, 'UPDATE tarx_keys_internal.audit_ends SET generation = 2 WHERE project_id = $1; UPDATE tarx_keys.audit_log SET generation = 2 WHERE project_id = $1'),
+    (36, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, 2, lane, first_seq, first_stamp, last_seq, last_stamp, sealed_key FROM tarx_keys_internal.audit_ends WHERE project_id = $1'),
+    (37, 'UPDATE tarx_keys.audit_log SET generation = 0 WHERE project_id = $1 AND seq = 9'),
+    (38, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_generation_check; UPDATE tarx_keys.audit_log SET generation = 0 WHERE project_id = $1 AND seq = 9'),
+    (39, 'UPDATE tarx_keys.audit_log SET generation = 2147483647 WHERE project_id = $1 AND seq = 9'),
+    (40, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 0, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (41, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
 CREATE FUNCTION attack(project uuid) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
     a record;
@@ -191,13 +198,22 @@ UPDATE tarx_keys_internal.audit_ends SET last_seq = last_seq - 1 WHERE project_i
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 \set VERBOSITY terse
+SAVEPOINT one;
 SELECT tarx_keys.create_agent(:'A', 'x');
+ROLLBACK TO one;
+-- but what only takes away is
+SELECT tarx_keys.delete_llm_key(:'A', :'one');
+SELECT tarx_keys.remove_member(:'A', 'bob');
+SELECT id FROM tarx_keys.llm_keys;
+SELECT user_id FROM tarx_keys.project_members;
 \set VERBOSITY default
+RESET ROLE;
+SELECT count(*) FROM tarx_keys.audit_log WHERE action IN ('llm_key.delete', 'member.remove') AND (object_id = :'one' OR object_name = 'bob');
 ROLLBACK;
 
 -- or before a row that somebody planted
 BEGIN;
-INSERT INTO tarx_keys.audit_log SELECT l.project_id, l.personal, e.last_seq + 4, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp
+INSERT INTO tarx_keys.audit_log SELECT l.project_id, l.personal, 1, e.last_seq + 4, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp
   FROM tarx_keys.audit_log l, tarx_keys_internal.audit_ends e WHERE l.project_id = :'A' AND l.seq = 1 AND e.project_id = :'A' AND e.lane = 0;
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');

@@ -236,7 +236,6 @@ ALTER ROLE regress_backend SET log_min_duration_statement = -1;
 SELECT * FROM findings;
 ROLLBACK;
 BEGIN;
-SET LOCAL tarx_keys.login_failures_per_minute = 0;
 SET LOCAL tarx_keys.secret_versions_kept = 1;
 SET LOCAL tarx_keys.log_resolves = off;
 SET LOCAL tarx_keys.allowed_private_hosts = 'llm.internal, 10.20.0.0/16';

@@ -261,7 +261,6 @@ SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secret(%L, %L)', :'A', '
 SELECT pg_temp.attempt(format('SELECT tarx_keys.resolve_secrets(%L, %L)', :'A', '{COUNTED_1,NONE}'));
 ROLLBACK;
 SELECT pg_sleep(extract(epoch FROM expires_at - clock_timestamp()) + 0.01) IS NULL FROM tarx_keys.platform_api_keys WHERE name = 'expired';
-SET tarx_keys.login_failures_per_minute = 0;
 BEGIN;
 SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'token'));
 SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L, %L)', :'token', :'B'));
@@ -270,7 +269,6 @@ SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'revoked_token'));
 UPDATE tarx_keys.platform_api_keys SET stamp = set_byte(stamp, 40, get_byte(stamp, 40) # 1) WHERE name = 'laptop';
 SELECT pg_temp.attempt(format('SELECT tarx_keys.login(%L)', :'token'));
 ROLLBACK;
-RESET tarx_keys.login_failures_per_minute;
 SELECT * FROM counted_by_name ORDER BY name;
 -- who has logged in sees the usage of the projects of that user
 SET ROLE regress_login;
@@ -296,7 +294,6 @@ RESET client_min_messages;
 SET ROLE regress_agent;
 \set VERBOSITY sqlstate
 SET tarx_keys.log_resolves = off;
-SET tarx_keys.login_failures_per_minute = 0;
 SET tarx_keys.usage_flush_interval = 1;
 SET tarx_keys.usage_entries = 1000;
 RESET ROLE;

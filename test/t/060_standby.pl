@@ -63,7 +63,8 @@ like(
 	state_is($standby, 'runner', resolve_sql($key), 'TK006', 'another master key'),
 	qr/ERROR:.*$fingerprint/,
 	'the standby names the missing master key');
-state_is($standby, undef, $verify, 'TK006', 'verify_audit without the master key');
+is( ask_ok($standby, undef, "SELECT ok, reason FROM tarx_keys.verify_audit('$PROJECT')"),
+	'f|master key missing', 'verify_audit without the master key');
 write_private($keys, "$other\n$hex");
 reload_keyring($standby);
 
@@ -156,18 +157,24 @@ foreach my $case (
 	[ 'delete_llm_key', "'$key'" ],
 	[ 'create_agent', "'x'" ],
 	[ 'set_agent_key', "'$agent', '$key'" ],
+	[ 'rename_agent', "'$agent', 'x'" ],
 	[ 'delete_agent', "'$agent'" ],
 	[ 'repoint_agents', "'$key', '$key'" ],
 	[ 'add_member', "'carol'" ],
 	[ 'remove_member', "'bob'" ],
 	[ 'set_secret', "'TOKEN', 'third'" ],
 	[ 'restore_secret', "'TOKEN', 1" ],
-	[ 'delete_secret', "'TOKEN'" ])
+	[ 'rename_secret', "'TOKEN', 'OTHER'" ],
+	[ 'describe_secret', "'TOKEN', 'x'" ],
+	[ 'delete_secret', "'TOKEN'" ],
+	[ 'rename_project', "'x'" ],
+	[ 'delete_project' ])
 {
-	my ($function, $args) = @$case;
+	my ($function, @args) = @$case;
+	my $args = join ', ', "'$PROJECT'", @args;
 	state_is($standby, 'service', qq{
 		SELECT tarx_keys.act_as('alice');
-		SELECT tarx_keys.$function('$PROJECT', $args)}, '25006', "$function is refused");
+		SELECT tarx_keys.$function($args)}, '25006', "$function is refused");
 }
 state_is($standby, 'service', q{
 	SELECT tarx_keys.act_as('alice');
@@ -179,7 +186,11 @@ state_is($standby, 'service', q{
 	SELECT tarx_keys.act_as('bob');
 	SELECT tarx_keys.revoke_platform_key(id) FROM tarx_keys.platform_keys},
 	'25006', 'revoke_platform_key is refused');
+state_is($standby, undef, $_, '25006', "$_ is refused")
+  foreach ("SELECT tarx_keys.end_user('bob')", "SELECT tarx_keys.purge_project('$PROJECT')");
 state_is($standby, undef, 'SELECT tarx_keys.purge_audit(now())', '25006', 'purge_audit is refused');
+state_is($standby, undef, "SELECT tarx_keys.$_", '25006', "$_ is refused")
+  foreach "purge_unverifiable_audit('$PROJECT')", q{purge_unverifiable_personal_audit('bob')};
 state_is($standby, undef, "SELECT tarx_keys.begin_audit('@{[ $PROJECT =~ tr/1/2/r ]}')",
 	'25006', 'begin_audit is refused');
 

@@ -287,6 +287,8 @@ foreach my $sql (
 	"SELECT * FROM tarx_keys.verify_audit('$PROJECT')",
 	q{SELECT * FROM tarx_keys.verify_personal_audit('alice')},
 	q{SELECT tarx_keys.purge_audit('infinity')},
+	"SELECT tarx_keys.purge_unverifiable_audit('$PROJECT')",
+	q{SELECT tarx_keys.purge_unverifiable_personal_audit('alice')},
 	"SELECT tarx_keys.begin_audit('00000000-0000-4000-8000-000000000000')")
 {
 	($status, $out, $err) = $node->psql('postgres', $sql, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
@@ -296,7 +298,6 @@ foreach my $call (
 	"set_secret('$PROJECT', 'S1', 'value')",
 	"set_secret('$PROJECT', 'NEW', 'value')",
 	"restore_secret('$PROJECT', 'S7', (SELECT version FROM tarx_keys.secrets WHERE name = 'S7'))",
-	"delete_secret('$PROJECT', 'S1')",
 	"create_platform_key('x')")
 {
 	state_is($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.$call", 'TK005',

@@ -14,7 +14,7 @@ use SealedBoxes;
 use TarxKeys;
 
 my $node = new_node('long', keyring => { master_key => hex_key('long') },
-	conf => "tarx_keys.log_resolves = off\ntarx_keys.login_failures_per_minute = 0\n");
+	conf => "tarx_keys.log_resolves = off\n");
 $node->start;
 install($node);
 my $key = add_key($node, 'first', 'sk-proj-long-0123456789abcdef0123456789');

@@ -209,6 +209,92 @@ check_lanes(void)
 		is_int(times[seq], 1, "number %zu is in one lane", seq);
 }
 
+/* The next generation begins above a number, whichever lane it begins with. */
+static void
+check_generations(void)
+{
+	static const int64_t numbers[] = {
+		0, 1, 2, 3, 4, 5, 37, 1000000, TARX_KEYS_AUDIT_MAX_SEQ - 2 * LANES - 1, TARX_KEYS_AUDIT_MAX_SEQ - 2 * LANES
+	};
+	static const int64_t odd[] = {
+		INT64_MIN, -1, TARX_KEYS_AUDIT_MAX_SEQ + 1, INT64_MAX - 1, INT64_MAX
+	};
+
+	for (size_t i = 0; i < lengthof(numbers); i++)
+	{
+		int64_t		sum = 0;
+
+		for (int lane = 0; lane < LANES; lane++)
+		{
+			Chain		chain = written(lane, 0);
+			TarxKeysChainEnds *ends = &chain.ends;
+
+			memset(ends, LEFTOVER, sizeof(*ends));
+			ok(tarx_keys_chain_start_above(ends, lane, numbers[i]), "lane %d begins above %lld",
+			   lane, (long long) numbers[i]);
+			ok(ends->first_seq > numbers[i] && ends->first_seq <= numbers[i] + 2 * LANES &&
+			   (ends->first_seq - 1) % LANES == lane, "and not far above, with a number of its own");
+			ok(tarx_keys_chain_can_go_on(ends, lane), "it can go on");
+			ok(!tarx_keys_chain_can_go_on(ends, (lane + 1) % LANES), "and is no other lane's");
+			sum += ends->last_seq;
+			is_str(verdict(&chain), "whole", "it is whole without a row");
+			write_row(&chain, "alice", "secret.set", NULL);
+			is_str(verdict(&chain), "whole", "and with one");
+		}
+		ok(sum > numbers[i], "the sum of the last numbers does not fall");
+	}
+	for (size_t i = 0; i < lengthof(odd); i++)
+	{
+		TarxKeysChainEnds ends;
+
+		ok(!tarx_keys_chain_start_above(&ends, 0, odd[i]), "nothing begins above %lld",
+		   (long long) odd[i]);
+		ends.last_seq = odd[i];
+		for (int lane = 0; lane < LANES; lane++)
+			ok(!tarx_keys_chain_can_go_on(&ends, lane) || odd[i] == -1, "nor goes on there");
+	}
+}
+
+/* A note says all of a chain's ends; it is of a chain that ends there. */
+static void
+check_notes(void)
+{
+	static const uint8_t fingerprint[TARX_KEYS_FINGERPRINT_BYTES] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+	char		notes[2 * TARX_KEYS_CHAIN_NOTE_BYTES];
+	char		note[TARX_KEYS_CHAIN_NOTE_BYTES];
+	char		expected[TARX_KEYS_CHAIN_NOTE_BYTES];
+	char		stamp[2 * TARX_KEYS_MAC_BYTES + 1];
+	Chain		first = written(0, 2);
+	Chain		second = written(1, 3);
+	TarxKeysChainEnds ends;
+
+	sodium_bin2hex(stamp, sizeof(stamp), first.ends.last_stamp, TARX_KEYS_MAC_BYTES);
+	tarx_keys_chain_note(notes, 0, fingerprint, &first.ends);
+	snprintf(expected, sizeof(expected),
+			 "lane 0: master key 0123456789abcdef, from row 1 behind %064d, to row 5 with %s", 0, stamp);
+	is_str(notes, expected, "a note");
+	tarx_keys_chain_note(note, 1, fingerprint, &second.ends);
+	strcat(strcat(notes, "; "), note);
+	ok(tarx_keys_chain_is_noted(notes, &first.ends), "the first chain is noted");
+	ok(tarx_keys_chain_is_noted(notes, &second.ends), "and the second");
+	ends = written(0, 1).ends;
+	ok(!tarx_keys_chain_is_noted(notes, &ends), "one with a row less is not");
+	ends = written(0, 3).ends;
+	ok(!tarx_keys_chain_is_noted(notes, &ends), "nor one with a row more");
+	ends = first.ends;
+	ends.last_stamp[0] ^= 1;
+	ok(!tarx_keys_chain_is_noted(notes, &ends), "nor one with another stamp");
+	ends = first.ends;
+	ends.first_seq = 5;
+	memset(ends.first_stamp, 7, sizeof(ends.first_stamp));
+	ok(tarx_keys_chain_is_noted(notes, &ends), "one that was purged is");
+
+	ends.first_seq = ends.last_seq = INT64_MIN;
+	tarx_keys_chain_note(note, LANES - 1, fingerprint, &ends);
+	ok(strlen(note) < TARX_KEYS_CHAIN_NOTE_BYTES - 1, "the longest note fits");
+	ok(tarx_keys_chain_is_noted(note, &ends), "and is whole");
+}
+
 /* Numbers at the ends of what an int64 holds wrap around. */
 static void
 check_last_numbers(void)
@@ -360,6 +446,8 @@ main(void)
 	check_place_of_stamp();
 	check_room();
 	check_lanes();
+	check_generations();
+	check_notes();
 	check_last_numbers();
 	check_odd_ends();
 	check_whole();

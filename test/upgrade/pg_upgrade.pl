@@ -59,6 +59,17 @@ my $token = ask_ok(
 	SELECT tarx_keys.act_as('bob');
 	SELECT token FROM tarx_keys.create_platform_key('laptop')});
 
+# An audit log whose master key was missing for a time has two generations.
+write_private($keyring, hex_key('upgrade 2'));
+reload_keyring($old);
+ask_ok(
+	$old, 'service', qq{
+	SELECT tarx_keys.act_as('bob');
+	SELECT tarx_keys.create_agent('$PROJECT', 'Second')});
+is($old->safe_psql('postgres', 'SELECT max(generation) FROM tarx_keys.audit_log'), '2', 'two generations of the audit log');
+write_private($keyring, hex_key('upgrade 2') . "\n" . hex_key('upgrade'));
+reload_keyring($old);
+
 # What a superuser of 17 and later can grant besides: it came with no restore.
 sub rights
 {

@@ -24,7 +24,7 @@ const PATHS = { anthropic: '/anthropic', openai: '/openai/v1', google_ai: '/goog
 
 async function install(client, providerUrl) {
   await client.query('CREATE EXTENSION tarx_keys');
-  for (const [login, role] of [['app_web', 'tarx_keys_login'], ['app_sign_in', 'tarx_keys_login'], ['app_models', 'tarx_keys_agent']]) {
+  for (const [login, role] of [['app_web', 'tarx_keys_login'], ['app_models', 'tarx_keys_agent']]) {
     await client.query(`CREATE ROLE ${login} LOGIN IN ROLE ${role}`);
     await client.query(`ALTER ROLE ${login} SET statement_timeout = '5s'`);
     await client.query(`ALTER ROLE ${login} SET idle_in_transaction_session_timeout = '10s'`);

@@ -105,7 +105,6 @@ function answerErrors(app, sessions) {
     }
     if (error.code === '42501') request.log.warn({ err: error }, 'refused by the database');
     if (error instanceof NotFound || error.code === '42501') return show(reply, 404, 'There is no such page, or it is not yours.');
-    if (error.code === 'TK012') return show(reply, 429, 'Too many sign-ins have failed. Try again in a minute.');
     if (error instanceof Refused) return show(reply, error.statusCode, error.message);
     if (error.statusCode >= 400 && error.statusCode < 500) {
       return show(reply, error.statusCode, 'The request was refused.');

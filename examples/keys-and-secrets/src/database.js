@@ -1,11 +1,8 @@
-// The three logins, and the one transaction that a request is.
+// The two logins, and the one transaction that a request is.
 //
-// Two are granted tarx_keys_login: they act for nobody unless a platform key
-// proves who. Failed logins are counted for each database login, and beyond a
-// limit right keys are refused as well; so who guesses on the sign-in page has
-// a login and connections apart from those of people who are signed in. The
-// third is granted tarx_keys_agent and asks for one thing only, what to send to
-// get a model list.
+// One is granted tarx_keys_login: it acts for nobody unless a platform key proves
+// who. The other is granted tarx_keys_agent and asks for one thing only, what to
+// send to get a model list.
 
 import pg from 'pg';
 
@@ -25,19 +22,18 @@ function openPool(user, max) {
   return pool;
 }
 
-export function openDatabase({ webLogin, signInLogin, modelsLogin, poolSize = 10 }) {
-  const few = Math.min(poolSize, 3);
+export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   const web = openPool(webLogin, poolSize);
-  const signIn = openPool(signInLogin, few);
-  const models = openPool(modelsLogin, few);
+  const models = openPool(modelsLogin, Math.min(poolSize, 3));
   return {
     transaction: (work) => transaction(web, work),
-    whoIs: (token) => whoIs(signIn, token),
+    whoIs: (token) => whoIs(web, token),
     modelsRequest: (projectId, keyId) => modelsRequest(models, projectId, keyId),
-    close: () => Promise.all([web, signIn, models].map((pool) => pool.end())),
+    close: () => Promise.all([web, models].map((pool) => pool.end())),
   };
 }
 
+// TK010 can come from any call: a key may end while a transaction goes on.
 async function transaction(pool, work) {
   const client = await pool.connect();
   let broken = false;
@@ -49,6 +45,7 @@ async function transaction(pool, work) {
   } catch (error) {
     // the identity ends with the transaction, so a connection that cannot end it is not used again
     await client.query('ROLLBACK').catch(() => { broken = true; });
+    if (error.code === 'TK010') throw new SignedOut();
     throw error;
   } finally {
     client.release(broken);
@@ -56,14 +53,9 @@ async function transaction(pool, work) {
 }
 
 async function logIn(client, token, projectId) {
-  try {
-    const { rows: [person] } = await client.query(
-      'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
-    return person;
-  } catch (error) {
-    if (error.code === 'TK010') throw new SignedOut();
-    throw error;
-  }
+  const { rows: [person] } = await client.query(
+    'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
+  return person;
 }
 
 // Whose platform key it is

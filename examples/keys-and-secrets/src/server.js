@@ -1,7 +1,6 @@
 // node src/server.js: the service, set up by the environment.
 //   PGHOST, PGPORT, PGDATABASE   the database; passwords are in ~/.pgpass
 //   WEB_LOGIN                    a login that is granted tarx_keys_login
-//   SIGN_IN_LOGIN                another one, on which keys are tried at sign-in
 //   MODELS_LOGIN                 a login that is granted tarx_keys_agent
 //   HOST, PORT                   where to listen; 127.0.0.1 and 8080 by default
 //   POOL_SIZE                    connections for people; 10 by default
@@ -17,7 +16,6 @@ import { openDatabase } from './database.js';
 const { env } = process;
 const db = openDatabase({
   webLogin: env.WEB_LOGIN ?? 'app_web',
-  signInLogin: env.SIGN_IN_LOGIN ?? 'app_sign_in',
   modelsLogin: env.MODELS_LOGIN ?? 'app_models',
   poolSize: Number(env.POOL_SIZE ?? 10),
 });

@@ -40,18 +40,6 @@ export async function end() {
 
 export const serverLog = () => readFileSync(process.env.TARX_KEYS_SERVER_LOG, 'utf8');
 
-// A setting of the server for as long as the work takes
-export async function withSetting(name, value, work) {
-  await root.query(`ALTER SYSTEM SET ${name} = '${value}'`);
-  await root.query('SELECT pg_reload_conf()');
-  try {
-    return await work();
-  } finally {
-    await root.query(`ALTER SYSTEM RESET ${name}`);
-    await root.query('SELECT pg_reload_conf()');
-  }
-}
-
 // A person who is new here, signed in
 export async function newPerson(name) {
   [{ token: tokens[name] }] = await as(name, "SELECT token FROM tarx_keys.create_platform_key('sample')");

@@ -14,7 +14,7 @@ const skip = spawnSync('pgbouncer', ['--version'], { env }).status !== 0 && 'nee
 
 async function startPooler(directory) {
   const path = (name) => join(directory, name);
-  writeFileSync(path('users'), ['app_web', 'app_sign_in', 'app_models'].map((login) => `"${login}" ""\n`).join(''));
+  writeFileSync(path('users'), ['app_web', 'app_models'].map((login) => `"${login}" ""\n`).join(''));
   writeFileSync(path('pgbouncer.ini'), `
 [databases]
 postgres = host=${process.env.PGHOST} port=${process.env.PGPORT ?? 5432}

@@ -1,0 +1,74 @@
+/*
+ * platform_key.c
+ *	  Whether the platform key that proved the acting user still counts.
+ *
+ * login() proves who acts once, at the beginning of a transaction.  The key may be
+ * revoked, or may expire, while the transaction goes on.  So each call and each
+ * list looks the key up again: by its id and hash, in a new snapshot, with its
+ * stamp, and with its expiry against the clock.  The answer is not kept for another
+ * call.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/timestamp.h"
+
+#include "access/access.h"
+
+static TarxKeysQuery key_query = {
+	TARX_KEYS_SELECT(tarx_keys_platform_keys,
+					 "WHERE t.id OPERATOR(pg_catalog.=) $1 AND t.token_hash OPERATOR(pg_catalog.=) $2"),
+	.nargs = 2, .argtypes = {UUIDOID, BYTEAOID}
+};
+
+/* Has the key expired by now? */
+bool
+tarx_keys_platform_key_is_over(const TarxKeysRow *key)
+{
+	return !key->nulls[PLATFORM_KEY_EXPIRES_AT] &&
+		DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]) <= GetCurrentTimestamp();
+}
+
+/* Does the key that the identity names have a row that still counts? */
+static bool
+counts(const pg_uuid_t *id, const uint8 *hash)
+{
+	Datum		values[2] = {UUIDPGetDatum(id),
+	PointerGetDatum(tarx_keys_make_bytea(hash, TARX_KEYS_HASH_BYTES))};
+	TarxKeysRow key;
+
+	if (tarx_keys_query_look_up(&key_query, values) != 1)
+		return false;
+	tarx_keys_fetched_row(&tarx_keys_platform_keys, 0, &key);
+	return tarx_keys_row_state(&tarx_keys_platform_keys, &key) == TARX_KEYS_ROW_OK &&
+		!tarx_keys_platform_key_is_over(&key);
+}
+
+/*
+ * TK010 unless the platform key that proved the acting user counts by now.  Nothing
+ * if act_as() named the user, or if there is none.  As the owner, to whom row
+ * security shows the acting user's keys.
+ */
+void
+tarx_keys_check_platform_key(void)
+{
+	pg_uuid_t	id;
+	uint8		hash[TARX_KEYS_HASH_BYTES];
+	bool		good;
+
+	if (!tarx_keys_identity_platform_key(&id, hash))
+		return;
+	/* the key is not at fault, so this error may be another one */
+	if (!tarx_keys_page_has_keyring())
+		tarx_keys_fail_no_keyring();
+	tarx_keys_queries_begin();
+	good = counts(&id, hash);
+	tarx_keys_queries_end();
+	if (!good)
+		ereport(ERROR,
+				(errcode(ERRCODE_TK_LOGIN_FAILED),
+				 errmsg("the login has ended"),
+				 errhint("The platform key has expired or was revoked in the meantime. Log in with another one, in a new transaction.")));
+}
