@@ -75,13 +75,13 @@ collect_names = $(shell sed -nE -f $(1:.h=.sed) $(SQL_PARTS) $(SOURCES) | LC_ALL
 	cmp -s $(1).new $(1) && rm $(1).new || mv $(1).new $(1))
 $(foreach header,$(GENERATED),$(call collect_names,$(header)))
 
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
 # For scripts that compile without make
 .PHONY: generated
 generated:
 	@:
-
-PGXS := $(shell $(PG_CONFIG) --pgxs)
-include $(PGXS)
 
 -include $(OBJS:.o=.d) $(wildcard test/unit/bin/*.d)
 $(OBJS:.o=.bc): %.bc: %.o
