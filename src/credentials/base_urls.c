@@ -33,16 +33,23 @@ is_default_host(const TarxKeysProvider *provider, const char *host)
 	return provider->default_host != NULL && strcmp(provider->default_host, host) == 0;
 }
 
+static bool
+any_path_stays(const TarxKeysProvider *provider, const char *host)
+{
+	return provider->any_path_suffixes.items == NULL ||
+		suffix_of(host, provider->any_path_suffixes) != NULL;
+}
+
 /*
- * What a base URL of this provider is like, for a host if that is known; a
- * sentence's part
+ * What a base URL of this provider is like, for a host, which is empty if it is
+ * not known; a sentence's part
  */
 static char *
 right_form(const TarxKeysProvider *provider, const char *host)
 {
-	char	   *suffix = host != NULL ? suffix_of(host, provider->host_suffixes) : NULL;
+	char	   *suffix = suffix_of(host, provider->host_suffixes);
 
-	if (suffix == NULL && host != NULL && is_default_host(provider, host))
+	if (suffix == NULL && is_default_host(provider, host))
 		return TextDatumGetCString(provider->default_base_url);
 	if (suffix == NULL && provider->host_suffixes.count > 0)
 		suffix = pnstrdup(provider->host_suffixes.items[0].data,
@@ -86,30 +93,31 @@ check_host(const TarxKeysProvider *provider, const char *host)
  * which form is right; it is not shown, because any of this may hold a value.
  */
 static int
-hint_query(const TarxKeysProvider *provider, const TarxKeysText *given,
-		   TarxKeysBaseUrl *scratch)
+hint_query(const TarxKeysProvider *provider, const TarxKeysText *given)
 {
+	TarxKeysBaseUrl *front = palloc(sizeof(TarxKeysBaseUrl));
 	size_t		at = 0;
 
 	while (at < given->len && given->data[at] != '?' && given->data[at] != '#')
 		at++;
 	(void) tarx_keys_baseurl_canonicalize(given->data, at, tarx_keys_setting_private_hosts(),
-										  scratch);
-	if (provider->any_path_suffixes.items == NULL ||
-		suffix_of(scratch->host, provider->any_path_suffixes) != NULL)
+										  front);
+	if (any_path_stays(provider, front->host))
 		return errhint("To mend this, cut it off where it begins: at the first \"?\" or \"#\".");
 	return errhint("To mend this, cut it off behind the host: the form that is right is %s.",
-				   right_form(provider, scratch->host[0] != '\0' ? scratch->host : NULL));
+				   right_form(provider, front->host));
 }
 
 static int
 hint_status(const TarxKeysProvider *provider, const TarxKeysText *given,
-			TarxKeysBaseUrlStatus status, TarxKeysBaseUrl *scratch)
+			TarxKeysBaseUrlStatus status, const char *host)
 {
 	switch (status)
 	{
 		case TARX_KEYS_BASEURL_QUERY:
-			return hint_query(provider, given, scratch);
+			return hint_query(provider, given);
+		case TARX_KEYS_BASEURL_UNKNOWN_PATH:
+			return errhint("The form that is right is %s.", right_form(provider, host));
 		case TARX_KEYS_BASEURL_EMPTY:
 			return errhint("Pass null instead of an empty text for no base URL.");
 		case TARX_KEYS_BASEURL_METADATA:
@@ -124,48 +132,32 @@ hint_status(const TarxKeysProvider *provider, const TarxKeysText *given,
 }
 
 static void
-fail_status(const TarxKeysProvider *provider, const TarxKeysText *given,
-			TarxKeysBaseUrlStatus status, TarxKeysBaseUrl *scratch)
+check_status(const TarxKeysProvider *provider, const TarxKeysText *given,
+			 TarxKeysBaseUrlStatus status, const char *host)
 {
+	if (status == TARX_KEYS_BASEURL_OK)
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 tarx_keys_errarg("base_url"),
 			 errmsg("%s", tarx_keys_baseurl_problem(status)),
-			 hint_status(provider, given, status, scratch)));
+			 hint_status(provider, given, status, host)));
 }
 
-static void
-fail_path(const TarxKeysProvider *provider, const char *host)
+/* Cut off what is known of the path; not OK if another one is not to stay. */
+static TarxKeysBaseUrlStatus
+settle_path(const TarxKeysProvider *provider, const char *host, TarxKeysBaseUrl *url)
 {
-	char	   *form = right_form(provider, host);
-
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 tarx_keys_errarg("base_url"),
-			 errmsg("%s", tarx_keys_baseurl_problem(TARX_KEYS_BASEURL_UNKNOWN_PATH)),
-			 errhint("The form that is right is %s.", form)));
-}
-
-/* Cut off what is known of the path; an error if another one is not to stay. */
-static void
-settle_path(const TarxKeysProvider *provider, TarxKeysBaseUrl *url)
-{
-	char	   *host = pstrdup(url->host);
 	TarxKeysBaseUrlPaths paths = {
 		.tails = provider->tails.items,
 		.ntails = provider->tails.count,
 		.known = provider->paths.items,
 		.nknown = provider->paths.count,
-		.any = provider->any_path_suffixes.items == NULL ||
-		suffix_of(host, provider->any_path_suffixes) != NULL,
+		.any = any_path_stays(provider, host),
 		.standard = {provider->base_url_path, strlen(provider->base_url_path)}
 	};
-	TarxKeysBaseUrlStatus status = tarx_keys_baseurl_settle_path(url, &paths);
 
-	if (status == TARX_KEYS_BASEURL_UNKNOWN_PATH)
-		fail_path(provider, host);
-	if (status != TARX_KEYS_BASEURL_OK)
-		fail_status(provider, NULL, status, url);
+	return tarx_keys_baseurl_settle_path(url, &paths);
 }
 
 /* NULL for no base URL, if the provider needs none */
@@ -178,7 +170,7 @@ require_none(const TarxKeysProvider *provider)
 				 tarx_keys_errarg("base_url"),
 				 errmsg("this provider needs a base URL"),
 				 errhint("Pass base_url, the address of your own endpoint at the provider: it is like %s.",
-						 right_form(provider, NULL))));
+						 right_form(provider, ""))));
 	return NULL;
 }
 
@@ -192,6 +184,7 @@ tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provide
 	TarxKeysText given;
 	TarxKeysBaseUrl *url;
 	TarxKeysBaseUrlStatus status;
+	char	   *host;
 
 	provider->is_elsewhere = provider->base_url_required;
 	if (PG_ARGISNULL(n))
@@ -207,11 +200,11 @@ tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provide
 	url = palloc(sizeof(TarxKeysBaseUrl));
 	status = tarx_keys_baseurl_canonicalize(given.data, given.len,
 											tarx_keys_setting_private_hosts(), url);
-	if (status != TARX_KEYS_BASEURL_OK)
-		fail_status(provider, &given, status, url);
-	check_host(provider, url->host);
+	check_status(provider, &given, status, "");
+	host = pstrdup(url->host);
+	check_host(provider, host);
 	provider->is_elsewhere |= provider->host_suffixes.items == NULL &&
-		!is_default_host(provider, url->host);
-	settle_path(provider, url);
+		!is_default_host(provider, host);
+	check_status(provider, &given, settle_path(provider, host, url), host);
 	return cstring_to_text_with_len(url->url, (int) url->len);
 }

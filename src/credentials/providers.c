@@ -115,7 +115,7 @@ TarxKeysProvider
 tarx_keys_fetch_provider(text *slug)
 {
 	Datum		values[1] = {PointerGetDatum(slug)};
-	TarxKeysProvider provider;
+	TarxKeysProvider provider = {0};
 	bool		isnull;
 
 	if (tarx_keys_query_run(&provider_query, values, NULL, true) == 0)

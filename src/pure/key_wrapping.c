@@ -236,10 +236,9 @@ has_quotes(TarxKeysSpan text)
 static bool
 has_punctuation(TarxKeysSpan text)
 {
-	char		last = text.len > 0 ? text.data[text.len - 1] : 'x';
-
-	return last == ',' || last == ';' || last == '\\' ||
-		tarx_keys_span_ends(text, "\\n") || tarx_keys_span_ends(text, "\\r");
+	return tarx_keys_span_ends(text, ",") || tarx_keys_span_ends(text, ";") ||
+		tarx_keys_span_ends(text, "\\") || tarx_keys_span_ends(text, "\\n") ||
+		tarx_keys_span_ends(text, "\\r");
 }
 
 TarxKeysKeyProblem

@@ -206,7 +206,7 @@ read_suffix(TarxKeysSpan text, Entry *entry)
 		return TARX_KEYS_HOSTS_SUFFIX;
 	entry->kind = ENTRY_SUFFIX;
 	entry->suffix[0] = '.';
-	strcpy(entry->suffix + 1, entry->host.text);
+	memcpy(entry->suffix + 1, entry->host.text, strlen(entry->host.text) + 1);
 	return TARX_KEYS_HOSTS_OK;
 }
 

@@ -2,7 +2,7 @@
  * fuzz_public_host.c
  *	  Hosts: an address is public as the table says, read in another way, and
  *	  a name below a public one is public unless it is that of a metadata
- *	  service.
+ *	  service.  No such service is public, however IPv6 holds its address.
  *
  * Input: 16 bytes, of which the first 4 are an IPv4 address as well; the name.
  */
@@ -42,6 +42,14 @@ check_addresses(const uint8_t *address)
 	must(tarx_keys_ipv4_is_public(address) == !in.IPV4_NOT_PUBLIC);
 	must(tarx_keys_ipv6_is_public(address) ==
 		 (in.IPV6_PUBLIC && !in.IPV6_NOT_PUBLIC));
+	if (tarx_keys_ipv4_is_metadata(address))
+	{
+		uint8_t		mapped[TARX_KEYS_IPV6_BYTES] = {[10] = 0xff, [11] = 0xff};
+
+		must(!tarx_keys_ipv4_is_public(address));
+		memcpy(mapped + 12, address, TARX_KEYS_IPV4_BYTES);
+		must(tarx_keys_ipv6_is_metadata(mapped));
+	}
 }
 
 static void
@@ -54,7 +62,8 @@ check_name(const FuzzPiece *given)
 	memcpy(below, "a.", 2);
 	memcpy(name, given->data, given->len);
 	if (tarx_keys_host_name_is_public(name))
-		must(strchr(name, '.') != NULL && tarx_keys_host_name_is_public(below));
+		must(strchr(name, '.') != NULL && tarx_keys_host_name_is_public(below) &&
+			 !tarx_keys_host_name_is_metadata(name));
 	free(below);
 }
 
