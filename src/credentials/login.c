@@ -38,7 +38,7 @@ fail_login(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_LOGIN_FAILED),
-			 errmsg("login failed"),
+			 errmsg(TARX_KEYS_LOGIN_FAILED),
 			 errhidestmt(true), /* it may have most of a token */
 			 errhint("The platform key is wrong, expired or revoked. Create a new one with tarx_keys.create_platform_key().")));
 }

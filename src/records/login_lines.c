@@ -5,7 +5,8 @@
  * Whoever tries tokens is refused as fast as they ask, and each refusal is a line.
  * So a database login has room for so many lines a minute.  Refusals beyond that
  * are counted, and the count gets a line: when the minute is over and somebody
- * logs in, or at the next round of the worker that writes last uses down.
+ * logs in, or at the next round of the worker that writes last uses down.  What
+ * has no line of ours has none of PostgreSQL's either, which logs each error.
  * Nobody is refused or held up because of it.
  *
  * Tokens that belong to a key have room of their own.  So nobody can hide that a
@@ -49,6 +50,11 @@ typedef struct LoginLinesTable
 
 static LWLock *lock = NULL;
 static LoginLinesTable *table = NULL;
+
+static emit_log_hook_type prev_emit_log_hook = NULL;
+
+/* Had this session's latest refused login no line? */
+static bool latest_left_out = false;
 
 Size
 tarx_keys_login_lines_shmem_size(void)
@@ -148,10 +154,33 @@ tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id
 {
 	const char *login = tarx_keys_log_login_name();
 
-	if (tarx_keys_setting_log_resolves() == TARX_KEYS_LOG_OFF)
-		return;
-	if (has_line(login == NULL ? "" : login, key_id != NULL))
+	latest_left_out = tarx_keys_setting_log_resolves() != TARX_KEYS_LOG_OFF &&
+		!has_line(login == NULL ? "" : login, key_id != NULL);
+	if (!latest_left_out)
 		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate);
+}
+
+/*
+ * The error of a refused login, on its way to the log, which may be its redacted
+ * copy.  Only what is the same for all tokens is left out.
+ */
+static void
+emit_log(ErrorData *edata)
+{
+	if (latest_left_out && edata->elevel == ERROR &&
+		edata->sqlerrcode == ERRCODE_TK_LOGIN_FAILED && edata->message != NULL &&
+		strcmp(edata->message, TARX_KEYS_LOGIN_FAILED) == 0)
+		edata->output_to_server = false;
+	if (prev_emit_log_hook != NULL && edata->output_to_server)
+		prev_emit_log_hook(edata);
+}
+
+/* To be called while the library is loaded */
+void
+tarx_keys_login_lines_init(void)
+{
+	prev_emit_log_hook = emit_log_hook;
+	emit_log_hook = emit_log;
 }
 
 /* Take what there is to report of an entry, unless its minute is to end first. */

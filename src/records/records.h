@@ -157,7 +157,10 @@ extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
 extern void tarx_keys_usage_worker_register(void);
 
 /* login_lines.c: which refused logins have a line in the server log */
+#define TARX_KEYS_LOGIN_FAILED	"login failed"
+
 extern Size tarx_keys_login_lines_shmem_size(void);
+extern void tarx_keys_login_lines_init(void);
 extern void tarx_keys_login_lines_shmem_startup(LWLock *login_lines_lock);
 extern void tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
 										const char *sqlstate);

@@ -58,8 +58,9 @@ $node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $node->restart;
 
 # All functions in one session, because a library whose initialization failed
-# must be as unusable at the second call. Left out is what only raises an error
-# of its own, and the checks of doctor(), which read catalogs.
+# must be as unusable at the second call. Left out is what needs nothing of the
+# library: what only raises an error or a warning of its own, or waits for locks,
+# and the checks of doctor(), which read catalogs.
 my $called = $node->safe_psql(
 	'postgres', q{
 	CREATE TEMP TABLE called (name text, state text, hint text);
@@ -80,7 +81,9 @@ my $called = $node->safe_psql(
 			 WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[])
 			   AND p.prokind = 'f'
 			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-			   AND p.proname <> 'fail_last_admin' AND p.proname !~ '^doctor_'
+			   AND p.proname NOT IN ('fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of', 'lock_members',
+									 'wait_for_locks_until', 'warn_of_held')
+			   AND p.proname !~ '^doctor_'
 		LOOP
 			state := 'none';
 			hint := '';
@@ -106,6 +109,8 @@ foreach my $name (
 	qw(act_as current_user_id current_project_id create_project add_member
 	remove_member add_llm_key delete_llm_key resolve_key resolve_agent_key
 	create_agent set_agent_key delete_agent repoint_agents keyring_status
+	rename_project delete_project purge_project end_user rename_agent
+	rename_secret describe_secret
 	doctor verify_keys))
 {
 	ok(exists $state{$name}, "$name() is among the functions tried");

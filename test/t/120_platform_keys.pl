@@ -159,6 +159,9 @@ is(ask_ok($node, 'guessing', $login), 'bob member', 'the right token logs in nev
 all_refused_is('guessing', 300, 'all refused logins are accounted for');
 cmp_ok((refused('guessing'))[1], '<=', 40, 'few of them have a line of their own');
 cmp_ok((refused('guessing'))[2], '>=', 1, 'the others are counted');
+my $errors = () = log_since($node, $offset) =~ /ERROR:  login failed/g;
+cmp_ok($errors, '>=', 20, 'PostgreSQL logs errors of its own');
+cmp_ok($errors, '<=', 40, 'but no others than those that have a line');
 
 # A key that is known is not lost among them
 my $known = log_size($node);
