@@ -454,14 +454,17 @@ BEGIN
     SELECT 'critical', format('chains of the audit log that nobody can verify, because master key %s is not in the keyring: %s', e.fingerprint, e.chains),
            'Add the key to the keyring, behind the active one, then SELECT pg_reload_conf(). If it is lost for good, call purge_unverifiable_audit() and purge_unverifiable_personal_audit(); see "A lost master key" in docs/operations.md.'
       FROM (SELECT tarx_keys_internal.fingerprint_of(e.sealed_key) AS fingerprint, count(*) AS chains
-              FROM tarx_keys_internal.audit_ends e GROUP BY 1) e
+              FROM tarx_keys_internal.audit_ends e
+             -- other bytes are no envelope of a chain's key: verify_audit() finds them
+             WHERE octet_length(e.sealed_key) = 81 AND substr(e.sealed_key, 1, 1) = '\x01'
+             GROUP BY 1) e
      WHERE e.fingerprint <> ALL (tarx_keys_internal.keyring_fingerprints());
     FOR project IN
         SELECT p.id
           -- also of projects that have ended, or were deleted as rows
           FROM (SELECT i.id
                   FROM (SELECT id FROM tarx_keys.projects WHERE name IS NOT NULL
-                        UNION SELECT project_id FROM tarx_keys_internal.audit_ends WHERE NOT personal) i
+                        UNION SELECT project_id FROM tarx_keys_internal.audit_ends WHERE NOT personal AND project_id IS NOT NULL) i
                  ORDER BY random() LIMIT 10) p
          ORDER BY p.id
     LOOP

@@ -81,8 +81,7 @@ pg_noreturn extern void tarx_keys_fail_no_keyring(void);
 pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
 
 /*
- * settings.c: the values of the settings.  login_failures is a number per minute,
- * or 0 for no limit; usage_flush_interval is in seconds.
+ * settings.c: the values of the settings; usage_flush_interval is in seconds
  */
 typedef enum TarxKeysLogResolves
 {

@@ -25,7 +25,6 @@ my $node = new_node(
 	'rows',
 	keyring => { master_key_file => $file },
 	conf => q{
-tarx_keys.login_failures_per_minute = 0
 tarx_keys.usage_flush_interval = 1h
 log_min_messages = error
 log_line_prefix = '%e %d '

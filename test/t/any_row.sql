@@ -267,9 +267,11 @@ BEGIN
     IF table_name LIKE 'audit%' AND state <> 'ok' THEN
         CASE what
             WHEN 'audit of P' THEN
-                RETURN CASE state WHEN 'missing master key' THEN has #>> '{}' LIKE 'TK006%' ELSE has = '[{"ok": false}]' END;
+                RETURN has = '[{"ok": false}]';
             WHEN 'doctor_audit_log' THEN
-                RETURN has -> 0 ->> 'severity' = CASE state WHEN 'missing master key' THEN 'warning' ELSE 'critical' END AND jsonb_array_length(has) = 1;
+                RETURN has = '[{"severity": "critical"}]'
+                    -- the ends that P lacks, and those that another project has
+                    OR (table_name, column_name) = ('audit_ends', 'project_id') AND has = '[{"severity": "critical"}, {"severity": "critical"}]';
             WHEN 'a change' THEN
                 -- what cannot be logged is not done, in this project
                 RETURN has = had OR has #>> '{}' ~ '^TK00[46]';
