@@ -44,7 +44,7 @@ check_addresses(const uint8_t *address)
 		 (in.IPV6_PUBLIC && !in.IPV6_NOT_PUBLIC));
 	if (tarx_keys_ipv4_is_metadata(address))
 	{
-		uint8_t		mapped[TARX_KEYS_IPV6_BYTES] = {[10] = 0xff, [11] = 0xff};
+		uint8_t		mapped[TARX_KEYS_IPV6_BYTES] = {[10] = 0xff,[11] = 0xff};
 
 		must(!tarx_keys_ipv4_is_public(address));
 		memcpy(mapped + 12, address, TARX_KEYS_IPV4_BYTES);

@@ -36,7 +36,7 @@
 
 /* A list that admits every address, and the names that the tests have; http as well */
 #define WIDE_LIST	"http://0.0.0.0/0, http://[::]/0, http://api.openai.com, http://localhost, " \
-	"http://*.localhost, ollama, http://my_litellm, " LABEL_63
+	"http://" "*.localhost, ollama, http://my_litellm, " LABEL_63
 
 typedef struct TestCase
 {
