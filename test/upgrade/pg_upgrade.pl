@@ -46,7 +46,7 @@ $old->safe_psql(
 	GRANT SELECT ON tarx_keys.audit_log TO auditor;
 	GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status() TO auditor;
 	REVOKE SELECT ON tarx_keys.key_usage FROM tarx_keys_login;});
-my %key = map { $_ => add_key($old, $_, "$value $_") } qw(kept deleted);
+my %key = map { $_ => add_key($old, $_, "$value-$_") } qw(kept deleted);
 my $agent = ask_ok(
 	$old, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
@@ -84,9 +84,9 @@ sub is_as_before
 
 	is(differences($rows, [ rows_of($node, 'postgres') ]), '', "$test: all rows");
 	is(differences($rights, rights($node)), '', "$test: all owners and rights");
-	is(ask_ok($node, 'runner', resolve_sql($key{kept})), "$value kept", "$test: a key resolves");
+	is(ask_ok($node, 'runner', resolve_sql($key{kept})), "$value-kept", "$test: a key resolves");
 	is( ask_ok($node, 'runner', "SELECT key_value FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')"),
-		"$value kept", "$test: an agent's key resolves");
+		"$value-kept", "$test: an agent's key resolves");
 	state_is($node, 'runner', resolve_sql($key{deleted}), 'TK002', "$test: a deleted key stays deleted");
 	is(ask_ok($node, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')"),
 		'two', "$test: a secret resolves");
