@@ -130,6 +130,32 @@ is( lines_since($offset),
 	"tarx_keys: event=manage outcome=refused project=$PROJECT object=- sqlstate=TK010 login=web user=alice client=[local]",
 	'a change is refused, with a line');
 
+# Idle transactions that hold all lanes of a project's audit log hold up no end
+
+my $held = $PROJECT =~ s/1/5/gr;
+my $held_key = as_user('alice', qq{
+	SELECT tarx_keys.create_project('Held', '$held');
+	SELECT tarx_keys.add_member('$held', 'dave');
+	SELECT tarx_keys.add_llm_key('$held', 'openai', 'key', 'sk-proj-0123456789abcdef')});
+my @holders;
+foreach (1 .. 4)
+{
+	my $holder = $node->background_psql('postgres');
+	$holder->query_safe('BEGIN');
+	$holder->query_safe('SET LOCAL tarx_keys.require_login = off');
+	$holder->query_safe("SELECT tarx_keys.act_as('alice')");
+	# a change of nothing, which has its lane all the same
+	$holder->query_safe("SELECT tarx_keys.repoint_agents('$held', gen_random_uuid(), '$held_key')");
+	push @holders, $holder;
+}
+$offset = log_size($node);
+is(ask_ok($node, 'leavers', q{SET LOCAL statement_timeout = '60s'; SELECT * FROM tarx_keys.end_user('dave')}), '0|1', 'a user');
+as_user('alice', "SET LOCAL statement_timeout = '60s'; SELECT tarx_keys.delete_project('$held')");
+is($node->safe_psql('postgres', "SELECT ended_by FROM tarx_keys.projects WHERE id = '$held'"), 'alice', 'a project');
+is( join(' ', map { /user=(\w+)/ } grep { /outcome=unlogged project=$held .* sqlstate=55P03/ } split /\n/, lines_since($offset)),
+	'dave alice', 'the log has both');
+$_->quit foreach @holders;
+
 # Without the keyring: nothing can be logged, and the user ends all the same
 
 as_user('alice', qq{
