@@ -152,24 +152,8 @@ tarx_keys_latest_snapshot(void)
 	return RegisterSnapshot(GetLatestSnapshot());
 }
 
-/* Run a single look-up in such a snapshot, also in the middle of another query. */
-uint64
-tarx_keys_query_look_up(TarxKeysQuery *query, Datum *values)
-{
-	Snapshot	snapshot;
-	uint64		rows;
-
-	tarx_keys_query_lock(query);
-	snapshot = tarx_keys_latest_snapshot();
-	rows = check_result(SPI_execute_snapshot(plan_of(query), values, NULL, snapshot,
-											 InvalidSnapshot, true, false, 0));
-	UnregisterSnapshot(snapshot);
-	return rows;
-}
-
-/* Run a single query in such a snapshot; nulls is as in tarx_keys_query_run(). */
-uint64
-tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values, const char *nulls)
+static uint64
+run_latest(TarxKeysQuery *query, Datum *values, const char *nulls, bool read_only)
 {
 	Snapshot	snapshot;
 	uint64		rows;
@@ -177,7 +161,21 @@ tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values, const char *null
 	tarx_keys_query_lock(query);
 	snapshot = tarx_keys_latest_snapshot();
 	rows = check_result(SPI_execute_snapshot(plan_of(query), values, nulls, snapshot,
-											 InvalidSnapshot, false, false, 0));
+											 InvalidSnapshot, read_only, false, 0));
 	UnregisterSnapshot(snapshot);
 	return rows;
+}
+
+/* Run a single look-up in such a snapshot, also in the middle of another query. */
+uint64
+tarx_keys_query_look_up(TarxKeysQuery *query, Datum *values)
+{
+	return run_latest(query, values, NULL, true);
+}
+
+/* Run a single query in such a snapshot; nulls is as in tarx_keys_query_run(). */
+uint64
+tarx_keys_query_run_latest(TarxKeysQuery *query, Datum *values, const char *nulls)
+{
+	return run_latest(query, values, nulls, false);
 }
