@@ -90,9 +90,12 @@ typedef enum TarxKeysLogResolves
 	TARX_KEYS_LOG_ALL
 } TarxKeysLogResolves;
 
+#define TARX_KEYS_REALM_MAX_BYTES	200
+
 extern void tarx_keys_settings_init(void);
 extern TarxKeysSpan tarx_keys_setting_private_hosts(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
+extern TarxKeysSpan tarx_keys_setting_realm(void);
 extern bool tarx_keys_setting_redact_logs(void);
 extern bool tarx_keys_setting_require_login(void);
 extern int	tarx_keys_setting_secret_versions_kept(void);

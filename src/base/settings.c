@@ -21,6 +21,7 @@ static const struct config_enum_entry log_resolves_options[] = {
 
 static char *allowed_private_hosts = NULL;
 static int	log_resolves = TARX_KEYS_LOG_REFUSED;
+static char *realm = NULL;
 static bool redact_logs = true;
 static bool require_login = false;
 static int	secret_versions_kept = 5;
@@ -76,6 +77,45 @@ define_log_resolves(void)
 							 NULL,
 							 NULL,
 							 NULL);
+}
+
+/* Printable ASCII, because bytes of other characters depend on the encoding. */
+static bool
+check_realm(char **newval, void **extra pg_attribute_unused(), GucSource source pg_attribute_unused())
+{
+	for (const char *at = *newval; *at != '\0'; at++)
+	{
+		if (*at < ' ' || *at > '~')
+		{
+			GUC_check_errdetail("A realm has printable ASCII only.");
+			return false;
+		}
+	}
+	if (strlen(*newval) > TARX_KEYS_REALM_MAX_BYTES)
+	{
+		GUC_check_errdetail("A realm has at most %d characters.", TARX_KEYS_REALM_MAX_BYTES);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * tarx_keys.realm goes into every key that is derived from a master key.  What is
+ * sealed, stamped or chained in one realm is nothing in another.
+ */
+static void
+define_realm(void)
+{
+	DefineCustomStringVariable("tarx_keys.realm",
+							   "The trust domain that rows of this database belong to.",
+							   "Set it before the first row: all rows are unreadable in another realm.",
+							   &realm,
+							   "",
+							   PGC_SUSET,
+							   0,
+							   check_realm,
+							   NULL,
+							   NULL);
 }
 
 /* tarx_keys.redact_logs keeps values out of logs and statistics. */
@@ -176,6 +216,7 @@ tarx_keys_settings_init(void)
 {
 	define_allowed_private_hosts();
 	define_log_resolves();
+	define_realm();
 	define_redact_logs();
 	define_require_login();
 	define_secret_versions_kept();
@@ -195,6 +236,14 @@ TarxKeysLogResolves
 tarx_keys_setting_log_resolves(void)
 {
 	return log_resolves;
+}
+
+TarxKeysSpan
+tarx_keys_setting_realm(void)
+{
+	TarxKeysSpan name = {realm, strlen(realm)};
+
+	return name;
 }
 
 bool

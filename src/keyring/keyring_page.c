@@ -194,6 +194,16 @@ tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES])
 	return count;
 }
 
+/* The copy of a key is to be used in this database's realm. */
+static void
+enter_realm(TarxKeysMasterKey *key)
+{
+	TarxKeysSpan realm = tarx_keys_setting_realm();
+
+	key->realm = realm.data;
+	key->realm_len = realm.len;
+}
+
 /* Copy the key that encrypts.  The caller wipes it, and raises no error before. */
 void
 tarx_keys_page_active_key(TarxKeysMasterKey *key)
@@ -205,6 +215,7 @@ tarx_keys_page_active_key(TarxKeysMasterKey *key)
 		generation = current_generation();
 		*key = slot_of(generation)->keys[0];
 	} while (!still_current(generation));
+	enter_realm(key);
 }
 
 /* Copy the key with this fingerprint; false if there is none.  As above. */
@@ -229,7 +240,9 @@ tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key)
 
 	found = found &&
 		memcmp(key->fingerprint, fingerprint, TARX_KEYS_FINGERPRINT_BYTES) == 0;
-	if (!found)
+	if (found)
+		enter_realm(key);
+	else
 		sodium_memzero(key, sizeof(*key));
 	return found;
 }

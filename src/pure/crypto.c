@@ -2,10 +2,10 @@
  * crypto.c
  *	  Key derivation and authenticated encryption by libsodium.
  *
- * Subkeys come from BLAKE2b (RFC 7693) with an empty input.  Its key is the
- * master key, its salt is the 16 bytes of the scope (a project's uuid), and its
- * personalisation is a 16-byte purpose.  So no two scopes or purposes share a
- * subkey.
+ * Subkeys come from BLAKE2b (RFC 7693).  Its input is the realm, which may be
+ * empty.  Its key is the master key, its salt is the 16 bytes of the scope (a
+ * project's uuid), and its personalisation is a 16-byte purpose.  So no two realms,
+ * scopes or purposes share a subkey.
  *
  * Values are encrypted with XChaCha20-Poly1305 (IETF construction,
  * draft-irtf-cfrg-xchacha).  Its nonces have 24 bytes, which is enough to draw
@@ -18,8 +18,6 @@
 #include "pure/crypto.h"
 
 #include <sodium.h>
-
-#include "pure/keyring_text.h"
 
 _Static_assert(TARX_KEYS_SCOPE_BYTES == crypto_generichash_blake2b_SALTBYTES, "salt size");
 _Static_assert(TARX_KEYS_PURPOSE_BYTES == crypto_generichash_blake2b_PERSONALBYTES, "purpose size");
@@ -65,14 +63,15 @@ tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key)
 
 /*
  * Derive the subkey, TARX_KEYS_SUBKEY_BYTES long, of a scope (16 bytes) and a
- * purpose (16 characters).  The caller wipes it.
+ * purpose (16 characters), in the realm of the master key.  The caller wipes it.
  */
 void
-tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key, const uint8_t *scope,
+tarx_keys_subkey(uint8_t *subkey, const TarxKeysMasterKey *master, const uint8_t *scope,
 				 const char *purpose)
 {
 	(void) crypto_generichash_blake2b_salt_personal(subkey, TARX_KEYS_SUBKEY_BYTES,
-													NULL, 0, master_key,
+													(const uint8_t *) master->realm,
+													master->realm_len, master->key,
 													TARX_KEYS_MASTER_KEY_BYTES,
 													scope,
 													(const uint8_t *) purpose);

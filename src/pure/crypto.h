@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pure/keyring_text.h"
+
 #define TARX_KEYS_SUBKEY_BYTES		32
 #define TARX_KEYS_SCOPE_BYTES		16
 #define TARX_KEYS_PURPOSE_BYTES		16
@@ -22,7 +24,7 @@
 #define TARX_KEYS_BOX_OVERHEAD		48	/* a public key and a tag */
 
 extern void tarx_keys_fingerprint(uint8_t *fingerprint, const uint8_t *master_key);
-extern void tarx_keys_subkey(uint8_t *subkey, const uint8_t *master_key,
+extern void tarx_keys_subkey(uint8_t *subkey, const TarxKeysMasterKey *master,
 							 const uint8_t *scope, const char *purpose);
 extern void tarx_keys_mac(uint8_t *mac, const uint8_t *subkey, const uint8_t *message,
 						  size_t len);

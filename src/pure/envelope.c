@@ -99,7 +99,7 @@ tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
 	out[0] = TARX_KEYS_ENVELOPE_VERSION;
 	memcpy(out + 1, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
 	randombytes_buf(nonce, TARX_KEYS_NONCE_BYTES);
-	tarx_keys_subkey(subkey, key->key, binding->scope, binding->purpose);
+	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
 	tarx_keys_encrypt(out + TARX_KEYS_ENVELOPE_HEADER, plain, plainlen,
 					  binding->aad, binding->len, nonce, subkey);
 	sodium_memzero(subkey, sizeof(subkey));
@@ -143,7 +143,7 @@ tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 	if (fingerprint == NULL || binding->overflow ||
 		memcmp(fingerprint, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES) != 0)
 		return false;
-	tarx_keys_subkey(subkey, key->key, binding->scope, binding->purpose);
+	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
 	ok = tarx_keys_decrypt(out, envelope + TARX_KEYS_ENVELOPE_HEADER,
 						   len - TARX_KEYS_ENVELOPE_HEADER, binding->aad,
 						   binding->len, envelope + 1 + TARX_KEYS_FINGERPRINT_BYTES,
@@ -166,7 +166,7 @@ tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
 		return false;
 	stamp[0] = TARX_KEYS_ENVELOPE_VERSION;
 	memcpy(stamp + 1, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
-	tarx_keys_subkey(subkey, key->key, binding->scope, binding->purpose);
+	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
 	tarx_keys_mac(stamp + 1 + TARX_KEYS_FINGERPRINT_BYTES, subkey, binding->aad,
 				  binding->len);
 	sodium_memzero(subkey, sizeof(subkey));

@@ -21,10 +21,16 @@
 /* Room for so many keys with comments; a longer source is refused. */
 #define TARX_KEYS_KEYRING_MAX_TEXT		16384
 
+/*
+ * A master key.  Whoever copies it from a keyring to use it adds the realm, which
+ * goes into each of its subkeys; a keyring has none.
+ */
 typedef struct TarxKeysMasterKey
 {
 	uint8_t		key[TARX_KEYS_MASTER_KEY_BYTES];
 	uint8_t		fingerprint[TARX_KEYS_FINGERPRINT_BYTES];
+	const char *realm;			/* not NUL-terminated */
+	size_t		realm_len;
 } TarxKeysMasterKey;
 
 /* keys[0] encrypts, and all of them decrypt. */

@@ -33,7 +33,7 @@ key_pair_of(uint8_t *public_key, uint8_t *secret_key, const TarxKeysMasterKey *m
 	static const uint8_t no_scope[TARX_KEYS_SCOPE_BYTES] = {0};
 	uint8_t		seed[TARX_KEYS_SUBKEY_BYTES];
 
-	tarx_keys_subkey(seed, master->key, no_scope, TARX_KEYS_PURPOSE_BOX_KEY);
+	tarx_keys_subkey(seed, master, no_scope, TARX_KEYS_PURPOSE_BOX_KEY);
 	tarx_keys_box_key_pair(public_key, secret_key, seed);
 	sodium_memzero(seed, sizeof(seed));
 }

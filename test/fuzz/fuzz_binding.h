@@ -14,7 +14,7 @@
 static inline TarxKeysMasterKey
 fuzz_master_key(void)
 {
-	TarxKeysMasterKey key;
+	TarxKeysMasterKey key = {.realm = NULL};
 
 	for (size_t i = 0; i < sizeof(key.key); i++)
 		key.key[i] = (uint8_t) (7 * i + 1);

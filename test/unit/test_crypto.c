@@ -33,6 +33,7 @@ typedef struct FingerprintCase
 typedef struct SubkeyCase
 {
 	const char *key;
+	const char *realm;
 	const char *scope;
 	const char *purpose;
 	const char *subkey;
@@ -74,32 +75,38 @@ static const FingerprintCase fingerprint_cases[] = {
 };
 
 /*
- * blake2b(key=bytes.fromhex(KEY), digest_size=32, salt=bytes.fromhex(SCOPE),
- *         person=PURPOSE.encode()).hexdigest()
+ * blake2b(REALM.encode(), key=bytes.fromhex(KEY), digest_size=32,
+ *         salt=bytes.fromhex(SCOPE), person=PURPOSE.encode()).hexdigest()
  */
 static const SubkeyCase subkey_cases[] = {
-	{KEY_UP, SCOPE_ZERO, PURPOSE,
+	{KEY_UP, "", SCOPE_ZERO, PURPOSE,
 	"3f5f8ee3e14c5fb29eda0a039ff022d32e10d647ffac09ef62daa6c79f5e2617"},
-	{KEY_UP, SCOPE_UP, PURPOSE,
+	{KEY_UP, "", SCOPE_UP, PURPOSE,
 	"acd410c0b4489e457024b6ba05608336d6408e8fe4fa2cb3a86e9b36c595dd64"},
-	{KEY_UP, SCOPE_ONES, PURPOSE,
+	{KEY_UP, "", SCOPE_ONES, PURPOSE,
 	"f187327ba0e882337845736d97a0f23b985da035aa06de54a59e5771aca45e51"},
-	{KEY_UP, SCOPE_UP, DIGITS,
+	{KEY_UP, "", SCOPE_UP, DIGITS,
 	"4b62aa8445a930d8c2381d3008b1f0a2398b00b7d0ee066b13cad95e325a4276"},
-	{KEY_DOWN, SCOPE_ZERO, PURPOSE,
+	{KEY_DOWN, "", SCOPE_ZERO, PURPOSE,
 	"c3c29cfe04a3cb37a3fa265965fc8f8adadd37468e758b26b1f80e5ca7747e6a"},
-	{KEY_DOWN, SCOPE_UP, PURPOSE,
+	{KEY_DOWN, "", SCOPE_UP, PURPOSE,
 	"3eee2768d19c06942cc2404d72418fc1233077028ffef954b805f36e95e9f8c8"},
-	{KEY_ONES, SCOPE_UP, PURPOSE,
+	{KEY_ONES, "", SCOPE_UP, PURPOSE,
 	"f5cad938e8121c24a394aa2f2365138acd80e62b54ed69679d5e9456ea95a110"},
-	{KEY_ONES, SCOPE_ONES, DIGITS,
+	{KEY_ONES, "", SCOPE_ONES, DIGITS,
 	"c1b2acb1db84d1b7d8d5e5a7bcfdf6eb62b1b59ea68665f2713d1bde9f6007ba"},
-	{KEY_RANDOM, SCOPE_ZERO, "tarx.fingerprint",
+	{KEY_RANDOM, "", SCOPE_ZERO, "tarx.fingerprint",
 	"95c5163e80ada4f98cee20a1d95c14c6f62f765c4c9266910ea5b1ae5dcaeb90"},
-	{KEY_RANDOM, SCOPE_UP, PURPOSE,
+	{KEY_RANDOM, "", SCOPE_UP, PURPOSE,
 	"f5e22836abee0448e5cb2e400c730fbfaf6f9431588e38179592ba232a5c9b3d"},
-	{KEY_RANDOM, SCOPE_UP, DIGITS,
+	{KEY_RANDOM, "", SCOPE_UP, DIGITS,
 	"a2e31ba062dec248a0196bcc47f14fe05c9e11616271bf3fbd419023c0f7b6d3"},
+	{KEY_RANDOM, "staging", SCOPE_UP, PURPOSE,
+	"cf2f6529d818557c8d0b5e8a44eff65c61fcdef47f75b1f878af049dfb602aad"},
+	{KEY_RANDOM, "production", SCOPE_UP, PURPOSE,
+	"43dc843c1890b3335830515479adc240e8e5524123cbbec4fea8d0f2cdd2dfa3"},
+	{KEY_RANDOM, "staging ", SCOPE_UP, PURPOSE,
+	"9e55201f39ec6ce5556fffb5e403e7b6d53e224dce8f69d4798280b9c6d4f6b3"},
 };
 
 #define SUNSCREEN_PLAIN \
@@ -179,11 +186,14 @@ check_fingerprints(void)
 
 /* A purpose is no C string: exactly 16 characters are looked at. */
 static void
-subkey_of(uint8_t *out, const Bytes *key, const Bytes *scope, const Bytes *purpose)
+subkey_of(uint8_t *out, const Bytes *key, const Bytes *realm, const Bytes *scope,
+		  const Bytes *purpose)
 {
 	Bytes		subkey = guarded_bytes(TARX_KEYS_SUBKEY_BYTES);
+	TarxKeysMasterKey master = {.realm = (const char *) realm->data, .realm_len = realm->len};
 
-	tarx_keys_subkey(subkey.data, key->data, scope->data, (const char *) purpose->data);
+	memcpy(master.key, key->data, sizeof(master.key));
+	tarx_keys_subkey(subkey.data, &master, scope->data, (const char *) purpose->data);
 	memcpy(out, subkey.data, subkey.len);
 	sodium_free(subkey.data);
 }
@@ -197,13 +207,15 @@ check_subkeys(void)
 		Bytes		key = from_hex(test->key);
 		Bytes		scope = from_hex(test->scope);
 		Bytes		purpose = guarded_copy(test->purpose, strlen(test->purpose));
+		Bytes		realm = guarded_copy(test->realm, strlen(test->realm));
 		uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
 		char		name[256];
 
-		subkey_of(subkey, &key, &scope, &purpose);
-		snprintf(name, sizeof(name), "subkey of %s, scope %s, purpose %s",
-				 test->key, test->scope, test->purpose);
+		subkey_of(subkey, &key, &realm, &scope, &purpose);
+		snprintf(name, sizeof(name), "subkey of %s, realm '%s', scope %s, purpose %s",
+				 test->key, test->realm, test->scope, test->purpose);
 		is_hex(subkey, sizeof(subkey), test->subkey, name);
+		sodium_free(realm.data);
 		sodium_free(purpose.data);
 		sodium_free(scope.data);
 		sodium_free(key.data);
@@ -217,11 +229,12 @@ check_subkey_depends_on_every_bit(void)
 	Bytes		key = from_hex(KEY_RANDOM);
 	Bytes		scope = from_hex(SCOPE_UP);
 	Bytes		purpose = guarded_copy(PURPOSE, TARX_KEYS_PURPOSE_BYTES);
-	const Bytes *const inputs[] = {&key, &scope, &purpose};
-	static const char *const names[] = {"master key", "scope", "purpose"};
+	Bytes		realm = guarded_copy("staging", strlen("staging"));
+	const Bytes *const inputs[] = {&key, &realm, &scope, &purpose};
+	static const char *const names[] = {"master key", "realm", "scope", "purpose"};
 	uint8_t		before[TARX_KEYS_SUBKEY_BYTES];
 
-	subkey_of(before, &key, &scope, &purpose);
+	subkey_of(before, &key, &realm, &scope, &purpose);
 	for (size_t i = 0; i < lengthof(inputs); i++)
 	{
 		int			same = 0;
@@ -231,7 +244,7 @@ check_subkey_depends_on_every_bit(void)
 			uint8_t		after[TARX_KEYS_SUBKEY_BYTES];
 
 			inputs[i]->data[bit / 8] ^= (uint8_t) (1 << bit % 8);
-			subkey_of(after, &key, &scope, &purpose);
+			subkey_of(after, &key, &realm, &scope, &purpose);
 			inputs[i]->data[bit / 8] ^= (uint8_t) (1 << bit % 8);
 			if (memcmp(before, after, sizeof(after) / 2) == 0 ||
 				memcmp(before + sizeof(after) / 2, after + sizeof(after) / 2,
@@ -240,6 +253,7 @@ check_subkey_depends_on_every_bit(void)
 		}
 		is_int(same, 0, "the subkey depends on every bit of the %s", names[i]);
 	}
+	sodium_free(realm.data);
 	sodium_free(purpose.data);
 	sodium_free(scope.data);
 	sodium_free(key.data);

@@ -203,7 +203,7 @@ sodium_memzero(void *const memory, const size_t len)
 static TarxKeysMasterKey
 key_of(const char *hex)
 {
-	TarxKeysMasterKey key;
+	TarxKeysMasterKey key = {.realm = NULL};
 	Bytes		bytes = from_hex(hex);
 
 	memcpy(key.key, bytes.data, sizeof(key.key));
@@ -383,7 +383,7 @@ check_format(size_t len)
 	is_int(envelope.data[0], 1, "%zu bytes: version", len);
 	ok(memcmp(envelope.data + 1, KEY_FINGERPRINT, 8) == 0, "%zu bytes: fingerprint", len);
 	ok(memcmp(envelope.data + 9, zeros, 24) != 0, "%zu bytes: a nonce", len);
-	tarx_keys_subkey(subkey, key.key, (const uint8_t *) SCOPE, LLM_KEY);
+	tarx_keys_subkey(subkey, &key, (const uint8_t *) SCOPE, LLM_KEY);
 	tarx_keys_encrypt(expected.data, plain.data, len, binding->aad, binding->len,
 					  envelope.data + 9, subkey);
 	ok(memcmp(envelope.data + 33, expected.data, expected.len) == 0,
@@ -534,7 +534,7 @@ check_wiping(void)
 	Bytes		out = guarded_bytes(5);
 	Bytes		envelope;
 
-	tarx_keys_subkey(subkey, key.key, (const uint8_t *) SCOPE, LLM_KEY);
+	tarx_keys_subkey(subkey, &key, (const uint8_t *) SCOPE, LLM_KEY);
 	watched_subkey = subkey;
 	envelope = seal(&key, binding, "value", 5);
 	is_int(wiped_subkeys, 1, "sealing wipes its subkey");

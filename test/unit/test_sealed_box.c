@@ -17,7 +17,7 @@ static TarxKeysMasterKey master;
 static TarxKeysMasterKey
 counting_from(uint8_t first)
 {
-	TarxKeysMasterKey key = {{0}, {0}};
+	TarxKeysMasterKey key = {{0}, {0}, NULL, 0};
 
 	for (int i = 0; i < TARX_KEYS_MASTER_KEY_BYTES; i++)
 		key.key[i] = (uint8_t) (first + i);
