@@ -60,12 +60,11 @@ AS $$
 BEGIN
     PERFORM tarx_keys_internal.enter_maintenance();
     RETURN EXISTS (SELECT FROM tarx_keys.audit_log a WHERE a.project_id = project_has_past.project_id AND NOT a.personal)
-        OR EXISTS (SELECT FROM tarx_keys_internal.audit_ends e WHERE e.project_id = project_has_past.project_id AND NOT e.personal)
-        OR EXISTS (SELECT FROM tarx_keys_internal.llm_key_tombstones t WHERE t.project_id = project_has_past.project_id);
+        OR EXISTS (SELECT FROM tarx_keys_internal.audit_ends e WHERE e.project_id = project_has_past.project_id AND NOT e.personal);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.project_has_past IS
-'Internal. Whether there is an audit log, or a tombstone of a key, under the id of this project, which the caller has entered.';
+'Internal. Whether there is an audit log under the id of this project, which the caller has entered.';
 
 CREATE FUNCTION tarx_keys.create_project(name text, project_id uuid DEFAULT pg_catalog.gen_random_uuid()) RETURNS uuid
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -45,6 +45,9 @@ CREATE TABLE tarx_keys.providers (
     deployments_path text COLLATE "C" CHECK (deployments_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$'),
     chat_base_path text COLLATE "C" NOT NULL DEFAULT ''
         CHECK (chat_base_path ~ '^(?!.*/(\.|%2[eE]){1,2}(/|$))(/(?!/)[!"$->@-\[\]-~]*)?(?<!/)$'),
+    model_path text COLLATE "C",
+    probe_method text COLLATE "C",
+    probe_path text COLLATE "C",
     key_prefixes text[] NOT NULL DEFAULT '{}',
     is_builtin boolean NOT NULL DEFAULT false,
     -- a key either brings its own base URL or gets the provider's

@@ -141,7 +141,7 @@ COMMENT ON FUNCTION tarx_keys.repoint_agents IS
 -- carries a value
 CREATE FUNCTION tarx_keys.resolve_agent_key(
     project_id uuid, agent_id uuid,
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
+    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text, OUT headers jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key';
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key IS

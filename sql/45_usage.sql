@@ -98,7 +98,7 @@ BEGIN
      WHERE l.project_id = ANY (flush_last_used.project_ids)
        AND CASE l.kind
            WHEN 'llm_key' THEN NOT EXISTS (
-               SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = l.project_id AND k.id = l.id)
+               SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = l.project_id AND k.id = l.id AND k.state <> 'deleted')
            WHEN 'secret' THEN NOT EXISTS (
                SELECT FROM tarx_keys.project_secrets s WHERE s.project_id = l.project_id AND tarx_keys.usage_name_id(coalesce(tarx_keys_internal.shown(s.name), '')) = l.id)
            ELSE NOT EXISTS (

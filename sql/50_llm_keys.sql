@@ -1,5 +1,7 @@
 -- Project LLM keys: the table, the masked list, add, delete, resolve.
 
+-- One row for each key that ever was. A deleted key keeps its row, without its
+-- value and mask, so that its id is known as that of a deleted key.
 CREATE TABLE tarx_keys.project_llm_keys (
     project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
     id uuid NOT NULL,
@@ -7,15 +9,30 @@ CREATE TABLE tarx_keys.project_llm_keys (
     name text COLLATE "C" NOT NULL,
     base_url text COLLATE "C",
     destination text COLLATE "C" NOT NULL,
-    masked_key text COLLATE "C" NOT NULL,
+    masked_key text COLLATE "C",
     added_by text COLLATE "C" NOT NULL,
+    state text COLLATE "C" NOT NULL DEFAULT 'enabled' CHECK (state IN ('enabled', 'disabled', 'deleted')),
+    priority integer NOT NULL DEFAULT 100,
+    expires_at timestamptz,
+    rotate_after timestamptz,
+    allowed_models text[] COLLATE "C",
+    header_names text[] COLLATE "C",
+    revision integer NOT NULL DEFAULT 1,
+    deleted_by text COLLATE "C",
+    ciphertext bytea,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    ciphertext bytea NOT NULL,
-    PRIMARY KEY (project_id, id)
+    deleted_at timestamptz,
+    PRIMARY KEY (project_id, id),
+    CHECK ((state = 'deleted') = (ciphertext IS NULL)),
+    CHECK ((state = 'deleted') = (masked_key IS NULL)),
+    CHECK ((state = 'deleted') = (deleted_at IS NOT NULL))
 );
 -- No collation of the operating system matters, which could change.
 CREATE UNIQUE INDEX project_llm_keys_name ON tarx_keys.project_llm_keys
-    (project_id, pg_catalog.lower(name COLLATE pg_catalog."C"));
+    (project_id, pg_catalog.lower(name COLLATE pg_catalog."C")) WHERE state <> 'deleted';
+-- the keys of a project in the order in which they are tried
+CREATE INDEX project_llm_keys_order ON tarx_keys.project_llm_keys
+    (project_id, priority, id) WHERE state = 'enabled';
 -- keeps ciphertexts and masks out of pg_statistic, and does not try to compress
 -- ciphertexts
 ALTER TABLE tarx_keys.project_llm_keys
@@ -24,33 +41,25 @@ ALTER TABLE tarx_keys.project_llm_keys
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
 ALTER TABLE tarx_keys.project_llm_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (project_id = ANY (tarx_keys_internal.visible_project_ids()));
+    USING (state <> 'deleted' AND project_id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_llm_keys TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
 CREATE POLICY owner_in_rotation ON tarx_keys.project_llm_keys FOR UPDATE TO tarx_keys_owner
     USING (tarx_keys_internal.in_rotation());
-COMMENT ON TABLE tarx_keys.project_llm_keys IS 'LLM keys of projects, sealed. Use the view llm_keys to list them.';
+COMMENT ON TABLE tarx_keys.project_llm_keys IS 'LLM keys of projects, sealed; one row for each key that ever was. Use the view llm_keys to list them.';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.destination IS 'The base URL that the key is bound to and resolves with';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.masked_key IS 'The mask in ASCII; display_mask() shows it as people see it';
-COMMENT ON COLUMN tarx_keys.project_llm_keys.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to every other column but created_at';
-
--- What remains of a deleted key. If its row comes back, from a restore or
--- otherwise, the tombstone keeps it from resolving. Tombstones outlive their
--- project, because a project may come back as well.
-CREATE TABLE tarx_keys_internal.llm_key_tombstones (
-    project_id uuid NOT NULL,
-    id uuid NOT NULL,
-    deleted_by text COLLATE "C" NOT NULL,
-    deleted_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    PRIMARY KEY (project_id, id)
-);
-ALTER TABLE tarx_keys_internal.llm_key_tombstones ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY owner_in_project ON tarx_keys_internal.llm_key_tombstones TO tarx_keys_owner
-    USING (project_id = tarx_keys.current_project_id());
-COMMENT ON TABLE tarx_keys_internal.llm_key_tombstones IS 'Ids of deleted LLM keys, without key material';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.state IS 'enabled, disabled or deleted';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.priority IS 'Keys of a provider are tried in this order, lower first';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.expires_at IS 'The key does not resolve from then on; NULL for no end';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.rotate_after IS 'When people want to be reminded to replace the key';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.allowed_models IS 'The models that the key is for; NULL for all';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.header_names IS 'The names of its own headers; their values are sealed with its value';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.revision IS 'Raised by every change, but not by a new master key';
+COMMENT ON COLUMN tarx_keys.project_llm_keys.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to every other column but created_at and deleted_at';
 
 CREATE FUNCTION tarx_keys_internal.display_mask(masked_key text) RETURNS text
 LANGUAGE c STABLE PARALLEL RESTRICTED
@@ -64,6 +73,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_require_key';
 COMMENT ON FUNCTION tarx_keys_internal.require_key IS
 'Internal. Raises error TK001 or TK002 unless the project has this key.';
 
+CREATE FUNCTION tarx_keys_internal.next_revision(revision integer) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN revision < 2147483647 THEN revision + 1 ELSE revision END;
+COMMENT ON FUNCTION tarx_keys_internal.next_revision IS
+'Internal. The revision after this one; who writes the tables must not keep anybody from a change by a number that has none after it.';
+
 CREATE FUNCTION tarx_keys_internal.fail_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_fail_key';
@@ -71,45 +86,60 @@ COMMENT ON FUNCTION tarx_keys_internal.fail_key IS
 'Internal. Raises error TK002 if the key was deleted, else TK001.';
 
 -- carries a value
-CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text, key_value text, base_url text DEFAULT NULL) RETURNS uuid
+CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text, key_value text, base_url text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_llm_key IS
-'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters, is stored in normal form C and is unique in the project, in upper or lower case of A to Z; key_value has 4 to 8192 characters of printable ASCII without spaces; base_url is an https URL, for providers that require or allow one. Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
+'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters, is stored in normal form C and is unique in the project, in upper or lower case of A to Z; key_value has 4 to 8192 characters of printable ASCII without spaces; base_url is an https URL, for providers that require or allow one. options may have enabled (boolean), priority (integer, lower first, 100 by default), expires_at and rotate_after (timestamps with a time zone), allowed_models (up to 50 names) and headers (an object of up to 16 texts). Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
 
-CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea, base_url text DEFAULT NULL) RETURNS uuid
+CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea, base_url text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_sealed_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_sealed_llm_key IS
-'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else or has expired.';
+'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. A box of format 2 has the options inside, and options is NULL then. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
+
+CREATE FUNCTION tarx_keys.update_llm_key(project_id uuid, key_id uuid, changes jsonb) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_update_llm_key';
+COMMENT ON FUNCTION tarx_keys.update_llm_key IS
+'For admins: changes what is kept with an LLM key, but neither its value nor where it goes. changes may have name, enabled, priority, expires_at, rotate_after, allowed_models and refresh_requests (true seals the headers and paths that the provider''s row has now); what is absent stays, and null means none. A past expires_at ends the key at once. Errors: TK007, 42501, 22023 for an unknown or wrong member of changes, 23505 if the name is taken, TK001, TK002, TK004 or TK006 if the row does not open, TK005.';
+
+-- Nothing is opened, so that what cannot be opened can be deleted.
+CREATE FUNCTION tarx_keys_internal.delete_llm_keys(project_id uuid, key_id uuid) RETURNS SETOF tarx_keys.project_llm_keys
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    UPDATE tarx_keys.project_llm_keys k
+       SET state = 'deleted', ciphertext = NULL, masked_key = NULL, deleted_at = now(),
+           deleted_by = tarx_keys.current_user_id(), revision = tarx_keys_internal.next_revision(k.revision)
+     WHERE k.project_id = delete_llm_keys.project_id AND k.state <> 'deleted'
+       AND (delete_llm_keys.key_id IS NULL OR k.id = delete_llm_keys.key_id)
+    RETURNING k.*
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.delete_llm_keys IS
+'Internal. Deletes an LLM key of the project, or all if key_id is NULL; returns their rows, without value and mask.';
 
 CREATE FUNCTION tarx_keys.delete_llm_key(project_id uuid, key_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    key_name text;
+    deleted tarx_keys.project_llm_keys;
 BEGIN
     PERFORM tarx_keys_internal.enter_to_remove(delete_llm_key.project_id, 'admin');
     PERFORM tarx_keys_internal.require_argument('key_id', delete_llm_key.key_id);
-    DELETE FROM tarx_keys.project_llm_keys k
-        WHERE k.project_id = delete_llm_key.project_id AND k.id = delete_llm_key.key_id
-        RETURNING k.name INTO key_name;
+    SELECT d.* INTO deleted FROM tarx_keys_internal.delete_llm_keys(delete_llm_key.project_id, delete_llm_key.key_id) d;
     IF NOT FOUND THEN
         PERFORM tarx_keys_internal.fail_key(delete_llm_key.project_id, delete_llm_key.key_id);
     END IF;
-    INSERT INTO tarx_keys_internal.llm_key_tombstones (project_id, id, deleted_by)
-        VALUES (delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id())
-        ON CONFLICT ON CONSTRAINT llm_key_tombstones_pkey DO NOTHING;
-    PERFORM tarx_keys_internal.record_removal(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, key_name);
+    PERFORM tarx_keys_internal.record_removal(delete_llm_key.project_id, 'llm_key.delete', delete_llm_key.key_id, deleted.name);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
-'For admins: deletes an LLM key. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
+'For admins: deletes an LLM key at once and for good; update_llm_key() disables one in a way that can be taken back. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.resolve_key(
     project_id uuid, key_id uuid,
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text)
+    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text, OUT headers jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
@@ -160,6 +190,13 @@ SELECT k.id,
        tarx_keys_internal.shown(k.base_url) AS base_url,
        tarx_keys_internal.shown(k.added_by) AS added_by,
        k.created_at,
+       CASE WHEN k.state = 'enabled' AND k.expires_at <= pg_catalog.now() THEN 'expired' ELSE k.state END AS state,
+       tarx_keys_internal.shown(k.destination) AS destination,
+       k.priority,
+       k.expires_at,
+       k.rotate_after,
+       tarx_keys_internal.shown_list(k.allowed_models) AS allowed_models,
+       tarx_keys_internal.shown_list(k.header_names) AS header_names,
        (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
          WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count,
        u.last_used_at,
@@ -171,6 +208,13 @@ SELECT k.id,
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
 COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
+COMMENT ON COLUMN tarx_keys.llm_keys.state IS 'enabled, disabled or expired';
+COMMENT ON COLUMN tarx_keys.llm_keys.destination IS 'The base URL that the key resolves with';
+COMMENT ON COLUMN tarx_keys.llm_keys.priority IS 'Keys of a provider are tried in this order, lower first';
+COMMENT ON COLUMN tarx_keys.llm_keys.expires_at IS 'The key does not resolve from then on; NULL for no end';
+COMMENT ON COLUMN tarx_keys.llm_keys.rotate_after IS 'When people want to be reminded to replace the key';
+COMMENT ON COLUMN tarx_keys.llm_keys.allowed_models IS 'The models that the key is for; NULL for all. Whoever has the value can call any model.';
+COMMENT ON COLUMN tarx_keys.llm_keys.header_names IS 'The names of the headers that calls with the key have; their values are sealed';
 COMMENT ON COLUMN tarx_keys.llm_keys.agent_count IS 'How many agents refer to the key';
 COMMENT ON COLUMN tarx_keys.llm_keys.last_used_at IS 'When the key last resolved';
 COMMENT ON COLUMN tarx_keys.llm_keys.status IS 'ok, or needs_reentry if the stored key cannot be opened';
@@ -189,4 +233,3 @@ COMMENT ON COLUMN tarx_keys.key_usage.last_used_at IS 'When the key last resolve
 COMMENT ON COLUMN tarx_keys.key_usage.refused IS 'Refused resolve calls on this server since it started';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.project_llm_keys', '');
-SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.llm_key_tombstones', '');

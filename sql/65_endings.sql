@@ -14,11 +14,7 @@ BEGIN
     SELECT p.name INTO this_name FROM tarx_keys.projects p WHERE p.id = delete_project.project_id FOR UPDATE;
     PERFORM tarx_keys_internal.enter_to_remove(delete_project.project_id, 'admin');
     PERFORM tarx_keys_internal.record_removal(delete_project.project_id, 'project.delete', delete_project.project_id, this_name);
-    INSERT INTO tarx_keys_internal.llm_key_tombstones (project_id, id, deleted_by)
-        SELECT k.project_id, k.id, tarx_keys.current_user_id()
-          FROM tarx_keys.project_llm_keys k WHERE k.project_id = delete_project.project_id
-        ON CONFLICT ON CONSTRAINT llm_key_tombstones_pkey DO NOTHING;
-    DELETE FROM tarx_keys.project_llm_keys k WHERE k.project_id = delete_project.project_id;
+    PERFORM tarx_keys_internal.delete_llm_keys(delete_project.project_id, NULL);
     DELETE FROM tarx_keys.project_secrets s WHERE s.project_id = delete_project.project_id;
     DELETE FROM tarx_keys.agents a WHERE a.project_id = delete_project.project_id;
     DELETE FROM tarx_keys.project_members m WHERE m.project_id = delete_project.project_id;
@@ -70,7 +66,7 @@ BEGIN
         ON CONFLICT (id) DO UPDATE SET name = NULL, created_by = NULL, created_at = NULL, ended_by = NULL;
     DELETE FROM tarx_keys.audit_log a WHERE a.project_id = purge_project.project_id AND NOT a.personal;
     DELETE FROM tarx_keys_internal.audit_ends e WHERE e.project_id = purge_project.project_id AND NOT e.personal;
-    DELETE FROM tarx_keys_internal.llm_key_tombstones t WHERE t.project_id = purge_project.project_id;
+    DELETE FROM tarx_keys.project_llm_keys k WHERE k.project_id = purge_project.project_id;
     DELETE FROM tarx_keys_internal.last_used l WHERE l.project_id = purge_project.project_id;
     PERFORM tarx_keys_internal.log_operation(format('purges project %s', purge_project.project_id));
 END

@@ -419,7 +419,8 @@ AS $$
            format('As a member: SELECT tarx_keys.repoint_agents(%L, %L, another key of the project);', a.project_id, a.user_api_key_id)
       FROM tarx_keys.agents a
      WHERE a.user_api_key_id IS NOT NULL
-       AND NOT EXISTS (SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = a.project_id AND k.id = a.user_api_key_id)
+       AND NOT EXISTS (SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = a.project_id AND k.id = a.user_api_key_id
+                         AND k.state <> 'deleted')
      GROUP BY a.project_id, a.user_api_key_id
      ORDER BY a.project_id, a.user_api_key_id LIMIT 20
 $$;

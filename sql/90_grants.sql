@@ -28,6 +28,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.sealing_public_key,
     tarx_keys.add_llm_key,
     tarx_keys.add_sealed_llm_key,
+    tarx_keys.update_llm_key,
     tarx_keys.delete_llm_key,
     tarx_keys.create_platform_key,
     tarx_keys.revoke_platform_key,
@@ -40,6 +41,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.template_references,
     tarx_keys_internal.display_mask,
     tarx_keys_internal.shown,
+    tarx_keys_internal.shown_list,
     tarx_keys_internal.visible_usage,
     tarx_keys_internal.visible_llm_key_status,
     tarx_keys.usage_name_id,
@@ -56,7 +58,8 @@ GRANT SELECT ON
     tarx_keys.project_audit
 TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
-GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, created_at)
+GRANT SELECT (project_id, id, provider, name, base_url, destination, masked_key, added_by, state, priority,
+              expires_at, rotate_after, allowed_models, header_names, created_at)
     ON tarx_keys.project_llm_keys TO tarx_keys_backend, tarx_keys_login;
 -- what the view secrets reads; not the ciphertext
 GRANT SELECT (project_id, name, description, version, updated_by, updated_at)

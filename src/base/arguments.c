@@ -82,6 +82,22 @@ tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name)
 }
 
 /*
+ * An argument, or a part of one, in UTF-8; raises an error if it is too long, or
+ * cannot be UTF-8.  A copy that this makes is a registered secret.
+ */
+TarxKeysText
+tarx_keys_text_utf8(text *value, const char *name)
+{
+	TarxKeysText result;
+
+	if (VARSIZE_ANY_EXHDR(value) > ARGUMENT_MAX_BYTES)
+		fail_text(name, name, TARX_KEYS_TEXT_TOO_LONG, "No argument is that long.");
+	if (!tarx_keys_to_utf8(value, &result))
+		fail_text(name, name, TARX_KEYS_TEXT_NOT_UTF8, "Use characters that Unicode has.");
+	return result;
+}
+
+/*
  * Argument n, which may be a secret, in UTF-8; raises an error if it is NULL, too
  * long, or cannot be UTF-8.  All copies that this makes are registered secrets.
  * The caller wipes the one that is returned.
@@ -93,12 +109,9 @@ tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name)
 	TarxKeysSecret *detoasted = NULL;
 	TarxKeysText result;
 
-	if (VARSIZE_ANY_EXHDR(value) > ARGUMENT_MAX_BYTES)
-		fail_text(name, name, TARX_KEYS_TEXT_TOO_LONG, "No argument is that long.");
 	if ((Pointer) value != PG_GETARG_POINTER(n))
 		detoasted = tarx_keys_secret_register(value, VARSIZE_ANY(value));
-	if (!tarx_keys_to_utf8(value, &result))
-		fail_text(name, name, TARX_KEYS_TEXT_NOT_UTF8, "Use characters that Unicode has.");
+	result = tarx_keys_text_utf8(value, name);
 	if (result.secret == NULL)
 		result.secret = detoasted;
 	else

@@ -47,11 +47,15 @@ extern text *tarx_keys_from_utf8(const char *data, size_t len);
 extern text *tarx_keys_shown_text(Datum value, int max);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 
+/* times.c */
+extern bool tarx_keys_parse_time(const char *string, TimestampTz *time);
+
 /* arguments.c: the arguments of our functions, and the rules for them */
 extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);
 extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const char *name);
 extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
+extern TarxKeysText tarx_keys_text_utf8(text *value, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id, const char *argument);
@@ -103,7 +107,7 @@ extern int	tarx_keys_setting_usage_entries(void);
 extern int	tarx_keys_setting_usage_flush_interval(void);
 
 /* queries.c: saved SPI plans */
-#define TARX_KEYS_QUERY_MAX_ARGS	14
+#define TARX_KEYS_QUERY_MAX_ARGS	20
 typedef struct TarxKeysQuery
 {
 	const char *sql;

@@ -88,6 +88,15 @@
 #define TARX_KEYS_RUN_ARGS		desc, direction, count, once
 #endif
 
+/* DecodeDateTime() takes a place for more about an error from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define tarx_keys_decode_datetime(fields, types, nfields, kind, tm, fsec, zone) \
+	DecodeDateTime((fields), (types), (nfields), (kind), (tm), (fsec), (zone), &(DateTimeErrorExtra) {0})
+#else
+#define tarx_keys_decode_datetime(fields, types, nfields, kind, tm, fsec, zone) \
+	DecodeDateTime((fields), (types), (nfields), (kind), (tm), (fsec), (zone))
+#endif
+
 /* From 19 on the jumble state is const, and ids of caches have a type. */
 #if PG_VERSION_NUM >= 190000
 #define TARX_KEYS_JUMBLE_STATE	const JumbleState

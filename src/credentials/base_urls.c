@@ -175,11 +175,11 @@ require_none(const TarxKeysProvider *provider)
 }
 
 /*
- * Argument n, the base URL, in canonical form, if this provider accepts it.  NULL
- * if it is NULL and the provider needs none.
+ * A base URL in canonical form, if this provider accepts it.  NULL if it is NULL
+ * and the provider needs none.
  */
 text *
-tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provider)
+tarx_keys_check_base_url(text *base_url, TarxKeysProvider *provider)
 {
 	TarxKeysText given;
 	TarxKeysBaseUrl *url;
@@ -187,7 +187,7 @@ tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provide
 	char	   *host;
 
 	provider->is_elsewhere = provider->base_url_required;
-	if (PG_ARGISNULL(n))
+	if (base_url == NULL)
 		return require_none(provider);
 	if (!provider->base_url_allowed)
 		ereport(ERROR,
@@ -196,7 +196,7 @@ tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provide
 				 errmsg("this provider takes no base URL"),
 				 errhint("Leave base_url out, or use the provider openai_compatible.")));
 
-	given = tarx_keys_arg_utf8(fcinfo, n, "base_url");
+	given = tarx_keys_text_utf8(base_url, "base_url");
 	url = palloc(sizeof(TarxKeysBaseUrl));
 	status = tarx_keys_baseurl_canonicalize(given.data, given.len,
 											tarx_keys_setting_private_hosts(), url);

@@ -9,6 +9,8 @@
 #define TARX_KEYS_CREDENTIALS_H
 
 #include "lib/stringinfo.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
 
 #include "access/access.h"
 #include "redaction/redaction.h"
@@ -17,13 +19,6 @@
 /* agents.c */
 extern pg_uuid_t tarx_keys_agent_key_id(Relation agents, const pg_uuid_t *project_id,
 										const pg_uuid_t *agent_id, Snapshot snapshot);
-
-/* sealed_boxes.c: values that travel sealed */
-extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
-										 const TarxKeysBinding *header);
-extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
-extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
-									TarxKeysSecret **copy);
 
 /* providers.c: a row of the catalogue; its lists are in UTF-8 */
 typedef struct TarxKeysSpans
@@ -45,7 +40,8 @@ typedef struct TarxKeysProvider
 	TarxKeysSpans tails;
 	TarxKeysSpans paths;
 	TarxKeysSpans key_prefixes;
-	bool		is_elsewhere;	/* set by tarx_keys_arg_base_url(): the key
+	TarxKeysRequests requests;
+	bool		is_elsewhere;	/* set by tarx_keys_check_base_url(): the key
 								 * goes to an endpoint that is not the
 								 * vendor's */
 } TarxKeysProvider;
@@ -55,19 +51,135 @@ extern void tarx_keys_check_key_vendor(const TarxKeysProvider *provider, TarxKey
 									   const char *argument, const char *what);
 
 /* base_urls.c */
-extern text *tarx_keys_arg_base_url(FunctionCallInfo fcinfo, int n, TarxKeysProvider *provider);
+extern text *tarx_keys_check_base_url(text *base_url, TarxKeysProvider *provider);
 
-/* resolve_llm_keys.c: a key that is open, for a function that makes something of it */
+/* key_options.c: what callers may say about an LLM key beside its value */
+typedef enum TarxKeysOptionsOf
+{
+	TARX_KEYS_OPTIONS_OF_ADD = 1,
+	TARX_KEYS_OPTIONS_OF_UPDATE = 2,
+	TARX_KEYS_OPTIONS_OF_REPLACE = 4
+} TarxKeysOptionsOf;
+
+typedef enum TarxKeysKeyOption
+{
+	TARX_KEYS_OPTION_NAME,
+	TARX_KEYS_OPTION_PROVIDER,
+	TARX_KEYS_OPTION_BASE_URL,
+	TARX_KEYS_OPTION_ENABLED,
+	TARX_KEYS_OPTION_PRIORITY,
+	TARX_KEYS_OPTION_EXPIRES_AT,
+	TARX_KEYS_OPTION_ROTATE_AFTER,
+	TARX_KEYS_OPTION_ALLOWED_MODELS,
+	TARX_KEYS_OPTION_HEADERS,
+	TARX_KEYS_OPTION_REFRESH
+} TarxKeysKeyOption;
+
+typedef struct TarxKeysTime
+{
+	bool		is_set;
+	TimestampTz at;
+} TarxKeysTime;
+
+typedef struct TarxKeysKeyOptions
+{
+	uint32		given;			/* bits, by TarxKeysKeyOption; the others are
+								 * not to be looked at */
+	text	   *name;
+	text	   *provider;
+	text	   *base_url;		/* NULL for none */
+	bool		enabled;
+	int32		priority;
+	TarxKeysTime expires_at;
+	TarxKeysTime rotate_after;
+	ArrayType  *allowed_models; /* NULL for all */
+	TarxKeysHeaders headers;
+	bool		refresh_requests;
+} TarxKeysKeyOptions;
+
+extern bool tarx_keys_read_headers(JsonbContainer *object, TarxKeysHeaders *headers);
+extern void tarx_keys_read_options(Jsonb *object, const char *argument, TarxKeysOptionsOf call,
+								   TarxKeysKeyOptions *options);
+extern void tarx_keys_arg_options(FunctionCallInfo fcinfo, int n, const char *argument,
+								  TarxKeysOptionsOf call, TarxKeysKeyOptions *options);
+extern bool tarx_keys_option_given(const TarxKeysKeyOptions *options, TarxKeysKeyOption option);
+
+/* llm_key_rows.c: the row of an LLM key, and what is sealed in it */
+#define TARX_KEYS_STATE_ENABLED		"enabled"
+#define TARX_KEYS_STATE_DISABLED	"disabled"
+#define TARX_KEYS_STATE_DELETED		"deleted"
+
 typedef struct TarxKeysOpenKey
 {
-	text	   *provider;
-	text	   *destination;
-	TarxKeysText value;			/* in the database's encoding; wiped after the
-								 * function */
+	const TarxKeysRow *row;
+	TarxKeysPayload payload;	/* its texts are in plain */
+	TarxKeysText plain;
 } TarxKeysOpenKey;
 
+extern void tarx_keys_key_seal(TarxKeysRow *row, const TarxKeysPayload *payload);
+extern bool tarx_keys_key_open(const TarxKeysRow *row, TarxKeysOpenKey *key);
+extern bool tarx_keys_key_has_state(const TarxKeysRow *row, const char *state);
+extern void tarx_keys_key_set_text(TarxKeysRow *row, int column, text *value);
+extern void tarx_keys_key_copy_policy(TarxKeysRow *to, const TarxKeysRow *from);
+extern void tarx_keys_key_set_policy(TarxKeysRow *row, const TarxKeysKeyOptions *options);
+extern text *tarx_keys_key_name(text *given, const char *argument);
+extern bool tarx_keys_key_name_is_taken(const TarxKeysRow *row);
+pg_noreturn extern void tarx_keys_fail_name_taken(const TarxKeysRow *row);
+
+/* add_llm_keys.c: a key that is to be added */
+typedef struct TarxKeysNewKey
+{
+	const pg_uuid_t *project_id;
+	text	   *provider;
+	text	   *name;
+	text	   *base_url;		/* as it was passed; NULL for none */
+	TarxKeysText value;
+	const char *argument;		/* that has the value, and what errors call it */
+	const char *what;
+	TarxKeysKeyOptions options;
+	TarxKeysSpan destination;	/* that a box was sealed for; NULL if it does
+								 * not say */
+} TarxKeysNewKey;
+
+extern pg_uuid_t *tarx_keys_insert_key(const TarxKeysNewKey *key, const TarxKeysRow *policy);
+
+/* sealed_boxes.c: values that travel sealed */
+extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
+										 const TarxKeysBinding *header);
+pg_noreturn extern void tarx_keys_fail_box(void);
+extern void tarx_keys_arg_sealed_key(FunctionCallInfo fcinfo, TarxKeysNewKey *key);
+extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
+extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
+									TarxKeysSecret **copy);
+
+/* change_llm_keys.c */
+extern void tarx_keys_lock_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row);
+extern void tarx_keys_write_changed_key(TarxKeysRow *row, const TarxKeysPayload *payload);
+
+/* key_masks.c */
+extern text *tarx_keys_make_mask(TarxKeysSpan value, const TarxKeysProvider *provider);
+
+/* key_routing.c */
+typedef enum TarxKeysKeyHindrance
+{
+	TARX_KEYS_KEY_USABLE,
+	TARX_KEYS_KEY_DISABLED,
+	TARX_KEYS_KEY_EXPIRED,
+	TARX_KEYS_KEY_NOT_FOR_MODEL
+} TarxKeysKeyHindrance;
+
+extern TarxKeysKeyHindrance tarx_keys_key_hindrance(const TarxKeysRow *row, const TarxKeysSpan *model);
+pg_noreturn extern void tarx_keys_fail_key_not_usable(const pg_uuid_t *key_id,
+													  TarxKeysKeyHindrance hindrance);
+
+/* key_headers.c: headers as JSON */
+extern Datum tarx_keys_own_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret);
+extern Datum tarx_keys_request_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret);
+
+/* resolve_llm_keys.c: a key that is open, for a function that makes something of it */
 typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey *key, void *arg);
 extern void tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg);
+extern void tarx_keys_latest_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row);
 
 /* platform_keys.c */
 extern uint32 tarx_keys_token_checksum(const char *token);

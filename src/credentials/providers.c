@@ -24,7 +24,16 @@ enum
 	BASE_URL_PATH,
 	TAILS,
 	PATHS,
-	KEY_PREFIXES
+	KEY_PREFIXES,
+	AUTH_HEADER,
+	AUTH_SCHEME,
+	MODELS_PATH,
+	DEPLOYMENTS_PATH,
+	CHAT_BASE_PATH,
+	MODEL_PATH,
+	PROBE_METHOD,
+	PROBE_PATH,
+	EXTRA_HEADERS
 };
 
 static TarxKeysQuery provider_query = {
@@ -32,7 +41,8 @@ static TarxKeysQuery provider_query = {
 	" pg_catalog.lower(pg_catalog.substring(p.default_base_url, '^https?://([^/:]+)')),"
 	" p.base_url_allowed, p.base_url_required, p.base_url_host_suffixes,"
 	" p.base_url_any_path_suffixes, p.base_url_path, p.base_url_tails, p.base_url_paths,"
-	" p.key_prefixes"
+	" p.key_prefixes, p.auth_header, p.auth_scheme, p.models_path, p.deployments_path,"
+	" p.chat_base_path, p.model_path, p.probe_method, p.probe_path, p.extra_headers"
 	" FROM tarx_keys.providers p WHERE p.slug OPERATOR(pg_catalog.=) $1",
 	.nargs = 1, .argtypes = {TEXTOID}
 };
@@ -96,6 +106,39 @@ text_array_column(uint64 row, int n)
 	return spans;
 }
 
+/* A text column of ASCII; its data is NULL for SQL NULL. */
+static TarxKeysSpan
+span_column(int n)
+{
+	char	   *value = text_column(0, n);
+
+	return (TarxKeysSpan) {value, value != NULL ? strlen(value) : 0};
+}
+
+/* How the provider is called, as its row has it now */
+static TarxKeysRequests
+fetch_requests(void)
+{
+	TarxKeysRequests requests;
+	bool		isnull;
+
+	requests.auth_header = span_column(AUTH_HEADER);
+	requests.auth_scheme = span_column(AUTH_SCHEME);
+	requests.models_path = span_column(MODELS_PATH);
+	requests.deployments_path = span_column(DEPLOYMENTS_PATH);
+	requests.chat_base_path = span_column(CHAT_BASE_PATH);
+	requests.model_path = span_column(MODEL_PATH);
+	requests.probe_method = span_column(PROBE_METHOD);
+	requests.probe_path = span_column(PROBE_PATH);
+	if (!tarx_keys_read_headers(&DatumGetJsonbP(column(0, EXTRA_HEADERS, &isnull))->root, &requests.headers))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("provider"),
+				 errmsg("the provider has more than %d extra headers", TARX_KEYS_HEADERS_MAX),
+				 errhint("Have the database administrator take some out of the provider's row.")));
+	return requests;
+}
+
 static void
 fail_unknown_provider(void)
 {
@@ -131,6 +174,7 @@ tarx_keys_fetch_provider(text *slug)
 	provider.tails = text_array_column(0, TAILS);
 	provider.paths = text_array_column(0, PATHS);
 	provider.key_prefixes = text_array_column(0, KEY_PREFIXES);
+	provider.requests = fetch_requests();
 	return provider;
 }
 

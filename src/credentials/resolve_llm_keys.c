@@ -34,61 +34,25 @@ typedef struct Resolve
 	TarxKeysKeyUse use;			/* makes another result of the key; NULL for
 								 * the usual row */
 	void	   *use_arg;
+	TarxKeysSpan model;			/* that the key is for; NULL for any */
 	Datum		row;
 } Resolve;
 
-/* The tables that an LLM key is looked up in, open */
-typedef struct KeyTables
-{
-	Relation	keys;
-	Relation	tombstones;
-} KeyTables;
-
-static KeyTables
-open_tables(const pg_uuid_t *project_id)
-{
-	KeyTables	tables;
-
-	tables.keys = tarx_keys_table_open(&tarx_keys_llm_keys, project_id);
-	tables.tombstones = tarx_keys_table_open(&tarx_keys_tombstones, project_id);
-	return tables;
-}
-
-static void
-close_tables(const KeyTables *tables)
-{
-	tarx_keys_table_close(tables->keys);
-	tarx_keys_table_close(tables->tombstones);
-}
-
-static bool
-is_deleted(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-		   Snapshot snapshot)
-{
-	TarxKeysRow row;
-
-	return tarx_keys_table_find(&tarx_keys_tombstones, tables->tombstones, snapshot, project_id,
-								key_id, &row);
-}
-
 /*
- * Fetch the row of a key, as the snapshot has it.  TK002 if the key was deleted,
- * TK001 if there is none.  A tombstone counts more than a row, because such a row
- * came back from somewhere, a backup say.  If exists is not NULL, *exists becomes
- * true as soon as the key is known to exist or to have existed.
+ * Fetch the row of a key, as the snapshot has it.  TK001 if there is none, TK002 if
+ * the key was deleted: there is nothing left of it that could be authenticated.  If
+ * exists is not NULL, *exists becomes true as soon as the key is known to exist or to
+ * have existed.
  */
 static void
-fetch_key(const KeyTables *tables, const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-		  Snapshot snapshot, TarxKeysRow *row, bool *exists)
+fetch_key(Relation keys, const pg_uuid_t *project_id, const pg_uuid_t *key_id, Snapshot snapshot,
+		  TarxKeysRow *row, bool *exists)
 {
-	bool		deleted = is_deleted(tables, project_id, key_id, snapshot);
-
-	if (!deleted && !tarx_keys_table_find(&tarx_keys_llm_keys, tables->keys, snapshot, project_id,
-										  key_id, row))
+	if (!tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, project_id, key_id, row))
 		tarx_keys_fail_key_not_found(key_id);
 	if (exists != NULL)
 		*exists = true;
-	if (deleted)
+	if (tarx_keys_key_has_state(row, TARX_KEYS_STATE_DELETED))
 		tarx_keys_fail_key_deleted(key_id);
 	if (!tarx_keys_row_detoast(&tarx_keys_llm_keys, row))
 		tarx_keys_fail_integrity(key_id);
@@ -104,7 +68,7 @@ static void
 fetch_called(TarxKeysCall *call, bool by_agent, TarxKeysRow *row)
 {
 	Relation	agents = by_agent ? tarx_keys_table_open(&tarx_keys_agents, call->project_id) : NULL;
-	KeyTables	tables = open_tables(call->project_id);
+	Relation	keys = tarx_keys_table_open(&tarx_keys_llm_keys, call->project_id);
 	Snapshot	snapshot = tarx_keys_latest_snapshot();
 
 	if (by_agent)
@@ -112,14 +76,16 @@ fetch_called(TarxKeysCall *call, bool by_agent, TarxKeysRow *row)
 		call->object = tarx_keys_agent_key_id(agents, call->project_id, &call->object, snapshot);
 		tarx_keys_table_close(agents);
 	}
-	fetch_key(&tables, call->project_id, &call->object, snapshot, row, &call->object_exists);
+	fetch_key(keys, call->project_id, &call->object, snapshot, row, &call->object_exists);
 	UnregisterSnapshot(snapshot);
-	close_tables(&tables);
+	tarx_keys_table_close(keys);
 }
 
 /*
  * Results
  */
+
+#define RESOLVED_COLUMNS	6
 
 /* The descriptor of a resolve call's row, made once in a session */
 static TupleDesc
@@ -131,7 +97,7 @@ resolved_desc(bool sealed)
 	if (*desc == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		TupleDesc	fresh = CreateTemplateTupleDesc(5);
+		TupleDesc	fresh = CreateTemplateTupleDesc(sealed ? RESOLVED_COLUMNS - 1 : RESOLVED_COLUMNS);
 
 		TupleDescInitEntry(fresh, 1, "key_id", UUIDOID, -1, 0);
 		TupleDescInitEntry(fresh, 2, "provider", TEXTOID, -1, 0);
@@ -140,46 +106,52 @@ resolved_desc(bool sealed)
 		if (sealed)
 			TupleDescInitEntry(fresh, 5, "sealed", BYTEAOID, -1, 0);
 		else
+		{
 			TupleDescInitEntry(fresh, 5, "key_value", TEXTOID, -1, 0);
+			TupleDescInitEntry(fresh, 6, "headers", JSONBOID, -1, 0);
+		}
 		*desc = BlessTupleDesc(fresh);
 		MemoryContextSwitchTo(old);
 	}
 	return *desc;
 }
 
-/* The result row, in this memory context; the value is wiped. */
+/* The result row, in this memory context; every other copy of the values is wiped. */
 static HeapTuple
-form_resolved(const uint8 *recipient, const TarxKeysRow *key, const TarxKeysText *value,
-			  MemoryContext context)
+form_resolved(const uint8 *recipient, const TarxKeysOpenKey *key, MemoryContext context)
 {
-	Datum		values[5];
-	bool		nulls[5] = {false};
+	TarxKeysText value = {unconstify(char *, key->payload.value.data), key->payload.value.len, NULL};
+	Datum		values[RESOLVED_COLUMNS];
+	bool		nulls[RESOLVED_COLUMNS] = {false};
 	TarxKeysSecret *copy;
+	TarxKeysSecret *header_copy = NULL;
 	HeapTuple	tuple;
 	MemoryContext old;
 
-	values[0] = key->values[LLM_KEY_ID];
-	values[1] = key->values[LLM_KEY_PROVIDER];
-	values[2] = key->values[LLM_KEY_NAME];
-	values[3] = key->values[LLM_KEY_DESTINATION];
-	values[4] = tarx_keys_value_result(recipient, value, &copy);
+	values[0] = key->row->values[LLM_KEY_ID];
+	values[1] = key->row->values[LLM_KEY_PROVIDER];
+	values[2] = key->row->values[LLM_KEY_NAME];
+	values[3] = key->row->values[LLM_KEY_DESTINATION];
+	values[4] = tarx_keys_value_result(recipient, &value, &copy);
+	nulls[5] = key->payload.headers.count == 0;
+	if (!nulls[5])
+		values[5] = tarx_keys_own_headers(&key->payload, &header_copy);
 	old = MemoryContextSwitchTo(context);
 	tuple = heap_form_tuple(resolved_desc(recipient != NULL), values, nulls);
 	MemoryContextSwitchTo(old);
 	tarx_keys_secret_wipe(copy);
+	tarx_keys_secret_wipe(header_copy);
 	return tuple;
 }
 
+/* Is the key, which is authentic, usable now and for this model?  TK015 if not. */
 static void
-use_opened(const Resolve *resolve, const TarxKeysRow *key, const TarxKeysText *value)
+check_usable(const TarxKeysOpenKey *key, const TarxKeysSpan *model)
 {
-	TarxKeysOpenKey opened = {DatumGetTextPP(key->values[LLM_KEY_PROVIDER]),
-	DatumGetTextPP(key->values[LLM_KEY_DESTINATION]), *value};
+	TarxKeysKeyHindrance hindrance = tarx_keys_key_hindrance(key->row, model);
 
-	tarx_keys_queries_begin();
-	resolve->use(&opened, resolve->use_arg);
-	tarx_keys_queries_end();
-	tarx_keys_secret_wipe(value->secret);
+	if (hindrance != TARX_KEYS_KEY_USABLE)
+		tarx_keys_fail_key_not_usable(DatumGetUUIDP(key->row->values[LLM_KEY_ID]), hindrance);
 }
 
 /*
@@ -198,17 +170,19 @@ run_resolve(TarxKeysCall *call, void *arg)
 	MemoryContext work = AllocSetContextCreate(context, "tarx_keys resolve",
 											   ALLOCSET_SMALL_SIZES);
 	TarxKeysRow row;
-	TarxKeysText value;
+	TarxKeysOpenKey key;
 
 	MemoryContextSwitchTo(work);
 	tarx_keys_check_project(call->project_id);
 	fetch_called(call, resolve->by_agent, &row);
-	if (!tarx_keys_row_open(&tarx_keys_llm_keys, &row, resolve->recipient != NULL, &value))
+	if (!tarx_keys_key_open(&row, &key))
 		tarx_keys_fail_integrity(&call->object);
+	check_usable(&key, resolve->model.data != NULL ? &resolve->model : NULL);
 	if (resolve->use != NULL)
-		use_opened(resolve, &row, &value);
+		resolve->use(&key, resolve->use_arg);
 	else
-		resolve->row = HeapTupleGetDatum(form_resolved(resolve->recipient, &row, &value, context));
+		resolve->row = HeapTupleGetDatum(form_resolved(resolve->recipient, &key, context));
+	tarx_keys_secret_wipe(key.plain.secret);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(work);
 }
@@ -273,8 +247,7 @@ tarx_keys_resolve_agent_key_sealed(PG_FUNCTION_ARGS)
 
 /*
  * Run a resolve call with the arguments (project_id uuid, key_id uuid) that makes
- * another result of the key.  use runs in an SPI connection; if it fails, the
- * call is refused.
+ * another result of the key.  If use fails, the call is refused.
  */
 void
 tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg)
@@ -288,19 +261,29 @@ tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void *arg)
  * Helpers of the SQL functions
  */
 
+/*
+ * Fetch the row of a key as it is by now.  TK001 or TK002 if the project does not have
+ * it.
+ */
+void
+tarx_keys_latest_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row)
+{
+	Relation	keys = tarx_keys_table_open(&tarx_keys_llm_keys, project_id);
+	Snapshot	snapshot = tarx_keys_latest_snapshot();
+
+	fetch_key(keys, project_id, key_id, snapshot, row, NULL);
+	UnregisterSnapshot(snapshot);
+	tarx_keys_table_close(keys);
+}
+
 /* require_key(project_id uuid, key_id uuid): TK001 or TK002 unless the project has it */
 Datum
 tarx_keys_require_key(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
-	KeyTables	tables = open_tables(project_id);
-	Snapshot	snapshot = tarx_keys_latest_snapshot();
 	TarxKeysRow row;
 
-	fetch_key(&tables, project_id, key_id, snapshot, &row, NULL);
-	UnregisterSnapshot(snapshot);
-	close_tables(&tables);
+	tarx_keys_latest_key(tarx_keys_arg_uuid(fcinfo, 0, "project_id"),
+						 tarx_keys_arg_uuid(fcinfo, 1, "key_id"), &row);
 	PG_RETURN_VOID();
 }
 
@@ -308,11 +291,10 @@ tarx_keys_require_key(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_fail_key(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	const pg_uuid_t *key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
-	KeyTables	tables = open_tables(project_id);
+	TarxKeysRow row;
 
-	if (is_deleted(&tables, project_id, key_id, tarx_keys_latest_snapshot()))
-		tarx_keys_fail_key_deleted(key_id);
+	tarx_keys_latest_key(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), key_id, &row);
+	/* it has come back meanwhile */
 	tarx_keys_fail_key_not_found(key_id);
 }

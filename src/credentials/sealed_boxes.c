@@ -41,8 +41,8 @@ tarx_keys_sealing_public_key(PG_FUNCTION_ARGS)
 }
 
 /* One error, whatever is wrong: it must not tell what a box has. */
-pg_noreturn static void
-fail_box(void)
+void
+tarx_keys_fail_box(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_SEALED_BOX),
@@ -74,10 +74,39 @@ tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n, const TarxKeysBinding *head
 		!tarx_keys_open_box(PG_GETARG_BYTEA_PP(n), &payload) ||
 		!tarx_keys_sealed_box_check((const uint8 *) payload.data, payload.len, header, now,
 									&value_at))
-		fail_box();
+		tarx_keys_fail_box();
 	payload.data += value_at;
 	payload.len -= value_at;
 	return payload;
+}
+
+/* Bind a box to an argument that is not NULL. */
+static void
+bind_argument(TarxKeysBinding *header, FunctionCallInfo fcinfo, int n, const char *name)
+{
+	TarxKeysText argument = tarx_keys_arg_utf8(fcinfo, n, name);
+
+	tarx_keys_binding_add(header, argument.data, argument.len);
+}
+
+/*
+ * The value, in the box that is an argument of add_sealed_llm_key(), which is bound to
+ * the other arguments
+ */
+void
+tarx_keys_arg_sealed_key(FunctionCallInfo fcinfo, TarxKeysNewKey *key)
+{
+	TarxKeysBinding header;
+
+	tarx_keys_binding_init(&header, TARX_KEYS_PURPOSE_BOX_LLM_KEY, key->project_id->data);
+	bind_argument(&header, fcinfo, 1, "provider");
+	bind_argument(&header, fcinfo, 2, "name");
+	if (PG_ARGISNULL(4))
+		tarx_keys_binding_add(&header, NULL, 0);
+	else
+		bind_argument(&header, fcinfo, 4, "base_url");
+	key->value = tarx_keys_arg_sealed(fcinfo, 3, &header);
+	tarx_keys_arg_options(fcinfo, 5, "options", TARX_KEYS_OPTIONS_OF_ADD, &key->options);
 }
 
 /* Argument n as a public key to seal to; an error if it is NULL or not one. */

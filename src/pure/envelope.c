@@ -9,16 +9,14 @@
  *
  * and its AAD is
  *
- *		format version (1) | purpose (16) | scope (16) |
- *		fields, each: 1 + length (4, big-endian) + bytes, or 0 for NULL
+ *		format version (1) | purpose (16) | scope (16) | fields (see fields.c)
  *
  * A stamp authenticates fields that are stored in clear: format version (1) |
  * master-key fingerprint (8) | MAC (32) over the same bytes as an AAD.
  *
- * The lengths keep the end of one field from counting as the start of the next,
- * and the leading byte tells NULL from ''.  The fingerprint selects the master
- * key.  Nothing tries one key after the other, because this AEAD does not commit
- * to its key: an attacker can make a ciphertext that several keys open.
+ * The fingerprint selects the master key.  Nothing tries one key after the other,
+ * because this AEAD does not commit to its key: an attacker can make a ciphertext
+ * that several keys open.
  *
  * Threat: an attacker may write any bytes into any column.
  */
@@ -27,16 +25,18 @@
 #include <sodium.h>
 #include <string.h>
 
-static void
-append(TarxKeysBinding *binding, const void *bytes, size_t len)
+/* A writer behind what a binding has already */
+static TarxKeysFieldWriter
+writer_of(TarxKeysBinding *binding)
 {
-	if (binding->overflow || len > sizeof(binding->aad) - binding->len)
-	{
-		binding->overflow = true;
-		return;
-	}
-	memcpy(binding->aad + binding->len, bytes, len);
-	binding->len += len;
+	return (TarxKeysFieldWriter) {binding->aad, sizeof(binding->aad), binding->len, binding->overflow};
+}
+
+static void
+keep(TarxKeysBinding *binding, const TarxKeysFieldWriter *writer)
+{
+	binding->len = writer->len;
+	binding->overflow = writer->overflow;
 }
 
 /*
@@ -48,38 +48,24 @@ tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
 					   const uint8_t *scope)
 {
 	static const uint8_t version = TARX_KEYS_ENVELOPE_VERSION;
+	TarxKeysFieldWriter writer = {binding->aad, sizeof(binding->aad), 0, false};
 
-	binding->overflow = false;
-	binding->len = 0;
 	binding->purpose = purpose;
 	memcpy(binding->scope, scope, TARX_KEYS_SCOPE_BYTES);
-	append(binding, &version, 1);
-	append(binding, purpose, TARX_KEYS_PURPOSE_BYTES);
-	append(binding, scope, TARX_KEYS_SCOPE_BYTES);
+	tarx_keys_fields_put_bytes(&writer, &version, 1);
+	tarx_keys_fields_put_bytes(&writer, purpose, TARX_KEYS_PURPOSE_BYTES);
+	tarx_keys_fields_put_bytes(&writer, scope, TARX_KEYS_SCOPE_BYTES);
+	keep(binding, &writer);
 }
 
 /* Bind one more field.  NULL differs from any bytes; text is in UTF-8. */
 void
 tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len)
 {
-	uint8_t		prefix[5] = {1};
+	TarxKeysFieldWriter writer = writer_of(binding);
 
-	if (field == NULL)
-	{
-		append(binding, "", 1);
-		return;
-	}
-	if (len > TARX_KEYS_BINDING_MAX)
-	{
-		binding->overflow = true;
-		return;
-	}
-	prefix[1] = (uint8_t) (len >> 24);
-	prefix[2] = (uint8_t) (len >> 16);
-	prefix[3] = (uint8_t) (len >> 8);
-	prefix[4] = (uint8_t) len;
-	append(binding, prefix, sizeof(prefix));
-	append(binding, field, len);
+	tarx_keys_fields_put(&writer, field, len);
+	keep(binding, &writer);
 }
 
 /*

@@ -8,6 +8,7 @@
 #define TARX_KEYS_ENVELOPE_H
 
 #include "pure/crypto.h"
+#include "pure/fields.h"
 #include "pure/keyring_text.h"
 
 #define TARX_KEYS_ENVELOPE_VERSION	1
@@ -18,7 +19,7 @@
 #define TARX_KEYS_STAMP_BYTES		(1 + TARX_KEYS_FINGERPRINT_BYTES + TARX_KEYS_MAC_BYTES)
 
 /* All bound fields of a valid row together need less than this. */
-#define TARX_KEYS_BINDING_MAX		8192
+#define TARX_KEYS_BINDING_MAX		20480
 
 /*
  * What an envelope is bound to: an AAD that fields are added to.  A field that

@@ -40,7 +40,8 @@
 
 SEALED_TABLE(llm_keys, "tarx.llm-key...1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "project_llm_keys", .nkeys = 2,
-			 .seal = TARX_KEYS_ENVELOPE, .kind = "llm_key", .counter = "llm_keys")
+			 .seal = TARX_KEYS_ENVELOPE, .kind = "llm_key", .counter = "llm_keys",
+			 .live = "t.state OPERATOR(pg_catalog.<>) 'deleted'")
 SCOPE(LLM_KEY_PROJECT_ID, "project_id")
 BOUND(LLM_KEY_ID, "id", UUIDOID)
 BOUND(LLM_KEY_PROVIDER, "provider", TEXTOID)
@@ -49,8 +50,17 @@ BOUND(LLM_KEY_BASE_URL, "base_url", TEXTOID)
 BOUND(LLM_KEY_DESTINATION, "destination", TEXTOID)
 BOUND(LLM_KEY_MASKED_KEY, "masked_key", TEXTOID)
 BOUND(LLM_KEY_ADDED_BY, "added_by", TEXTOID)
-UNBOUND(LLM_KEY_CREATED_AT, "created_at", TIMESTAMPTZOID, TIME_OF_CREATION)
+BOUND(LLM_KEY_STATE, "state", TEXTOID)
+BOUND(LLM_KEY_PRIORITY, "priority", INT4OID)
+BOUND(LLM_KEY_EXPIRES_AT, "expires_at", TIMESTAMPTZOID)
+BOUND(LLM_KEY_ROTATE_AFTER, "rotate_after", TIMESTAMPTZOID)
+BOUND(LLM_KEY_ALLOWED_MODELS, "allowed_models", TEXTARRAYOID)
+BOUND(LLM_KEY_HEADER_NAMES, "header_names", TEXTARRAYOID)
+BOUND(LLM_KEY_REVISION, "revision", INT4OID)
+BOUND(LLM_KEY_DELETED_BY, "deleted_by", TEXTOID)
 SEALED(LLM_KEY_CIPHERTEXT, "ciphertext")
+UNBOUND(LLM_KEY_CREATED_AT, "created_at", TIMESTAMPTZOID, TIME_OF_CREATION)
+UNBOUND(LLM_KEY_DELETED_AT, "deleted_at", TIMESTAMPTZOID, "a deleted key has nothing that could be bound")
 END_TABLE(LLM_KEY)
 
 /*
@@ -140,13 +150,7 @@ BOUND(AUDIT_LOG_OUTCOME, "outcome", TEXTOID)
 SEALED(AUDIT_LOG_STAMP, "stamp")
 END_TABLE(AUDIT_LOG)
 
-/* Resolve calls look up these two as well; nothing in their rows is sealed. */
-
-TABLE(tombstones,
-	  .schema = TARX_KEYS_INTERNAL_SCHEMA, .name = "llm_key_tombstones", .nkeys = 2)
-UNBOUND(TOMBSTONE_PROJECT_ID, "project_id", UUIDOID, NULL)
-UNBOUND(TOMBSTONE_ID, "id", UUIDOID, NULL)
-END_TABLE(TOMBSTONE)
+/* Resolve calls look up these as well; nothing in their rows is sealed. */
 
 TABLE(agents,
 	  .schema = TARX_KEYS_SCHEMA, .name = "agents", .nkeys = 2)

@@ -54,7 +54,7 @@ tarx_keys_row_copy(TarxKeysRow *to, const TarxKeysTable *to_table,
 static bool
 has_varying_length(Oid type)
 {
-	return type == TEXTOID || type == BYTEAOID || type == UUIDARRAYOID;
+	return type == TEXTOID || type == BYTEAOID || type == UUIDARRAYOID || type == TEXTARRAYOID;
 }
 
 /*
@@ -147,16 +147,53 @@ bind_bytes(TarxKeysBinding *binding, Datum value)
 	return true;
 }
 
-/* Bind the ids of a list without NULLs, numbered from 1; returns false for any other array. */
-static bool
-bind_uuids(TarxKeysBinding *binding, Datum value)
+/* A list without NULLs, numbered from 1; NULL for any other array */
+static ArrayType *
+list_of(Datum value)
 {
 	ArrayType  *array;
 
 	if (is_longer_than(value, TARX_KEYS_BINDING_MAX))
-		return false;
+		return NULL;
 	array = DatumGetArrayTypeP(value);
 	if (ARR_NDIM(array) != 1 || ARR_LBOUND(array)[0] != 1 || array_contains_nulls(array))
+		return NULL;
+	return array;
+}
+
+/* Bind texts, in UTF-8, as a field of fields. */
+static bool
+bind_texts(TarxKeysBinding *binding, Datum value)
+{
+	TarxKeysFieldWriter writer = {.size = TARX_KEYS_BINDING_MAX};
+	ArrayType  *array = list_of(value);
+	Datum	   *elements;
+	int			count;
+
+	if (array == NULL)
+		return false;
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL, &count);
+	writer.out = palloc(writer.size);
+	for (int i = 0; i < count; i++)
+	{
+		TarxKeysText utf8;
+
+		if (!tarx_keys_to_utf8(DatumGetTextPP(elements[i]), &utf8))
+			return false;
+		tarx_keys_fields_put(&writer, utf8.data, utf8.len);
+	}
+	tarx_keys_binding_add(binding, writer.out, writer.len);
+	pfree(writer.out);
+	return !writer.overflow;
+}
+
+/* Bind ids. */
+static bool
+bind_uuids(TarxKeysBinding *binding, Datum value)
+{
+	ArrayType  *array = list_of(value);
+
+	if (array == NULL)
 		return false;
 	tarx_keys_binding_add(binding, ARR_DATA_PTR(array),
 						  (size_t) UUID_LEN * ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
@@ -189,6 +226,8 @@ bind_value(TarxKeysBinding *binding, Oid type, Datum value)
 			return bind_bytes(binding, value);
 		case UUIDARRAYOID:
 			return bind_uuids(binding, value);
+		case TEXTARRAYOID:
+			return bind_texts(binding, value);
 		default:
 			elog(ERROR, "columns of type %u cannot be bound", type);
 	}

@@ -76,10 +76,10 @@ ALTER TABLE tarx_keys.project_llm_keys ADD CONSTRAINT project_llm_keys_pkey PRIM
 ROLLBACK;
 -- a partitioned table in its place, with the rows in a partition
 BEGIN;
-ALTER TABLE tarx_keys_internal.llm_key_tombstones RENAME TO part;
-CREATE TABLE tarx_keys_internal.llm_key_tombstones (LIKE tarx_keys_internal.part) PARTITION BY HASH (project_id);
-ALTER TABLE tarx_keys_internal.llm_key_tombstones ATTACH PARTITION tarx_keys_internal.part FOR VALUES WITH (MODULUS 1, REMAINDER 0);
-ALTER TABLE tarx_keys_internal.llm_key_tombstones OWNER TO tarx_keys_owner;
+ALTER TABLE tarx_keys.agents RENAME TO part;
+CREATE TABLE tarx_keys.agents (LIKE tarx_keys.part) PARTITION BY HASH (project_id);
+ALTER TABLE tarx_keys.agents ATTACH PARTITION tarx_keys.part FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+ALTER TABLE tarx_keys.agents OWNER TO tarx_keys_owner;
 SET LOCAL ROLE regress_agent;
 :same;
 RESET ROLE;

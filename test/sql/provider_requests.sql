@@ -30,7 +30,7 @@ SELECT c.* FROM unnest(ARRAY[:'anthropic', :'openai', :'google', :'mistral', :'h
 -- deployments before models
 SELECT url FROM tarx_keys.models_request(project_id => :'A', key_id => :'azure');
 -- the value is the one that resolve_key() gives, whatever is in it
-SELECT headers, headers ->> 'Authorization' = 'Bearer ' || key_value AS same FROM tarx_keys.models_request(:'A', :'odd'), tarx_keys.resolve_key(:'A', :'odd');
+SELECT m.headers, m.headers ->> 'Authorization' = 'Bearer ' || key_value AS same FROM tarx_keys.models_request(:'A', :'odd') m, tarx_keys.resolve_key(:'A', :'odd');
 SELECT c.headers ->> 'Authorization' = 'Bearer ' || key_value AS same, m.headers = c.headers AS both FROM tarx_keys.models_request(:'A', :'long') m, tarx_keys.chat_request_base(:'A', :'long') c, tarx_keys.resolve_key(:'A', :'long');
 -- they write nothing
 BEGIN READ ONLY; SELECT url FROM tarx_keys.models_request(:'A', :'openai'); SELECT base_url FROM tarx_keys.chat_request_base(:'A', :'openai'); COMMIT;

@@ -100,7 +100,7 @@ SET ROLE tarx_keys_owner;
 SELECT count(*) FROM tarx_keys.project_llm_keys;
 SELECT count(*) FROM tarx_keys.projects;
 SELECT count(*) FROM tarx_keys.agents;
-INSERT INTO tarx_keys_internal.llm_key_tombstones VALUES (:'A', :'a', 'x');
+INSERT INTO tarx_keys.agents (project_id, id, name, created_by) VALUES (:'A', :'a', 'x', 'x');
 RESET ROLE;
 -- row security is on, and forced, on every table with a project
 SELECT relname FROM pg_class WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind = 'r'

@@ -189,7 +189,7 @@ CREATE TEMP VIEW written_down AS
 SELECT left(l.project_id::text, 1) AS project, l.kind, o.name
   FROM tarx_keys_internal.last_used l
   LEFT JOIN (SELECT id, name FROM tarx_keys.project_llm_keys UNION ALL
-             VALUES (:'gone'::uuid, 'gone'), (:'kept', 'KEPT'), (:'revoked', 'revoked'), (:'guess', 'guess'),
+             VALUES (:'kept'::uuid, 'KEPT'), (:'revoked', 'revoked'), (:'guess', 'guess'),
                     (tarx_keys.usage_name_id('GONE'), 'GONE')) o ON o.id = l.id;
 SELECT * FROM written_down ORDER BY 1, 2, 3;
 SELECT tarx_keys_internal.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,llm_key}', ARRAY[:'gone', :'guess']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');

@@ -35,7 +35,7 @@ $node->safe_psql(
 	CREATE ROLE auditor LOGIN;
 	GRANT USAGE ON SCHEMA tarx_keys TO auditor;
 	GRANT USAGE ON SCHEMA tarx_keys_internal TO auditor;
-	GRANT SELECT ON tarx_keys_internal.llm_key_tombstones TO auditor;
+	GRANT SELECT ON tarx_keys_internal.audit_ends TO auditor;
 	GRANT SELECT (slug) ON tarx_keys.providers TO auditor;
 	GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status() TO auditor;
 	REVOKE SELECT ON tarx_keys.key_usage FROM tarx_keys_login;
@@ -320,7 +320,7 @@ same_as_before($node, 'parts');
 $node->safe_psql('parts', 'DELETE FROM tarx_keys.projects');
 my ($toc, $toc_errors) = run_command([ 'pg_restore', '-l', "$dir/app.custom" ]);
 # what the deletion has not taken along
-write_private("$dir/list", join "\n", grep { !/ (providers|llm_key_tombstones|last_used|platform_api_keys|audit_\w+) / } split /\n/, $toc);
+write_private("$dir/list", join "\n", grep { !/ (providers|last_used|platform_api_keys|audit_\w+) / } split /\n/, $toc);
 restore_parts('several, by a list', '-L', "$dir/list");
 same_as_before($node, 'parts');
 resolves($node, 'parts');
@@ -370,7 +370,7 @@ state_is($other, 'service', "SELECT * FROM tarx_keys.login('$token')",
 	'TK010', 'moved: no token logs in', 'moved');
 like(keyring($other, 'moved'), qr/^$fingerprint\|\|4$/m, 'moved: keyring_status names it');
 is( ask_ok(
-		$other, 'auditor', 'SELECT id FROM tarx_keys_internal.llm_key_tombstones', 'moved'),
+		$other, 'auditor', 'SELECT lane FROM tarx_keys_internal.audit_ends', 'moved'),
 	'',
 	'moved: a role of the DBA has its rights, and row security against it');
 like(

@@ -79,7 +79,7 @@ sub state_of_projects
 		$db, q{
 		SELECT p.id, p.name, p.created_by, p.ended_by, p.ended_at, v.ok,
 			   (SELECT count(*) FROM tarx_keys.audit_log a WHERE a.project_id = p.id),
-			   (SELECT count(*) FROM tarx_keys_internal.llm_key_tombstones t WHERE t.project_id = p.id)
+			   (SELECT count(*) FROM tarx_keys.project_llm_keys t WHERE t.project_id = p.id AND t.state = 'deleted')
 		  FROM tarx_keys.projects p, tarx_keys.verify_audit(p.id) v ORDER BY p.id});
 }
 

@@ -131,13 +131,11 @@ my $halves = qq{
 	-- each row of a key has its rows in the audit log, and the reverse
 	SELECT 'key without audit row', k.id FROM tarx_keys.project_llm_keys k
 		WHERE NOT EXISTS (SELECT FROM tarx_keys.audit_log a WHERE a.object_id = k.id AND a.action = 'llm_key.add');
-	SELECT 'audit row without key or tombstone', a.object_id FROM tarx_keys.audit_log a
+	SELECT 'audit row without key', a.object_id FROM tarx_keys.audit_log a
 		WHERE a.action = 'llm_key.add'
-			AND NOT EXISTS (SELECT FROM tarx_keys.project_llm_keys k WHERE k.id = a.object_id)
-			AND NOT EXISTS (SELECT FROM tarx_keys_internal.llm_key_tombstones t WHERE t.id = a.object_id);
-	SELECT 'key and tombstone', k.id FROM tarx_keys.project_llm_keys k JOIN tarx_keys_internal.llm_key_tombstones t USING (id);
-	SELECT 'tombstone without audit row', t.id FROM tarx_keys_internal.llm_key_tombstones t
-		WHERE NOT EXISTS (SELECT FROM tarx_keys.audit_log a WHERE a.object_id = t.id AND a.action = 'llm_key.delete');
+			AND NOT EXISTS (SELECT FROM tarx_keys.project_llm_keys k WHERE k.id = a.object_id);
+	SELECT 'deleted or logged, but not both', k.id FROM tarx_keys.project_llm_keys k
+		WHERE (k.state = 'deleted') <> EXISTS (SELECT FROM tarx_keys.audit_log a WHERE a.object_id = k.id AND a.action = 'llm_key.delete');
 	SELECT 'a part of what was added', name, array_agg(what) FROM (
 			SELECT object_name AS name, action AS what FROM tarx_keys.audit_log
 				WHERE action IN ('llm_key.add', 'agent.create', 'platform_key.create')
@@ -147,7 +145,7 @@ my $halves = qq{
 	SELECT 'version of a secret', s.name, s.version FROM tarx_keys.project_secrets s
 		WHERE s.version <> (SELECT count(*) FROM tarx_keys.audit_log a WHERE a.action = 'secret.set' AND a.object_name = s.name)
 			OR least(s.version, 5) - 1 <> (SELECT count(*) FROM tarx_keys_internal.project_secret_versions v WHERE v.name = s.name);
-	SELECT 'value', k.name FROM tarx_keys.project_llm_keys k, tarx_keys.resolve_key(k.project_id, k.id) r
+	SELECT 'value', k.name FROM (SELECT * FROM tarx_keys.project_llm_keys WHERE state <> 'deleted' OFFSET 0) k, tarx_keys.resolve_key(k.project_id, k.id) r
 		WHERE r.key_value <> 'sk-value-' || k.name;
 	SELECT 'secret', s.name FROM tarx_keys.project_secrets s
 		WHERE tarx_keys.resolve_secret(s.project_id, s.name) NOT LIKE replace(s.name, '_SECRET', '-%');
@@ -161,18 +159,18 @@ sub all_is_well
 	my ($test) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my %keys = map { $_ => 1 }
-	  split /\n/, $node->safe_psql('postgres', 'SELECT id FROM tarx_keys.project_llm_keys');
-	my %tombstones = map { $_ => 1 }
-	  split /\n/, $node->safe_psql('postgres', 'SELECT id FROM tarx_keys_internal.llm_key_tombstones');
+	  split /\n/, $node->safe_psql('postgres', q{SELECT id FROM tarx_keys.project_llm_keys WHERE state <> 'deleted'});
+	my %gone = map { $_ => 1 }
+	  split /\n/, $node->safe_psql('postgres', q{SELECT id FROM tarx_keys.project_llm_keys WHERE state = 'deleted'});
 	my %versions = map { split /\|/ }
 	  split /\n/, $node->safe_psql('postgres', 'SELECT name, version FROM tarx_keys.project_secrets');
 
-	is( join(' ', map { $added{$_}{row} } grep { !$keys{$_} && !$tombstones{$_} } keys %added),
+	is( join(' ', map { $added{$_}{row} } grep { !$keys{$_} && !$gone{$_} } keys %added),
 		'', "$test: no key is lost");
 	# one whose deletion was not acknowledged may be deleted: every second is
 	is( join(' ', map { $added{$_}{row} } grep { !$keys{$_} && $added{$_}{row} =~ /[13579]$/ } keys %added),
 		'', "$test: none was deleted that nobody deleted");
-	is(join(' ', map { $deleted{$_} } grep { !$tombstones{$_} } keys %deleted),
+	is(join(' ', map { $deleted{$_} } grep { !$gone{$_} } keys %deleted),
 		'', "$test: no deletion is lost");
 	is(join(' ', grep { ($versions{$_} || 0) < $version{$_} } keys %version),
 		'', "$test: no version of a secret is lost");

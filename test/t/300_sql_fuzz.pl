@@ -95,7 +95,7 @@ sub fill_pool
 	my %source = (
 		project => 'SELECT id FROM tarx_keys.projects ORDER BY created_at, id',
 		key => 'SELECT id FROM tarx_keys.project_llm_keys ORDER BY created_at, id',
-		deleted => 'SELECT id FROM tarx_keys_internal.llm_key_tombstones ORDER BY deleted_at, id',
+		deleted => 'SELECT id FROM tarx_keys.project_llm_keys WHERE state = 'deleted' ORDER BY deleted_at, id',
 		agent => 'SELECT id FROM tarx_keys.agents ORDER BY created_at, id',
 		platform => 'SELECT id FROM tarx_keys.platform_api_keys ORDER BY created_at, id',
 		secret => 'SELECT DISTINCT name FROM tarx_keys.project_secrets ORDER BY name');

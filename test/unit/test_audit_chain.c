@@ -151,8 +151,8 @@ check_place_of_stamp(void)
 static void
 check_room(void)
 {
-	static const size_t longest = 8192 - 33 - 5 - 37;
-	Bytes		field = guarded_bytes(8192);
+	static const size_t longest = TARX_KEYS_BINDING_MAX - 33 - 5 - 37;
+	Bytes		field = guarded_bytes(TARX_KEYS_BINDING_MAX);
 	Bytes		stamp = guarded_bytes(TARX_KEYS_MAC_BYTES);
 	Chain		chain = written(0, 1);
 

@@ -1,0 +1,59 @@
+/*
+ * key_masks.c
+ *	  Masks of keys, as they are stored and as people see them.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "credentials/credentials.h"
+
+PG_FUNCTION_INFO_V1(tarx_keys_display_mask);
+
+/* The mask of a key, as it is stored */
+text *
+tarx_keys_make_mask(TarxKeysSpan value, const TarxKeysProvider *provider)
+{
+	char		mask[TARX_KEYS_MASK_MAX];
+
+	return tarx_keys_from_utf8(mask, tarx_keys_mask(mask, value, provider->key_prefixes.items,
+													provider->key_prefixes.count));
+}
+
+/* Can the client show U+2026 and U+2022? */
+static bool
+client_shows_unicode(void)
+{
+	int			server = GetDatabaseEncoding();
+	int			client = pg_get_client_encoding();
+
+	return (server == PG_UTF8 || server == PG_SQL_ASCII) &&
+		(client == PG_UTF8 || client == PG_SQL_ASCII);
+}
+
+/* display_mask(masked_key text) returns text: a stored mask as people see it */
+Datum
+tarx_keys_display_mask(PG_FUNCTION_ARGS)
+{
+	text	   *stored;
+	TarxKeysSpan mask;
+	TarxKeysSpan head;
+	TarxKeysSpan tail;
+	const char *sign;
+	StringInfoData shown;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	stored = PG_GETARG_TEXT_PP(0);
+	mask = tarx_keys_span(stored);
+	if (!client_shows_unicode() || !tarx_keys_mask_split(mask, &head, &sign, &tail))
+		PG_RETURN_TEXT_P(stored);
+	initStringInfo(&shown);
+	appendBinaryStringInfo(&shown, head.data, (int) head.len);
+	appendStringInfoString(&shown, sign);
+	appendBinaryStringInfo(&shown, tail.data, (int) tail.len);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(shown.data, shown.len));
+}

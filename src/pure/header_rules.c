@@ -1,0 +1,121 @@
+/*
+ * header_rules.c
+ *	  Which HTTP headers a key, or a provider's row, may bring.
+ *
+ * A name is a token of RFC 9110.  Headers that say where a request goes, or where
+ * it ends, are refused: they could make a proxy send it, and the key with it,
+ * elsewhere.
+ */
+#include "pure/header_rules.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
+
+/* They say where a request goes or where it ends; those with a "*" stand for all that begin so. */
+static const char *const routing[] = {
+	"connection", "content-length", "forwarded", "host", "http2-settings", "keep-alive", "proxy-*",
+	"te", "trailer", "transfer-encoding", "upgrade", "x-forwarded-*", "x-host",
+	"x-http-host-override", "x-http-method-override", "x-original-host", "x-original-url",
+	"x-rewrite-url"
+};
+
+/* These carry keys, or what a browser would add. */
+static const char *const credentials[] = {
+	"api-key", "authorization", "cookie", "set-cookie", "x-api-key", "x-goog-api-key"
+};
+
+static bool
+is_token_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		(c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool
+is_in(TarxKeysSpan name, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		size_t		len = strlen(list[i]);
+		bool		is_start = list[i][len - 1] == '*';
+
+		len -= is_start;
+		if ((is_start ? name.len >= len : name.len == len) &&
+			strncasecmp(name.data, list[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Do these name the same header? */
+bool
+tarx_keys_same_header(TarxKeysSpan a, TarxKeysSpan b)
+{
+	return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
+}
+
+/* May a provider's row name this header? */
+TarxKeysHeaderProblem
+tarx_keys_check_header_name(TarxKeysSpan name)
+{
+	if (name.len > TARX_KEYS_HEADER_NAME_MAX)
+		return TARX_KEYS_HEADER_TOO_LONG;
+	for (size_t i = 0; i < name.len; i++)
+	{
+		if (!is_token_char(name.data[i]))
+			return TARX_KEYS_HEADER_NO_TOKEN;
+	}
+	if (name.len == 0)
+		return TARX_KEYS_HEADER_NO_TOKEN;
+	return is_in(name, routing, lengthof(routing)) ? TARX_KEYS_HEADER_ROUTES : TARX_KEYS_HEADER_OK;
+}
+
+static bool
+is_printable(TarxKeysSpan value)
+{
+	for (size_t i = 0; i < value.len; i++)
+	{
+		if (value.data[i] < ' ' || value.data[i] > '~')
+			return false;
+	}
+	return value.len > 0;
+}
+
+/* May a key bring this header? */
+TarxKeysHeaderProblem
+tarx_keys_check_key_header(TarxKeysSpan name, TarxKeysSpan value)
+{
+	TarxKeysHeaderProblem problem = tarx_keys_check_header_name(name);
+
+	if (problem != TARX_KEYS_HEADER_OK)
+		return problem;
+	if (is_in(name, credentials, lengthof(credentials)))
+		return TARX_KEYS_HEADER_IS_CREDENTIAL;
+	if (value.len > TARX_KEYS_HEADER_VALUE_MAX || !is_printable(value))
+		return TARX_KEYS_HEADER_BAD_VALUE;
+	return TARX_KEYS_HEADER_OK;
+}
+
+/* What is wrong with a header, to follow its name in a message */
+const char *
+tarx_keys_header_problem(TarxKeysHeaderProblem problem)
+{
+	switch (problem)
+	{
+		case TARX_KEYS_HEADER_OK:
+			break;
+		case TARX_KEYS_HEADER_NO_TOKEN:
+			return "has a name that is no HTTP token";
+		case TARX_KEYS_HEADER_TOO_LONG:
+			return "has a name of more than 128 characters";
+		case TARX_KEYS_HEADER_ROUTES:
+			return "decides where a request goes, and so is not allowed";
+		case TARX_KEYS_HEADER_IS_CREDENTIAL:
+			return "carries a credential of its own, and so is not allowed";
+		case TARX_KEYS_HEADER_BAD_VALUE:
+			return "must have 1 to 2048 characters of printable ASCII as its value";
+	}
+	return "is all right";
+}
