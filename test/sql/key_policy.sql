@@ -57,8 +57,7 @@ SELECT r.name, r.key_value = :'value', r.headers FROM tarx_keys.resolve_key(:'A'
 SELECT r.name, r.headers FROM tarx_keys.resolve_key(:'A', :'nulls') r;
 SELECT c.headers FROM tarx_keys.chat_request_base(:'A', :'all') c;
 SELECT m.headers FROM tarx_keys.models_request(:'A', :'all') m;
-SELECT * FROM tarx_keys.resolve_key(:'A', :'off');
-SELECT * FROM tarx_keys.resolve_key(:'A', :'over');
+SELECT pg_temp.outcome(format('tarx_keys.resolve_key(%L, %L)', :'A', k)) FROM unnest(ARRAY[:'off', :'over']) k;
 SELECT pg_temp.outcome(format(c, :'A', :'off'))
   FROM unnest(ARRAY['tarx_keys.resolve_key_sealed(%L, %L, decode(repeat(''09'', 32), ''hex''))', 'tarx_keys.models_request(%L, %L)', 'tarx_keys.chat_request_base(%L, %L)']) c;
 
