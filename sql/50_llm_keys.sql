@@ -104,6 +104,13 @@ AS 'MODULE_PATHNAME', 'tarx_keys_update_llm_key';
 COMMENT ON FUNCTION tarx_keys.update_llm_key IS
 'For admins: changes what is kept with an LLM key, but neither its value nor where it goes. changes may have name, enabled, priority, expires_at, rotate_after, allowed_models and refresh_requests (true seals the headers and paths that the provider''s row has now); what is absent stays, and null means none. A past expires_at ends the key at once. Errors: TK007, 42501, 22023 for an unknown or wrong member of changes, 23505 if the name is taken, TK001, TK002, TK004 or TK006 if the row does not open, TK005.';
 
+-- carries a value
+CREATE FUNCTION tarx_keys.replace_llm_key(project_id uuid, key_id uuid, key_value text, options jsonb DEFAULT NULL) RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_replace_llm_key';
+COMMENT ON FUNCTION tarx_keys.replace_llm_key IS
+'For admins: adds a key with the name, provider, base URL, headers, order and models of another one, and those of its times that are to come, points all agents of that one to it, and returns its id. The old one is disabled, and renamed to "NAME (until 2027-01-31 14:03)" in UTC. options are those of add_llm_key(), and name, provider and base_url; they override. If the old key does not open, options must have provider, name and, where the provider takes one, base_url; the old key is deleted. Errors: those of add_llm_key(); TK001, TK002.';
+
 -- Nothing is opened, so that what cannot be opened can be deleted.
 CREATE FUNCTION tarx_keys_internal.delete_llm_keys(project_id uuid, key_id uuid) RETURNS SETOF tarx_keys.project_llm_keys
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -187,11 +194,11 @@ SELECT k.id,
        tarx_keys_internal.shown(k.provider) AS provider,
        tarx_keys_internal.shown(coalesce(p.label, k.provider)) AS provider_label,
        tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
-       tarx_keys_internal.shown(k.base_url) AS base_url,
+       CASE WHEN s.status = 'ok' THEN tarx_keys_internal.shown(k.base_url) END AS base_url,
        tarx_keys_internal.shown(k.added_by) AS added_by,
        k.created_at,
        CASE WHEN k.state = 'enabled' AND k.expires_at <= pg_catalog.now() THEN 'expired' ELSE k.state END AS state,
-       tarx_keys_internal.shown(k.destination) AS destination,
+       CASE WHEN s.status = 'ok' THEN tarx_keys_internal.shown(k.destination) END AS destination,
        k.priority,
        k.expires_at,
        k.rotate_after,
@@ -207,9 +214,9 @@ SELECT k.id,
   LEFT JOIN tarx_keys_internal.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
-COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
+COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default, and if the stored key cannot be opened';
 COMMENT ON COLUMN tarx_keys.llm_keys.state IS 'enabled, disabled or expired';
-COMMENT ON COLUMN tarx_keys.llm_keys.destination IS 'The base URL that the key resolves with';
+COMMENT ON COLUMN tarx_keys.llm_keys.destination IS 'The base URL that the key resolves with; NULL if the stored key cannot be opened';
 COMMENT ON COLUMN tarx_keys.llm_keys.priority IS 'Keys of a provider are tried in this order, lower first';
 COMMENT ON COLUMN tarx_keys.llm_keys.expires_at IS 'The key does not resolve from then on; NULL for no end';
 COMMENT ON COLUMN tarx_keys.llm_keys.rotate_after IS 'When people want to be reminded to replace the key';

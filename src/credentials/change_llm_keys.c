@@ -24,10 +24,11 @@ static TarxKeysQuery lock_query = {
 };
 
 /*
- * Lock the row of a key that is to be changed, and fetch it.  TK001 or TK002 if the
- * project does not have the key.  The caller has entered the project.
+ * Lock the row of a key that is to be changed, and fetch it.  Returns false if the
+ * row cannot be one of ours.  TK001 or TK002 if the project does not have the key.
+ * The caller has entered the project.
  */
-void
+bool
 tarx_keys_lock_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row)
 {
 	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(key_id)};
@@ -39,8 +40,7 @@ tarx_keys_lock_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKey
 		tarx_keys_fail_key_not_found(key_id);
 	}
 	tarx_keys_fetched_row(&tarx_keys_llm_keys, 0, row);
-	if (!tarx_keys_row_detoast(&tarx_keys_llm_keys, row))
-		tarx_keys_fail_integrity(key_id);
+	return tarx_keys_row_detoast(&tarx_keys_llm_keys, row);
 }
 
 /* Seal a changed row again, and write it.  The caller wipes the payload. */
@@ -79,8 +79,7 @@ update_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, const TarxKeysK
 	TarxKeysRow row;
 	TarxKeysOpenKey key;
 
-	tarx_keys_lock_key(project_id, key_id, &row);
-	if (!tarx_keys_key_open(&row, &key))
+	if (!tarx_keys_lock_key(project_id, key_id, &row) || !tarx_keys_key_open(&row, &key))
 		tarx_keys_fail_integrity(key_id);
 	change_name(&row, changes);
 	tarx_keys_key_set_policy(&row, changes);

@@ -153,7 +153,7 @@ extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *
 									TarxKeysSecret **copy);
 
 /* change_llm_keys.c */
-extern void tarx_keys_lock_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row);
+extern bool tarx_keys_lock_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row);
 extern void tarx_keys_write_changed_key(TarxKeysRow *row, const TarxKeysPayload *payload);
 
 /* key_masks.c */

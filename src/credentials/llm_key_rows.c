@@ -106,19 +106,31 @@ set_time(TarxKeysRow *row, int column, const TarxKeysTime *time)
 		tarx_keys_row_set(row, column, TimestampTzGetDatum(time->at));
 }
 
-/* Copy what a row says of how and when the key is used, except for its state. */
+static void
+copy_column(TarxKeysRow *to, const TarxKeysRow *from, int column)
+{
+	to->values[column] = from->values[column];
+	to->nulls[column] = from->nulls[column];
+}
+
+static void
+copy_time_to_come(TarxKeysRow *to, const TarxKeysRow *from, int column)
+{
+	if (!from->nulls[column] && DatumGetTimestampTz(from->values[column]) > GetCurrentTimestamp())
+		copy_column(to, from, column);
+}
+
+/*
+ * Copy what a row says of how and when the key is used, for a key that takes its
+ * place: not its state, nor a time that is over.
+ */
 void
 tarx_keys_key_copy_policy(TarxKeysRow *to, const TarxKeysRow *from)
 {
-	static const int columns[] = {LLM_KEY_PRIORITY, LLM_KEY_EXPIRES_AT, LLM_KEY_ROTATE_AFTER,
-		LLM_KEY_ALLOWED_MODELS
-	};
-
-	for (size_t i = 0; i < lengthof(columns); i++)
-	{
-		to->values[columns[i]] = from->values[columns[i]];
-		to->nulls[columns[i]] = from->nulls[columns[i]];
-	}
+	copy_column(to, from, LLM_KEY_PRIORITY);
+	copy_column(to, from, LLM_KEY_ALLOWED_MODELS);
+	copy_time_to_come(to, from, LLM_KEY_EXPIRES_AT);
+	copy_time_to_come(to, from, LLM_KEY_ROTATE_AFTER);
 }
 
 /* Set what the options say of how and when the key is used. */

@@ -19,6 +19,7 @@ static const char *const actions[] = {
 	"audit.new_generation",
 	"llm_key.add",
 	"llm_key.delete",
+	"llm_key.replace",
 	"llm_key.update",
 	"member.add_admin",
 	"member.add_member",
