@@ -74,6 +74,9 @@ pg_noreturn extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id);
 pg_noreturn extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_agent_integrity(const pg_uuid_t *agent_id);
+pg_noreturn extern void tarx_keys_fail_member_integrity(const pg_uuid_t *project_id,
+														const char *user_id);
 pg_noreturn extern void tarx_keys_fail_secrets_not_found(const char *names, unsigned long count);
 pg_noreturn extern void tarx_keys_fail_secret_version(const char *name, int32 version);
 pg_noreturn extern void tarx_keys_fail_secret_integrity(const char *name);
@@ -103,7 +106,7 @@ extern int	tarx_keys_setting_usage_entries(void);
 extern int	tarx_keys_setting_usage_flush_interval(void);
 
 /* queries.c: saved SPI plans */
-#define TARX_KEYS_QUERY_MAX_ARGS	14
+#define TARX_KEYS_QUERY_MAX_ARGS	20
 typedef struct TarxKeysQuery
 {
 	const char *sql;

@@ -150,7 +150,7 @@ add_key(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument
 	/* the project cannot end any more; it may have ended before */
 	tarx_keys_enter_as(PG_GETARG_UUID_P(0), TARX_KEYS_ROLE_ADMIN);
 	tarx_keys_audit_project(PG_GETARG_UUID_P(0), "llm_key.add", id,
-							DatumGetTextPP(row.values[LLM_KEY_NAME]));
+							DatumGetTextPP(row.values[LLM_KEY_NAME]), TARX_KEYS_NO_REVISION);
 	tarx_keys_queries_end();
 	tarx_keys_secret_wipe(value->secret);
 	return UUIDPGetDatum(id);
