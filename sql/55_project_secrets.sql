@@ -28,7 +28,7 @@ CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.id IS 'Of this secret, as long as it exists: a value of one that was deleted does not fit another one of the same name';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
-COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name, id and version';
+COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name, version and id';
 
 CREATE TABLE tarx_keys_internal.project_secret_versions (
     project_id uuid NOT NULL,

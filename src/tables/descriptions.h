@@ -61,8 +61,8 @@ END_TABLE(LLM_KEY)
 #define SECRET_COLUMNS(PREFIX) \
 	SCOPE(PREFIX##_PROJECT_ID, "project_id") \
 	BOUND(PREFIX##_NAME, "name", TEXTOID) \
-	BOUND(PREFIX##_ID, "id", UUIDOID) \
 	BOUND(PREFIX##_VERSION, "version", INT4OID) \
+	BOUND(PREFIX##_ID, "id", UUIDOID) \
 	SEALED(PREFIX##_CIPHERTEXT, "ciphertext") \
 	UNBOUND(PREFIX##_UPDATED_BY, "updated_by", TEXTOID, "the audit log says who set which version") \
 	UNBOUND(PREFIX##_UPDATED_AT, "updated_at", TIMESTAMPTZOID, "the audit log says when")
