@@ -107,7 +107,7 @@ BEGIN
     LOCK TABLE tarx_keys.project_llm_keys, tarx_keys.project_secrets, tarx_keys_internal.project_secret_versions,
         tarx_keys.platform_api_keys, tarx_keys.project_members, tarx_keys.agents IN SHARE ROW EXCLUSIVE MODE;
     FOR older IN
-        SELECT s.* FROM tarx_keys_internal.all_row_states(NULL) s WHERE s.is_older AND s.state = 0 ORDER BY s.kind, s.project_id, s.id
+        SELECT s.* FROM tarx_keys_internal.all_row_states(NULL) s WHERE s.is_older AND s.state = 0 ORDER BY s.kind, s.project_id, s.name, s.id
     LOOP
         CASE older.kind
             WHEN 'llm_key' THEN
@@ -126,8 +126,8 @@ BEGIN
                 UPDATE tarx_keys.platform_api_keys k SET token_hash = NULL, stamp = NULL, revoked_at = now() WHERE k.id = older.id;
         END CASE;
         deleted := deleted + 1;
-        RAISE NOTICE 'deleted an older row: % %', older.kind, concat_ws(' of project ', coalesce(format('%s (%s)', older.name, older.id), older.id::text), older.project_id);
-        PERFORM tarx_keys_internal.log_operation(format('deletes an older row: %s %s of project %s', older.kind, older.id, coalesce(older.project_id::text, '-')));
+        RAISE NOTICE 'ended an older row: % %', older.kind, concat_ws(' of project ', coalesce(quote_literal(older.name), older.id::text), older.project_id);
+        PERFORM tarx_keys_internal.log_operation(format('ends an older row: %s %s of project %s', older.kind, older.id, coalesce(older.project_id::text, '-')));
     END LOOP;
     RETURN deleted;
 END

@@ -43,7 +43,7 @@ SELECT tarx_keys.act_as('alice');
 SELECT count(tarx_keys.delete_llm_key(:'A', id)) FROM tarx_keys.llm_keys WHERE name = 'deleted';
 SELECT count(tarx_keys.rename_agent(:'A', id, 'renamed')) FROM tarx_keys.agents WHERE name = 'kept';
 SELECT count(tarx_keys.delete_agent(:'A', id)) FROM tarx_keys.agents WHERE name = 'deleted';
-SELECT tarx_keys.set_secret(:'A', 'KEPT', 'three'), tarx_keys.delete_secret(:'A', 'DELETED'), tarx_keys.set_secret(:'A', 'DELETED', 'successor');
+SELECT tarx_keys.set_secret(:'A', 'KEPT', 'three'), tarx_keys.delete_secret(:'A', 'DELETED'), tarx_keys.set_secret(:'A', 'DELETED', 'successor'), tarx_keys.set_secret(:'A', 'DELETED', 'successor');
 SELECT tarx_keys.remove_member(:'A', 'dave'), tarx_keys.add_member(:'A', 'erin', 'member');
 SELECT count(tarx_keys.revoke_platform_key(id)) FROM tarx_keys.platform_keys WHERE name = 'deleted';
 COMMIT;
@@ -91,7 +91,7 @@ UPDATE tarx_keys.project_secrets s SET ciphertext = (SELECT o.ciphertext FROM ol
 SELECT * FROM older;
 ROLLBACK;
 BEGIN;
-INSERT INTO tarx_keys_internal.project_secret_versions SELECT * FROM old_versions WHERE name = 'DELETED';
+UPDATE tarx_keys_internal.project_secret_versions v SET (id, ciphertext) = (SELECT o.id, o.ciphertext FROM old_versions o WHERE o.name = 'DELETED') WHERE v.name = 'DELETED';
 SELECT * FROM older;
 SELECT tarx_keys.act_as('alice', :'A');
 \set VERBOSITY terse
@@ -119,20 +119,18 @@ SELECT * FROM older;
 ROLLBACK;
 -- of a project that has ended, nothing comes back
 BEGIN;
-SELECT tarx_keys.act_as('erin');
 SELECT tarx_keys.act_as('alice');
 SELECT tarx_keys.delete_project(:'A');
 INSERT INTO tarx_keys.agents SELECT * FROM old_agents WHERE name = 'kept';
 SELECT * FROM older;
 UPDATE tarx_keys.projects SET ended_by = NULL, ended_at = NULL;
 SELECT * FROM older;
-SELECT tarx_keys.delete_older_rows();
 ROLLBACK;
 
 -- doctor() says it, and superusers end them
 BEGIN;
 INSERT INTO tarx_keys.project_llm_keys SELECT * FROM old_keys ON CONFLICT DO NOTHING;
-INSERT INTO tarx_keys_internal.project_secret_versions SELECT * FROM old_versions WHERE name = 'DELETED';
+UPDATE tarx_keys_internal.project_secret_versions v SET (id, ciphertext) = (SELECT o.id, o.ciphertext FROM old_versions o WHERE o.name = 'DELETED') WHERE v.name = 'DELETED';
 UPDATE tarx_keys.project_secrets s SET (version, ciphertext) = (SELECT o.version, o.ciphertext FROM old_secrets o WHERE (o.project_id, o.name) = (s.project_id, s.name)) WHERE s.name = 'KEPT';
 DELETE FROM tarx_keys.agents;
 INSERT INTO tarx_keys.agents SELECT * FROM old_agents;
@@ -150,9 +148,7 @@ SELECT tarx_keys.delete_older_rows();
 ROLLBACK TO s;
 \set VERBOSITY default
 RESET ROLE;
-SET client_min_messages = warning;
 SELECT tarx_keys.delete_older_rows();
-RESET client_min_messages;
 SELECT * FROM older;
 SELECT tarx_keys.delete_older_rows();
 SELECT severity FROM tarx_keys.doctor() WHERE check_name = 'older_rows';
@@ -164,16 +160,6 @@ SELECT count(*) FROM tarx_keys.agents;
 SELECT name, token_hash IS NULL AND stamp IS NULL AND revoked_at IS NOT NULL FROM tarx_keys.platform_api_keys ORDER BY 1;
 SELECT count(*) FROM tarx_keys_internal.llm_key_tombstones;
 ROLLBACK;
--- each is named
-BEGIN;
-INSERT INTO tarx_keys.project_members SELECT * FROM old_members WHERE user_id = 'dave';
-SELECT id AS daves FROM old_members WHERE user_id = 'dave' \gset
-SET client_min_messages = error;
-CREATE TEMP TABLE deleted AS SELECT tarx_keys.delete_older_rows() AS count;
-RESET client_min_messages;
-SELECT * FROM deleted;
-ROLLBACK;
-
 DROP VIEW older;
 DROP TABLE old_keys, old_agents, old_secrets, old_versions, old_members, old_platform_keys;
 -- clean up

@@ -54,7 +54,9 @@ SELECT outcome(format('resolve_agent_key(%L, %L)', :'A', :'by_provider'));
 SELECT action, object_name = :'key' AS is_key, CASE WHEN object_name <> :'key' THEN object_name END, revision FROM tarx_keys.audit_log WHERE object_id = :'by_provider' ORDER BY seq;
 SELECT kind, name, status FROM tarx_keys.verify_keys(:'A') WHERE kind IN ('member', 'agent') ORDER BY kind, name;
 SELECT * FROM tarx_keys.verify_audit(:'A');
+\set VERBOSITY terse
 UPDATE tarx_keys.agents SET provider = 'openai' WHERE id = :'agent';
+\set VERBOSITY default
 ROLLBACK;
 
 -- Each change of a row is one revision, and in the audit log with the row's id
@@ -72,6 +74,7 @@ SELECT action, CASE object_id WHEN :'first' THEN 'first' WHEN :'second' THEN 'se
   FROM tarx_keys.audit_log WHERE project_id = :'A' AND at >= now() AND NOT personal ORDER BY at, object;
 SELECT name, revision, user_api_key_id = :'other' FROM tarx_keys.agents ORDER BY name;
 ROLLBACK;
+RESET ROLE;
 
 -- Whoever writes the table
 CREATE FUNCTION attempts(attacker text) RETURNS TABLE (call text, outcome text) LANGUAGE plpgsql AS $$
@@ -82,7 +85,7 @@ BEGIN
         SELECT format(c, a, attacker, (SELECT id FROM ids WHERE name = 'agent'), (SELECT id FROM ids WHERE name = 'other'))
           FROM unnest(ARRAY['add_llm_key(%1$L, ''mistral'', ''x'', ''value-of-a-key'')', 'add_member(%1$L, ''mallory'', ''admin'')',
                             'create_agent(%1$L, ''x'')', 'set_agent_key(%1$L, %3$L, %4$L)', 'set_secret(%1$L, ''X'', ''x'')',
-                            'remove_member(%1$L, ''carol'')', 'delete_project(%1$L)', 'act_as(%2$L, %1$L)']) c
+                            'remove_member(%1$L, ''carol'')', 'act_as(%2$L, %1$L)', 'delete_project(%1$L)']) c
     LOOP
         PERFORM tarx_keys.act_as(attacker);
         outcome := outcome(call);
@@ -211,8 +214,9 @@ UPDATE tarx_keys.project_members SET stamp = overlay(stamp PLACING '\x0123456789
 UPDATE tarx_keys.agents SET stamp = overlay(stamp PLACING '\x0123456789abcdef' FROM 2) WHERE id = :'agent';
 -- and a row that is false, under a master key that is there
 UPDATE tarx_keys.agents SET name = 'false' WHERE id = :'spare';
-SELECT * FROM attempts('alice');
 SAVEPOINT s;
+SELECT * FROM attempts('alice');
+ROLLBACK TO s;
 SELECT user_id FROM tarx_keys.login(:'token', :'A');
 ROLLBACK TO s;
 SELECT tarx_keys.act_as('alice', :'A');
@@ -224,8 +228,6 @@ SET ROLE regress_backend;
 SELECT outcome(format('restamp_members(%L)', :'A'));
 SET ROLE tarx_keys_owner;
 SELECT outcome(format('restamp_members(%L)', :'A'));
-RESET ROLE;
-SELECT regexp_replace(outcome(format('restamp_members(%L)', :'A')), '…', '');
 ROLLBACK TO s;
 SELECT tarx_keys.restamp_members(:'B');
 \set VERBOSITY terse
@@ -260,8 +262,8 @@ ROLLBACK;
 SET ROLE regress_backend;
 \set VERBOSITY sqlstate
 SELECT tarx_keys_internal.member_stamp(:'A', 'bob', gen_random_uuid(), 'admin', 1, now());
-SELECT stamp FROM tarx_keys.project_members;
-SELECT stamp FROM tarx_keys.agents;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT stamp FROM tarx_keys.project_members; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT stamp FROM tarx_keys.agents; ROLLBACK;
 \set VERBOSITY default
 RESET ROLE;
 
