@@ -61,7 +61,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
 'Internal. Whether the project now has an admin other than this user. It uses a new snapshot instead of the transaction''s. Error: 22023.';
 
--- Of use to delete_project() and end_user()
+-- Of use to delete_project(), end_user() and restamp_members()
 
 CREATE FUNCTION tarx_keys_internal.enter_end_of_user(user_id text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -75,7 +75,13 @@ AS 'MODULE_PATHNAME', 'tarx_keys_enter_left_project';
 COMMENT ON FUNCTION tarx_keys_internal.enter_left_project IS
 'Internal. Makes the project the active one for the calling function, whoever acts. Errors: 22023, 42501 if another one is active.';
 
-CREATE FUNCTION tarx_keys_internal.record_own_removal(action text, object_id uuid, object_name text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.enter_restamping(project_id uuid) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_enter_restamping';
+COMMENT ON FUNCTION tarx_keys_internal.enter_restamping IS
+'Internal. Makes the project the active one for the calling function, whose caller is a superuser; if nobody acts, the session''s login does. Errors: 22023, 42501 if another one is active, TK005.';
+
+CREATE FUNCTION tarx_keys_internal.record_own_removal(action text, object_id uuid, object_name text, revision integer DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_own_removal';
 COMMENT ON FUNCTION tarx_keys_internal.record_own_removal IS

@@ -35,11 +35,15 @@ COMMENT ON COLUMN tarx_keys.projects.ended_at IS 'When it was deleted; NULL whil
 CREATE TABLE tarx_keys.project_members (
     project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
     user_id text COLLATE "C" NOT NULL,
+    id uuid NOT NULL,
     role text COLLATE "C" NOT NULL CHECK (role IN ('admin', 'member')),
-    added_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    revision integer NOT NULL CHECK (revision > 0),
+    added_at timestamptz NOT NULL,
+    stamp bytea NOT NULL,
     PRIMARY KEY (project_id, user_id)
 );
 CREATE INDEX project_members_user_id ON tarx_keys.project_members (user_id, project_id);
+ALTER TABLE tarx_keys.project_members ALTER COLUMN stamp SET STATISTICS 0;
 ALTER TABLE tarx_keys.project_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_members FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (project_id = ANY (tarx_keys_internal.visible_project_ids()));
@@ -48,9 +52,51 @@ CREATE POLICY owner_in_project ON tarx_keys.project_members TO tarx_keys_owner
 -- for the look-up of a membership before there is an active project
 CREATE POLICY owner_own_memberships ON tarx_keys.project_members FOR SELECT TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
+CREATE POLICY owner_in_maintenance ON tarx_keys.project_members FOR SELECT TO tarx_keys_owner
+    USING (tarx_keys_internal.in_maintenance());
+CREATE POLICY owner_in_rotation ON tarx_keys.project_members FOR UPDATE TO tarx_keys_owner
+    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user';
+COMMENT ON COLUMN tarx_keys.project_members.id IS 'Of this membership, as long as it lasts: one that has ended and is put back is known by it';
 COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: adds and deletes keys and members; member: sees keys masked and uses them';
+COMMENT ON COLUMN tarx_keys.project_members.revision IS 'From 1, and one more with each change';
+COMMENT ON COLUMN tarx_keys.project_members.stamp IS 'MAC over the other columns';
+
+-- The columns are those of the table, in its order.
+CREATE FUNCTION tarx_keys_internal.member_stamp(
+    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz) RETURNS bytea
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_member_stamp';
+COMMENT ON FUNCTION tarx_keys_internal.member_stamp IS 'Internal. The stamp of a row with these columns. Error: TK005.';
+
+CREATE FUNCTION tarx_keys_internal.next_member_revision(
+    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz, stamp bytea) RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_next_member_revision';
+COMMENT ON FUNCTION tarx_keys_internal.next_member_revision IS
+'Internal. The revision behind that of a row with these columns, which is to be changed. Errors: TK004 if the row is not what was written, TK005 or TK006 if the master key is missing, 54000.';
+
+CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, OUT id uuid, OUT revision integer)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    id := gen_random_uuid();
+    INSERT INTO tarx_keys.project_members AS m (project_id, user_id, id, role, revision, added_at, stamp)
+        VALUES (put_member.project_id, put_member.user_id, put_member.id, put_member.role, 1, now(),
+                tarx_keys_internal.member_stamp(put_member.project_id, put_member.user_id, put_member.id, put_member.role, 1, now()))
+        ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE
+        SET role = put_member.role,
+            revision = tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at, m.stamp),
+            stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, put_member.role, m.revision + 1, m.added_at)
+        -- a row that already has the role must be what was written as well
+        WHERE m.role <> put_member.role
+           OR tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at, m.stamp) IS NULL
+        RETURNING m.id, m.revision INTO put_member.id, put_member.revision;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.put_member IS
+'Internal. Makes the user a member of the project with this role, or changes the role; returns id and revision of the membership, NULL if it has that role already. Errors: TK004 if the row there is is not what was written, TK005, TK006.';
 
 -- What a project leaves behind that was deleted as a row. Its id is not given again,
 -- because the audit log of the former project would be that of the new one.
@@ -82,8 +128,7 @@ BEGIN
             MESSAGE = 'a project with this id exists already, or did',
             HINT = 'Leave project_id out to get a new one.';
     END IF;
-    INSERT INTO tarx_keys.project_members (project_id, user_id, role)
-        VALUES (create_project.project_id, tarx_keys.current_user_id(), 'admin');
+    PERFORM tarx_keys_internal.put_member(create_project.project_id, tarx_keys.current_user_id(), 'admin');
     PERFORM tarx_keys.begin_audit(create_project.project_id);
     PERFORM tarx_keys_internal.record_audit(create_project.project_id, 'project.create', create_project.project_id, create_project.name);
     RETURN create_project.project_id;
@@ -132,6 +177,8 @@ COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin IS 'Internal. Raises erro
 CREATE FUNCTION tarx_keys.add_member(project_id uuid, user_id text, role text DEFAULT 'member') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    membership record;
 BEGIN
     PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
@@ -147,21 +194,20 @@ BEGIN
     IF add_member.role = 'member' AND NOT tarx_keys_internal.other_admin_exists(add_member.project_id, add_member.user_id) THEN
         PERFORM tarx_keys_internal.fail_last_admin();
     END IF;
-    INSERT INTO tarx_keys.project_members AS m (project_id, user_id, role)
-        VALUES (add_member.project_id, add_member.user_id, add_member.role)
-        ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE SET role = EXCLUDED.role
-        WHERE m.role <> EXCLUDED.role;
-    IF FOUND THEN
-        PERFORM tarx_keys_internal.record_audit(add_member.project_id, 'member.add_' || add_member.role, NULL, add_member.user_id);
+    SELECT * INTO membership FROM tarx_keys_internal.put_member(add_member.project_id, add_member.user_id, add_member.role);
+    IF membership.id IS NOT NULL THEN
+        PERFORM tarx_keys_internal.record_audit(add_member.project_id, 'member.add_' || add_member.role, membership.id, add_member.user_id, membership.revision);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.add_member IS
-'For admins: makes user_id a member of the project, or changes a member''s role (admin or member). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin.';
+'For admins: makes user_id a member of the project, or changes a member''s role (admin or member). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
 
 CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    membership_id uuid;
 BEGIN
     PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
     PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
@@ -174,7 +220,8 @@ BEGIN
         PERFORM tarx_keys_internal.fail_last_admin();
     END IF;
     DELETE FROM tarx_keys.project_members m
-        WHERE m.project_id = remove_member.project_id AND m.user_id = remove_member.user_id;
+        WHERE m.project_id = remove_member.project_id AND m.user_id = remove_member.user_id
+        RETURNING m.id INTO membership_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'undefined_object',
@@ -182,7 +229,7 @@ BEGIN
             MESSAGE = 'this user is no member of the project',
             HINT = 'tarx_keys.project_members lists the members.';
     END IF;
-    PERFORM tarx_keys_internal.record_removal(remove_member.project_id, 'member.remove', NULL, remove_member.user_id);
+    PERFORM tarx_keys_internal.record_removal(remove_member.project_id, 'member.remove', membership_id, remove_member.user_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.remove_member IS

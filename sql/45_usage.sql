@@ -3,8 +3,7 @@
 -- Uses are counted in shared memory. A background worker writes the time of the
 -- last use to this table now and then, so it survives a restart. A kind is llm_key,
 -- secret or platform_key. Platform keys belong to no project; here their project is
--- the uuid of zeros. A secret's id is a hash of its name, so a secret that was
--- deleted and set again has the same id as before.
+-- the uuid of zeros.
 
 CREATE TABLE tarx_keys_internal.last_used (
     project_id uuid NOT NULL,
@@ -17,12 +16,6 @@ ALTER TABLE tarx_keys_internal.last_used ENABLE ROW LEVEL SECURITY, FORCE ROW LE
 CREATE POLICY owner_in_maintenance ON tarx_keys_internal.last_used TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
 COMMENT ON TABLE tarx_keys_internal.last_used IS 'When each key was last used, as of the last flush. Use the views to see it.';
-
-CREATE FUNCTION tarx_keys.usage_name_id(name text) RETURNS uuid
-LANGUAGE c IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_usage_name_id_sql';
-COMMENT ON FUNCTION tarx_keys.usage_name_id IS
-'The id under which uses of a secret with this name are counted and logged. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.usage_in_memory(kind text, project_ids uuid[])
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
@@ -38,8 +31,7 @@ AS 'MODULE_PATHNAME', 'tarx_keys_usage_of';
 COMMENT ON FUNCTION tarx_keys_internal.usage_of IS 'Internal. The counters of one key or secret. Error: 22023.';
 
 -- This looks up the counters of the keys or secrets that exist. A search of all
--- counters would take longer the more other projects use theirs. A use that is
--- older than a secret was one of a deleted secret with the same name.
+-- counters would take longer the more other projects use theirs.
 CREATE FUNCTION tarx_keys.known_usage(kind text, project_ids uuid[])
 RETURNS TABLE (project_id uuid, id uuid, uses bigint, refused bigint, last_used_at timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -55,14 +47,12 @@ BEGIN
     END IF;
     PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
-        SELECT o.project_id, o.id, m.uses, m.refused,
-               CASE WHEN greatest(m.last_used_at, l.last_used_at) >= o.since
-                    THEN greatest(m.last_used_at, l.last_used_at) END
-          FROM (SELECT k.project_id, k.id, '-infinity'::timestamptz AS since FROM tarx_keys.project_llm_keys k
+        SELECT o.project_id, o.id, m.uses, m.refused, greatest(m.last_used_at, l.last_used_at)
+          FROM (SELECT k.project_id, k.id FROM tarx_keys.project_llm_keys k
                  WHERE known_usage.kind = 'llm_key' AND k.project_id = ANY (known_usage.project_ids) AND k.id IS NOT NULL
                 UNION ALL
-                SELECT s.project_id, tarx_keys.usage_name_id(coalesce(tarx_keys_internal.shown(s.name), '')), s.created_at FROM tarx_keys.project_secrets s
-                 WHERE known_usage.kind = 'secret' AND s.project_id = ANY (known_usage.project_ids)) o
+                SELECT s.project_id, s.id FROM tarx_keys.project_secrets s
+                 WHERE known_usage.kind = 'secret' AND s.project_id = ANY (known_usage.project_ids) AND s.id IS NOT NULL) o
          CROSS JOIN LATERAL tarx_keys_internal.usage_of(known_usage.kind, o.project_id, o.id) m
           LEFT JOIN tarx_keys_internal.last_used l
             ON l.project_id = o.project_id AND l.kind = known_usage.kind AND l.id = o.id;
@@ -100,7 +90,7 @@ BEGIN
            WHEN 'llm_key' THEN NOT EXISTS (
                SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = l.project_id AND k.id = l.id AND k.state <> 'deleted')
            WHEN 'secret' THEN NOT EXISTS (
-               SELECT FROM tarx_keys.project_secrets s WHERE s.project_id = l.project_id AND tarx_keys.usage_name_id(coalesce(tarx_keys_internal.shown(s.name), '')) = l.id)
+               SELECT FROM tarx_keys.project_secrets s WHERE s.project_id = l.project_id AND s.id = l.id)
            ELSE NOT EXISTS (
                SELECT FROM tarx_keys.platform_api_keys p WHERE p.id = l.id) END;
 END

@@ -112,17 +112,17 @@ COMMENT ON FUNCTION tarx_keys.replace_llm_key IS
 'For admins: adds a key with the name, provider, base URL, headers, order and models of another one, and those of its times that are to come, points all agents of that one to it, and returns its id. The old one is disabled, and renamed to "NAME (until 2027-01-31 14:03)" in UTC. options are those of add_llm_key(), and name, provider and base_url; they override. If the old key does not open, options must have provider, name and, where the provider takes one, base_url; the old key is deleted. Errors: those of add_llm_key(); TK001, TK002.';
 
 -- Nothing is opened, so that what cannot be opened can be deleted.
-CREATE FUNCTION tarx_keys_internal.delete_llm_keys(project_id uuid, key_id uuid) RETURNS SETOF tarx_keys.project_llm_keys
+CREATE FUNCTION tarx_keys_internal.end_llm_keys(project_id uuid, key_id uuid, ended_by text) RETURNS SETOF tarx_keys.project_llm_keys
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     UPDATE tarx_keys.project_llm_keys k
        SET state = 'deleted', ciphertext = NULL, masked_key = NULL, deleted_at = now(),
-           deleted_by = tarx_keys.current_user_id(), revision = tarx_keys_internal.next_revision(k.revision)
-     WHERE k.project_id = delete_llm_keys.project_id AND k.state <> 'deleted'
-       AND (delete_llm_keys.key_id IS NULL OR k.id = delete_llm_keys.key_id)
+           deleted_by = end_llm_keys.ended_by, revision = tarx_keys_internal.next_revision(k.revision)
+     WHERE k.project_id = end_llm_keys.project_id AND k.state <> 'deleted'
+       AND (end_llm_keys.key_id IS NULL OR k.id = end_llm_keys.key_id)
     RETURNING k.*
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.delete_llm_keys IS
+COMMENT ON FUNCTION tarx_keys_internal.end_llm_keys IS
 'Internal. Deletes an LLM key of the project, or all if key_id is NULL; returns their rows, without value and mask.';
 
 CREATE FUNCTION tarx_keys.delete_llm_key(project_id uuid, key_id uuid) RETURNS void
@@ -133,7 +133,7 @@ DECLARE
 BEGIN
     PERFORM tarx_keys_internal.enter_to_remove(delete_llm_key.project_id, 'admin');
     PERFORM tarx_keys_internal.require_argument('key_id', delete_llm_key.key_id);
-    SELECT d.* INTO deleted FROM tarx_keys_internal.delete_llm_keys(delete_llm_key.project_id, delete_llm_key.key_id) d;
+    SELECT d.* INTO deleted FROM tarx_keys_internal.end_llm_keys(delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id()) d;
     IF NOT FOUND THEN
         PERFORM tarx_keys_internal.fail_key(delete_llm_key.project_id, delete_llm_key.key_id);
     END IF;

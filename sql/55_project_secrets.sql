@@ -4,11 +4,11 @@
 CREATE TABLE tarx_keys.project_secrets (
     project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
     name text COLLATE "C" NOT NULL,
+    id uuid NOT NULL,
     description text COLLATE "C",
     version integer NOT NULL CHECK (version > 0),
     updated_by text COLLATE "C" NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     ciphertext bytea NOT NULL,
     PRIMARY KEY (project_id, name)
 );
@@ -26,13 +26,14 @@ CREATE POLICY owner_in_maintenance ON tarx_keys.project_secrets FOR SELECT TO ta
 CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_keys_owner
     USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
+COMMENT ON COLUMN tarx_keys.project_secrets.id IS 'Of this secret, as long as it exists: a value of one that was deleted does not fit another one of the same name';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
-COMMENT ON COLUMN tarx_keys.project_secrets.created_at IS 'When version 1 was written, or when it got its name; earlier uses were those of another secret with this name';
-COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name and version';
+COMMENT ON COLUMN tarx_keys.project_secrets.ciphertext IS 'Format version, master-key fingerprint, nonce, ciphertext and tag; bound to project, name, version and id';
 
 CREATE TABLE tarx_keys_internal.project_secret_versions (
     project_id uuid NOT NULL,
     name text COLLATE "C" NOT NULL,
+    id uuid NOT NULL,
     version integer NOT NULL,
     updated_by text COLLATE "C" NOT NULL,
     updated_at timestamptz NOT NULL,
@@ -77,7 +78,7 @@ CREATE FUNCTION tarx_keys.rename_secret(project_id uuid, name text, new_name tex
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_rename_secret';
 COMMENT ON FUNCTION tarx_keys.rename_secret IS
-'For admins: gives a secret another name, with all its versions, which keep their numbers. Templates that name it are the caller''s to change. Its counters of uses begin anew. Errors: TK007, 42501, 22023, TK011 if the project has no such secret, 23505 if the new name is taken, TK004 if a version was tampered with, TK005 or TK006 if a master key is missing.';
+'For admins: gives a secret another name, with all its versions, which keep their numbers. Templates that name it are the caller''s to change. Errors: TK007, 42501, 22023, TK011 if the project has no such secret, 23505 if the new name is taken, TK004 if a version was tampered with, TK005 or TK006 if a master key is missing.';
 
 CREATE FUNCTION tarx_keys.describe_secret(project_id uuid, name text, description text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -129,6 +130,7 @@ COMMENT ON FUNCTION tarx_keys.template_references IS
 CREATE VIEW tarx_keys.secrets WITH (security_invoker = true, security_barrier = true) AS
 SELECT s.project_id,
        tarx_keys_internal.shown(s.name) AS name,
+       s.id,
        tarx_keys_internal.shown(s.description) AS description,
        s.version,
        tarx_keys_internal.shown(s.updated_by) AS updated_by,
@@ -136,8 +138,9 @@ SELECT s.project_id,
        u.last_used_at
   FROM tarx_keys.project_secrets s
   LEFT JOIN tarx_keys_internal.visible_usage('secret') u
-    ON u.project_id = s.project_id AND u.id = tarx_keys.usage_name_id(coalesce(tarx_keys_internal.shown(s.name), ''));
+    ON u.project_id = s.project_id AND u.id = s.id;
 COMMENT ON VIEW tarx_keys.secrets IS 'The secrets of the acting user''s projects, or of the active one, without values';
+COMMENT ON COLUMN tarx_keys.secrets.id IS 'The id under which its uses are counted and logged';
 COMMENT ON COLUMN tarx_keys.secrets.version IS 'The number of the current version';
 COMMENT ON COLUMN tarx_keys.secrets.updated_by IS 'The user that wrote the current version';
 

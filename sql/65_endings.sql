@@ -14,7 +14,7 @@ BEGIN
     SELECT p.name INTO this_name FROM tarx_keys.projects p WHERE p.id = delete_project.project_id FOR UPDATE;
     PERFORM tarx_keys_internal.enter_to_remove(delete_project.project_id, 'admin');
     PERFORM tarx_keys_internal.record_removal(delete_project.project_id, 'project.delete', delete_project.project_id, this_name);
-    PERFORM tarx_keys_internal.delete_llm_keys(delete_project.project_id, NULL);
+    PERFORM tarx_keys_internal.end_llm_keys(delete_project.project_id, NULL, tarx_keys.current_user_id());
     DELETE FROM tarx_keys.project_secrets s WHERE s.project_id = delete_project.project_id;
     DELETE FROM tarx_keys.agents a WHERE a.project_id = delete_project.project_id;
     DELETE FROM tarx_keys.project_members m WHERE m.project_id = delete_project.project_id;
@@ -39,12 +39,7 @@ DECLARE
     is_there boolean;
 BEGIN
     PERFORM tarx_keys_internal.require_argument('project_id', purge_project.project_id);
-    IF NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'insufficient_privilege',
-            MESSAGE = 'must be superuser to purge a project',
-            HINT = 'An admin of the project can delete it with tarx_keys.delete_project().';
-    END IF;
+    PERFORM tarx_keys_internal.require_superuser('purge a project', 'An admin of the project can delete it with tarx_keys.delete_project().');
     SELECT p.ended_at INTO since FROM tarx_keys.projects p WHERE p.id = purge_project.project_id FOR UPDATE;
     is_there := FOUND;
     IF is_there AND since IS NULL THEN
@@ -152,20 +147,21 @@ COMMENT ON FUNCTION tarx_keys_internal.begin_leaving IS
 CREATE FUNCTION tarx_keys_internal.finish_leaving(project_id uuid, successor text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    membership record;
 BEGIN
     PERFORM tarx_keys_internal.enter_left_project(finish_leaving.project_id);
     IF finish_leaving.successor IS NOT NULL THEN
-        INSERT INTO tarx_keys.project_members AS m (project_id, user_id, role)
-            VALUES (finish_leaving.project_id, finish_leaving.successor, 'admin')
-            ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE SET role = 'admin';
-        PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.add_admin', NULL, finish_leaving.successor);
+        SELECT * INTO membership FROM tarx_keys_internal.put_member(finish_leaving.project_id, finish_leaving.successor, 'admin');
+        PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.add_admin', membership.id, finish_leaving.successor, membership.revision);
     END IF;
     DELETE FROM tarx_keys.project_members m
-        WHERE m.project_id = finish_leaving.project_id AND m.user_id = tarx_keys.current_user_id();
+        WHERE m.project_id = finish_leaving.project_id AND m.user_id = tarx_keys.current_user_id()
+        RETURNING m.id INTO membership;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.end', NULL, tarx_keys.current_user_id());
+    PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.end', membership.id, tarx_keys.current_user_id());
     RETURN true;
 END
 $$;

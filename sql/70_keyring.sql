@@ -56,13 +56,15 @@ COMMENT ON FUNCTION tarx_keys_internal.count_sealed IS
 
 CREATE FUNCTION tarx_keys.keyring_status() RETURNS TABLE (
     fingerprint text, is_active boolean,
-    llm_keys bigint, secret_versions bigint, platform_keys bigint, audit_chains bigint)
+    llm_keys bigint, secret_versions bigint, platform_keys bigint, members bigint, agents bigint, audit_chains bigint)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT fingerprint, bool_and(l.position = 1),
            coalesce(sum(s.count) FILTER (WHERE s.counter = 'llm_keys'), 0)::bigint,
            coalesce(sum(s.count) FILTER (WHERE s.counter = 'secret_versions'), 0)::bigint,
            coalesce(sum(s.count) FILTER (WHERE s.counter = 'platform_keys'), 0)::bigint,
+           coalesce(sum(s.count) FILTER (WHERE s.counter = 'members'), 0)::bigint,
+           coalesce(sum(s.count) FILTER (WHERE s.counter = 'agents'), 0)::bigint,
            coalesce(sum(s.count) FILTER (WHERE s.counter = 'audit_chains'), 0)::bigint
       FROM unnest(tarx_keys_internal.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
       FULL JOIN tarx_keys_internal.count_sealed() s USING (fingerprint)
@@ -70,4 +72,4 @@ AS $$
      ORDER BY l.position NULLS LAST, fingerprint
 $$;
 COMMENT ON FUNCTION tarx_keys.keyring_status IS
-'For the DBA: one row for each master key, with its fingerprint and how many rows need it: LLM keys, versions of secrets, platform keys that are not revoked, chains of the audit log. is_active is true for the key that encrypts, false for one that only decrypts, NULL for one that rows need and the keyring lacks. A retired key with 0 everywhere can be removed. Error: TK005, with what is wrong with the keyring.';
+'For the DBA: one row for each master key, with its fingerprint and how many rows need it: LLM keys, versions of secrets, platform keys that are not revoked, memberships, agents, chains of the audit log. is_active is true for the key that encrypts, false for one that only decrypts, NULL for one that rows need and the keyring lacks. A retired key with 0 everywhere can be removed. Error: TK005, with what is wrong with the keyring.';

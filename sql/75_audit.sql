@@ -34,6 +34,7 @@ CREATE TABLE tarx_keys.audit_log (
     object_id uuid,
     object_name text COLLATE "C",
     outcome text COLLATE "C" NOT NULL,
+    revision integer,
     stamp bytea NOT NULL,
     PRIMARY KEY (project_id, personal, generation, seq)
 );
@@ -56,6 +57,7 @@ COMMENT ON COLUMN tarx_keys.audit_log.seq IS 'The row follows row seq - 4 in its
 COMMENT ON COLUMN tarx_keys.audit_log.proven IS 'True if login() proved the user, false if act_as() named it';
 COMMENT ON COLUMN tarx_keys.audit_log.login IS 'The database role that the session logged in as';
 COMMENT ON COLUMN tarx_keys.audit_log.client IS 'The client''s address, [local] for a Unix socket';
+COMMENT ON COLUMN tarx_keys.audit_log.revision IS 'The revision, or version, of the object''s row from then on; NULL where the row says nothing of it';
 COMMENT ON COLUMN tarx_keys.audit_log.stamp IS 'MAC over the row and the stamp before it';
 
 -- every change updates a row; the free space keeps that on the same page
@@ -87,12 +89,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_begin_audit';
 COMMENT ON FUNCTION tarx_keys.begin_audit IS
 'For the DBA: begins the audit log of a project anew, after all its rows in audit_log and audit_ends were removed on purpose. Does nothing while there are rows. create_project() calls it. Errors: 22023, TK005.';
 
-CREATE FUNCTION tarx_keys_internal.record_audit(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.record_audit(project_id uuid, action text, object_id uuid, object_name text, revision integer DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_audit';
 COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row for the acting user to the audit log of the project. Errors: TK007, 22023 for an action that is not in src/records/audit_actions.c, TK004 if the end of the log is not what was written, TK005, TK006 if the master key went missing while the transaction was under way.';
 
-CREATE FUNCTION tarx_keys_internal.record_removal(project_id uuid, action text, object_id uuid, object_name text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.record_removal(project_id uuid, action text, object_id uuid, object_name text, revision integer DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_removal';
 COMMENT ON FUNCTION tarx_keys_internal.record_removal IS 'Internal. record_audit() for what was taken away: if the row cannot be appended, a line in the server log takes its place. Errors: TK007, 22023.';
@@ -137,6 +139,7 @@ SELECT a.at,
        a.project_id,
        a.object_id,
        tarx_keys_internal.shown(a.object_name) AS object_name,
+       a.revision,
        tarx_keys_internal.shown(a.outcome) AS outcome,
        a.seq
   FROM tarx_keys.audit_log a

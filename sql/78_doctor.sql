@@ -444,6 +444,46 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_rows IS 'Internal. A check of doctor(): rows that were tampered with, among at most 3000 rows of each table. doctor_master_keys() looks for missing master keys.';
 
+-- A look-up of one object in the log would read all of it. So this reads the chains of
+-- ten projects, and those of the users of ten platform keys.
+CREATE FUNCTION tarx_keys_internal.doctor_older_rows() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH projects AS (
+        SELECT p.id FROM tarx_keys.projects p ORDER BY random() LIMIT 10),
+    platform_keys AS (
+        SELECT k.id, tarx_keys_internal.personal_chain(k.user_id) AS chain
+          FROM tarx_keys.platform_api_keys k WHERE k.revoked_at IS NULL AND octet_length(k.user_id) <= 8000 ORDER BY random() LIMIT 10),
+    older AS (
+        SELECT s.kind FROM projects p, tarx_keys_internal.all_row_states(p.id) s WHERE s.is_older AND s.state = 0
+        UNION ALL
+        SELECT l.kind FROM tarx_keys_internal.logged_objects((SELECT array_agg(k.chain) FROM platform_keys k)) l
+          JOIN platform_keys k ON k.id = l.id
+         WHERE l.kind = 'platform_key' AND l.has_ended)
+    SELECT 'critical', format('rows of kind %s that are older than the audit log says: %s', o.kind, count(*)),
+           'SELECT * FROM tarx_keys.verify_keys() WHERE status = ''older''; and find out who has put them there. SELECT tarx_keys.delete_older_rows(); ends them.'
+      FROM older o GROUP BY o.kind ORDER BY o.kind
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_older_rows IS 'Internal. A check of doctor(): rows of ten projects, and ten platform keys, that are behind what the audit log says.';
+
+CREATE FUNCTION tarx_keys_internal.doctor_realm() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH states AS (
+        SELECT r.state FROM tarx_keys_internal.sealed_tables() t, tarx_keys_internal.row_states(t.table_name, NULL, 100, 100) r
+         WHERE t.kind IS NOT NULL)
+    SELECT 'warning', format('no row authenticates in the realm "%s", though their master key is in the keyring: another realm?', current_setting('tarx_keys.realm')),
+           format('If they were written in another realm: ALTER DATABASE %I SET tarx_keys.realm = ''that realm''; and connect again.', current_database())
+     WHERE EXISTS (SELECT FROM states WHERE state > 1) AND NOT EXISTS (SELECT FROM states WHERE state = 0)
+       AND EXISTS (SELECT FROM tarx_keys_internal.count_sealed() s WHERE s.fingerprint = ANY (tarx_keys_internal.keyring_fingerprints()))
+    UNION ALL
+    SELECT 'info', 'tarx_keys.realm is empty, and the cluster has other databases: what is sealed in one of them with this keyring is as good here',
+           format('Before the first row is written: ALTER DATABASE %I SET tarx_keys.realm = ''a name of its own''; later no row can be read any more.', current_database())
+     WHERE current_setting('tarx_keys.realm') = ''
+       AND EXISTS (SELECT FROM pg_database d WHERE d.datallowconn AND NOT d.datistemplate AND d.datname NOT IN (current_database(), 'postgres'))
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_realm IS 'Internal. A check of doctor(): rows of another realm, among the first 100 of each table, and databases that share the realm.';
+
 CREATE FUNCTION tarx_keys_internal.doctor_audit_log() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -583,6 +623,8 @@ BEGIN
         ('triggers', 'no triggers and rules but the extension''s'),
         ('agents', 'all agents refer to LLM keys that exist, or to none'),
         ('rows', 'all rows that were looked at authenticate'),
+        ('older_rows', 'no row that was looked at is older than the audit log says'),
+        ('realm', 'the rows that were looked at are of this realm'),
         ('audit_log', 'the audit logs that were looked at are whole'),
         ('log_settings', 'no setting puts values into logs'),
         ('settings', 'the settings of the extension are as they should be')

@@ -22,6 +22,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.remove_member,
     tarx_keys.create_agent,
     tarx_keys.set_agent_key,
+    tarx_keys.set_agent_provider,
     tarx_keys.rename_agent,
     tarx_keys.delete_agent,
     tarx_keys.repoint_agents,
@@ -45,32 +46,33 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys_internal.shown_list,
     tarx_keys_internal.visible_usage,
     tarx_keys_internal.visible_llm_key_status,
-    tarx_keys.usage_name_id,
     tarx_keys_internal.own_platform_key_usage
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
-    tarx_keys.project_members,
-    tarx_keys.agents,
     tarx_keys.llm_keys,
     tarx_keys.platform_keys,
     tarx_keys.secrets,
     tarx_keys.key_usage,
     tarx_keys.project_audit
 TO tarx_keys_backend, tarx_keys_login;
+-- all but the stamps
+GRANT SELECT (project_id, user_id, id, role, revision, added_at) ON tarx_keys.project_members TO tarx_keys_backend, tarx_keys_login;
+GRANT SELECT (project_id, id, name, user_api_key_id, provider, revision, created_by, created_at, updated_at)
+    ON tarx_keys.agents TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, destination, masked_key, added_by, state, priority,
               expires_at, rotate_after, allowed_models, header_names, created_at)
     ON tarx_keys.project_llm_keys TO tarx_keys_backend, tarx_keys_login;
 -- what the view secrets reads; not the ciphertext
-GRANT SELECT (project_id, name, description, version, updated_by, updated_at)
+GRANT SELECT (project_id, name, id, description, version, updated_by, updated_at)
     ON tarx_keys.project_secrets TO tarx_keys_backend, tarx_keys_login;
 -- what the view platform_keys reads; neither hash nor stamp
 GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
 
 -- what the view project_audit reads
-GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome)
+GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision)
     ON tarx_keys.audit_log TO tarx_keys_backend, tarx_keys_login;
 
 -- The audit log is append-only for its owner as well; purge_audit() deletes.

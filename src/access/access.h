@@ -19,6 +19,7 @@ typedef enum TarxKeysRole
 } TarxKeysRole;
 
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
+extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id);
 
 /* platform_key.c: whether the key that proved the acting user still counts */
 extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);

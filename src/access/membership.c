@@ -5,6 +5,9 @@
  * The queries use a new snapshot instead of the transaction's, which may be old.
  * So a user who was removed a moment ago is not a member.  A project that has ended
  * has no members, even if somebody puts back a row that says otherwise.
+ *
+ * A membership has a stamp, which is checked with each look-up, so nobody becomes
+ * an admin by an edit of the table.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -18,55 +21,113 @@
 PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 
 static TarxKeysQuery role_query = {
-	.sql = "SELECT m.role FROM tarx_keys.project_members m"
-	" WHERE m.project_id OPERATOR(pg_catalog.=) $1"
-	" AND m.user_id OPERATOR(pg_catalog.=) $2"
-	" AND NOT EXISTS (SELECT FROM tarx_keys.projects p"
-	" WHERE p.id OPERATOR(pg_catalog.=) m.project_id AND p.ended_at IS NOT NULL)",
+	TARX_KEYS_SELECT(tarx_keys_members,
+					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1"
+					 " AND t.user_id OPERATOR(pg_catalog.=) $2"
+					 " AND NOT EXISTS (SELECT FROM tarx_keys.projects p"
+					 " WHERE p.id OPERATOR(pg_catalog.=) t.project_id AND p.ended_at IS NOT NULL)"),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
 static TarxKeysQuery other_admin_query = {
-	.sql = "SELECT 1 FROM tarx_keys.project_members m"
-	" WHERE m.project_id OPERATOR(pg_catalog.=) $1"
-	" AND m.user_id OPERATOR(pg_catalog.<>) $2"
-	" AND m.role OPERATOR(pg_catalog.=) 'admin'",
+	TARX_KEYS_SELECT(tarx_keys_members,
+					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1"
+					 " AND t.user_id OPERATOR(pg_catalog.<>) $2"
+					 " AND t.role OPERATOR(pg_catalog.=) 'admin'"),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
-/* The user's role in the project; TARX_KEYS_ROLE_NONE if the user is not a member */
-TarxKeysRole
-tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id)
+/*
+ * TK004 for a row that somebody has changed; TK005 or TK006 if nobody can tell, unless
+ * that is admitted
+ */
+static void
+check_member(const TarxKeysRow *member, const pg_uuid_t *project_id, const char *user_id,
+			 bool unverifiable_too)
+{
+	bool		good = unverifiable_too ?
+		tarx_keys_row_state(&tarx_keys_members, member) != TARX_KEYS_ROW_TAMPERED :
+		tarx_keys_row_is_stamped(&tarx_keys_members, member);
+
+	if (!good)
+		tarx_keys_fail_member_integrity(project_id, user_id);
+}
+
+static TarxKeysRole
+stated_role(const TarxKeysRow *member)
+{
+	if (member->nulls[MEMBER_ROLE])
+		return TARX_KEYS_ROLE_NONE;
+	return strcmp(TextDatumGetCString(member->values[MEMBER_ROLE]), "admin") == 0 ?
+		TARX_KEYS_ROLE_ADMIN : TARX_KEYS_ROLE_MEMBER;
+}
+
+static TarxKeysRole
+look_up_role(const pg_uuid_t *project_id, const char *user_id, bool unverifiable_too)
 {
 	Datum		values[2] = {UUIDPGetDatum(project_id), CStringGetTextDatum(user_id)};
 	TarxKeysRole role = TARX_KEYS_ROLE_NONE;
+	TarxKeysRow member;
 
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run_latest(&role_query, values, NULL) > 0)
 	{
-		char	   *name = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-
-		role = strcmp(name, "admin") == 0 ? TARX_KEYS_ROLE_ADMIN : TARX_KEYS_ROLE_MEMBER;
+		tarx_keys_fetched_row(&tarx_keys_members, 0, &member);
+		check_member(&member, project_id, user_id, unverifiable_too);
+		role = stated_role(&member);
 	}
 	tarx_keys_queries_end();
 	return role;
 }
 
 /*
+ * The user's role in the project; TARX_KEYS_ROLE_NONE if the user is not a member.
+ * TK004 if the row is not what was written, TK005 or TK006 if its master key is
+ * missing.
+ */
+TarxKeysRole
+tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id)
+{
+	return look_up_role(project_id, user_id, false);
+}
+
+/*
+ * The same for those who only take away, or see lists: if the master key is missing,
+ * it takes the row's word.  Whoever could make use of that writes the table, and so
+ * could take away and see as much without us.
+ */
+TarxKeysRole
+tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id)
+{
+	return look_up_role(project_id, user_id, true);
+}
+
+/*
  * other_admin_exists(project_id uuid, user_id text) returns boolean: whether
  * the project now has an admin other than this user.  The caller has locked the
  * project's row, because the answer could change otherwise.
+ *
+ * A row that somebody has changed does not count, because nobody can act by it.  One
+ * whose master key is missing does: otherwise nobody could be removed meanwhile.
  */
 Datum
 tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)
 {
 	Datum		values[2];
-	bool		found;
+	uint64		count;
+	bool		found = false;
 
 	values[0] = UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
 	values[1] = PointerGetDatum(tarx_keys_arg_text(fcinfo, 1, "user_id"));
 	tarx_keys_queries_begin();
-	found = tarx_keys_query_run_latest(&other_admin_query, values, NULL) > 0;
+	count = tarx_keys_query_run_latest(&other_admin_query, values, NULL);
+	for (uint64 i = 0; i < count && !found; i++)
+	{
+		TarxKeysRow member;
+
+		tarx_keys_fetched_row(&tarx_keys_members, i, &member);
+		found = tarx_keys_row_state(&tarx_keys_members, &member) != TARX_KEYS_ROW_TAMPERED;
+	}
 	tarx_keys_queries_end();
 	PG_RETURN_BOOL(found);
 }

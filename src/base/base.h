@@ -78,6 +78,9 @@ pg_noreturn extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id);
 pg_noreturn extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_agent_integrity(const pg_uuid_t *agent_id);
+pg_noreturn extern void tarx_keys_fail_member_integrity(const pg_uuid_t *project_id,
+														const char *user_id);
 pg_noreturn extern void tarx_keys_fail_secrets_not_found(const char *names, unsigned long count);
 pg_noreturn extern void tarx_keys_fail_secret_version(const char *name, int32 version);
 pg_noreturn extern void tarx_keys_fail_secret_integrity(const char *name);

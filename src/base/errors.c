@@ -101,6 +101,27 @@ tarx_keys_fail_integrity(const pg_uuid_t *key_id)
 			 errhint("Do not use this key: have an admin delete it and add it again, and ask the database administrator who changed the row.")));
 }
 
+void
+tarx_keys_fail_agent_integrity(const pg_uuid_t *agent_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_INTEGRITY),
+			 errmsg("agent \"%s\" failed its integrity check", tarx_keys_uuid_text(agent_id)),
+			 errdetail("The stored row is not what was written when the agent was last changed."),
+			 errhint("Do not use this agent: have a member delete it and create it again, and ask the database administrator who changed the row.")));
+}
+
+void
+tarx_keys_fail_member_integrity(const pg_uuid_t *project_id, const char *user_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_INTEGRITY),
+			 errmsg("the membership of user \"%s\" in project \"%s\" failed its integrity check",
+					user_id, tarx_keys_uuid_text(project_id)),
+			 errdetail("The stored row is not what was written when the user became a member or got this role."),
+			 errhint("Have another admin remove the member and add it again, and ask the database administrator who changed the row.")));
+}
+
 /* names has count names, each in quotes, with commas between them. */
 void
 tarx_keys_fail_secrets_not_found(const char *names, unsigned long count)

@@ -114,7 +114,8 @@ tarx_keys_insert_key(const TarxKeysNewKey *key, const TarxKeysRow *policy)
 		tarx_keys_fail_name_taken(&row);
 	/* the project cannot end any more; it may have ended before */
 	tarx_keys_enter_as(key->project_id, TARX_KEYS_ROLE_ADMIN);
-	tarx_keys_audit_project(key->project_id, "llm_key.add", id, DatumGetTextPP(row.values[LLM_KEY_NAME]));
+	tarx_keys_audit_project(key->project_id, "llm_key.add", id, DatumGetTextPP(row.values[LLM_KEY_NAME]),
+							DatumGetInt32(row.values[LLM_KEY_REVISION]));
 	return id;
 }
 

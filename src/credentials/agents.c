@@ -1,6 +1,10 @@
 /*
  * agents.c
  *	  The LLM key that an agent refers to.
+ *
+ * An agent has a stamp, which is checked before the agent is believed: otherwise
+ * whoever can write the table could point all agents to a key that sends what they
+ * do elsewhere.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -11,7 +15,8 @@ PG_FUNCTION_INFO_V1(tarx_keys_fail_agent_sql);
 
 /*
  * The id of the key that an agent refers to, as the snapshot has it.  TK003 if
- * the project has no such agent, or if the agent has no key.  agents is the open
+ * the project has no such agent, or if the agent has no key; TK004 if the row is not
+ * what was written, TK005 or TK006 if its master key is missing.  agents is the open
  * table.
  */
 pg_uuid_t
@@ -20,8 +25,11 @@ tarx_keys_agent_key_id(Relation agents, const pg_uuid_t *project_id, const pg_uu
 {
 	TarxKeysRow row;
 
-	if (!tarx_keys_table_find(&tarx_keys_agents, agents, snapshot, project_id, agent_id, &row) ||
-		row.nulls[AGENT_USER_API_KEY_ID])
+	if (!tarx_keys_table_find(&tarx_keys_agents, agents, snapshot, project_id, agent_id, &row))
+		tarx_keys_fail_agent(agent_id);
+	if (!tarx_keys_row_is_stamped(&tarx_keys_agents, &row))
+		tarx_keys_fail_agent_integrity(agent_id);
+	if (row.nulls[AGENT_USER_API_KEY_ID])
 		tarx_keys_fail_agent(agent_id);
 	return *DatumGetUUIDP(row.values[AGENT_USER_API_KEY_ID]);
 }

@@ -86,7 +86,8 @@ update_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, const TarxKeysK
 	change_requests(&row, changes, &key.payload);
 	tarx_keys_write_changed_key(&row, &key.payload);
 	tarx_keys_secret_wipe(key.plain.secret);
-	tarx_keys_audit_project(project_id, "llm_key.update", key_id, DatumGetTextPP(row.values[LLM_KEY_NAME]));
+	tarx_keys_audit_project(project_id, "llm_key.update", key_id, DatumGetTextPP(row.values[LLM_KEY_NAME]),
+							DatumGetInt32(row.values[LLM_KEY_REVISION]));
 }
 
 /* update_llm_key(project_id uuid, key_id uuid, changes jsonb): see sql/50_llm_keys.sql */

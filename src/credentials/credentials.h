@@ -217,7 +217,7 @@ typedef struct TarxKeysResolvedSecrets
 								 * in clear */
 	uint64		count;
 	text	  **names;
-	pg_uuid_t  *ids;			/* the ids that their uses are counted under */
+	pg_uuid_t  *ids;
 	TarxKeysText *values;		/* in UTF-8 if there is a recipient, else in
 								 * the database's encoding */
 } TarxKeysResolvedSecrets;

@@ -231,7 +231,8 @@ create_key(TarxKeysCall *call pg_attribute_unused(), void *arg)
 	if (!tarx_keys_table_insert(&tarx_keys_platform_keys, &key))
 		elog(ERROR, "a random id or token exists already");
 	tarx_keys_audit_begin_personal(&chain, DatumGetTextPP(key.values[PLATFORM_KEY_USER_ID]), id);
-	tarx_keys_audit(&chain, "platform_key.create", id, DatumGetTextPP(key.values[PLATFORM_KEY_NAME]));
+	tarx_keys_audit(&chain, "platform_key.create", id, DatumGetTextPP(key.values[PLATFORM_KEY_NAME]),
+					TARX_KEYS_NO_REVISION);
 	((ChangeArg *) arg)->result = HeapTupleGetDatum(form_created(fcinfo, UUIDPGetDatum(id), token, context));
 	tarx_keys_secret_wipe(secret);
 	tarx_keys_queries_end();
@@ -284,7 +285,8 @@ revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
 	name = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	tarx_keys_audit_removal(&chain, "platform_key.revoke", id, isnull ? NULL : DatumGetTextPP(name));
+	tarx_keys_audit_removal(&chain, "platform_key.revoke", id, isnull ? NULL : DatumGetTextPP(name),
+							TARX_KEYS_NO_REVISION);
 	tarx_keys_queries_end();
 }
 

@@ -2,8 +2,9 @@
  * project_secrets.c
  *	  Sets, restores, renames, describes and deletes the named secrets of projects.
  *
- * A value is sealed before its row is first written, and bound to project, name
- * and version.  restore_secret() opens an old value only to seal it again as the
+ * A value is sealed before its row is first written, and bound to project, name,
+ * id and version.  The id is the secret's own, so the value of one that was deleted
+ * never fits another one of the same name.  restore_secret() opens an old value only to seal it again as the
  * next version, and rename_secret() opens all only to seal them again under the
  * new name.  Every copy in clear is wiped, also after an error.
  *
@@ -18,6 +19,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 #include "credentials/credentials.h"
@@ -66,7 +68,8 @@ static TarxKeysQuery trim_query = {
 
 static TarxKeysQuery delete_query = {
 	.sql = "DELETE FROM tarx_keys.project_secrets s"
-	" WHERE s.project_id OPERATOR(pg_catalog.=) $1 AND s.name OPERATOR(pg_catalog.=) $2",
+	" WHERE s.project_id OPERATOR(pg_catalog.=) $1 AND s.name OPERATOR(pg_catalog.=) $2"
+	" RETURNING s.id",
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
@@ -99,6 +102,13 @@ project_of(const TarxKeysRow *secret)
 	return DatumGetUUIDP(secret->values[SECRET_PROJECT_ID]);
 }
 
+/* NULL if somebody has taken it away */
+static const pg_uuid_t *
+id_of(const TarxKeysRow *secret)
+{
+	return secret->nulls[SECRET_ID] ? NULL : DatumGetUUIDP(secret->values[SECRET_ID]);
+}
+
 static text *
 name_of(const TarxKeysRow *secret)
 {
@@ -109,6 +119,15 @@ static int32
 version_of(const TarxKeysRow *secret)
 {
 	return DatumGetInt32(secret->values[SECRET_VERSION]);
+}
+
+/* Log what was done with a secret, whose row this is from now on. */
+static void
+audit(const TarxKeysRow *secret, const char *action, text *object_name)
+{
+	tarx_keys_audit_project(project_of(secret), action,
+							id_of(secret), object_name,
+							version_of(secret));
 }
 
 /* Lock the secret's row and fetch it; false if there is none. */
@@ -160,6 +179,12 @@ form_version(TarxKeysRow *secret, int32 version, const TarxKeysText *value)
 }
 
 static void
+set_new_id(TarxKeysRow *secret)
+{
+	tarx_keys_row_set(secret, SECRET_ID, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+}
+
+static void
 set_description(TarxKeysRow *secret, const NewVersion *new)
 {
 	if (!new->has_description)
@@ -179,6 +204,8 @@ write_next_version(TarxKeysRow *secret, const NewVersion *new)
 				 errhint("Delete the secret and set it again.")));
 	if (tarx_keys_setting_secret_versions_kept() > 1)
 		archive_version(secret);
+	if (secret->nulls[SECRET_ID])
+		set_new_id(secret);
 	set_description(secret, new);
 	form_version(secret, version_of(secret) + 1, new->value);
 	tarx_keys_table_update(&tarx_keys_secrets, secret);
@@ -193,8 +220,6 @@ write_next_version(TarxKeysRow *secret, const NewVersion *new)
 static bool
 insert_row(TarxKeysRow *secret)
 {
-	/* by the clock, as uses are: earlier ones are of another secret */
-	tarx_keys_row_set(secret, SECRET_CREATED_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
 	if (!tarx_keys_table_insert(&tarx_keys_secrets, secret))
 		return false;
 	tarx_keys_enter_as(project_of(secret), TARX_KEYS_ROLE_ADMIN);
@@ -205,6 +230,7 @@ insert_row(TarxKeysRow *secret)
 static bool
 insert_secret(TarxKeysRow *secret, const NewVersion *new)
 {
+	set_new_id(secret);
 	set_description(secret, new);
 	form_version(secret, 1, new->value);
 	return insert_row(secret);
@@ -254,7 +280,7 @@ set_secret(FunctionCallInfo fcinfo, TarxKeysRow *secret, const TarxKeysText *val
 	}
 	tarx_keys_queries_begin();
 	write_secret(secret, &new);
-	tarx_keys_audit_project(project_of(secret), "secret.set", NULL, name_of(secret));
+	audit(secret, "secret.set", name_of(secret));
 	tarx_keys_queries_end();
 	tarx_keys_secret_wipe(value->secret);
 	return version_of(secret);
@@ -315,6 +341,8 @@ open_version(const TarxKeysRow *current, int32 version)
 		if (tarx_keys_query_run(tarx_keys_table_find_query(table), key, NULL, false) == 0)
 			tarx_keys_fail_secret_version(text_to_cstring(name_of(current)), version);
 		tarx_keys_fetched_row(table, 0, &row);
+		/* not one of another secret that had the name, and was put there */
+		row.values[OLD_SECRET_ID] = current->values[SECRET_ID];
 	}
 	if (!tarx_keys_row_open(table, &row, true, &value))
 		tarx_keys_fail_secret_integrity(text_to_cstring(name_of(current)));
@@ -339,7 +367,7 @@ tarx_keys_restore_secret(PG_FUNCTION_ARGS)
 	value = open_version(&secret, version);
 	write_next_version(&secret, &new);
 	tarx_keys_secret_wipe(value.secret);
-	tarx_keys_audit_project(project_of(&secret), "secret.restore", NULL, name_of(&secret));
+	audit(&secret, "secret.restore", name_of(&secret));
 	tarx_keys_queries_end();
 	PG_RETURN_INT32(version_of(&secret));
 }
@@ -445,9 +473,8 @@ tarx_keys_rename_secret(PG_FUNCTION_ARGS)
 	{
 		lock_for_renaming(&secret, new_name);
 		move_secret(&secret, new_name);
-		tarx_keys_audit_project(project_of(&secret), "secret.rename", NULL,
-								cstring_to_text(psprintf("%s -> %s", text_to_cstring(old_name),
-														 text_to_cstring(new_name))));
+		audit(&secret, "secret.rename", cstring_to_text(psprintf("%s -> %s", text_to_cstring(old_name),
+																 text_to_cstring(new_name))));
 	}
 	else if (!lock_secret(&secret))
 		tarx_keys_fail_secret_name(old_name);
@@ -483,7 +510,7 @@ tarx_keys_describe_secret(PG_FUNCTION_ARGS)
 	if (!has_description(&secret, description))
 	{
 		(void) tarx_keys_query_run(&describe_query, values, description == NULL ? "  n" : NULL, false);
-		tarx_keys_audit_project(project_of(&secret), "secret.describe", NULL, name_of(&secret));
+		audit(&secret, "secret.describe", name_of(&secret));
 	}
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
@@ -496,6 +523,8 @@ tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	TarxKeysRow secret;
 	Datum		values[2];
+	Datum		id;
+	bool		isnull;
 
 	tarx_keys_enter_to_remove(project_id, TARX_KEYS_ROLE_ADMIN);
 	secret = arg_secret(fcinfo);
@@ -504,7 +533,9 @@ tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run(&delete_query, values, NULL, false) == 0)
 		tarx_keys_fail_secret_name(name_of(&secret));
-	tarx_keys_audit_project_removal(project_id, "secret.delete", NULL, name_of(&secret));
+	id = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	tarx_keys_audit_project_removal(project_id, "secret.delete", isnull ? NULL : DatumGetUUIDP(id),
+									name_of(&secret), TARX_KEYS_NO_REVISION);
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }

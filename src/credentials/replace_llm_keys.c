@@ -37,7 +37,7 @@ typedef struct OldKey
 } OldKey;
 
 static TarxKeysQuery delete_query = {
-	.sql = "SELECT 1 FROM tarx_keys_internal.delete_llm_keys($1, $2)",
+	.sql = "SELECT 1 FROM tarx_keys_internal.end_llm_keys($1, $2, tarx_keys.current_user_id())",
 	.nargs = 2, .argtypes = {UUIDOID, UUIDOID}
 };
 
@@ -134,7 +134,8 @@ retired_name(const TarxKeysRow *row, int n)
 	return cstring_to_text(psprintf("%.*s%s", pg_mbcharcliplen(name, (int) strlen(name), chars), name, until));
 }
 
-static void
+/* Returns its new revision. */
+static int32
 retire(OldKey *old)
 {
 	TarxKeysRow row = old->row;
@@ -146,17 +147,18 @@ retire(OldKey *old)
 	} while (tarx_keys_key_name_is_taken(&row) && n++ < MOST_OF_A_NAME);
 	tarx_keys_key_set_text(&row, LLM_KEY_STATE, cstring_to_text(TARX_KEYS_STATE_DISABLED));
 	tarx_keys_write_changed_key(&row, &old->open.payload);
+	return DatumGetInt32(row.values[LLM_KEY_REVISION]);
 }
 
-static void
+static int32
 remove_old(OldKey *old)
 {
 	Datum		values[2] = {UUIDPGetDatum(old->project_id), UUIDPGetDatum(old->id)};
 
 	if (old->opens)
-		retire(old);
-	else
-		(void) tarx_keys_query_run(&delete_query, values, NULL, false);
+		return retire(old);
+	(void) tarx_keys_query_run(&delete_query, values, NULL, false);
+	return TARX_KEYS_NO_REVISION;
 }
 
 /*
@@ -167,16 +169,17 @@ static Datum
 replace_key(OldKey *old, TarxKeysNewKey *key)
 {
 	pg_uuid_t  *result = palloc(sizeof(pg_uuid_t));
+	int32		revision;
 	Datum		values[3] = {UUIDPGetDatum(old->project_id), UUIDPGetDatum(old->id), UUIDPGetDatum(result)};
 
 	tarx_keys_queries_begin();
 	fetch_old(old);
 	describe_new(key, old);
-	remove_old(old);
+	revision = remove_old(old);
 	*result = *tarx_keys_insert_key(key, old->opens ? &old->row : NULL);
 	(void) tarx_keys_query_run(&repoint_query, values, NULL, false);
 	tarx_keys_audit_project(old->project_id, old->opens ? "llm_key.replace" : "llm_key.delete", old->id,
-							cstring_to_text(tarx_keys_uuid_text(result)));
+							cstring_to_text(tarx_keys_uuid_text(result)), revision);
 	if (old->opens)
 		tarx_keys_secret_wipe(old->open.plain.secret);
 	tarx_keys_queries_end();

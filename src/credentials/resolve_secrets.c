@@ -171,16 +171,14 @@ find(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found, Snapshot snaps
 	found->count = tarx_keys_query_run_at(query, values, snapshot);
 	rows = palloc(sizeof(TarxKeysRow) * (found->count + 1));
 	found->names = palloc(sizeof(text *) * (found->count + 1));
-	found->ids = palloc(sizeof(pg_uuid_t) * (found->count + 1));
+	found->ids = palloc0(sizeof(pg_uuid_t) * (found->count + 1));
 	found->values = palloc0(sizeof(TarxKeysText) * (found->count + 1));
 	for (uint64 i = 0; i < found->count; i++)
 	{
-		TarxKeysSpan name;
-
 		tarx_keys_fetched_row(&tarx_keys_secrets, i, &rows[i]);
 		found->names[i] = found_name(&rows[i]);
-		name = tarx_keys_span(found->names[i]);
-		tarx_keys_usage_name_id(name.data, name.len, found->ids[i].data);
+		if (!rows[i].nulls[SECRET_ID])
+			found->ids[i] = *DatumGetUUIDP(rows[i].values[SECRET_ID]);
 	}
 	return rows;
 }
@@ -213,7 +211,8 @@ run_resolve(TarxKeysCall *call, void *arg)
 	for (uint64 i = 0; i < found->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		tarx_keys_call_object(call, &found->ids[i], true);
+		if (!rows[i].nulls[SECRET_ID])
+			tarx_keys_call_object(call, &found->ids[i], true);
 		open_row(&rows[i], found, i);
 	}
 	/* not earlier: to open a row may fetch a long ciphertext by it */

@@ -29,6 +29,7 @@ extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
 extern TarxKeysRowState tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp);
+pg_noreturn extern void tarx_keys_fail_unverifiable_stamp(bytea *stamp);
 
 extern void tarx_keys_active_public_key(uint8 *public_key);
 extern bool tarx_keys_open_box(bytea *box, TarxKeysText *payload);

@@ -77,13 +77,13 @@ tarx_keys_check_envelope(const TarxKeysBinding *binding, bytea *envelope)
 	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
 }
 
+/* TK005 or TK006 */
 pg_noreturn static void
-fail_without_master_key(bytea *envelope)
+fail_without_master_key(const uint8 *fingerprint)
 {
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
-	tarx_keys_fail_master_key_missing(tarx_keys_envelope_fingerprint((const uint8 *) VARDATA_ANY(envelope),
-																	 VARSIZE_ANY_EXHDR(envelope)));
+	tarx_keys_fail_master_key_missing(fingerprint);
 }
 
 /*
@@ -119,7 +119,8 @@ tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8, Ta
 	TarxKeysRowState state = tarx_keys_try_open(binding, envelope, value);
 
 	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
-		fail_without_master_key(envelope);
+		fail_without_master_key(tarx_keys_envelope_fingerprint((const uint8 *) VARDATA_ANY(envelope),
+															   VARSIZE_ANY_EXHDR(envelope)));
 	if (state != TARX_KEYS_ROW_OK)
 		return false;
 	if (!as_utf8)
@@ -161,6 +162,14 @@ tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp)
 	ok = tarx_keys_stamp_check(bytes, len, &master, binding);
 	sodium_memzero(&master, sizeof(master));
 	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
+}
+
+/* TK005 or TK006, for a stamp whose master key tarx_keys_check_stamp() did not find */
+void
+tarx_keys_fail_unverifiable_stamp(bytea *stamp)
+{
+	fail_without_master_key(tarx_keys_stamp_fingerprint((const uint8 *) VARDATA_ANY(stamp),
+														VARSIZE_ANY_EXHDR(stamp)));
 }
 
 /* The public key of the active master key.  TK005 without a keyring. */

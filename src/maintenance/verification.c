@@ -8,6 +8,7 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -17,37 +18,51 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_row_states);
 
-/*
- * A check of a table, which receives its rows.  columns: where it has project_id,
- * id and name, or -1.
- */
+/* The columns of a table that tell a row, or -1 where it has none */
+typedef enum Told
+{
+	TOLD_PROJECT_ID,
+	TOLD_ID,
+	TOLD_NAME,
+	TOLD_REVISION,
+	TOLD_COUNT
+} Told;
+
+/* A check of a table, which receives its rows */
 typedef struct StateReceiver
 {
 	DestReceiver pub;
 	const TarxKeysTable *table;
-	int			columns[3];
+	int			columns[TOLD_COUNT];
 	ReturnSetInfo *result;
 	MemoryContext work;			/* reset after each row */
 } StateReceiver;
 
-/* The row (project_id uuid, id uuid, name text, state integer) */
+static bool
+is_text(const TarxKeysTable *table, int column)
+{
+	return table->columns[column].type == TEXTOID;
+}
+
+/* The row (project_id uuid, id uuid, name text, revision integer, state integer) */
 static void
 put_state(const StateReceiver *receiver, const TarxKeysRow *row)
 {
-	Datum		values[4];
-	bool		nulls[4] = {true, true, true, false};
+	Datum		values[TOLD_COUNT + 1];
+	bool		nulls[TOLD_COUNT + 1] = {false};
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < TOLD_COUNT; i++)
 	{
 		int			column = receiver->columns[i];
 
-		if (column < 0 || row->nulls[column])
+		nulls[i] = column < 0 || row->nulls[column];
+		if (nulls[i])
 			continue;
-		nulls[i] = false;
-		values[i] = i < 2 ? row->values[column] :
-			PointerGetDatum(tarx_keys_shown_text(row->values[column], TARX_KEYS_SHOWN_MAX_BYTES));
+		values[i] = is_text(receiver->table, column) ?
+			PointerGetDatum(tarx_keys_shown_text(row->values[column], TARX_KEYS_SHOWN_MAX_BYTES)) :
+			row->values[column];
 	}
-	values[3] = Int32GetDatum(tarx_keys_row_state(receiver->table, row));
+	values[TOLD_COUNT] = Int32GetDatum(tarx_keys_row_state(receiver->table, row));
 	tuplestore_putvalues(receiver->result->setResult, receiver->result->setDesc, values, nulls);
 }
 
@@ -96,6 +111,15 @@ choose_query(FunctionCallInfo fcinfo, TarxKeysTable *table, Datum *values)
 	return tarx_keys_table_scan_query(table);
 }
 
+/* A membership has no name but that of the user. */
+static int
+name_column(const TarxKeysTable *table)
+{
+	int			column = tarx_keys_column(table, "name");
+
+	return column >= 0 ? column : tarx_keys_column(table, "user_id");
+}
+
 /*
  * row_states(table_name text, project_ids uuid[], percent real, max_rows
  * bigint) returns rows: see sql/76_verification.sql
@@ -107,8 +131,12 @@ tarx_keys_row_states(PG_FUNCTION_ARGS)
 	StateReceiver receiver = {
 		.pub = {receive_row, start_receiver, end_receiver, end_receiver, DestTuplestore},
 		.table = table,
-		.columns = {tarx_keys_column(table, "project_id"), tarx_keys_column(table, "id"),
-		tarx_keys_column(table, "name")},
+		.columns = {
+			[TOLD_PROJECT_ID] = tarx_keys_column(table, "project_id"),
+			[TOLD_ID] = tarx_keys_column(table, "id"),
+			[TOLD_NAME] = name_column(table),
+			[TOLD_REVISION] = table->revision != NULL ? tarx_keys_column(table, table->revision) : -1
+		},
 		.result = (ReturnSetInfo *) fcinfo->resultinfo
 	};
 	Datum		values[2];

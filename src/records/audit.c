@@ -61,7 +61,7 @@ client_address(void)
 
 static void
 append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_id,
-		   text *object_name)
+		   text *object_name, int32 revision)
 {
 	TarxKeysBinding binding;
 	TarxKeysRow row;
@@ -84,6 +84,8 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 		tarx_keys_row_set(&row, AUDIT_LOG_OBJECT_NAME,
 						  PointerGetDatum(tarx_keys_shown_text(PointerGetDatum(object_name), NAME_MAX_BYTES)));
 	tarx_keys_row_set(&row, AUDIT_LOG_OUTCOME, CStringGetTextDatum("done"));
+	if (revision != TARX_KEYS_NO_REVISION)
+		tarx_keys_row_set(&row, AUDIT_LOG_REVISION, Int32GetDatum(revision));
 	if (!tarx_keys_row_bind(&tarx_keys_audit_log, &row, &binding) ||
 		!tarx_keys_chain_stamp(ends->at.last_stamp, (const uint8 *) ends->key.data,
 							   ends->at.last_stamp, &binding))
@@ -223,7 +225,8 @@ open_lane(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
 	if (tarx_keys_audit_open_lane(&newest, lane, ends) != TARX_KEYS_ENDS_GOOD)
 		tarx_keys_fail_chain(chain);
 	if (notes != NULL)
-		append_row(ends, TARX_KEYS_NEW_GENERATION, NULL, cstring_to_text(notes));
+		append_row(ends, TARX_KEYS_NEW_GENERATION, NULL, cstring_to_text(notes),
+				   TARX_KEYS_NO_REVISION);
 }
 
 /*
@@ -232,19 +235,19 @@ open_lane(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
 
 /*
  * Append a row for the acting user to a chain, in the caller's transaction and SPI
- * connection.  object_id and object_name may be NULL.  Raises TK004 if the chain
- * was tampered with, TK005 without a keyring, and TK006 if the master key is
+ * connection.  object_id and object_name may be NULL.  revision is that of the
+ * object's row, as it is from now on.  Raises TK004 if the chain was tampered with, TK005 without a keyring, and TK006 if the master key is
  * missing.
  */
 void
 tarx_keys_audit(const TarxKeysChain *chain, const char *action, const pg_uuid_t *object_id,
-				text *object_name)
+				text *object_name, int32 revision)
 {
 	TarxKeysAuditEnds ends;
 
 	tarx_keys_check_audit_action(action);
 	open_lane(chain, tarx_keys_audit_lock_lane(chain), &ends);
-	append_row(&ends, action, object_id, object_name);
+	append_row(&ends, action, object_id, object_name, revision);
 	tarx_keys_audit_write_ends(&ends);
 	tarx_keys_secret_wipe(ends.key.secret);
 }
@@ -252,14 +255,14 @@ tarx_keys_audit(const TarxKeysChain *chain, const char *action, const pg_uuid_t 
 /* The same for a project */
 void
 tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
-						const pg_uuid_t *object_id, text *object_name)
+						const pg_uuid_t *object_id, text *object_name, int32 revision)
 {
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 
-	tarx_keys_audit(&chain, action, object_id, object_name);
+	tarx_keys_audit(&chain, action, object_id, object_name, revision);
 }
 
-/* record_audit(project_id uuid, action text, object_id uuid, object_name text) */
+/* record_audit(project_id uuid, action text, object_id uuid, object_name text, revision integer) */
 Datum
 tarx_keys_record_audit(PG_FUNCTION_ARGS)
 {
@@ -269,7 +272,8 @@ tarx_keys_record_audit(PG_FUNCTION_ARGS)
 	tarx_keys_queries_begin();
 	tarx_keys_audit_project(project_id, action,
 							PG_ARGISNULL(2) ? NULL : PG_GETARG_UUID_P(2),
-							PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3));
+							PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
+							PG_ARGISNULL(4) ? TARX_KEYS_NO_REVISION : PG_GETARG_INT32(4));
 	tarx_keys_queries_end();
 	PG_RETURN_VOID();
 }

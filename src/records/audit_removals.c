@@ -35,6 +35,7 @@ typedef struct Removal
 	const char *action;
 	const pg_uuid_t *object_id;
 	text	   *object_name;
+	int32		revision;
 } Removal;
 
 /*
@@ -143,25 +144,16 @@ append(void *arg)
 	const Removal *removal = arg;
 
 	tarx_keys_queries_begin();
-	tarx_keys_audit(removal->chain, removal->action, removal->object_id, removal->object_name);
+	tarx_keys_audit(removal->chain, removal->action, removal->object_id, removal->object_name,
+					removal->revision);
 	tarx_keys_queries_end();
 }
 
-/* What has a name and no id is logged under a hash of the name. */
 static void
 log_line(const Removal *removal, int sqlerrcode)
 {
-	pg_uuid_t	hash;
-	const pg_uuid_t *object_id = removal->object_id;
-	text	   *name = removal->object_name;
-
-	if (object_id == NULL && name != NULL)
-	{
-		tarx_keys_usage_name_id(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), hash.data);
-		object_id = &hash;
-	}
 	tarx_keys_log_event("manage", TARX_KEYS_UNLOGGED,
-						removal->chain->personal ? NULL : &removal->chain->id, object_id,
+						removal->chain->personal ? NULL : &removal->chain->id, removal->object_id,
 						unpack_sql_state(sqlerrcode));
 }
 
@@ -171,9 +163,9 @@ log_line(const Removal *removal, int sqlerrcode)
  */
 void
 tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
-						const pg_uuid_t *object_id, text *object_name)
+						const pg_uuid_t *object_id, text *object_name, int32 revision)
 {
-	Removal		removal = {chain, action, object_id, object_name};
+	Removal		removal = {chain, action, object_id, object_name, revision};
 	int			sqlerrcode;
 
 	/* that these are missing is no fault of the log */
@@ -186,14 +178,14 @@ tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
 
 void
 tarx_keys_audit_project_removal(const pg_uuid_t *project_id, const char *action,
-								const pg_uuid_t *object_id, text *object_name)
+								const pg_uuid_t *object_id, text *object_name, int32 revision)
 {
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 
-	tarx_keys_audit_removal(&chain, action, object_id, object_name);
+	tarx_keys_audit_removal(&chain, action, object_id, object_name, revision);
 }
 
-/* record_removal(project_id uuid, action text, object_id uuid, object_name text) */
+/* record_removal(project_id uuid, action text, object_id uuid, object_name text, revision integer) */
 Datum
 tarx_keys_record_removal(PG_FUNCTION_ARGS)
 {
@@ -202,6 +194,7 @@ tarx_keys_record_removal(PG_FUNCTION_ARGS)
 
 	tarx_keys_audit_project_removal(project_id, action,
 									PG_ARGISNULL(2) ? NULL : PG_GETARG_UUID_P(2),
-									PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3));
+									PG_ARGISNULL(3) ? NULL : PG_GETARG_TEXT_PP(3),
+									PG_ARGISNULL(4) ? TARX_KEYS_NO_REVISION : PG_GETARG_INT32(4));
 	PG_RETURN_VOID();
 }

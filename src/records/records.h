@@ -27,17 +27,20 @@ extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
 
 /* audit.c: writes rows, which say what was changed */
+#define TARX_KEYS_NO_REVISION	0	/* the object has none, or is gone */
+
 extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
-							const pg_uuid_t *object_id, text *object_name);
+							const pg_uuid_t *object_id, text *object_name, int32 revision);
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
-									const pg_uuid_t *object_id, text *object_name);
+									const pg_uuid_t *object_id, text *object_name, int32 revision);
 
 /* audit_removals.c: the same for calls that only take away; the log never stops them */
 extern void tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain);
 extern void tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
-									const pg_uuid_t *object_id, text *object_name);
+									const pg_uuid_t *object_id, text *object_name, int32 revision);
 extern void tarx_keys_audit_project_removal(const pg_uuid_t *project_id, const char *action,
-											const pg_uuid_t *object_id, text *object_name);
+											const pg_uuid_t *object_id, text *object_name,
+											int32 revision);
 
 /* audit_ends.c: begins chains, and keeps their ends */
 extern void tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id,
@@ -146,7 +149,6 @@ extern Size tarx_keys_usage_shmem_size(void);
 extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
 extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 								  const pg_uuid_t *id, bool allowed);
-extern void tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN]);
 extern int	tarx_keys_usage_unflushed_databases(Oid *databases, int max);
 extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);
 extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);

@@ -21,8 +21,6 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include <sodium.h>
-
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
@@ -39,7 +37,6 @@
 #include "records/records.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_usage_in_memory);
-PG_FUNCTION_INFO_V1(tarx_keys_usage_name_id_sql);
 PG_FUNCTION_INFO_V1(tarx_keys_usage_of);
 
 /* Evict a 20th of a full table at once, so that searches are rare. */
@@ -264,16 +261,6 @@ tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 }
 
 /*
- * Make the id under which an object that has only a name is counted: the
- * BLAKE2b-128 of the name.
- */
-void
-tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN])
-{
-	(void) crypto_generichash(id, UUID_LEN, (const unsigned char *) name, len, NULL, 0);
-}
-
-/*
  * For the flush worker
  */
 
@@ -490,16 +477,4 @@ tarx_keys_usage_of(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
-}
-
-/* usage_name_id(name text) returns uuid: see sql/45_usage.sql */
-Datum
-tarx_keys_usage_name_id_sql(PG_FUNCTION_ARGS)
-{
-	text	   *name = tarx_keys_arg_text(fcinfo, 0, "name");
-	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
-
-	/* valid names are ASCII; others count as they are in the table */
-	tarx_keys_usage_name_id(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), id->data);
-	PG_RETURN_UUID_P(id);
 }

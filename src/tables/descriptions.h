@@ -41,7 +41,7 @@
 SEALED_TABLE(llm_keys, "tarx.llm-key...1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "project_llm_keys", .nkeys = 2,
 			 .seal = TARX_KEYS_ENVELOPE, .kind = "llm_key", .counter = "llm_keys",
-			 .live = "t.state OPERATOR(pg_catalog.<>) 'deleted'")
+			 .revision = "revision", .live = "t.state OPERATOR(pg_catalog.<>) 'deleted'")
 SCOPE(LLM_KEY_PROJECT_ID, "project_id")
 BOUND(LLM_KEY_ID, "id", UUIDOID)
 BOUND(LLM_KEY_PROVIDER, "provider", TEXTOID)
@@ -72,16 +72,17 @@ END_TABLE(LLM_KEY)
 	SCOPE(PREFIX##_PROJECT_ID, "project_id") \
 	BOUND(PREFIX##_NAME, "name", TEXTOID) \
 	BOUND(PREFIX##_VERSION, "version", INT4OID) \
+	BOUND(PREFIX##_ID, "id", UUIDOID) \
 	SEALED(PREFIX##_CIPHERTEXT, "ciphertext") \
 	UNBOUND(PREFIX##_UPDATED_BY, "updated_by", TEXTOID, "the audit log says who set which version") \
 	UNBOUND(PREFIX##_UPDATED_AT, "updated_at", TIMESTAMPTZOID, "the audit log says when")
 
 SEALED_TABLE(secrets, "tarx.secret....1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "project_secrets", .nkeys = 2,
-			 .seal = TARX_KEYS_ENVELOPE, .kind = "secret", .counter = "secret_versions")
+			 .seal = TARX_KEYS_ENVELOPE, .kind = "secret", .counter = "secret_versions",
+			 .revision = "version")
 SECRET_COLUMNS(SECRET)
 UNBOUND(SECRET_DESCRIPTION, "description", TEXTOID, "a remark for people; nothing is decided by it")
-UNBOUND(SECRET_CREATED_AT, "created_at", TIMESTAMPTZOID, TIME_OF_CREATION)
 END_TABLE(SECRET)
 
 /* An insertion replaces what somebody has put in a version's way. */
@@ -111,6 +112,35 @@ UNBOUND(PLATFORM_KEY_REVOKED_AT, "revoked_at", TIMESTAMPTZOID,
 		"a key ends by losing its hash and stamp, not by this time")
 SEALED(PLATFORM_KEY_STAMP, "stamp")
 END_TABLE(PLATFORM_KEY)
+
+SEALED_TABLE(members, "tarx.member....1",
+			 .schema = TARX_KEYS_SCHEMA, .name = "project_members", .nkeys = 2,
+			 .seal = TARX_KEYS_STAMP, .kind = "member", .counter = "members",
+			 .revision = "revision")
+SCOPE(MEMBER_PROJECT_ID, "project_id")
+BOUND(MEMBER_USER_ID, "user_id", TEXTOID)
+BOUND(MEMBER_ID, "id", UUIDOID)
+BOUND(MEMBER_ROLE, "role", TEXTOID)
+BOUND(MEMBER_REVISION, "revision", INT4OID)
+BOUND(MEMBER_ADDED_AT, "added_at", TIMESTAMPTZOID)
+SEALED(MEMBER_STAMP, "stamp")
+END_TABLE(MEMBER)
+
+SEALED_TABLE(agents, "tarx.agent.....1",
+			 .schema = TARX_KEYS_SCHEMA, .name = "agents", .nkeys = 2,
+			 .seal = TARX_KEYS_STAMP, .kind = "agent", .counter = "agents",
+			 .revision = "revision")
+SCOPE(AGENT_PROJECT_ID, "project_id")
+BOUND(AGENT_ID, "id", UUIDOID)
+BOUND(AGENT_NAME, "name", TEXTOID)
+BOUND(AGENT_USER_API_KEY_ID, "user_api_key_id", UUIDOID)
+BOUND(AGENT_PROVIDER, "provider", TEXTOID)
+BOUND(AGENT_REVISION, "revision", INT4OID)
+SEALED(AGENT_STAMP, "stamp")
+UNBOUND(AGENT_CREATED_BY, "created_by", TEXTOID, "the audit log says who created it")
+UNBOUND(AGENT_CREATED_AT, "created_at", TIMESTAMPTZOID, TIME_OF_CREATION)
+UNBOUND(AGENT_UPDATED_AT, "updated_at", TIMESTAMPTZOID, "the audit log says when")
+END_TABLE(AGENT)
 
 /*
  * The envelope contains the key of the chain's MACs.  verify_audit() checks these
@@ -147,17 +177,9 @@ BOUND(AUDIT_LOG_ACTION, "action", TEXTOID)
 BOUND(AUDIT_LOG_OBJECT_ID, "object_id", UUIDOID)
 BOUND(AUDIT_LOG_OBJECT_NAME, "object_name", TEXTOID)
 BOUND(AUDIT_LOG_OUTCOME, "outcome", TEXTOID)
+BOUND(AUDIT_LOG_REVISION, "revision", INT4OID)
 SEALED(AUDIT_LOG_STAMP, "stamp")
 END_TABLE(AUDIT_LOG)
-
-/* Resolve calls look up these as well; nothing in their rows is sealed. */
-
-TABLE(agents,
-	  .schema = TARX_KEYS_SCHEMA, .name = "agents", .nkeys = 2)
-UNBOUND(AGENT_PROJECT_ID, "project_id", UUIDOID, NULL)
-UNBOUND(AGENT_ID, "id", UUIDOID, NULL)
-UNBOUND(AGENT_USER_API_KEY_ID, "user_api_key_id", UUIDOID, NULL)
-END_TABLE(AGENT)
 
 #undef BOUND
 #undef SCOPE

@@ -345,6 +345,20 @@ tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row)
 	return tarx_keys_check_envelope(&binding, sealed);
 }
 
+/*
+ * Is a row as it was stamped?  Raises TK005 without a keyring, and TK006 if the
+ * master key is missing.
+ */
+bool
+tarx_keys_row_is_stamped(const TarxKeysTable *table, const TarxKeysRow *row)
+{
+	TarxKeysRowState state = tarx_keys_row_state(table, row);
+
+	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
+		tarx_keys_fail_unverifiable_stamp(sealed_bytes(table, row));
+	return state == TARX_KEYS_ROW_OK;
+}
+
 static bytea *
 reseal_envelope(const TarxKeysBinding *binding, bytea *envelope)
 {

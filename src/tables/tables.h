@@ -57,6 +57,8 @@ typedef struct TarxKeysTable
 								 * NULL if it does not look at them */
 	const char *counter;		/* the column of keyring_status() that counts
 								 * its rows */
+	const char *revision;		/* the column that the audit log has as an
+								 * object's revision; NULL if there is none */
 	const char *live;			/* the SQL condition of rows that can be
 								 * verified; NULL if all can */
 	bool		replaces;		/* an insertion replaces the row with the same
@@ -118,6 +120,7 @@ extern void tarx_keys_row_stamp(const TarxKeysTable *table, TarxKeysRow *row);
 extern bool tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row,
 							   bool as_utf8, TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row);
+extern bool tarx_keys_row_is_stamped(const TarxKeysTable *table, const TarxKeysRow *row);
 extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow *row);
 
 /* statements.c: rows by SPI, in a connection that the caller has opened */

@@ -88,6 +88,12 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.create_agent(NULL, 'x')$$),
     ($$SELECT tarx_keys.create_agent($1, NULL)$$),
     ($$SELECT tarx_keys.create_agent($1, 'x' || chr(10))$$),
+    ($$SELECT tarx_keys.create_agent($1, 'x', $2, 'openai')$$),
+    ($$SELECT tarx_keys.create_agent($1, 'x', NULL, 'nobody')$$),
+    ($$SELECT tarx_keys.set_agent_provider(NULL, $3, 'openai')$$),
+    ($$SELECT tarx_keys.set_agent_provider($1, NULL, 'openai')$$),
+    ($$SELECT tarx_keys.set_agent_provider($1, $3, NULL)$$),
+    ($$SELECT tarx_keys.set_agent_provider($1, $3, 'nobody')$$),
     ($$SELECT tarx_keys.set_agent_key(NULL, $3, $2)$$),
     ($$SELECT tarx_keys.set_agent_key($1, NULL, $2)$$),
     ($$SELECT tarx_keys.set_agent_key($1, $3, NULL)$$),
@@ -123,8 +129,7 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.delete_secret($1, NULL)$$),
     ($$SELECT tarx_keys.template_references(NULL)$$),
     ($$SELECT tarx_keys.template_references('${secrets.')$$),
-    ($$SELECT tarx_keys.template_references(repeat('x', 1048577))$$),
-    ($$SELECT tarx_keys.usage_name_id(NULL)$$)) AS v (call);
+    ($$SELECT tarx_keys.template_references(repeat('x', 1048577))$$)) AS v (call);
 
 -- values that come sealed
 SELECT pg_temp.outcome(call), call FROM (VALUES
@@ -208,6 +213,7 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.verify_audit(NULL)$$),
     ($$SELECT tarx_keys.verify_personal_audit(NULL)$$),
     ($$SELECT tarx_keys.purge_audit(NULL)$$),
+    ($$SELECT tarx_keys.restamp_members(NULL)$$),
     ($$SELECT tarx_keys.purge_project(NULL)$$),
     ($$SELECT tarx_keys.purge_project($1)$$),
     ($$SELECT tarx_keys.end_user(NULL)$$),

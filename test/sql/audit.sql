@@ -92,7 +92,7 @@ SET ROLE tarx_keys_owner;
 UPDATE tarx_keys.audit_log SET user_id = 'bob';
 DELETE FROM tarx_keys.audit_log;
 TRUNCATE tarx_keys.audit_log;
-INSERT INTO tarx_keys.audit_log SELECT :'A', false, 1, 99, now(), 'bob', true, 'x', 'x', 'x', NULL, 'x', 'x', '';
+INSERT INTO tarx_keys.audit_log SELECT :'A', false, 1, 99, now(), 'bob', true, 'x', 'x', 'x', NULL, 'x', 'x', NULL, '';
 DELETE FROM tarx_keys_internal.audit_ends;
 TRUNCATE tarx_keys_internal.audit_ends;
 \set VERBOSITY default
@@ -161,7 +161,7 @@ INSERT INTO attacks VALUES
     (29, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = $1 AND lane = 0'),
     (30, 'UPDATE tarx_keys.audit_log SET personal = true WHERE project_id = $1'),
     (31, 'UPDATE tarx_keys.audit_log SET seq = 0 WHERE project_id = $1 AND seq = 9'),
-    (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (32, 'INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 1001, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
     (33, 'UPDATE tarx_keys.audit_log SET generation = 2 WHERE project_id = $1 AND seq = 9'),
     (34, 'UPDATE tarx_keys_internal.audit_ends SET generation = 2 WHERE project_id = $1 AND lane = 0'),
     (35, 'UPDATE tarx_keys_internal.audit_ends SET generation = 2 WHERE project_id = $1; UPDATE tarx_keys.audit_log SET generation = 2 WHERE project_id = $1'),
@@ -169,8 +169,8 @@ INSERT INTO attacks VALUES
     (37, 'UPDATE tarx_keys.audit_log SET generation = 0 WHERE project_id = $1 AND seq = 9'),
     (38, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_generation_check; UPDATE tarx_keys.audit_log SET generation = 0 WHERE project_id = $1 AND seq = 9'),
     (39, 'UPDATE tarx_keys.audit_log SET generation = 2147483647 WHERE project_id = $1 AND seq = 9'),
-    (40, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 0, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
-    (41, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
+    (40, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 0, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (41, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
 CREATE FUNCTION attack(project uuid) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
     a record;
@@ -213,7 +213,7 @@ ROLLBACK;
 
 -- or before a row that somebody planted
 BEGIN;
-INSERT INTO tarx_keys.audit_log SELECT l.project_id, l.personal, 1, e.last_seq + 4, at, user_id, proven, login, client, action, object_id, object_name, outcome, stamp
+INSERT INTO tarx_keys.audit_log SELECT l.project_id, l.personal, 1, e.last_seq + 4, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp
   FROM tarx_keys.audit_log l, tarx_keys_internal.audit_ends e WHERE l.project_id = :'A' AND l.seq = 1 AND e.project_id = :'A' AND e.lane = 0;
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
@@ -237,7 +237,7 @@ ROLLBACK;
 BEGIN;
 UPDATE tarx_keys.platform_api_keys SET name = repeat('x', 9000) WHERE revoked_at IS NULL;
 SELECT id AS pk FROM tarx_keys.platform_api_keys WHERE revoked_at IS NULL AND user_id = 'alice' LIMIT 1 \gset
-INSERT INTO tarx_keys.project_members VALUES (:'A', repeat('x', 9000), 'member');
+INSERT INTO tarx_keys.project_members VALUES (:'A', repeat('x', 9000), gen_random_uuid(), 'member', 1, now(), '');
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.revoke_platform_key(:'pk');

@@ -43,6 +43,7 @@ INSERT INTO calls VALUES
     ('set_sealed_secret', 'SELECT tarx_keys.set_sealed_secret($1, ''S'', '''')'),
     ('delete_llm_key', 'SELECT tarx_keys.delete_llm_key($1, $2)'),
     ('create_agent', 'SELECT tarx_keys.create_agent($1, ''x'')'),
+    ('set_agent_provider', 'SELECT tarx_keys.set_agent_provider($1, $3, ''openai'')'),
     ('set_agent_key', 'SELECT tarx_keys.set_agent_key($1, $3, $2)'),
     ('rename_agent', 'SELECT tarx_keys.rename_agent($1, $3, ''x'')'),
     ('delete_agent', 'SELECT tarx_keys.delete_agent($1, $3)'),
@@ -58,7 +59,7 @@ INSERT INTO calls
 SELECT c.relname, format('SELECT count(*) FROM tarx_keys.%I', c.relname)
   FROM pg_class c
  WHERE c.relnamespace = 'tarx_keys'::regnamespace AND c.relkind IN ('r', 'v')
-   AND has_table_privilege('tarx_keys_login', c.oid, 'SELECT') AND c.relname <> 'providers';
+   AND has_any_column_privilege('tarx_keys_login', c.oid, 'SELECT') AND c.relname <> 'providers';
 -- What comes of each, undone
 CREATE FUNCTION pg_temp.outcomes() RETURNS TABLE (name text, outcome text) LANGUAGE plpgsql AS $$
 DECLARE

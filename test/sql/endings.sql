@@ -36,7 +36,8 @@ SELECT token AS reader FROM tarx_keys.create_platform_key('reader', read_only =>
 COMMIT;
 RESET ROLE;
 CREATE TEMP TABLE backup AS SELECT * FROM tarx_keys.project_llm_keys;
-INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'llm_key', :'key', now()), (:'A', 'secret', tarx_keys.usage_name_id('S'), now()), (:'B', 'llm_key', :'key', now());
+CREATE TEMP TABLE members_backup AS SELECT * FROM tarx_keys.project_members;
+INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'llm_key', :'key', now()), (:'A', 'secret', (SELECT id FROM tarx_keys.project_secrets WHERE name = 'S'), now()), (:'B', 'llm_key', :'key', now());
 
 -- Projects
 
@@ -130,7 +131,7 @@ SELECT severity FROM tarx_keys.doctor() WHERE check_name = 'audit_log' AND findi
 ROLLBACK;
 -- rows that come back, from a restore say, bring nothing back
 BEGIN;
-INSERT INTO tarx_keys.project_members VALUES (:'A', 'alice', 'admin');
+INSERT INTO tarx_keys.project_members SELECT * FROM members_backup WHERE project_id = :'A';
 SELECT pg_temp.outcome(format('tarx_keys.resolve_key(%L, %L)', :'A', :'key'));
 SET ROLE regress_backend;
 SELECT pg_temp.outcome(format('tarx_keys.act_as(%L, %L)', 'alice', :'A'));
@@ -326,7 +327,7 @@ ROLLBACK;
 BEGIN;
 SELECT tarx_keys.act_as('alice');
 SELECT tarx_keys.delete_project(:'alone');
-INSERT INTO tarx_keys.project_members VALUES (:'alone', 'bob', 'admin');
+INSERT INTO tarx_keys.project_members VALUES (:'alone', 'bob', gen_random_uuid(), 'admin', 1, now(), '');
 SELECT * FROM tarx_keys.end_user('bob');
 SELECT count(*) FROM tarx_keys.project_members WHERE user_id = 'bob';
 ROLLBACK;

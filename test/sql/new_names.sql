@@ -125,7 +125,7 @@ SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.rename_secret(project_id => :'A', name => 'OLD', new_name => 'NEW');
-SELECT name, description, version, updated_by, last_used_at FROM tarx_keys.secrets WHERE name <> 'TAKEN';
+SELECT name, description, version, updated_by, last_used_at IS NOT NULL AS used FROM tarx_keys.secrets WHERE name <> 'TAKEN';
 RESET ROLE;
 SELECT name, version, updated_by, extract(year FROM updated_at AT TIME ZONE 'UTC') FROM tarx_keys_internal.project_secret_versions ORDER BY version;
 SELECT * FROM latest;

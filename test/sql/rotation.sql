@@ -16,6 +16,7 @@ SELECT count(tarx_keys.add_llm_key(:'A', 'mistral', 'key ' || i, 'abcdefghijklmn
 SELECT count(tarx_keys.set_secret(:'A', 'S' || i % 2, 'value')) FROM generate_series(1, 4) i;
 SELECT count(c.id) FROM generate_series(1, 2) i, tarx_keys.create_platform_key('key ' || i) c;
 SELECT tarx_keys.revoke_platform_key(id) FROM tarx_keys.platform_keys WHERE name = 'key 2';
+SELECT count(tarx_keys.create_agent(:'A', 'agent ' || i)) FROM generate_series(1, 2) i;
 COMMIT;
 RESET ROLE;
 
@@ -50,11 +51,13 @@ SELECT tarx_keys_internal.rotate_rows('no_such_table', NULL, 1, false);
 CREATE TABLE before AS
 SELECT ciphertext FROM tarx_keys.project_llm_keys UNION SELECT ciphertext FROM tarx_keys.project_secrets
 UNION SELECT ciphertext FROM tarx_keys_internal.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
+UNION SELECT stamp FROM tarx_keys.project_members UNION SELECT stamp FROM tarx_keys.agents
 UNION SELECT sealed_key FROM tarx_keys_internal.audit_ends;
 CREATE VIEW unchanged AS
 SELECT (SELECT count(*) FROM before) AS before, count(*) AS now FROM before b JOIN (
 SELECT ciphertext FROM tarx_keys.project_llm_keys UNION SELECT ciphertext FROM tarx_keys.project_secrets
 UNION SELECT ciphertext FROM tarx_keys_internal.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
+UNION SELECT stamp FROM tarx_keys.project_members UNION SELECT stamp FROM tarx_keys.agents
 UNION SELECT sealed_key FROM tarx_keys_internal.audit_ends) n ON n.ciphertext IS NOT DISTINCT FROM b.ciphertext;
 SELECT table_name, total, done, remaining FROM tarx_keys.rotation_progress;
 SELECT active_fingerprint, count(*) FROM tarx_keys.rotation_progress GROUP BY 1;
@@ -69,6 +72,8 @@ UPDATE tarx_keys.project_llm_keys SET ciphertext = '' WHERE name = 'key 3';
 UPDATE tarx_keys.project_secrets SET ciphertext = overlay(ciphertext PLACING '\xb4bcc99b89fa34ce' FROM 2) WHERE name = 'S0';
 UPDATE tarx_keys_internal.project_secret_versions SET ciphertext = overlay(ciphertext PLACING '\xb4bcc99b89fa34ce' FROM 2) WHERE name = 'S1';
 UPDATE tarx_keys.platform_api_keys SET stamp = overlay(stamp PLACING '\xb4bcc99b89fa34ce' FROM 2), token_hash = '' WHERE name = 'key 1';
+UPDATE tarx_keys.project_members SET stamp = overlay(stamp PLACING '\xb4bcc99b89fa34ce' FROM 2), role = 'admin' WHERE user_id = 'bob';
+UPDATE tarx_keys.agents SET stamp = overlay(stamp PLACING '\x0123456789abcdef' FROM 2) WHERE name = 'agent 1';
 UPDATE tarx_keys_internal.audit_ends SET sealed_key = overlay(sealed_key PLACING '\xb4bcc99b89fa34ce' FROM 2), last_stamp = '' WHERE project_id = :'A' AND lane = 2;
 SELECT table_name, total, done, remaining FROM tarx_keys.rotation_progress;
 SELECT * FROM tarx_keys.keyring_status();
@@ -77,6 +82,7 @@ TRUNCATE before;
 INSERT INTO before
 SELECT ciphertext FROM tarx_keys.project_llm_keys UNION SELECT ciphertext FROM tarx_keys.project_secrets
 UNION SELECT ciphertext FROM tarx_keys_internal.project_secret_versions UNION SELECT stamp FROM tarx_keys.platform_api_keys
+UNION SELECT stamp FROM tarx_keys.project_members UNION SELECT stamp FROM tarx_keys.agents
 UNION SELECT sealed_key FROM tarx_keys_internal.audit_ends;
 CALL tarx_keys.rotate_master_key();
 CALL tarx_keys.rotate_master_key(batch_size => 1);

@@ -65,6 +65,7 @@ SELECT tarx_keys.add_llm_key('aaaaaaaa-0000-4000-8000-000000000001', 'mistral', 
 SELECT tarx_keys.set_secret('aaaaaaaa-0000-4000-8000-000000000001', 'X', 'value');
 SELECT tarx_keys.set_secret('aaaaaaaa-0000-4000-8000-000000000001', 'X', 'value');
 SELECT id IS NOT NULL FROM tarx_keys.create_platform_key('x');
+SELECT tarx_keys.create_agent('aaaaaaaa-0000-4000-8000-000000000001', 'x') IS NOT NULL;
 COMMIT;
 RESET ROLE;
 SELECT 'kind', d.kind, v.kind

@@ -119,7 +119,7 @@ SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET c
 SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = k.ciphertext FROM tarx_keys.project_llm_keys k WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2');
 SELECT restored(:'A', 'DELETE FROM tarx_keys_internal.project_secret_versions WHERE version = 2');
 -- a number that is to come does not stand in the way
-INSERT INTO tarx_keys_internal.project_secret_versions SELECT project_id, name, 4, updated_by, updated_at, ciphertext FROM tarx_keys_internal.project_secret_versions WHERE project_id = :'A' AND name = 'ONE' AND version = 1;
+INSERT INTO tarx_keys_internal.project_secret_versions SELECT project_id, name, id, 4, updated_by, updated_at, ciphertext FROM tarx_keys_internal.project_secret_versions WHERE project_id = :'A' AND name = 'ONE' AND version = 1;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.set_secret(:'A', 'ONE', 'one v5');
 SELECT tarx_keys.restore_secret(:'A', 'ONE', 4);
