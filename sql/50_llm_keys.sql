@@ -161,12 +161,44 @@ COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
 'For agent runners: resolve_key() with the value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
 
 CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
-    project_id uuid, agent_id uuid, recipient_public_key bytea,
+    project_id uuid, agent_id uuid, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',
     OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
-'For agent runners: resolve_key_sealed() by the key that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
+'For agent runners: resolve_key_sealed() by the key, or the provider, that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
+
+-- carries a value
+CREATE FUNCTION tarx_keys.resolve_provider_key(
+    project_id uuid, provider text, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',
+    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text, OUT headers jsonb,
+    OUT attempt integer, OUT remaining integer)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_provider_key';
+COMMENT ON FUNCTION tarx_keys.resolve_provider_key IS
+'For agent runners: the row of resolve_key() for the first usable key of a provider, by priority and id. Usable are those that are enabled, not expired, for the model (NULL: any), not cooling after report_key(), and not in tried; if all others are cooling, the one whose cooling ends first. attempt is the number of keys tried and this one; remaining is how many usable ones are left after it. Rows that do not open are skipped. Errors: TK014 if no key is usable, with why; TK005, 22023, 42501 if another project is active.';
+
+CREATE FUNCTION tarx_keys.resolve_provider_key_sealed(
+    project_id uuid, provider text, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',
+    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea,
+    OUT attempt integer, OUT remaining integer)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_provider_key_sealed';
+COMMENT ON FUNCTION tarx_keys.resolve_provider_key_sealed IS
+'For agent runners: resolve_provider_key() with the value sealed as by resolve_key_sealed(). Errors: those of resolve_provider_key(); 22023 if recipient_public_key is no public key.';
+
+CREATE FUNCTION tarx_keys.report_key(project_id uuid, key_id uuid, outcome text, retry_after interval DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_report_key';
+COMMENT ON FUNCTION tarx_keys.report_key IS
+'For agent runners: how a call with a key went: ok, rejected (401, 403), quota (402), rate_limited (429), server or timeout. A rejected key cools until it is ok again or an admin changes it; quota 5 minutes to 1 hour; rate_limited for retry_after, at most 1 hour, else 30 seconds to 10 minutes; server and timeout 10 seconds. Cooling keys are tried last. It is kept in this server''s memory, and resolve_key() does not look at it. Errors: TK001, TK002, 22023, 42501 if another project is active.';
+
+CREATE FUNCTION tarx_keys_internal.key_health(
+    project_id uuid, id uuid, revision integer, OUT health text, OUT health_at timestamptz, OUT cooling_until timestamptz)
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_key_health';
+COMMENT ON FUNCTION tarx_keys_internal.key_health IS
+'Internal. How an LLM key in this revision fared last: unverified, ok, rejected, quota or cooling.';
 
 CREATE FUNCTION tarx_keys_internal.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -207,8 +239,12 @@ SELECT k.id,
        (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
          WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count,
        u.last_used_at,
+       h.health,
+       h.health_at,
+       h.cooling_until,
        coalesce(s.status, 'needs_reentry') AS status
   FROM tarx_keys.project_llm_keys k
+ CROSS JOIN LATERAL tarx_keys_internal.key_health(k.project_id, k.id, k.revision) h
   LEFT JOIN tarx_keys.providers p ON p.slug = tarx_keys_internal.shown(k.provider)
   LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
   LEFT JOIN tarx_keys_internal.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
@@ -224,7 +260,23 @@ COMMENT ON COLUMN tarx_keys.llm_keys.allowed_models IS 'The models that the key 
 COMMENT ON COLUMN tarx_keys.llm_keys.header_names IS 'The names of the headers that calls with the key have; their values are sealed';
 COMMENT ON COLUMN tarx_keys.llm_keys.agent_count IS 'How many agents refer to the key';
 COMMENT ON COLUMN tarx_keys.llm_keys.last_used_at IS 'When the key last resolved';
+COMMENT ON COLUMN tarx_keys.llm_keys.health IS 'What runners last reported of the key, as it is now: unverified, ok, rejected, quota or cooling';
+COMMENT ON COLUMN tarx_keys.llm_keys.health_at IS 'When they did, on this server';
+COMMENT ON COLUMN tarx_keys.llm_keys.cooling_until IS 'Until when other keys are tried first; NULL if the key is not cooling, or is rejected';
 COMMENT ON COLUMN tarx_keys.llm_keys.status IS 'ok, or needs_reentry if the stored key cannot be opened';
+
+CREATE VIEW tarx_keys.due_keys WITH (security_invoker = true, security_barrier = true) AS
+SELECT k.project_id, k.id AS key_id, k.name, d.reason, d.since
+  FROM tarx_keys.llm_keys k
+ CROSS JOIN LATERAL (VALUES
+       ('expiring', k.expires_at - interval '14 days'),
+       ('rotation due', k.rotate_after),
+       ('unused', coalesce(k.last_used_at, k.created_at) + interval '90 days'),
+       ('rejected', CASE WHEN k.health = 'rejected' THEN k.health_at END)) d (reason, since)
+ WHERE d.since <= pg_catalog.now() AND k.state <> 'disabled';
+COMMENT ON VIEW tarx_keys.due_keys IS 'LLM keys of the acting user''s projects, or of the active one, that somebody should look at; one row for each reason. Disabled ones are left out.';
+COMMENT ON COLUMN tarx_keys.due_keys.reason IS 'expiring within 14 days, or expired; rotation due; unused for 90 days; rejected by the provider';
+COMMENT ON COLUMN tarx_keys.due_keys.since IS 'Since when it is so';
 
 CREATE VIEW tarx_keys.key_usage WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.project_id,

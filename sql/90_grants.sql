@@ -44,6 +44,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys_internal.display_mask,
     tarx_keys_internal.shown,
     tarx_keys_internal.shown_list,
+    tarx_keys_internal.key_health,
     tarx_keys_internal.visible_usage,
     tarx_keys_internal.visible_llm_key_status,
     tarx_keys_internal.own_platform_key_usage
@@ -53,6 +54,7 @@ GRANT SELECT ON
     tarx_keys.llm_keys,
     tarx_keys.platform_keys,
     tarx_keys.secrets,
+    tarx_keys.due_keys,
     tarx_keys.key_usage,
     tarx_keys.project_audit
 TO tarx_keys_backend, tarx_keys_login;
@@ -62,7 +64,7 @@ GRANT SELECT (project_id, id, name, user_api_key_id, provider, revision, created
     ON tarx_keys.agents TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext
 GRANT SELECT (project_id, id, provider, name, base_url, destination, masked_key, added_by, state, priority,
-              expires_at, rotate_after, allowed_models, header_names, created_at)
+              expires_at, rotate_after, allowed_models, header_names, revision, created_at)
     ON tarx_keys.project_llm_keys TO tarx_keys_backend, tarx_keys_login;
 -- what the view secrets reads; not the ciphertext
 GRANT SELECT (project_id, name, id, description, version, updated_by, updated_at)
@@ -83,8 +85,11 @@ REVOKE DELETE, TRUNCATE ON tarx_keys_internal.audit_ends FROM tarx_keys_owner;
 GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_key,
     tarx_keys.resolve_agent_key,
+    tarx_keys.resolve_provider_key,
+    tarx_keys.report_key,
     tarx_keys.resolve_key_sealed,
     tarx_keys.resolve_agent_key_sealed,
+    tarx_keys.resolve_provider_key_sealed,
     tarx_keys.models_request,
     tarx_keys.chat_request_base,
     tarx_keys.resolve_secret,

@@ -16,9 +16,15 @@
 #include "redaction/redaction.h"
 #include "tables/tables.h"
 
-/* agents.c */
-extern pg_uuid_t tarx_keys_agent_key_id(Relation agents, const pg_uuid_t *project_id,
-										const pg_uuid_t *agent_id, Snapshot snapshot);
+/* agents.c: what an agent refers to */
+typedef struct TarxKeysAgentTarget
+{
+	pg_uuid_t	key_id;
+	text	   *provider;		/* NULL if it is a key */
+} TarxKeysAgentTarget;
+
+extern TarxKeysAgentTarget tarx_keys_agent_target(Relation agents, const pg_uuid_t *project_id,
+												  const pg_uuid_t *agent_id, Snapshot snapshot);
 
 /* providers.c: a row of the catalogue; its lists are in UTF-8 */
 typedef struct TarxKeysSpans
@@ -171,6 +177,19 @@ typedef enum TarxKeysKeyHindrance
 extern TarxKeysKeyHindrance tarx_keys_key_hindrance(const TarxKeysRow *row, const TarxKeysSpan *model);
 pg_noreturn extern void tarx_keys_fail_key_not_usable(const pg_uuid_t *key_id,
 													  TarxKeysKeyHindrance hindrance);
+
+/* key_choice.c: one of several keys */
+typedef struct TarxKeysKeyRequest
+{
+	const pg_uuid_t *project_id;
+	TarxKeysSpan model;			/* that the key is for; no data for any */
+	Datum	   *tried;			/* ids of keys that the caller has tried */
+	int			ntried;
+} TarxKeysKeyRequest;
+
+extern TarxKeysRow *tarx_keys_choose_key(const TarxKeysKeyRequest *request, text *provider,
+										 Relation keys, Snapshot snapshot, int *remaining);
+extern void tarx_keys_fail_if_tried(const TarxKeysKeyRequest *request, const pg_uuid_t *key_id);
 
 /* key_headers.c: headers as JSON */
 extern Datum tarx_keys_own_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret);

@@ -20,7 +20,7 @@ allows_model(const TarxKeysRow *row, const TarxKeysSpan *model)
 	Datum	   *elements;
 	int			count;
 
-	if (model == NULL || row->nulls[LLM_KEY_ALLOWED_MODELS])
+	if (model->data == NULL || row->nulls[LLM_KEY_ALLOWED_MODELS])
 		return true;
 	deconstruct_array(DatumGetArrayTypeP(row->values[LLM_KEY_ALLOWED_MODELS]), TEXTOID, -1, false,
 					  TYPALIGN_INT, &elements, NULL, &count);
@@ -34,7 +34,7 @@ allows_model(const TarxKeysRow *row, const TarxKeysSpan *model)
 	return false;
 }
 
-/* What keeps an authentic key from being used now; model is NULL for any. */
+/* What keeps an authentic key from being used now; model has no data for any. */
 TarxKeysKeyHindrance
 tarx_keys_key_hindrance(const TarxKeysRow *row, const TarxKeysSpan *model)
 {

@@ -12,6 +12,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -20,21 +21,33 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_key);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_agent_key);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_provider_key);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_key_sealed);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_agent_key_sealed);
+PG_FUNCTION_INFO_V1(tarx_keys_resolve_provider_key_sealed);
 PG_FUNCTION_INFO_V1(tarx_keys_require_key);
 PG_FUNCTION_INFO_V1(tarx_keys_fail_key);
+
+/* How a call says which key it is about */
+typedef enum ResolveBy
+{
+	BY_KEY,
+	BY_AGENT,
+	BY_PROVIDER
+} ResolveBy;
 
 /* What a resolve call is to do, and its result */
 typedef struct Resolve
 {
-	bool		by_agent;
+	ResolveBy	by;
+	text	   *provider;		/* for BY_PROVIDER */
+	TarxKeysKeyRequest request;
 	const uint8 *recipient;		/* the public key to seal to; NULL for a value
 								 * in clear */
 	TarxKeysKeyUse use;			/* makes another result of the key; NULL for
 								 * the usual row */
 	void	   *use_arg;
-	TarxKeysSpan model;			/* that the key is for; NULL for any */
+	int			remaining;		/* usable keys of the provider besides it */
 	Datum		row;
 } Resolve;
 
@@ -58,26 +71,60 @@ fetch_key(Relation keys, const pg_uuid_t *project_id, const pg_uuid_t *key_id, S
 		tarx_keys_fail_integrity(key_id);
 }
 
+/* Fetch the row of the key that the call is about by now, and that the caller has not tried. */
+static void
+fetch_one(TarxKeysCall *call, const Resolve *resolve, Relation keys, Snapshot snapshot, TarxKeysRow *row)
+{
+	fetch_key(keys, call->project_id, &call->object, snapshot, row, &call->object_exists);
+	tarx_keys_fail_if_tried(&resolve->request, &call->object);
+}
+
+/* Choose a key of a provider.  From then on the call is about that key. */
+static void
+choose(TarxKeysCall *call, Resolve *resolve, text *provider, Relation keys, Snapshot snapshot, TarxKeysRow *row)
+{
+	*row = *tarx_keys_choose_key(&resolve->request, provider, keys, snapshot, &resolve->remaining);
+	tarx_keys_call_object(call, DatumGetUUIDP(row->values[LLM_KEY_ID]), true);
+}
+
+/* Fetch the key that an agent refers to, or one of its provider. */
+static void
+fetch_of_agent(TarxKeysCall *call, Resolve *resolve, Relation agents, Relation keys, Snapshot snapshot,
+			   TarxKeysRow *row)
+{
+	TarxKeysAgentTarget target = tarx_keys_agent_target(agents, call->project_id, &call->object, snapshot);
+
+	if (target.provider != NULL)
+	{
+		choose(call, resolve, target.provider, keys, snapshot, row);
+		return;
+	}
+	call->object = target.key_id;
+	fetch_one(call, resolve, keys, snapshot, row);
+}
+
 /*
- * Fetch the key that a call names, or that its agent refers to.  All look-ups use
- * one snapshot, which is taken when all tables are locked.  If they used two, a
- * transaction that repoints the agent and deletes its old key could commit in
- * between.  The agent would then seem to have no key, though it always had one.
+ * Fetch the key that a call is about.  All look-ups use one snapshot, which is taken
+ * when all tables are locked.  If they used two, a transaction that repoints the agent
+ * and deletes its old key could commit in between.  The agent would then seem to have
+ * no key, though it always had one.
  */
 static void
-fetch_called(TarxKeysCall *call, bool by_agent, TarxKeysRow *row)
+fetch_called(TarxKeysCall *call, Resolve *resolve, TarxKeysRow *row)
 {
-	Relation	agents = by_agent ? tarx_keys_table_open(&tarx_keys_agents, call->project_id) : NULL;
+	Relation	agents = resolve->by == BY_AGENT ? tarx_keys_table_open(&tarx_keys_agents, call->project_id) : NULL;
 	Relation	keys = tarx_keys_table_open(&tarx_keys_llm_keys, call->project_id);
 	Snapshot	snapshot = tarx_keys_latest_snapshot();
 
-	if (by_agent)
-	{
-		call->object = tarx_keys_agent_key_id(agents, call->project_id, &call->object, snapshot);
-		tarx_keys_table_close(agents);
-	}
-	fetch_key(keys, call->project_id, &call->object, snapshot, row, &call->object_exists);
+	if (resolve->by == BY_AGENT)
+		fetch_of_agent(call, resolve, agents, keys, snapshot, row);
+	else if (resolve->by == BY_PROVIDER)
+		choose(call, resolve, resolve->provider, keys, snapshot, row);
+	else
+		fetch_one(call, resolve, keys, snapshot, row);
 	UnregisterSnapshot(snapshot);
+	if (agents != NULL)
+		tarx_keys_table_close(agents);
 	tarx_keys_table_close(keys);
 }
 
@@ -85,32 +132,44 @@ fetch_called(TarxKeysCall *call, bool by_agent, TarxKeysRow *row)
  * Results
  */
 
-#define RESOLVED_COLUMNS	6
+/* The columns of the row of resolve_key(), or of a sealed form, and then these two */
+#define CLEAR_COLUMNS	6
+#define SEALED_COLUMNS	5
+#define CHOICE_COLUMNS	2
+
+static TupleDesc
+make_desc(bool sealed, bool chosen)
+{
+	int			count = sealed ? SEALED_COLUMNS : CLEAR_COLUMNS;
+	TupleDesc	desc = CreateTemplateTupleDesc(count + (chosen ? CHOICE_COLUMNS : 0));
+
+	TupleDescInitEntry(desc, 1, "key_id", UUIDOID, -1, 0);
+	TupleDescInitEntry(desc, 2, "provider", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 3, "name", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 4, "base_url", TEXTOID, -1, 0);
+	TupleDescInitEntry(desc, 5, sealed ? "sealed" : "key_value", sealed ? BYTEAOID : TEXTOID, -1, 0);
+	if (!sealed)
+		TupleDescInitEntry(desc, 6, "headers", JSONBOID, -1, 0);
+	if (chosen)
+	{
+		TupleDescInitEntry(desc, (AttrNumber) (count + 1), "attempt", INT4OID, -1, 0);
+		TupleDescInitEntry(desc, (AttrNumber) (count + 2), "remaining", INT4OID, -1, 0);
+	}
+	return BlessTupleDesc(desc);
+}
 
 /* The descriptor of a resolve call's row, made once in a session */
 static TupleDesc
-resolved_desc(bool sealed)
+resolved_desc(bool sealed, bool chosen)
 {
-	static TupleDesc descs[2] = {NULL, NULL};
-	TupleDesc  *desc = &descs[sealed];
+	static TupleDesc descs[2][2] = {{NULL, NULL}, {NULL, NULL}};
+	TupleDesc  *desc = &descs[sealed][chosen];
 
 	if (*desc == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		TupleDesc	fresh = CreateTemplateTupleDesc(sealed ? RESOLVED_COLUMNS - 1 : RESOLVED_COLUMNS);
 
-		TupleDescInitEntry(fresh, 1, "key_id", UUIDOID, -1, 0);
-		TupleDescInitEntry(fresh, 2, "provider", TEXTOID, -1, 0);
-		TupleDescInitEntry(fresh, 3, "name", TEXTOID, -1, 0);
-		TupleDescInitEntry(fresh, 4, "base_url", TEXTOID, -1, 0);
-		if (sealed)
-			TupleDescInitEntry(fresh, 5, "sealed", BYTEAOID, -1, 0);
-		else
-		{
-			TupleDescInitEntry(fresh, 5, "key_value", TEXTOID, -1, 0);
-			TupleDescInitEntry(fresh, 6, "headers", JSONBOID, -1, 0);
-		}
-		*desc = BlessTupleDesc(fresh);
+		*desc = make_desc(sealed, chosen);
 		MemoryContextSwitchTo(old);
 	}
 	return *desc;
@@ -118,11 +177,13 @@ resolved_desc(bool sealed)
 
 /* The result row, in this memory context; every other copy of the values is wiped. */
 static HeapTuple
-form_resolved(const uint8 *recipient, const TarxKeysOpenKey *key, MemoryContext context)
+form_resolved(const Resolve *resolve, const TarxKeysOpenKey *key, MemoryContext context)
 {
+	bool		sealed = resolve->recipient != NULL;
+	int			count = sealed ? SEALED_COLUMNS : CLEAR_COLUMNS;
 	TarxKeysText value = {unconstify(char *, key->payload.value.data), key->payload.value.len, NULL};
-	Datum		values[RESOLVED_COLUMNS];
-	bool		nulls[RESOLVED_COLUMNS] = {false};
+	Datum		values[CLEAR_COLUMNS + CHOICE_COLUMNS];
+	bool		nulls[CLEAR_COLUMNS + CHOICE_COLUMNS] = {false};
 	TarxKeysSecret *copy;
 	TarxKeysSecret *header_copy = NULL;
 	HeapTuple	tuple;
@@ -132,12 +193,14 @@ form_resolved(const uint8 *recipient, const TarxKeysOpenKey *key, MemoryContext 
 	values[1] = key->row->values[LLM_KEY_PROVIDER];
 	values[2] = key->row->values[LLM_KEY_NAME];
 	values[3] = key->row->values[LLM_KEY_DESTINATION];
-	values[4] = tarx_keys_value_result(recipient, &value, &copy);
-	nulls[5] = key->payload.headers.count == 0;
-	if (!nulls[5])
+	values[4] = tarx_keys_value_result(resolve->recipient, &value, &copy);
+	nulls[5] = !sealed && key->payload.headers.count == 0;
+	if (!sealed && !nulls[5])
 		values[5] = tarx_keys_own_headers(&key->payload, &header_copy);
+	values[count] = Int32GetDatum(resolve->request.ntried + 1);
+	values[count + 1] = Int32GetDatum(resolve->remaining);
 	old = MemoryContextSwitchTo(context);
-	tuple = heap_form_tuple(resolved_desc(recipient != NULL), values, nulls);
+	tuple = heap_form_tuple(resolved_desc(sealed, resolve->by == BY_PROVIDER), values, nulls);
 	MemoryContextSwitchTo(old);
 	tarx_keys_secret_wipe(copy);
 	tarx_keys_secret_wipe(header_copy);
@@ -159,8 +222,8 @@ check_usable(const TarxKeysOpenKey *key, const TarxKeysSpan *model)
  */
 
 /*
- * Resolve a key, or an agent's key, of a project.  It works in a memory context
- * of its own, so what it leaves does not pile up in the caller's.
+ * Resolve a key of a project.  This works in a memory context of its own, so what it
+ * leaves does not pile up in the caller's.
  */
 static void
 run_resolve(TarxKeysCall *call, void *arg)
@@ -174,40 +237,73 @@ run_resolve(TarxKeysCall *call, void *arg)
 
 	MemoryContextSwitchTo(work);
 	tarx_keys_check_project(call->project_id);
-	fetch_called(call, resolve->by_agent, &row);
+	fetch_called(call, resolve, &row);
 	if (!tarx_keys_key_open(&row, &key))
 		tarx_keys_fail_integrity(&call->object);
-	check_usable(&key, resolve->model.data != NULL ? &resolve->model : NULL);
+	check_usable(&key, &resolve->request.model);
 	if (resolve->use != NULL)
 		resolve->use(&key, resolve->use_arg);
 	else
-		resolve->row = HeapTupleGetDatum(form_resolved(resolve->recipient, &key, context));
+		resolve->row = HeapTupleGetDatum(form_resolved(resolve, &key, context));
 	tarx_keys_secret_wipe(key.plain.secret);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(work);
 }
 
-/* Run a call with the arguments (project_id uuid, key_id uuid), or agent_id as the second. */
+/* Run a call whose first argument is project_id, and whose second one says which key. */
 static void
 call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 {
 	TarxKeysCall call = {.event = "resolve", .kind = TARX_KEYS_USAGE_LLM_KEY};
 
-	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 1, resolve->by_agent ? "agent_id" : "key_id"),
-						  false);
+	call.project_id = resolve->request.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	if (resolve->by == BY_PROVIDER)
+		resolve->provider = tarx_keys_arg_text(fcinfo, 1, "provider");
+	else
+		tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 1, resolve->by == BY_AGENT ? "agent_id" : "key_id"),
+							  false);
 	tarx_keys_run_call(&call, run_resolve, resolve);
 }
 
-static Datum
-resolve_row(FunctionCallInfo fcinfo, bool by_agent, bool sealed)
+/* Argument n as the ids of keys that were tried */
+static void
+arg_tried(FunctionCallInfo fcinfo, int n, TarxKeysKeyRequest *request)
 {
-	Resolve		resolve = {.by_agent = by_agent};
+	ArrayType  *array;
+
+	tarx_keys_require_arg(fcinfo, n, "tried");
+	array = PG_GETARG_ARRAYTYPE_P(n);
+	if (array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("tried"),
+				 errmsg("tried must not have null elements"),
+				 errhint("Pass the ids of the keys that this run has tried, or nothing.")));
+	deconstruct_array(array, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &request->tried, NULL, &request->ntried);
+}
+
+/* Arguments n and n + 1 as model and tried */
+static void
+arg_request(FunctionCallInfo fcinfo, int n, TarxKeysKeyRequest *request)
+{
+	if (!PG_ARGISNULL(n))
+		request->model = tarx_keys_span(PG_GETARG_TEXT_PP(n));
+	arg_tried(fcinfo, n + 1, request);
+}
+
+/* The arguments of a call, and its row */
+static Datum
+resolve_row(FunctionCallInfo fcinfo, ResolveBy by, bool sealed)
+{
+	static const char *const second[] = {"key_id", "agent_id", "provider"};
+	Resolve		resolve = {.by = by};
 
 	tarx_keys_require_arg(fcinfo, 0, "project_id");
-	tarx_keys_require_arg(fcinfo, 1, by_agent ? "agent_id" : "key_id");
+	tarx_keys_require_arg(fcinfo, 1, second[by]);
 	if (sealed)
 		resolve.recipient = tarx_keys_arg_recipient(fcinfo, 2);
+	if (by != BY_KEY)
+		arg_request(fcinfo, sealed ? 3 : 2, &resolve.request);
 	call_resolve(fcinfo, &resolve);
 	return resolve.row;
 }
@@ -220,29 +316,56 @@ Datum
 tarx_keys_resolve_key(PG_FUNCTION_ARGS)
 {
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_key);
-	PG_RETURN_DATUM(resolve_row(fcinfo, false, false));
+	PG_RETURN_DATUM(resolve_row(fcinfo, BY_KEY, false));
 }
 
-/* resolve_agent_key(project_id uuid, agent_id uuid): resolve_key() for the agent's key */
+/*
+ * resolve_agent_key(project_id uuid, agent_id uuid, model text, tried uuid[]):
+ * resolve_key() for the agent's key, or for one of its provider
+ */
 Datum
 tarx_keys_resolve_agent_key(PG_FUNCTION_ARGS)
 {
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_agent_key);
-	PG_RETURN_DATUM(resolve_row(fcinfo, true, false));
+	PG_RETURN_DATUM(resolve_row(fcinfo, BY_AGENT, false));
+}
+
+/*
+ * resolve_provider_key(project_id uuid, provider text, model text, tried uuid[]): the
+ * row of resolve_key(), attempt and remaining
+ */
+Datum
+tarx_keys_resolve_provider_key(PG_FUNCTION_ARGS)
+{
+	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_provider_key);
+	PG_RETURN_DATUM(resolve_row(fcinfo, BY_PROVIDER, false));
 }
 
 /* resolve_key_sealed(project_id uuid, key_id uuid, recipient_public_key bytea) */
 Datum
 tarx_keys_resolve_key_sealed(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(resolve_row(fcinfo, false, true));
+	PG_RETURN_DATUM(resolve_row(fcinfo, BY_KEY, true));
 }
 
-/* resolve_agent_key_sealed(project_id uuid, agent_id uuid, recipient_public_key bytea) */
+/*
+ * resolve_agent_key_sealed(project_id uuid, agent_id uuid, recipient_public_key bytea,
+ * model text, tried uuid[])
+ */
 Datum
 tarx_keys_resolve_agent_key_sealed(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(resolve_row(fcinfo, true, true));
+	PG_RETURN_DATUM(resolve_row(fcinfo, BY_AGENT, true));
+}
+
+/*
+ * resolve_provider_key_sealed(project_id uuid, provider text, recipient_public_key
+ * bytea, model text, tried uuid[])
+ */
+Datum
+tarx_keys_resolve_provider_key_sealed(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(resolve_row(fcinfo, BY_PROVIDER, true));
 }
 
 /*

@@ -155,6 +155,37 @@ extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
 extern void tarx_keys_usage_forget(Oid database);
 extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
 
+/* health.c: how LLM keys fared last, as runners report it */
+typedef enum TarxKeysOutcome
+{
+	TARX_KEYS_OUTCOME_NONE,		/* nobody has reported */
+	TARX_KEYS_OUTCOME_OK,
+	TARX_KEYS_OUTCOME_REJECTED,
+	TARX_KEYS_OUTCOME_QUOTA,
+	TARX_KEYS_OUTCOME_RATE_LIMITED,
+	TARX_KEYS_OUTCOME_SERVER,
+	TARX_KEYS_OUTCOME_TIMEOUT
+} TarxKeysOutcome;
+
+typedef struct TarxKeysHealth
+{
+	TarxKeysOutcome outcome;
+	TimestampTz at;
+	TimestampTz cooling_until;	/* DT_NOEND for a rejected key */
+	bool		is_proven;		/* it was ok once, and not rejected since */
+} TarxKeysHealth;
+
+/* Longer than any provider means, in milliseconds */
+#define TARX_KEYS_RETRY_AFTER_MAX	(60 * 60 * INT64CONST(1000))
+
+extern Size tarx_keys_health_shmem_size(void);
+extern void tarx_keys_health_shmem_startup(LWLock *health_lock);
+extern void tarx_keys_health_report(const pg_uuid_t *project_id, const pg_uuid_t *id, int32 revision,
+									TarxKeysOutcome outcome, int64 retry_after);
+extern TarxKeysHealth tarx_keys_health_of(const pg_uuid_t *project_id, const pg_uuid_t *id,
+										  int32 revision);
+extern bool tarx_keys_health_is_cooling(const TarxKeysHealth *health, TimestampTz now);
+
 /* usage_worker.c: writes last uses down */
 extern void tarx_keys_usage_worker_register(void);
 

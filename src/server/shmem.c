@@ -22,6 +22,7 @@ enum
 {
 	LOCK_USAGE,
 	LOCK_LOGIN_LINES,
+	LOCK_HEALTH,
 	NUM_LOCKS
 };
 
@@ -33,8 +34,9 @@ request_memory(void)
 {
 	if (prev_shmem_request_hook != NULL)
 		prev_shmem_request_hook();
-	RequestAddinShmemSpace(add_size(tarx_keys_usage_shmem_size(),
-									tarx_keys_login_lines_shmem_size()));
+	RequestAddinShmemSpace(tarx_keys_usage_shmem_size());
+	RequestAddinShmemSpace(tarx_keys_login_lines_shmem_size());
+	RequestAddinShmemSpace(tarx_keys_health_shmem_size());
 	RequestNamedLWLockTranche(TRANCHE, NUM_LOCKS);
 }
 
@@ -49,6 +51,7 @@ fill_memory(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	tarx_keys_usage_shmem_startup(&locks[LOCK_USAGE].lock);
 	tarx_keys_login_lines_shmem_startup(&locks[LOCK_LOGIN_LINES].lock);
+	tarx_keys_health_shmem_startup(&locks[LOCK_HEALTH].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -218,6 +218,37 @@ find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 }
 
 /*
+ * Run a query, made by TARX_KEYS_SELECT() of this table, as the owner in the project.
+ * Returns how many rows it found; *rows has them, in the caller's memory context and
+ * detoasted as far as tarx_keys_row_detoast() does it.  is_whole says of each whether
+ * that succeeded.  Its first parameter is the project's id.
+ */
+uint64
+tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *query, Datum *values,
+					   Snapshot snapshot, TarxKeysRow **rows, bool **is_whole)
+{
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext spi_context;
+	OwnerCall	call;
+	uint64		count;
+
+	begin_as_owner(&call, relation, DatumGetUUIDP(values[0]));
+	count = tarx_keys_query_run_at(query, values, snapshot);
+	spi_context = MemoryContextSwitchTo(context);
+	*rows = palloc(sizeof(TarxKeysRow) * Max(count, 1));
+	*is_whole = palloc(sizeof(bool) * Max(count, 1));
+	for (uint64 i = 0; i < count; i++)
+	{
+		SPI_tuptable->vals[i] = heap_copytuple(SPI_tuptable->vals[i]);
+		tarx_keys_fetched_row(table, i, &(*rows)[i]);
+		(*is_whole)[i] = tarx_keys_row_detoast(table, &(*rows)[i]);
+	}
+	MemoryContextSwitchTo(spi_context);
+	end_as_owner(&call);
+	return count;
+}
+
+/*
  * Both ways
  */
 

@@ -149,6 +149,9 @@ extern TarxKeysQuery *tarx_keys_table_sample_query(TarxKeysTable *table);
 /* lookup.c: rows by primary key (project_id, id), without an executor */
 extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
 extern void tarx_keys_table_close(Relation relation);
+extern uint64 tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *query,
+									 Datum *values, Snapshot snapshot, TarxKeysRow **rows,
+									 bool **is_whole);
 extern bool tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 								 const pg_uuid_t *project_id, const pg_uuid_t *id,
 								 TarxKeysRow *row);
