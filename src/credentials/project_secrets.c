@@ -350,7 +350,11 @@ open_version(const TarxKeysRow *current, int32 version)
 			tarx_keys_fail_secret_version(text_to_cstring(name_of(current)), version);
 		tarx_keys_fetched_row(table, 0, &row);
 	}
-	/* a version of another secret that had the name opens, but is not of this one */
+
+	/*
+	 * a version of another secret that had the name opens, but is not of this
+	 * one
+	 */
 	if (!is_same_id(&row, current) ||
 		!tarx_keys_row_open(table, &row, true, &value))
 		tarx_keys_fail_secret_integrity(text_to_cstring(name_of(current)));
