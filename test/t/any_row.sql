@@ -439,7 +439,7 @@ DECLARE
                       string_agg(quote_ident(c.column_name), ', '),
                       string_agg(CASE WHEN c.column_name = ANY (column_names) THEN format(expression, c.column_name)
                                       WHEN c.column_name = 'id' OR c.column_name = 'project_id' AND c.table_name = 'audit_ends' THEN 'gen_random_uuid()'
-                                      WHEN c.column_name = 'name' THEN format('%L', 'odd ' || n)
+                                      WHEN c.column_name = 'name' OR c.column_name = 'user_id' AND c.table_name = 'project_members' THEN format('%L', 'odd ' || n)
                                       WHEN c.column_name = 'seq' THEN (1000 + n)::text
                                       WHEN c.column_name = 'token_hash' THEN format('sha256(%L)', n)
                                       ELSE quote_ident(c.column_name) END, ', '), v.condition)
