@@ -61,6 +61,20 @@ AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
 'Internal. Whether the project now has an admin other than this user. It uses a new snapshot instead of the transaction''s. Error: 22023.';
 
+-- The columns are those of project_members, in their order.
+CREATE FUNCTION tarx_keys_internal.member_stamp(
+    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz) RETURNS bytea
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_member_stamp';
+COMMENT ON FUNCTION tarx_keys_internal.member_stamp IS 'Internal. The stamp of a row with these columns. Error: TK005.';
+
+CREATE FUNCTION tarx_keys_internal.next_member_revision(
+    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz, stamp bytea) RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_next_member_revision';
+COMMENT ON FUNCTION tarx_keys_internal.next_member_revision IS
+'Internal. The revision behind that of a row with these columns, which is to be changed. Errors: TK004 if the row is not what was written, TK005 or TK006 if the master key is missing, 54000.';
+
 -- Of use to delete_project(), end_user() and restamp_members()
 
 CREATE FUNCTION tarx_keys_internal.enter_end_of_user(user_id text) RETURNS void

@@ -63,20 +63,6 @@ COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: adds and deletes key
 COMMENT ON COLUMN tarx_keys.project_members.revision IS 'From 1, and one more with each change';
 COMMENT ON COLUMN tarx_keys.project_members.stamp IS 'MAC over the other columns';
 
--- The columns are those of the table, in its order.
-CREATE FUNCTION tarx_keys_internal.member_stamp(
-    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_member_stamp';
-COMMENT ON FUNCTION tarx_keys_internal.member_stamp IS 'Internal. The stamp of a row with these columns. Error: TK005.';
-
-CREATE FUNCTION tarx_keys_internal.next_member_revision(
-    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz, stamp bytea) RETURNS integer
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_next_member_revision';
-COMMENT ON FUNCTION tarx_keys_internal.next_member_revision IS
-'Internal. The revision behind that of a row with these columns, which is to be changed. Errors: TK004 if the row is not what was written, TK005 or TK006 if the master key is missing, 54000.';
-
 CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, OUT id uuid, OUT revision integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$

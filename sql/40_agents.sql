@@ -178,7 +178,7 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM tarx_keys_internal.fail_agent(rename_agent.agent_id);
     END IF;
-    IF old_name <> rename_agent.name THEN
+    IF old_name IS DISTINCT FROM rename_agent.name THEN
         PERFORM tarx_keys_internal.change_agent(rename_agent.project_id, rename_agent.agent_id, rename_agent.name, NULL, NULL,
                                                 'agent.rename', rename_agent.name);
     END IF;

@@ -100,7 +100,9 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     older record;
+    verdict record;
     deleted bigint := 0;
+    kept bigint := 0;
 BEGIN
     PERFORM tarx_keys_internal.require_superuser('delete older rows', 'tarx_keys.verify_keys() lists them.');
     -- nobody changes a row between the look at it and its end
@@ -109,6 +111,16 @@ BEGIN
     FOR older IN
         SELECT s.* FROM tarx_keys_internal.all_row_states(NULL) s WHERE s.is_older AND s.state = 0 ORDER BY s.kind, s.project_id, s.name, s.id
     LOOP
+        -- whoever has changed the log must not have rows deleted by it
+        IF older.kind = 'platform_key' THEN
+            SELECT v.* INTO verdict FROM tarx_keys.platform_api_keys k, tarx_keys.verify_personal_audit(k.user_id) v WHERE k.id = older.id;
+        ELSE
+            SELECT v.* INTO verdict FROM tarx_keys.verify_audit(older.project_id) v;
+        END IF;
+        IF NOT verdict.ok THEN
+            kept := kept + 1;
+            CONTINUE;
+        END IF;
         CASE older.kind
             WHEN 'llm_key' THEN
                 PERFORM tarx_keys_internal.end_llm_keys(older.project_id, older.id, session_user);
@@ -126,11 +138,16 @@ BEGIN
         RAISE NOTICE 'ended an older row: % %', older.kind, concat_ws(' of project ', coalesce(quote_literal(older.name), older.id::text), older.project_id);
         PERFORM tarx_keys_internal.log_operation(format('ends an older row: %s %s of project %s', older.kind, older.id, coalesce(older.project_id::text, '-')));
     END LOOP;
+    IF kept > 0 THEN
+        RAISE WARNING USING
+            MESSAGE = format('older rows were left as they are, because their audit log is not whole: %s', kept),
+            HINT = 'tarx_keys.verify_audit() and tarx_keys.verify_personal_audit() tell why.';
+    END IF;
     RETURN deleted;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_older_rows IS
-'For superusers: deletes the rows that verify_keys() finds older than the audit log says, and revokes such platform keys; returns how many. A secret ends with all its versions. A notice, and a line in the server log, names each. Errors: 42501, TK005.';
+'For superusers: deletes the rows that verify_keys() finds older than the audit log says, and revokes such platform keys; returns how many. A secret ends with all its versions. A notice, and a line in the server log, names each. Rows whose audit log verify_audit() finds broken stay, with a warning. Errors: 42501, TK005.';
 
 -- Only rows whose master key is missing: one that is there says which stamps are
 -- false, and those are not made true.

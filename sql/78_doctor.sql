@@ -452,8 +452,8 @@ AS $$
     WITH projects AS (
         SELECT p.id FROM tarx_keys.projects p ORDER BY random() LIMIT 10),
     platform_keys AS (
-        SELECT k.id, tarx_keys_internal.personal_chain(k.user_id) AS chain
-          FROM tarx_keys.platform_api_keys k WHERE k.revoked_at IS NULL AND octet_length(k.user_id) <= 8000 ORDER BY random() LIMIT 10),
+        SELECT k.id, tarx_keys_internal.personal_chain(tarx_keys_internal.shown(k.user_id)) AS chain
+          FROM tarx_keys.platform_api_keys k WHERE k.revoked_at IS NULL ORDER BY random() LIMIT 10),
     older AS (
         SELECT s.kind FROM projects p, tarx_keys_internal.all_row_states(p.id) s WHERE s.is_older AND s.state = 0
         UNION ALL
@@ -461,7 +461,7 @@ AS $$
           JOIN platform_keys k ON k.id = l.id
          WHERE l.kind = 'platform_key' AND l.has_ended)
     SELECT 'critical', format('rows of kind %s that are older than the audit log says: %s', o.kind, count(*)),
-           'SELECT * FROM tarx_keys.verify_keys() WHERE status = ''older''; and find out who has put them there. SELECT tarx_keys.delete_older_rows(); ends them.'
+           'SELECT * FROM tarx_keys.verify_keys() WHERE status = ''older''; and find out who has put them there. SELECT tarx_keys.delete_older_rows(); ends those whose audit log is whole.'
       FROM older o GROUP BY o.kind ORDER BY o.kind
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_older_rows IS 'Internal. A check of doctor(): rows of ten projects, and ten platform keys, that are behind what the audit log says.';

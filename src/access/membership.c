@@ -19,6 +19,8 @@
 #include "access/access.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
+PG_FUNCTION_INFO_V1(tarx_keys_member_stamp);
+PG_FUNCTION_INFO_V1(tarx_keys_next_member_revision);
 
 static TarxKeysQuery role_query = {
 	TARX_KEYS_SELECT(tarx_keys_members,
@@ -46,8 +48,8 @@ check_member(const TarxKeysRow *member, const pg_uuid_t *project_id, const char 
 			 bool unverifiable_too)
 {
 	bool		good = unverifiable_too ?
-		tarx_keys_row_state(&tarx_keys_members, member) != TARX_KEYS_ROW_TAMPERED :
-		tarx_keys_row_is_stamped(&tarx_keys_members, member);
+	tarx_keys_row_state(&tarx_keys_members, member) != TARX_KEYS_ROW_TAMPERED :
+	tarx_keys_row_is_stamped(&tarx_keys_members, member);
 
 	if (!good)
 		tarx_keys_fail_member_integrity(project_id, user_id);
@@ -130,4 +132,28 @@ tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)
 	}
 	tarx_keys_queries_end();
 	PG_RETURN_BOOL(found);
+}
+
+/* member_stamp(project_id uuid, user_id text, ...) returns bytea: see sql/15_access.sql */
+Datum
+tarx_keys_member_stamp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(tarx_keys_stamp_of_arguments(fcinfo, &tarx_keys_members));
+}
+
+/* next_member_revision(project_id uuid, user_id text, ..., stamp bytea) returns integer */
+Datum
+tarx_keys_next_member_revision(PG_FUNCTION_ARGS)
+{
+	int32		revision = tarx_keys_next_revision(fcinfo, &tarx_keys_members);
+	text	   *user_id;
+
+	if (revision == 0)
+	{
+		user_id = tarx_keys_arg_text(fcinfo, MEMBER_USER_ID, "user_id");
+		tarx_keys_fail_member_integrity(tarx_keys_arg_uuid(fcinfo, MEMBER_PROJECT_ID, "project_id"),
+										text_to_cstring(tarx_keys_shown_text(PointerGetDatum(user_id),
+																			 TARX_KEYS_SHOWN_MAX_BYTES)));
+	}
+	PG_RETURN_INT32(revision);
 }

@@ -12,6 +12,8 @@
 #include "credentials/credentials.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_fail_agent_sql);
+PG_FUNCTION_INFO_V1(tarx_keys_agent_stamp);
+PG_FUNCTION_INFO_V1(tarx_keys_next_agent_revision);
 
 /*
  * What an agent refers to, as the snapshot has it: a key, or a provider whose keys are
@@ -44,4 +46,22 @@ Datum
 tarx_keys_fail_agent_sql(PG_FUNCTION_ARGS)
 {
 	tarx_keys_fail_agent(tarx_keys_arg_uuid(fcinfo, 0, "agent_id"));
+}
+
+/* agent_stamp(project_id uuid, id uuid, ...) returns bytea: see sql/40_agents.sql */
+Datum
+tarx_keys_agent_stamp(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_DATUM(tarx_keys_stamp_of_arguments(fcinfo, &tarx_keys_agents));
+}
+
+/* next_agent_revision(project_id uuid, id uuid, ..., stamp bytea) returns integer */
+Datum
+tarx_keys_next_agent_revision(PG_FUNCTION_ARGS)
+{
+	int32		revision = tarx_keys_next_revision(fcinfo, &tarx_keys_agents);
+
+	if (revision == 0)
+		tarx_keys_fail_agent_integrity(tarx_keys_arg_uuid(fcinfo, AGENT_ID, "id"));
+	PG_RETURN_INT32(revision);
 }

@@ -321,6 +321,14 @@ tarx_keys_set_sealed_secret(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "sealed", "the sealed value"));
 }
 
+/* Are these of one secret?  The current version and older ones have the id in one place. */
+static bool
+is_same_id(const TarxKeysRow *a, const TarxKeysRow *b)
+{
+	StaticAssertStmt((int) SECRET_ID == (int) OLD_SECRET_ID, "position of a secret's id");
+	return id_of(a) != NULL && id_of(b) != NULL && memcmp(id_of(a), id_of(b), UUID_LEN) == 0;
+}
+
 /*
  * The value of a version, as UTF-8; TK011 if the version is not kept.  current is
  * the row of the current version.
@@ -341,10 +349,14 @@ open_version(const TarxKeysRow *current, int32 version)
 		if (tarx_keys_query_run(tarx_keys_table_find_query(table), key, NULL, false) == 0)
 			tarx_keys_fail_secret_version(text_to_cstring(name_of(current)), version);
 		tarx_keys_fetched_row(table, 0, &row);
-		/* not one of another secret that had the name, and was put there */
-		row.values[OLD_SECRET_ID] = current->values[SECRET_ID];
 	}
-	if (!tarx_keys_row_open(table, &row, true, &value))
+
+	/*
+	 * a version of another secret that had the name opens, but is not of this
+	 * one
+	 */
+	if (!is_same_id(&row, current) ||
+		!tarx_keys_row_open(table, &row, true, &value))
 		tarx_keys_fail_secret_integrity(text_to_cstring(name_of(current)));
 	return value;
 }

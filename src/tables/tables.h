@@ -123,6 +123,10 @@ extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const Ta
 extern bool tarx_keys_row_is_stamped(const TarxKeysTable *table, const TarxKeysRow *row);
 extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow *row);
 
+/* stamps.c: rows whose columns are the arguments of a function */
+extern Datum tarx_keys_stamp_of_arguments(FunctionCallInfo fcinfo, const TarxKeysTable *table);
+extern int32 tarx_keys_next_revision(FunctionCallInfo fcinfo, const TarxKeysTable *table);
+
 /* statements.c: rows by SPI, in a connection that the caller has opened */
 
 /* A query for all columns of a table, called t; rest is its WHERE and so on. */

@@ -129,6 +129,14 @@ UPDATE tarx_keys.projects SET ended_by = NULL, ended_at = NULL;
 SELECT * FROM older;
 ROLLBACK;
 
+-- nor what only a log says that somebody has changed
+BEGIN;
+UPDATE tarx_keys.audit_log SET revision = 99 WHERE project_id = :'A' AND action = 'agent.rename';
+SELECT * FROM older;
+SELECT tarx_keys.delete_older_rows();
+SELECT name FROM tarx_keys.agents;
+ROLLBACK;
+
 -- doctor() says it, and superusers end them
 BEGIN;
 DELETE FROM tarx_keys.project_llm_keys;

@@ -71,7 +71,8 @@ SELECT tarx_keys.repoint_agents(:'A', :'key', :'other');
 RESET ROLE;
 SELECT action, CASE object_id WHEN :'first' THEN 'first' WHEN :'second' THEN 'second' WHEN :'agent' THEN 'agent' WHEN :'spare' THEN 'spare' WHEN :'key' THEN 'key' END AS object,
        CASE object_name WHEN :'other' THEN 'other' ELSE object_name END AS name, revision
-  FROM tarx_keys.audit_log WHERE project_id = :'A' AND at >= now() AND NOT personal ORDER BY object, revision NULLS LAST;
+  FROM tarx_keys.audit_log WHERE project_id = :'A' AND at >= now() AND NOT personal
+ ORDER BY action = 'agents.repoint', action = 'agent.set_key', CASE WHEN action <> 'agent.set_key' THEN at END, object;
 SELECT name, revision, user_api_key_id = :'other' FROM tarx_keys.agents ORDER BY name;
 ROLLBACK;
 RESET ROLE;

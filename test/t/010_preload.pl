@@ -82,7 +82,7 @@ my $called = $node->safe_psql(
 			   AND p.prokind = 'f'
 			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 			   AND p.proname NOT IN ('fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of', 'lock_members',
-									 'wait_for_locks_until', 'warn_of_held')
+									 'logged_objects', 'require_provider', 'require_superuser', 'wait_for_locks_until', 'warn_of_held')
 			   AND p.proname !~ '^doctor_'
 		LOOP
 			state := 'none';
@@ -108,7 +108,7 @@ foreach my $line (split /\n/, $called)
 foreach my $name (
 	qw(act_as current_user_id current_project_id create_project add_member
 	remove_member add_llm_key delete_llm_key resolve_key resolve_agent_key
-	create_agent set_agent_key delete_agent repoint_agents keyring_status
+	create_agent set_agent_key set_agent_provider delete_agent restamp_members delete_older_rows repoint_agents keyring_status
 	rename_project delete_project purge_project end_user rename_agent
 	rename_secret describe_secret
 	doctor verify_keys))

@@ -143,7 +143,7 @@ is( $standby->safe_psql(
 	'', 'doctor');
 
 is( $standby->safe_psql('postgres', 'SELECT kind, name, status FROM tarx_keys.verify_keys() ORDER BY kind = \'platform_key\', kind, name'),
-	join("\n", 'llm_key|first|ok', 'secret|GONE|ok', 'secret|TOKEN|ok', 'platform_key|laptop|ok'),
+	join("\n", 'agent|Helper|ok', 'llm_key|first|ok', 'member|alice|ok', 'member|bob|ok', 'secret|GONE|ok', 'secret|TOKEN|ok', 'platform_key|laptop|ok'),
 	'verify_keys');
 
 # What nobody does there

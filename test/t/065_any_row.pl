@@ -155,7 +155,7 @@ foreach my $db (@encodings)
 
 	is($status, 0, "$db: the rotation ends");
 	is( $node->safe_psql($db, 'SELECT table_name, done FROM tarx_keys.rotation_progress'),
-		"project_llm_keys|4\nproject_secrets|4\nproject_secret_versions|6\nplatform_api_keys|4\naudit_ends|16",
+		"project_llm_keys|4\nproject_secrets|4\nproject_secret_versions|6\nplatform_api_keys|4\nproject_members|4\nagents|2\naudit_ends|16",
 		"$db: it leaves out nothing else");
 	is( join('|', @kept),
 		$node->safe_psql($db, q{SELECT string_agg(table_name || '|' || remaining, '|') FROM tarx_keys.rotation_progress}),

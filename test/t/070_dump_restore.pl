@@ -115,7 +115,7 @@ sub doctor_of
 my $doctor_before = doctor_of($node, 'app');
 my @rows_before = rows_of($node, 'app');
 my @rights_before = rights_of($node, 'app');
-foreach my $table (qw(project_secrets project_secret_versions platform_api_keys audit_log audit_ends))
+foreach my $table (qw(project_secrets project_secret_versions platform_api_keys project_members agents audit_log audit_ends))
 {
 	ok((grep { /^tarx_keys(_internal)?\.$table\|/ } @rows_before), "$table has rows to lose");
 }
@@ -187,6 +187,7 @@ sub resolves
 	state_is($cluster, 'service', "SELECT * FROM tarx_keys.login('$revoked')",
 		'TK010', "$db: a revoked one does not", $db);
 	verifies($cluster, $db);
+	is(ask_ok($cluster, undef, 'SELECT DISTINCT status FROM tarx_keys.verify_keys()', $db), 'ok', "$db: all rows authenticate");
 	is( ask_ok(
 			$cluster, 'service', qq{
 			SELECT tarx_keys.act_as('alice');
@@ -357,6 +358,9 @@ like(state_is($other, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'TO
 is(ask_ok($other, undef, "SELECT tarx_keys.verify_audit('$PROJECT')", 'moved'),
 	'(f,0,"master key missing")', 'moved: and the audit log');
 # which goes on all the same, in another generation, and verifies with it once the key is there
+state_is($other, 'service', "SELECT tarx_keys.act_as('bob'); SELECT tarx_keys.create_agent('$PROJECT', 'Second')",
+	'TK006', 'moved: who is a member needs it, too', 'moved');
+$other->safe_psql('moved', "SELECT tarx_keys.restamp_members('$PROJECT')");
 ask_ok($other, 'service', "SELECT tarx_keys.act_as('bob'); SELECT tarx_keys.create_agent('$PROJECT', 'Second')", 'moved');
 is(ask_ok($other, undef, "SELECT max(generation) FROM tarx_keys.audit_log WHERE project_id = '$PROJECT'", 'moved'),
 	'2', 'moved: changes are logged in another generation');

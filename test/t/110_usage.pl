@@ -302,7 +302,7 @@ ask_ok($node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.create_project('Elsewhere', '$elsewhere');
 	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value')});
-my $token = $node->safe_psql('postgres', q{SELECT tarx_keys.usage_name_id('TOKEN')});
+my $token = $node->safe_psql('postgres', q{SELECT id FROM tarx_keys.project_secrets WHERE name = 'TOKEN'});
 
 sub secret_calls
 {

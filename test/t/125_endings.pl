@@ -163,6 +163,7 @@ as_user('alice', qq{
 	SELECT tarx_keys.add_member('$other', 'carol', 'admin'), tarx_keys.add_member('$PROJECT', 'carol')});
 as_user('carol', "SELECT token FROM tarx_keys.create_platform_key('laptop')");
 my $carols = $node->safe_psql('postgres', q{SELECT id FROM tarx_keys.platform_api_keys WHERE user_id = 'carol'});
+my %memberships = map { $_ => $node->safe_psql('postgres', "SELECT id FROM tarx_keys.project_members WHERE user_id = 'carol' AND project_id = '$_'") } $PROJECT, $other;
 write_private($keys, 'no key');
 $node->stop;
 $node->start;
@@ -171,7 +172,7 @@ is(ask_ok($node, 'leavers', q{SELECT * FROM tarx_keys.end_user('carol')}), '1|2'
 is( join("\n", sort grep { /unlogged/ } split /\n/, lines_since($offset)),
 	join("\n",
 		sort map { my ($project, $object) = @$_; "tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=TK005 login=leavers user=carol client=[local]" }
-		  [ '-', $carols ], map { [ $_, $node->safe_psql('postgres', q{SELECT tarx_keys.usage_name_id('carol')}) ] } $PROJECT, $other),
+		  [ '-', $carols ], map { [ $_, $memberships{$_} ] } $PROJECT, $other),
 	'the log has what the audit log could not take');
 is( $node->safe_psql('postgres', q{
 		SELECT count(*) FROM tarx_keys.project_members WHERE user_id = 'carol'

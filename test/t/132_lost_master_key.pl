@@ -108,6 +108,21 @@ like(doctor('audit_log'), qr/^critical\|chains of the audit log that nobody can 
 	'doctor() is critical');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM tarx_keys_internal.audit_ends}), '16', 'of all chains');
 
+# The DBA takes over who is a member, and the agents
+sub restamp
+{
+	my ($project) = @_;
+	my $offset = log_size($node);
+	my ($status, $out, $err) = $node->psql('postgres', "SELECT tarx_keys.restamp_members('$project')");
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is($status, 0, 'members are stamped anew');
+	like($err, qr/NOTICE:  took over user '$admin{$project}' as admin$/m, 'with a notice for each');
+	like(log_since($node, $offset), qr/LOG:  tarx_keys: role "\w+" stamps members and agents of project $project anew: $out$/m,
+		'and a line in the log');
+	return;
+}
+
 # What its admins do in a project, by the reference
 sub put_right
 {
@@ -120,6 +135,9 @@ sub put_right
 	state_is($node, 'service', "SELECT tarx_keys.act_as('$user'); SELECT tarx_keys.restore_secret('$project', 'TOKEN', 1)",
 		'TK006', 'an older version does not open either');
 	as($user, "tarx_keys.delete_llm_key('$project', '$key{$project}')");
+	state_is($node, 'service', "SELECT tarx_keys.act_as('$user'); SELECT tarx_keys.add_llm_key('$project', 'mistral', 'x', 'the-value-of-a-key')",
+		'TK006', 'nobody knows who is an admin');
+	restamp($project);
 	my $new = as($user, "tarx_keys.add_llm_key('$project', 'mistral', 'Production', 'the-value-after-it-all')");
 	is(as($user, "tarx_keys.repoint_agents('$project', '$key{$project}', '$new')"), '1', 'agents are repointed');
 	is(as($user, "tarx_keys.set_secret('$project', 'TOKEN', 'third')"), '3', 'a secret is set again');
@@ -130,7 +148,8 @@ sub put_right
 	is($node->safe_psql('postgres', "SELECT tarx_keys.resolve_secret('$project', 'TOKEN')"), 'third', 'the secret, too');
 	is(as($user, 'string_agg(status, chr(44)) FROM tarx_keys.llm_keys'), 'ok', 'nothing needs to be entered');
 	is(actions($project, 2),
-		'audit.new_generation llm_key.delete llm_key.add agents.repoint secret.set secret.delete member.add_member member.remove',
+		'audit.new_generation llm_key.delete ' . ($project eq $PROJECT ? 'member.restamp_admin member.restamp_member' : 'member.restamp_admin')
+		  . ' agent.restamp llm_key.add agent.set_key agents.repoint secret.set secret.delete member.add_member member.remove',
 		'all of it is in the log');
 	return;
 }
@@ -163,7 +182,11 @@ my ($status, $out, $err) = $node->psql('postgres', 'CALL tarx_keys.rotate_master
 is($status, 0, 'a rotation goes through');
 like($err, qr/WARNING:  rows of table audit_ends that do not open were left as they are: 16/, 'and leaves them');
 
-# Many at once, where nobody has yet
+# Many at once, where nobody has yet; the DBA's own call would be the first row
+$node->safe_psql('postgres', qq{
+	UPDATE tarx_keys.project_members
+	   SET stamp = tarx_keys_internal.member_stamp(project_id, user_id, id, role, revision, added_at)
+	 WHERE project_id = '$untouched'});
 my $writers = write_private("$dir/writers.sql", qq{
 BEGIN;
 SELECT tarx_keys.act_as('carol', '$untouched');
@@ -213,8 +236,10 @@ is(verdict($_), 't||', 'what is left verifies') foreach $PROJECT, $second;
 
 as('alice', "tarx_keys.create_agent('$PROJECT', 'last')");
 use_master_keys('c');
+restamp($PROJECT);
 as('alice', "tarx_keys.create_agent('$PROJECT', 'after')");
-is(actions($PROJECT, 3), 'audit.new_generation agent.create', 'a third generation');
+my $third = 'audit.new_generation member.restamp_admin member.restamp_member agent.restamp agent.restamp agent.create';
+is(actions($PROJECT, 3), $third, 'a third generation');
 is(verdict($PROJECT), 'f|0|master key missing', 'it is as before');
 my $offset = log_size($node);
 is($node->safe_psql('postgres', "SELECT tarx_keys.purge_unverifiable_audit('$PROJECT')"), '1', 'the DBA purges a project');
@@ -233,9 +258,10 @@ like(log_since($node, $offset), qr/purges \d+ rows of the audit log of user [0-9
 is(verdict($_), 't||', 'all verifies') foreach $PROJECT, $second, $untouched;
 is(personal_verdict('alice'), 't||', 'of users as well');
 like(doctor('audit_log'), qr/^ok\|/, 'doctor() is content');
-is(actions($PROJECT, 3), 'audit.new_generation agent.create', 'what can be verified is there');
+is(actions($PROJECT, 3), $third, 'what can be verified is there');
 
-# and step 5
+# and step 6
+restamp($_) foreach $second, $untouched;
 is( $node->safe_psql('postgres', q{SELECT kind, count(*) FROM tarx_keys.verify_keys() WHERE status <> 'ok' GROUP BY 1 ORDER BY 1}),
 	"llm_key|2\nplatform_key|1\nsecret|2", 'verify_keys() names what still needs it');
 foreach my $project ($PROJECT, $second)

@@ -41,6 +41,8 @@ sub make
 		agent => as('alice', "tarx_keys.create_agent('$PROJECT', 'agent')"));
 	as('alice', "tarx_keys.set_secret('$PROJECT', 'SECRET', 'value')");
 	as('alice', "tarx_keys.add_member('$PROJECT', 'dave'), tarx_keys.add_member('$PROJECT', 'frank')");
+	$made{secret} = as('alice', "id FROM tarx_keys.secrets WHERE name = 'SECRET'");
+	$made{dave} = as('alice', "id FROM tarx_keys.project_members WHERE project_id = '$PROJECT' AND user_id = 'dave'");
 	@made{qw(platform_key token)} = split /\|/, as('alice', q{* FROM tarx_keys.create_platform_key('laptop')});
 	return %made;
 }
@@ -49,12 +51,11 @@ sub make
 sub take_away
 {
 	my ($what, $state, %made) = @_;
-	my $hash = sub { $node->safe_psql('postgres', "SELECT tarx_keys.usage_name_id('$_[0]')") };
 	my @calls = (
 		[ "delete_llm_key('$PROJECT', '$made{key}')", $PROJECT, $made{key} ],
 		[ "delete_agent('$PROJECT', '$made{agent}')", $PROJECT, $made{agent} ],
-		[ "delete_secret('$PROJECT', 'SECRET')", $PROJECT, $hash->('SECRET') ],
-		[ "remove_member('$PROJECT', 'dave')", $PROJECT, $hash->('dave') ],
+		[ "delete_secret('$PROJECT', 'SECRET')", $PROJECT, $made{secret} ],
+		[ "remove_member('$PROJECT', 'dave')", $PROJECT, $made{dave} ],
 		[ "revoke_platform_key('$made{platform_key}')", '-', $made{platform_key} ]);
 	my $logged = $node->safe_psql('postgres', 'SELECT count(*) FROM tarx_keys.audit_log');
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -104,7 +105,7 @@ my @breaks = (
 	[ 'no log at all', "DELETE FROM $ends; DELETE FROM tarx_keys.audit_log" ],
 	[ 'rows in the way', qq{
 		INSERT INTO tarx_keys.audit_log
-		SELECT e.project_id, e.personal, e.generation, e.last_seq + 4, now(), 'eve', true, 'x', 'x', 'x', NULL, 'x', 'done', ''
+		SELECT e.project_id, e.personal, e.generation, e.last_seq + 4, now(), 'eve', true, 'x', 'x', 'x', NULL, 'x', 'done', NULL, ''
 		  FROM $ends e} ],
 	[ 'a fingerprint of no master key beside a changed byte', qq{
 		UPDATE $ends SET sealed_key = set_byte(sealed_key, 60, get_byte(sealed_key, 60) # 1) WHERE lane = 1;

@@ -77,6 +77,8 @@ my $fill = qq{
 	SELECT tarx_keys.act_as('alice');
 	SELECT count(tarx_keys.add_llm_key('$PROJECT', 'mistral', 'key ' || i, 'value-of-key-' || i)) FROM generate_series(1, 400) i;
 	SELECT count(tarx_keys.set_secret('$PROJECT', 'S' || i % 100, repeat('value of ' || i % 100, 1 + (i % 7) * 500))) FROM generate_series(0, 399) i;
+	SELECT count(tarx_keys.add_member('$PROJECT', 'member ' || i)) FROM generate_series(1, 100) i;
+	SELECT count(tarx_keys.create_agent('$PROJECT', 'agent ' || i)) FROM generate_series(1, 100) i;
 	SELECT count(c.id) FROM generate_series(1, 100) i, tarx_keys.create_platform_key('key ' || i) c;};
 my $token = ask_ok($node, 'service', "$fill SELECT token FROM tarx_keys.create_platform_key('mine')");
 my $values = qq{
@@ -93,11 +95,12 @@ is($node->safe_psql('postgres', $values), $complete, 'all is there');
 use_master_keys('b', 'a');
 my ($new, $old) = (fingerprint(1), fingerprint(2));
 my $before = $node->safe_psql('postgres',
-	"SELECT llm_keys, secret_versions, platform_keys, audit_chains FROM tarx_keys.keyring_status() WHERE fingerprint = '$old'");
-is($before, '400|400|101|8', 'everything hangs on the old key');
+	"SELECT llm_keys, secret_versions, platform_keys, members, agents, audit_chains FROM tarx_keys.keyring_status() WHERE fingerprint = '$old'");
+is($before, '400|400|101|102|100|8', 'everything hangs on the old key');
 is( $node->safe_psql('postgres', 'SELECT * FROM tarx_keys.rotation_progress WHERE total > 0'),
 	join("\n", map { "$_|$new" } 'project_llm_keys|400|0|400', 'project_secrets|100|0|100',
-		'project_secret_versions|300|0|300', 'platform_api_keys|101|0|101', 'audit_ends|8|0|8'),
+		'project_secret_versions|300|0|300', 'platform_api_keys|101|0|101', 'project_members|102|0|102',
+		'agents|100|0|100', 'audit_ends|8|0|8'),
 	'rotation_progress before it');
 is($node->safe_psql('postgres', $values), $complete, 'old rows still open');
 

@@ -28,6 +28,7 @@ BEGIN
     PERFORM tarx_keys.create_project('P', p);
     PERFORM tarx_keys.create_project('Q', q);
     PERFORM tarx_keys.add_member(p, 'bob');
+    PERFORM tarx_keys.add_member(p, 'victim');
     INSERT INTO odd.ids VALUES
         ('victim', tarx_keys.add_llm_key(p, 'openai_compatible', 'victim', 'value-of-victim-1234', 'https://victim.example/v1')),
         ('other', tarx_keys.add_llm_key(p, 'openai_compatible', 'other', 'value-of-other-12345', long_url)),
@@ -41,6 +42,7 @@ BEGIN
         PERFORM tarx_keys.set_secret(p, 'OTHER', 'value of OTHER ' || i || repeat('.', 20000));
         PERFORM tarx_keys.set_secret(q, 'VICTIM', 'value of VICTIM of Q ' || i);
     END LOOP;
+    INSERT INTO odd.ids SELECT CASE project_id WHEN p THEN 'VICTIM' ELSE 'VICTIM of Q' END, id FROM tarx_keys.secrets WHERE name = 'VICTIM';
     PERFORM tarx_keys.set_secret(p, 'PLAIN', 'value of PLAIN');
     INSERT INTO odd.ids SELECT 'victim token', k.* FROM tarx_keys.create_platform_key('victim', 'tomorrow', ARRAY[p], true) k;
     INSERT INTO odd.ids SELECT 'other token', k.* FROM tarx_keys.create_platform_key('other', 'infinity', ARRAY[p, q]) k;
@@ -128,6 +130,8 @@ INSERT INTO odd.victims VALUES
     ('project_secrets', $$name = 'VICTIM' AND project_id = odd.id('P')$$, '{"secrets": {"name": "VICTIM"}, "verify_keys": {"name": "VICTIM"}}'),
     ('project_secret_versions', $$name = 'VICTIM' AND version = 1 AND project_id = odd.id('P')$$, '{"verify_keys": {"name": "VICTIM"}}'),
     ('platform_api_keys', $$name = 'victim'$$, '{"platform_keys": {"name": "victim"}, "verify_keys": {"name": "victim"}}'),
+    ('project_members', $$user_id = 'victim'$$, '{"verify_keys": {"name": "victim"}}'),
+    ('agents', $$name = 'victim agent'$$, '{"verify_keys": {"name": "victim agent"}}'),
     ('audit_ends', $$project_id = odd.id('P') AND NOT personal AND lane = 2$$, '{}'),
     ('audit_log', $$project_id = odd.id('P') AND NOT personal AND seq = 5$$, '{"project_audit": {"seq": 5}}');
 
@@ -177,7 +181,7 @@ BEGIN
         PERFORM tarx_keys.act_as(acting_user, odd.id('P'));
     END IF;
     -- a row is converted as if it were sent to a client
-    EXECUTE format($q$SELECT coalesce(jsonb_agg(to_jsonb(r) - '{last_used_at,uses,refused}'::text[]), '[]')
+    EXECUTE format($q$SELECT coalesce(jsonb_agg(to_jsonb(r) - '{last_used_at,uses,refused,agent_count}'::text[]), '[]')
                         FROM (%s) r WHERE convert_to(r::text, 'UTF8') IS NOT NULL$q$, query) INTO result;
     RAISE SQLSTATE 'ZZ000';
 EXCEPTION
@@ -199,6 +203,8 @@ INSERT INTO odd.looks VALUES
     ('platform_keys', 'service', 'alice', 'SELECT * FROM tarx_keys.platform_keys'),
     ('platform_keys of bob', 'service', 'bob', 'SELECT * FROM tarx_keys.platform_keys'),
     ('project_audit', 'service', 'alice', 'SELECT * FROM tarx_keys.project_audit'),
+    ('doctor_older_rows', 'none', NULL, 'SELECT severity FROM tarx_keys_internal.doctor_older_rows()'),
+    ('doctor_realm', 'none', NULL, 'SELECT severity FROM tarx_keys_internal.doctor_realm()'),
     ('resolve', 'runner', NULL, $$
         SELECT key_value FROM tarx_keys.resolve_key(odd.id('P'), odd.id('other')) UNION ALL
         SELECT key_value FROM tarx_keys.resolve_key(odd.id('P'), odd.id('plain')) UNION ALL
@@ -219,7 +225,7 @@ INSERT INTO odd.looks VALUES
     ('doctor_audit_log', 'none', NULL, 'SELECT severity FROM tarx_keys_internal.doctor_audit_log()'),
     ('flush', 'none', NULL, $$SELECT tarx_keys_internal.flush_last_used(ARRAY[odd.id('P'), odd.id('P'), odd.id('Q'), '00000000-0000-0000-0000-000000000000'],
         '{llm_key,secret,secret,platform_key}',
-        ARRAY[odd.id('victim'), tarx_keys.usage_name_id('VICTIM'), tarx_keys.usage_name_id('VICTIM'), odd.id('victim token')],
+        ARRAY[odd.id('victim'), odd.id('VICTIM'), odd.id('VICTIM of Q'), odd.id('victim token')],
         array_fill('epoch'::timestamptz, ARRAY[4]))$$),
     ('a change', 'service', 'alice', $$SELECT tarx_keys.set_secret(odd.id('P'), 'OTHER', 'new')$$),
     ('purge', 'none', NULL, $$SELECT 1 WHERE tarx_keys.purge_audit('infinity') > 0$$);
@@ -275,6 +281,13 @@ BEGIN
             WHEN 'a change' THEN
                 -- what cannot be logged is not done, in this project
                 RETURN has = had OR has #>> '{}' ~ '^TK00[46]';
+            WHEN 'verify_keys' THEN
+                -- what the log says of an object makes it older, and is not to be believed
+                IF column_name = 'revision' THEN
+                    RETURN nlost = ngained AND nlost <= 1 AND coalesce(gained -> 0 ->> 'status' = 'older', true);
+                END IF;
+            WHEN 'doctor_older_rows' THEN
+                RETURN has = had OR column_name = 'revision' AND has = '[{"severity": "critical"}]';
             ELSE
         END CASE;
     ELSIF what = 'doctor_rows' AND state = 'tampered' THEN
@@ -308,8 +321,11 @@ INSERT INTO odd.calls
         ('project_llm_keys', 'runner', NULL, $$SELECT key_value FROM tarx_keys.resolve_key(odd.id('P'), odd.id('victim'))$$),
         ('project_llm_keys', 'runner', NULL, $$SELECT key_value FROM tarx_keys.resolve_agent_key(odd.id('P'), odd.id('victim agent'))$$),
         ('project_secrets', 'runner', NULL, $$SELECT tarx_keys.resolve_secret(odd.id('P'), 'VICTIM')$$),
-        ('project_secret_versions', 'service', 'alice', $$SELECT tarx_keys.restore_secret(odd.id('P'), 'VICTIM', 1)$$)) AS c
-     CROSS JOIN (VALUES ('ok', '^\['), ('tampered', '^(TK004|TK001|TK011) '), ('missing master key', '^TK006 ')) AS o
+        ('project_secret_versions', 'service', 'alice', $$SELECT tarx_keys.restore_secret(odd.id('P'), 'VICTIM', 1)$$),
+        ('agents', 'runner', NULL, $$SELECT key_value FROM tarx_keys.resolve_agent_key(odd.id('P'), odd.id('victim agent'))$$),
+        ('agents', 'service', 'alice', $$SELECT tarx_keys.rename_agent(odd.id('P'), odd.id('victim agent'), 'new')$$),
+        ('project_members', 'service', 'alice', $$SELECT tarx_keys.add_member(odd.id('P'), 'victim', 'admin')$$)) AS c
+     CROSS JOIN (VALUES ('ok', '^\['), ('tampered', '^(TK004|TK001|TK003|TK011) '), ('missing master key', '^TK006 ')) AS o
     UNION ALL
     SELECT 'platform_api_keys', 'service', NULL, $$SELECT * FROM tarx_keys.login(odd.token('victim token'), odd.id('P'))$$, o.*
       FROM (VALUES ('ok', '^\['), ('left out', '^\['), ('tampered', '^TK010 '), ('missing master key', '^TK010 ')) AS o
@@ -323,12 +339,15 @@ INSERT INTO odd.calls
         ('project_secrets', 'service', 'alice', $$SELECT tarx_keys.delete_secret(odd.id('P'), 'VICTIM')$$, NULL, '^(\[|TK011 )'),
         ('project_secret_versions', 'service', 'alice', $$SELECT tarx_keys.set_secret(odd.id('P'), 'VICTIM', 'new')$$, NULL, '^\['),
         ('project_secret_versions', 'service', 'alice', $$SELECT tarx_keys.delete_secret(odd.id('P'), 'VICTIM')$$, NULL, '^\['),
+        ('agents', 'service', 'alice', $$SELECT tarx_keys.delete_agent(odd.id('P'), odd.id('victim agent'))$$, NULL, '^(\[|TK003 )'),
+        ('project_members', 'service', 'alice', $$SELECT tarx_keys.remove_member(odd.id('P'), 'victim')$$, NULL, '^(\[|42704 )'),
         ('platform_api_keys', 'service', 'alice', $$SELECT tarx_keys.revoke_platform_key(odd.id('victim token'))$$, NULL, '^(\[|42704 )');
 
--- A call that writes versions needs their primary key, which odd values may have
--- taken away.
+-- A call that writes versions or members needs their primary key, which odd values may
+-- have taken away.
 CREATE FUNCTION odd.lacks_key(table_name text, result jsonb) RETURNS boolean LANGUAGE sql AS $$
     SELECT table_name = 'project_secret_versions' AND result #>> '{}' ~ '^42P10 '
+        OR table_name = 'project_members' AND result #>> '{}' ~ '^42704 constraint '
 $$;
 
 CREATE FUNCTION odd.wrongs(target regclass, table_name text, column_name text, sealed text, state text) RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -351,7 +370,9 @@ BEGIN
     FOR l IN SELECT * FROM odd.calls c WHERE c.table_name = wrongs.table_name AND coalesce(c.state = wrongs.state, c.state IS NULL) LOOP
         result := odd.try(l.who, l.acting_user, l.query);
         IF result #>> '{}' !~ l.outcome AND NOT odd.lacks_key(table_name, result)
-           AND NOT (column_name = 'project_id' AND l.query ~ 'resolve_secrets' AND result #>> '{}' ~ '^\[') THEN
+           AND NOT (column_name = 'project_id' AND l.query ~ 'resolve_secrets' AND result #>> '{}' ~ '^\[')
+           -- it is another user's membership then
+           AND NOT (column_name IN ('project_id', 'user_id') AND l.query ~ 'add_member' AND result #>> '{}' ~ '^\[') THEN
             RETURN NEXT format('%s: %s', l.query, result);
         END IF;
     END LOOP;
@@ -418,7 +439,7 @@ DECLARE
                       string_agg(quote_ident(c.column_name), ', '),
                       string_agg(CASE WHEN c.column_name = ANY (column_names) THEN format(expression, c.column_name)
                                       WHEN c.column_name = 'id' OR c.column_name = 'project_id' AND c.table_name = 'audit_ends' THEN 'gen_random_uuid()'
-                                      WHEN c.column_name = 'name' THEN format('%L', 'odd ' || n)
+                                      WHEN c.column_name = 'name' OR c.column_name = 'user_id' AND c.table_name = 'project_members' THEN format('%L', 'odd ' || n)
                                       WHEN c.column_name = 'seq' THEN (1000 + n)::text
                                       WHEN c.column_name = 'token_hash' THEN format('sha256(%L)', n)
                                       ELSE quote_ident(c.column_name) END, ', '), v.condition)

@@ -1,0 +1,139 @@
+# Two databases of a server with the same keyring: what is written in one is as good
+# in the other, unless they have realms of their own.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SealedBoxes;
+use Test::More;
+use TarxKeys;
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $file = write_private("$dir/keys", hex_key('a'));
+my $node = new_node('realms', keyring => { master_key_file => $file });
+
+$node->start;
+install($node);
+
+sub as_admin
+{
+	my ($db, $sql) = @_;
+	return ask_ok($node, 'service', "SELECT tarx_keys.act_as('alice'); $sql", $db);
+}
+
+# What there is to be copied
+sub story
+{
+	my ($db) = @_;
+	my %story = (
+		key => as_admin($db, "SELECT tarx_keys.add_llm_key('$PROJECT', 'mistral', 'key', 'the-value-of-a-key')"),
+		token => as_admin($db, q{SELECT token FROM tarx_keys.create_platform_key('key')}));
+	$story{agent} = as_admin($db, "SELECT tarx_keys.create_agent('$PROJECT', 'agent', '$story{key}')");
+	as_admin($db, "SELECT tarx_keys.set_secret('$PROJECT', 'SECRET', 'value')");
+	return %story;
+}
+
+# Copy all rows to another database, as they are.
+sub copy_rows
+{
+	my ($from, $to) = @_;
+	my $dump = "$dir/$from.sql";
+
+	$node->command_ok([ 'pg_dump', '--file', $dump, $node->connstr($from) ], "dump of $from");
+	$node->safe_psql('postgres', "CREATE DATABASE $to");
+	$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr($to) ], "copy in $to");
+	return;
+}
+
+sub set_realm
+{
+	my ($db, $realm) = @_;
+	$node->safe_psql('postgres', "ALTER DATABASE $db SET tarx_keys.realm = '$realm'");
+	return;
+}
+
+sub doctor
+{
+	my ($db) = @_;
+	return $node->safe_psql($db, q{SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'realm'});
+}
+
+sub verifies
+{
+	my ($db) = @_;
+	return $node->safe_psql($db, qq{
+		SELECT ok, broken_at, reason FROM tarx_keys.verify_audit('$PROJECT')
+		UNION SELECT ok, broken_at, reason FROM tarx_keys.verify_personal_audit('alice')});
+}
+
+like(doctor('postgres'), qr/^ok\|/, 'a database on its own');
+my %story = story('postgres');
+copy_rows('postgres', 'copy');
+
+# Without realms, they are one trust domain.
+
+is(ask_ok($node, 'runner', resolve_sql($story{key}), 'copy'), 'the-value-of-a-key', 'the same realm: a key resolves');
+is(ask_ok($node, 'runner', "SELECT key_value FROM tarx_keys.resolve_agent_key('$PROJECT', '$story{agent}')", 'copy'),
+	'the-value-of-a-key', 'an agent, too');
+is(ask_ok($node, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'SECRET')", 'copy'), 'value', 'a secret');
+is(ask_ok($node, 'service', "SELECT user_id, role FROM tarx_keys.login('$story{token}', '$PROJECT')", 'copy'), 'alice|admin', 'a token logs in');
+is(ask_ok($node, 'service', "SELECT tarx_keys.act_as('alice', '$PROJECT'); SELECT tarx_keys.rename_project('$PROJECT', 'renamed')", 'copy'), '', 'admins are admins');
+is(verifies('copy'), 't||', 'the audit log verifies');
+is($node->safe_psql('copy', 'SELECT DISTINCT status FROM tarx_keys.verify_keys()'), 'ok', 'verify_keys() says nothing');
+is(ask_ok($node, 'service', 'SELECT public_key FROM tarx_keys.sealing_public_key()', 'copy'), ask_ok($node, 'service', 'SELECT public_key FROM tarx_keys.sealing_public_key()'),
+	'and they have one key to seal to');
+like(doctor('postgres'), qr/^info\|tarx_keys\.realm is empty, and the cluster has other databases/, 'doctor() says so');
+
+# With another realm, they are nothing there.
+
+set_realm('copy', 'staging');
+state_is($node, 'runner', resolve_sql($story{key}), 'TK004', 'another realm: a key', 'copy');
+state_is($node, 'runner', "SELECT key_value FROM tarx_keys.resolve_agent_key('$PROJECT', '$story{agent}')", 'TK004', 'an agent', 'copy');
+state_is($node, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'SECRET')", 'TK004', 'a secret', 'copy');
+state_is($node, 'service', "SELECT tarx_keys.login('$story{token}')", 'TK010', 'a token', 'copy');
+state_is($node, 'service', "SELECT tarx_keys.act_as('alice', '$PROJECT')", 'TK004', 'a member', 'copy');
+state_is($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent('$PROJECT', 'x')", 'TK004', 'and again', 'copy');
+is(verifies('copy'), 'f|0|the record of its ends changed', 'the audit log does not verify');
+is($node->safe_psql('copy', 'SELECT DISTINCT status FROM tarx_keys.verify_keys()'), 'tampered', 'verify_keys() finds all of them');
+isnt(ask_ok($node, 'service', 'SELECT public_key FROM tarx_keys.sealing_public_key()', 'copy'), ask_ok($node, 'service', 'SELECT public_key FROM tarx_keys.sealing_public_key()'),
+	'each has its own key to seal to');
+is(doctor('copy'), 'warning|no row authenticates in the realm "staging", though their master key is in the keyring: another realm?', 'doctor() asks');
+
+# A box opens where it was sealed for, in a database of another realm it does not,
+# though that has a project with the same id.
+
+my $box = seal_box($node, 'a value', 'secret', 'BOXED');
+my $set_sealed = "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_sealed_secret('$PROJECT', 'BOXED', $box)";
+$node->safe_psql('postgres', 'CREATE DATABASE fresh');
+set_realm('fresh', 'fresh');
+$node->safe_psql('fresh', 'CREATE EXTENSION tarx_keys');
+as_admin('fresh', "SELECT tarx_keys.create_project('Story', '$PROJECT')");
+is(ask_ok($node, 'service', $set_sealed), '1', 'a box opens');
+state_is($node, 'service', $set_sealed, 'TK013', 'and in another realm it does not', 'fresh');
+set_realm('fresh', '');
+state_is($node, 'service', $set_sealed, 'TK004', 'whose members are others', 'fresh');
+like(doctor('fresh'), qr/^warning\|no row authenticates in the realm ""/, 'doctor() asks where the realm was taken away');
+
+# One of its own works, beside rows that came from elsewhere, and back in its own
+# realm a copy does as well.
+
+is(ask_ok($node, 'service', q{SELECT tarx_keys.act_as('bob'); SELECT count(tarx_keys.create_project('own'))}, 'copy'), '1', 'a project of its own');
+like(doctor('copy'), qr/^ok\|/, 'then some rows are of this realm');
+like($node->safe_psql('copy', q{SELECT finding FROM tarx_keys.doctor() WHERE check_name = 'rows' AND severity = 'critical'}), qr/kind llm_key/,
+	'and the others were tampered with');
+set_realm('copy', '');
+is(ask_ok($node, 'runner', resolve_sql($story{key}), 'copy'), 'the-value-of-a-key', 'in its own realm it opens again');
+
+# Who may set it, and to what
+
+state_is($node, 'service', q{SET tarx_keys.realm = 'x'}, '42501', 'a service sets no realm');
+state_is($node, undef, "SET tarx_keys.realm = 'caf\xc3\xa9'", '22023', 'a realm is ASCII');
+state_is($node, undef, "SET tarx_keys.realm = '" . ('x' x 201) . "'", '22023', 'and not long');
+
+$node->stop;
+done_testing();
