@@ -6,10 +6,9 @@
  * worker each wait is one for the latch as well, so that a shutdown or the death
  * of the postmaster ends it, whatever the command does.
  *
- * The postmaster runs the command while it preloads us.  It has no handlers yet
- * that would end a wait, and until 15 it blocks all signals.  So while a command
- * runs it blocks those that stop the server, and reads them from a file
- * descriptor.
+ * The postmaster runs the command while it preloads us.  It does not mind signals
+ * yet: in 15 they are blocked, later its handlers only take a note.  So while a
+ * command runs it takes those that stop the server from a file descriptor.
  *
  * The command has a process group of its own, and who gives it up kills the whole
  * group.  Only what left the group, like a daemon, stays.  A postmaster that has a
@@ -47,23 +46,23 @@
 #define KILLED_STEP_MS	10
 #define KILLED_STEPS	200
 
-/* What is read of standard error at a time; the pipe has no more than 16 of them. */
+/* What is read of standard error at a time */
 #define ERRORS_BYTES	4096
 
 typedef struct KeyCommand
 {
 	pid_t		pid;			/* its shell; 0 if there is none to wait for */
 	int			status;			/* how that has ended, as waitpid() has it */
-	bool		at_terminal;	/* it may ask somebody, in the postmaster's group */
+	bool		at_terminal;	/* where it may ask somebody */
 	instr_time	started;
 
 	/* -1 if they are closed */
 	int			output;			/* our ends of its pipes */
 	int			errors;
-	int			signals;		/* in the postmaster: of those that are blocked */
+	int			signals;		/* in the postmaster: those that it takes */
 	int			events;			/* an epoll of all of these */
 	sigset_t	saved_mask;
-	int			stopped_by;		/* the signal that ended the start of the server, or 0 */
+	int			stopped_by;		/* the signal that stops the server, or 0 */
 
 	char	   *text;			/* what it has written */
 	size_t		size;
@@ -398,17 +397,19 @@ log_errors(const KeyCommand *command)
 /*
  * Kill the command and reap it.
  *
- * Those of its group whose parent is killed as well become our children for that
- * time: else they would be process 1's, which is the postmaster in a container, and
- * it takes a child that was killed for a crash.  A process that the kernel does not
- * let die is left behind.
+ * In the worker those of its group whose parent is killed as well become our
+ * children for that time: else they would be process 1's, which is the postmaster
+ * in a container, and it takes a child that was killed for a crash.  The postmaster
+ * itself must not be given what has left the group.  A process that the kernel does
+ * not let die is left behind.
  */
 static void
 kill_command(KeyCommand *command)
 {
 	pid_t		target = command->at_terminal ? command->pid : -command->pid;
 
-	(void) prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
+	if (IsUnderPostmaster)
+		(void) prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
 	(void) kill(target, SIGKILL);
 	for (int step = 0; step < KILLED_STEPS; step++)
 	{
@@ -419,7 +420,8 @@ kill_command(KeyCommand *command)
 		if (ended == 0)
 			pg_usleep(KILLED_STEP_MS * 1000L);
 	}
-	(void) prctl(PR_SET_CHILD_SUBREAPER, 0L, 0L, 0L, 0L);
+	if (IsUnderPostmaster)
+		(void) prctl(PR_SET_CHILD_SUBREAPER, 0L, 0L, 0L, 0L);
 	group_in_worker = 0;
 	command->pid = 0;
 }

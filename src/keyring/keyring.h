@@ -37,9 +37,8 @@ extern bool tarx_keys_open_box(bytea *box, TarxKeysText *payload);
 typedef struct TarxKeysKeyringState
 {
 	TarxKeysKeyringProblem problem; /* of the last load */
-	int			command_status; /* of its command, as waitpid() has it; 0 if it did not end by
-								 * itself */
-	TimestampTz settings_as_of; /* the last load had what was configured by then */
+	int			command_status; /* of its command that failed, as of waitpid() */
+	TimestampTz settings_as_of; /* it had what was configured by then */
 	TimestampTz loaded_at;		/* the keyring in use; 0 if there is none */
 	TimestampTz loading_since;	/* a load that is under way; 0 if none is */
 } TarxKeysKeyringState;
@@ -72,7 +71,7 @@ extern bool tarx_keys_setting_key_is_set(void);
 typedef struct TarxKeysKeyringLoad
 {
 	int			elevel;
-	unsigned int entry;			/* of the keyring, counted from 1; 0 if it is not about one */
+	unsigned int entry;			/* counted from 1; 0 if it is not about one */
 	int			command_status;
 } TarxKeysKeyringLoad;
 

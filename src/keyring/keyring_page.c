@@ -28,7 +28,8 @@
 typedef struct KeyringPage
 {
 	pg_atomic_uint32 generation;	/* 0: there has never been a keyring */
-	volatile TarxKeysKeyringState state;	/* for people: its fields are not read as one */
+	volatile TarxKeysKeyringState state;	/* for people: its fields are not
+											 * read as one */
 	TarxKeysKeyring slots[2];
 	TarxKeysKeyring pending;	/* what tarx_keys.master_key has */
 	TarxKeysKeyringProblem pending_problem; /* what is wrong with that */

@@ -47,7 +47,8 @@ tarx_keys_keyring_hint(TarxKeysKeyringProblem problem)
 
 	if (tarx_keys_keyring_may_recover(problem))
 		return psprintf("%s It is tried again at least once a minute, and at once when the configuration is reloaded.", hint);
-	/* what is wrong with the keyring's text is wrong in the configuration then */
+
+	/* the keyring's text is in the configuration then */
 	if (problem >= TARX_KEYS_KEYRING_EMPTY)
 		return psprintf("%s It is in tarx_keys.master_key, a change of which needs a restart of the server.", hint);
 	return pstrdup(hint);

@@ -135,8 +135,9 @@ load_source(TarxKeysKeyring *ring, TarxKeysKeyringLoad *load)
 		return TARX_KEYS_KEYRING_SEVERAL_SOURCES;
 	if (!tarx_keys_page_is_locked())
 		return TARX_KEYS_KEYRING_NOT_LOCKED;
+	/* the check hook has parsed the setting */
 	if (tarx_keys_setting_key_is_set())
-		return tarx_keys_page_pending(ring, &load->entry); /* the check hook has parsed it */
+		return tarx_keys_page_pending(ring, &load->entry);
 	return load_text(file, command, ring, load);
 }
 

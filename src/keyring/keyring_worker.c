@@ -18,6 +18,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -76,7 +77,10 @@ load_again(TimestampTz *logged_at)
 	tarx_keys_keyring_load(tarx_keys_page_state().settings_as_of, is_logged ? LOG : DEBUG1);
 }
 
-/* Reload when the configuration is reloaded, and try again what may recover. */
+/*
+ * Reload when the configuration is reloaded, and try again what may recover.  No
+ * load leaves anything in memory, however often it fails.
+ */
 static void
 serve(void)
 {
@@ -87,6 +91,7 @@ serve(void)
 	{
 		int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
 
+		MemoryContextReset(CurrentMemoryContext);
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
@@ -117,6 +122,9 @@ tarx_keys_worker_main(Datum arg pg_attribute_unused())
 	tarx_keys_key_command_signals();
 	BackgroundWorkerUnblockSignals();
 	tarx_keys_page_keep_writable();
+
+	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "tarx_keys keyring",
+												ALLOCSET_SMALL_SIZES));
 
 	/* what a worker that was killed has left */
 	tarx_keys_page_abandon_load();

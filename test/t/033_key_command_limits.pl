@@ -219,6 +219,28 @@ foreach my $signal (qw(TERM INT QUIT))
 	ok(!-e $node->data_dir . '/postmaster.pid', "$signal at start: its lock file is gone");
 }
 
+# In a container the postmaster may be process 1; what it kills is not for it a crash of
+# the server, nor is what has left the command's process group, whenever that ends.
+
+my @namespace = qw(unshare --user --map-current-user --pid --fork --kill-child);
+
+SKIP:
+{
+	skip('no process can be process 1 here', 3) if system("@namespace true 2> /dev/null") != 0;
+
+	set_limit(1);
+	set_keyring($node, master_key_command => "@{[note_pids('$$')]}; sleep 300 | sleep 300; true");
+	$offset = log_size($node);
+	my $server = IPC::Run::start([ @namespace, 'postgres', '-D', $node->data_dir ],
+		'<', '/dev/null', '>>', $node->logfile, '2>&1');
+	forget(wait_started('process 1'));
+	$node->poll_query_until('postgres', 'SELECT true');
+	like(log_since($node, $offset), qr/is killed\n(?:.*\n)*.*ready to accept/, 'process 1: the server has started');
+	kill 'INT', child_pid($server->{KIDS}[0]{PID}, qr/postgres/);
+	$server->finish;
+	unlike(log_since($node, $offset), qr/terminated by signal|abnormal/, 'process 1: without a crash');
+}
+
 # At a terminal it may ask.
 
 SKIP:
