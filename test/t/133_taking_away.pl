@@ -66,7 +66,7 @@ sub take_away
 
 		as('alice', "tarx_keys.$call");
 		is( join("\n", log_since($node, $offset) =~ /LOG:  (tarx_keys: .*)/g),
-			"tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=$state login=service user=alice client=[local]",
+			"tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=$state login=service role=- user=alice client=[local]",
 			"$what: $call");
 		unlike(log_since($node, $offset), qr/ERROR|WARNING/, "$what: and no error");
 	}
