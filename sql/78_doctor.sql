@@ -4,7 +4,8 @@
 -- is well. Checks run as the owner and in maintenance, so everybody who may
 -- execute doctor() gets the same answer. What the owner may not see comes from C.
 -- A check that fails is reported as a finding, and doctor() goes on. Findings name
--- objects, roles, settings and paths, never a value.
+-- objects, roles, settings and paths, never a value. The settings in the head of
+-- doctor() are those that would change what a check reads or shows.
 
 CREATE FUNCTION tarx_keys_internal.doctor_facts(
     OUT preload_libraries text, OUT libsodium text, OUT keyring_is_literal boolean,
@@ -73,6 +74,19 @@ AS $$
        AND s.setting::integer < 3 + (current_setting('max_logical_replication_workers')::integer > 0)::integer
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_workers IS 'Internal. A check of doctor(): room for background workers.';
+
+CREATE FUNCTION tarx_keys_internal.doctor_usage() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT f.*, format('ALTER SYSTEM SET tarx_keys.usage_entries = %s; then restart the server.%s',
+                       least(2 * current_setting('tarx_keys.usage_entries')::integer, 1000000), CASE f.severity WHEN 'warning' THEN ' First see in the server log whether last uses could not be written down.' END)
+      FROM tarx_keys_internal.usage_losses() l, LATERAL (VALUES
+          ('warning', 'calls that are counted nowhere, so that last_used_at of keys in use may be too early or missing: ' || nullif(l.uncounted, 0)),
+          ('info', 'calls that uses and refused show no more, because more keys are in use than have room: ' || nullif(l.dropped, 0)))
+           AS f (severity, finding)
+     WHERE f.finding IS NOT NULL
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_usage IS 'Internal. A check of doctor(): calls that were not counted since the server started, in any database.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_tls() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -190,9 +204,25 @@ AS $$
     UNION ALL
     SELECT 'info', format('%s is held by %s', h.held, string_agg(quote_ident(h.login), ', ' ORDER BY h.login)),
            format('If one of them should not: REVOKE %I FROM it.', h.held)
-      FROM held h WHERE h.held <> 'tarx_keys_owner' GROUP BY h.held
+      FROM held h WHERE h.held <> 'tarx_keys_owner' AND has_database_privilege(h.login, current_database(), 'CONNECT') GROUP BY h.held
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership, and may connect to this database.';
+
+-- The roles are the cluster's. A login that was made for another database holds
+-- them here as well, and only CONNECT keeps it out.
+CREATE FUNCTION tarx_keys_internal.doctor_connect() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'warning', format('%s may connect to this database, and so may logins that got their roles for another one of the cluster', w.who),
+           format('For each login that is to use it: GRANT CONNECT ON DATABASE %1$I TO login; then REVOKE CONNECT ON DATABASE %1$I FROM %2$s;', d.datname, w.who)
+      FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a LEFT JOIN pg_roles g ON g.oid = a.grantee,
+           LATERAL (VALUES (CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(g.rolname) END)) w (who)
+     WHERE d.datname = current_database() AND a.privilege_type = 'CONNECT'
+       AND (a.grantee = 0 OR g.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'))
+       AND EXISTS (SELECT FROM pg_database o WHERE o.datallowconn AND NOT o.datistemplate AND o.oid <> d.oid)
+     ORDER BY 2
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_connect IS 'Internal. A check of doctor(): whether logins that were made for other databases of the cluster may connect to this one.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_end_user() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -359,7 +389,7 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where it does not apply to the owner.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_present_policies() RETURNS TABLE (table_name text, policy text, definition text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT format('%I.%I', p.schemaname, p.tablename), p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
                      'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')')
@@ -564,6 +594,7 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_settings IS 'Internal. A check of 
 
 CREATE FUNCTION tarx_keys.doctor() RETURNS TABLE (check_name text, severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 DECLARE
     fine text;
@@ -574,12 +605,14 @@ BEGIN
     FOR check_name, fine IN VALUES
         ('version', NULL),
         ('workers', 'max_worker_processes has room for the workers'),
+        ('usage', 'all calls since the server started are counted'),
         ('tls', 'the server uses TLS, or listens on this host only'),
         ('keyring', NULL),
         ('key_file', 'nobody else can read or replace the key file, if there is one'),
         ('master_keys', 'no row needs another master key than the active one'),
         ('group_roles', 'the roles of the extension have no attributes or memberships of their own'),
         ('members', 'no login holds a role of the extension'),
+        ('connect', 'only who was granted it may connect, or there is no other database'),
         ('end_user', 'nobody but superusers can end users'),
         ('powerful_roles', 'no login has powers that matter here'),
         ('ownership', 'all objects belong to tarx_keys_owner'),

@@ -9,6 +9,7 @@
 #define TARX_KEYS_RECORDS_H
 
 #include "lib/stringinfo.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
 
 #include "tables/tables.h"
@@ -148,11 +149,26 @@ extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
 extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 								  const pg_uuid_t *id, bool allowed);
 extern void tarx_keys_usage_name_id(const char *name, size_t len, uint8 id[UUID_LEN]);
-extern int	tarx_keys_usage_unflushed_databases(Oid *databases, int max);
+extern Oid *tarx_keys_usage_unflushed_databases(int *count);
 extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);
 extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
-extern void tarx_keys_usage_forget(Oid database);
+extern void tarx_keys_usage_forget(Oid database, bool is_loss);
 extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
+
+/* usage_room.c: when the table of uses needs a flush, and what it had no room for */
+#define TARX_KEYS_USAGE_PART	20	/* this part of the entries is evicted at
+									 * once */
+
+extern Size tarx_keys_usage_room_shmem_size(void);
+extern void tarx_keys_usage_room_shmem_startup(void);
+extern void tarx_keys_usage_room_wakes(Latch * worker);
+extern void tarx_keys_usage_room_unflushed(void);
+extern void tarx_keys_usage_room_flushed(void);
+extern void tarx_keys_usage_room_uncounted(uint64 calls);
+extern void tarx_keys_usage_room_dropped(uint64 calls);
+extern bool tarx_keys_usage_room_is_short(void);
+extern bool tarx_keys_usage_room_take_wanted(void);
+extern void tarx_keys_usage_room_report(bool at_once);
 
 /* usage_worker.c: writes last uses down */
 extern void tarx_keys_usage_worker_register(void);

@@ -43,6 +43,17 @@ pass('the log says that a worker lacks');
 is( ask_ok($node, 'service', q{SELECT tarx_keys.act_as('alice'); SELECT uses FROM tarx_keys.key_usage}),
 	'1', 'uses are counted all the same');
 
+# It says so once. A round begins with a line about refused logins that had none, so
+# the second such line comes when the round of the first one is over.
+foreach (1, 2)
+{
+	my $before = log_size($node);
+	$node->psql('postgres', "SELECT * FROM tarx_keys.login('sk-tarx-none');\n" x 30,
+		on_error_stop => 0, extra_params => [ '-U', 'service' ]);
+	$node->wait_for_log(qr/more refused logins? of service/, $before);
+}
+is(scalar(() = log_since($node, $offset) =~ /no background worker is free/g), 1, 'once for as long as it lasts');
+
 # A client's address stands in the audit log and in log lines
 my $tcp = 'host=127.0.0.1 port=' . $node->port . ' dbname=postgres';
 is( $node->safe_psql(

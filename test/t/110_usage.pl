@@ -25,6 +25,7 @@ my $node = new_node(
 restart_after_crash = on
 tarx_keys.usage_entries = 100
 tarx_keys.usage_flush_interval = 1
+max_prepared_transactions = 1
 });
 $node->start;
 install($node);
@@ -182,21 +183,50 @@ sub resolve_all
 		join "\n", map { "SELECT count(key_value) FROM tarx_keys.resolve_key('$PROJECT', '$_');" } @_);
 }
 
-is(resolve_all(@keys), join("\n", (1) x 150), 'all resolve');
-is($node->safe_psql('postgres', $counted), '100', 'the table is full');
-is(usage($node, $keys[149]), '0|0|', 'and what has no room is not counted');
-set_interval(1);
-$node->poll_query_until('postgres', qq{
-	SELECT count(*) >= 95 FROM tarx_keys_internal.last_used WHERE id = ANY ('{@{[join ',', @keys]}}')})
-  or die 'the full table was not flushed';
-set_interval(3601);
-resolve_all($keys[0]);
-resolve_all(@keys[145 .. 149]);
+# How many of these keys have their last use written down
+sub flushed
+{
+	return $node->safe_psql('postgres', qq{
+		SELECT count(*) FROM tarx_keys_internal.last_used l, tarx_keys_internal.usage_of('llm_key', l.project_id, l.id) m
+		 WHERE l.id = ANY ('{@{[join ',', @_]}}') AND coalesce(l.last_used_at = m.last_used_at, true)});
+}
+
+# What doctor() says of uses
+sub losses
+{
+	return $node->safe_psql('postgres',
+		q{SELECT severity, substring(finding FROM '[0-9]+$') FROM tarx_keys.doctor() WHERE check_name = 'usage'});
+}
+
+# half a table is written down at once, however long the interval is
+is(losses(), 'ok|', 'all calls are counted');
+foreach my $part ([ 0 .. 54 ], [ 55 .. 109 ], [ 110 .. 149 ])
+{
+	my @these = @keys[@$part];
+
+	is(resolve_all(@these), join("\n", (1) x @these), 'some more resolve');
+	last if $part->[0] == 110;
+	ok(wait_until(sub { flushed(@these) >= 50 }), 'half of the table is written down long before the interval ends');
+}
 cmp_ok($node->safe_psql('postgres', $counted), '<=', 100, 'the table stays within its size');
 like(usage($node, $keys[149]), qr/^1\|0\|20/, 'there is room for a new one');
-like(usage($node, $keys[0]), qr/^2\|0\|20/, 'what was just used stays');
-like(usage($node, $keys[1]), qr/^0\|0\|20/, 'the one used longest ago went, its last_used_at stays');
+like(usage($node, $keys[0]), qr/^0\|0\|20/, 'the one used longest ago went, its last_used_at stays');
+like(losses(), qr/^info\|[1-9]\d*$/, 'doctor() says that counters went, and no more');
 set_interval(1);
+ok(wait_until(sub { flushed(@keys) == 150 }), 'no last use was lost');
+
+# What cannot be written down has no room in the end. That is counted, too.
+set_interval(3601);
+$node->safe_psql('postgres', q{BEGIN; LOCK TABLE tarx_keys_internal.last_used IN EXCLUSIVE MODE; PREPARE TRANSACTION 'holder'});
+$offset = log_size($node);
+is(resolve_all(@keys), join("\n", (1) x 150), 'all resolve');
+is($node->safe_psql('postgres', $counted), '100', 'the table is full');
+like(losses(), qr/^warning\|50\ninfo\|\d+$/, 'what has no room is counted as such');
+$node->wait_for_log(qr/LOG:  tarx_keys: \d+ calls? (?:was|were) not counted.*\n.*HINT:.*tarx_keys\.usage_entries/, $offset);
+pass('the log says so');
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'holder'});
+set_interval(1);
+ok(wait_until(sub { flushed(@keys) == 150 }), 'what is in the table is written down later');
 
 # Databases that go, and extensions
 
