@@ -14,15 +14,20 @@
 
 #include "redaction/redaction.h"
 
+/* Utility statements can run others.  Blanks are kept for so many of them. */
+#define MAX_LEVELS	4
+
 typedef struct Blank
 {
 	const char *text;			/* NULL: there is none */
+	size_t		len;			/* of the text */
 	char	   *blank;
-	int			notice_len;
+	int			notice_len;		/* if the notice is at the beginning; or 0 */
 } Blank;
 
-/* That of the client's message */
-static Blank of_message;
+/* Those that were made last, by the level of the statement */
+static Blank blanks[MAX_LEVELS];
+static bool are_kept = false;
 
 /*
  * A blank of some bytes in UTF-8.  The text may be shown to a client whose
@@ -89,11 +94,11 @@ is_ascii(const char *text, size_t len)
  * character of a statement is always of one byte, and so is the second.
  */
 static Blank
-make_blank(const char *text, const char *notice)
+make_blank(const char *text, const char *notice, MemoryContext context)
 {
 	size_t		len = strlen(text);
 	size_t		more = strlen(notice);
-	Blank		blank = {text, palloc_extended(len + more + 1, MCXT_ALLOC_HUGE), 0};
+	Blank		blank = {text, len, MemoryContextAllocHuge(context, len + more + 1), 0};
 
 	put_blanks(blank.blank, text, len);
 	blank.blank[len] = '\0';
@@ -112,50 +117,71 @@ make_blank(const char *text, const char *notice)
 }
 
 static void
-forget_blank(void *arg pg_attribute_unused())
+forget_blanks(void *arg pg_attribute_unused())
 {
-	of_message.text = NULL;
+	memset(blanks, 0, sizeof(blanks));
+	are_kept = false;
 }
 
-/* Keep the blank of the client's message as long as the message. */
+/* Keep a blank until the next one of its level, or the end of the client's message. */
 static void
-make_blank_of_message(const char *text, const char *notice)
+keep(Blank *place, Blank blank)
 {
-	static MemoryContextCallback end_of_message = {forget_blank, NULL, NULL};
-	MemoryContext old = MemoryContextSwitchTo(MessageContext);
+	static MemoryContextCallback end_of_message = {forget_blanks, NULL, NULL};
 
-	if (of_message.text == NULL)
+	if (!are_kept)
 		MemoryContextRegisterResetCallback(MessageContext, &end_of_message);
-	of_message = make_blank(text, notice);
-	MemoryContextSwitchTo(old);
+	are_kept = true;
+	if (place->text != NULL)
+		pfree(place->blank);
+	*place = blank;
 }
 
 /*
- * What to put in place of a text.  notice_len is the length of the notice, if it is
- * at the beginning, or 0.  A message may have thousands of statements with the same
- * text, so there is one blank for all of them.
+ * Is this the blank of the text in which the statement has this place?  Another text
+ * may be in the same memory by now.  So the characters of the statement are
+ * compared, which takes no longer than it takes to parse them.
+ */
+static bool
+is_blank_of(const Blank *blank, const char *text, int location, int len)
+{
+	size_t		end;
+
+	if (blank->text != text)
+		return false;
+	end = location + (len > 0 ? (size_t) len : strlen(text + location));
+	if (end > blank->len)
+		return false;
+	for (size_t i = location; i < end; i++)
+	{
+		if (IS_HIGHBIT_SET(text[i]) != IS_HIGHBIT_SET(blank->blank[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Make the text blank in which a statement has its place, and let the statement
+ * have that of the notice.  The statement runs at this level: the client's is at
+ * level 0, one that it runs at level 1.
+ *
+ * A text may have thousands of statements.  So they share a blank, as long as they
+ * come one after the other.
  */
 const char *
-tarx_keys_redaction_blank(const char *text, const char *notice, int *notice_len)
+tarx_keys_redaction_blank(const char *text, const char *notice, PlannedStmt *pstmt, int level)
 {
 	Blank		blank;
 
-	if (MessageContext == NULL || !tarx_keys_redaction_is_message(text))
-		blank = make_blank(text, notice);
+	if (MessageContext == NULL || level >= MAX_LEVELS)
+		blank = make_blank(text, notice, CurrentMemoryContext);
 	else
 	{
-		if (of_message.text != text)
-			make_blank_of_message(text, notice);
-		blank = of_message;
+		if (!is_blank_of(&blanks[level], text, Max(pstmt->stmt_location, 0), pstmt->stmt_len))
+			keep(&blanks[level], make_blank(text, notice, MessageContext));
+		blank = blanks[level];
 	}
-	*notice_len = blank.notice_len;
+	pstmt->stmt_location = 0;
+	pstmt->stmt_len = blank.notice_len;
 	return blank.blank;
-}
-
-/* The statement has ended.  The query that it was part of may start many more. */
-void
-tarx_keys_redaction_free_blank(const char *blank)
-{
-	if (of_message.text == NULL || blank != of_message.blank)
-		pfree(unconstify(char *, blank));
 }

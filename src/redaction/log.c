@@ -85,8 +85,8 @@ message_is_safe(const ErrorData *edata)
 static bool
 detail_is_safe(const ErrorData *edata)
 {
-	return (is_own(edata) || is_line_of_ours(edata) || is_about_locks(edata)) &&
-		message_is_safe(edata);
+	return message_is_safe(edata) &&
+		(is_own(edata) || is_line_of_ours(edata) || is_about_locks(edata));
 }
 
 static const TarxKeysSensitiveName *

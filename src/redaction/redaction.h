@@ -29,8 +29,7 @@ extern void tarx_keys_redaction_log_install(void);
 
 /* blank_text.c: what stands in place of the text of a utility statement */
 extern const char *tarx_keys_redaction_blank(const char *text, const char *notice,
-											 int *notice_len);
-extern void tarx_keys_redaction_free_blank(const char *blank);
+											 PlannedStmt *pstmt, int level);
 
 /* statements.c: statements as other libraries and sessions keep them */
 extern void tarx_keys_redaction_statements_install(void);

@@ -230,12 +230,21 @@ call_redacted(const PlannedStmt *pstmt, const char *text, const TarxKeysSensitiv
 			  bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
 			  QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
+	static int	level = 0;
+	int			this_level = level;
 	PlannedStmt copy = *pstmt;
-	const char *blank = tarx_keys_redaction_blank(text, name->notice, &copy.stmt_len);
 
-	copy.stmt_location = 0;
-	call_utility(&copy, blank, read_only_tree, context, params, env, dest, qc);
-	tarx_keys_redaction_free_blank(blank);
+	text = tarx_keys_redaction_blank(text, name->notice, &copy, this_level);
+	PG_TRY();
+	{
+		level = this_level + 1;
+		call_utility(&copy, text, read_only_tree, context, params, env, dest, qc);
+	}
+	PG_FINALLY();
+	{
+		level = this_level;
+	}
+	PG_END_TRY();
 }
 
 static void
