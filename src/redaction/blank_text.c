@@ -57,7 +57,9 @@ put_blank(char *to, char first, int len)
 static int
 character_length(const char *at, size_t left)
 {
-	return IS_HIGHBIT_SET(*at) ? (int) Min((size_t) pg_mblen(at), left) : 1;
+	if (!IS_HIGHBIT_SET(*at))
+		return 1;
+	return (int) Min((size_t) pg_encoding_mblen(GetDatabaseEncoding(), at), left);
 }
 
 static void

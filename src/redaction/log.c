@@ -64,7 +64,8 @@ is_line_of_ours(const ErrorData *edata)
 
 /*
  * A message whose format has no place for a value carries none.  The format "%s"
- * says nothing about a message, whatever its code: the text is the caller's.
+ * says nothing about a message, whatever its code: the text is the caller's.  That a
+ * setting cannot be changed names the setting, and not what it was to be set to.
  */
 static bool
 message_is_safe(const ErrorData *edata)
@@ -75,7 +76,6 @@ message_is_safe(const ErrorData *edata)
 		return false;
 	return strchr(format, '%') == NULL || is_own(edata) || is_about_locks(edata) ||
 		edata->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
-		/* it has the name of a setting, but not what it was to be set to */
 		edata->sqlerrcode == ERRCODE_CANT_CHANGE_RUNTIME_PARAM ||
 		is_line_of_ours(edata) ||
 		starts_with(format, "temporary file: ") || starts_with(format, "%s (PID %d) ");

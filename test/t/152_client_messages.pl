@@ -88,6 +88,17 @@ foreach my $form (sort keys %messages)
 workers_show('a bound statement with a name in a string',
 	sub { $_[0]->send_bound("$sleep WHERE 'tarx_keys.set_secret $_[1]' <> \$1", 'x') });
 
+# What the server says that the session runs
+
+{
+	my $session = Protocol->connect($node, $superuser);
+	my $notice = '/* statement redacted: it names tarx_keys.set_secret */';
+
+	is_deeply($session->query(q{SELECT current_query() AS set_secret, 'value'})->{rows}, [$notice], 'current_query() shows no value');
+	is_deeply($session->query(q{SELECT 1; SELECT current_query()})->{rows}, [ 1, 'SELECT 1; SELECT current_query()' ],
+		'that of the next message is its own');
+}
+
 # Positions of errors
 
 my @texts = (
