@@ -69,17 +69,11 @@ AS 'MODULE_PATHNAME', 'tarx_keys_enter_end_of_user';
 COMMENT ON FUNCTION tarx_keys_internal.enter_end_of_user IS
 'Internal. Makes the user the acting one for the calling function, with no active project; returns whether nobody else changes the user''s platform keys until the transaction ends. Error: 22023.';
 
-CREATE FUNCTION tarx_keys_internal.enter_left_project(project_id uuid) RETURNS void
+CREATE FUNCTION tarx_keys_internal.enter_left_project(project_id uuid, to_remove boolean) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_left_project';
 COMMENT ON FUNCTION tarx_keys_internal.enter_left_project IS
-'Internal. Makes the project the active one for the calling function, whoever acts. Errors: 22023, 42501 if another one is active.';
-
-CREATE FUNCTION tarx_keys_internal.lock_left_project(project_id uuid) RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_lock_left_project';
-COMMENT ON FUNCTION tarx_keys_internal.lock_left_project IS
-'Internal. Locks the audit log of a project that has been entered, as enter_to_remove() does. Errors: 22023, class 53 if there is no room for more locks.';
+'Internal. Makes the project the active one for the calling function, whoever acts; to remove something, locks its audit log as enter_to_remove() does. Errors: 22023, 42501 if another one is active.';
 
 CREATE FUNCTION tarx_keys_internal.record_own_removals(action text, ids uuid[], names text[]) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

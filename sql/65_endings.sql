@@ -154,7 +154,7 @@ CREATE FUNCTION tarx_keys_internal.last_admin_of(project_id uuid) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_left_project(last_admin_of.project_id);
+    PERFORM tarx_keys_internal.enter_left_project(last_admin_of.project_id, false);
     IF tarx_keys_internal.other_admin_exists(last_admin_of.project_id, tarx_keys.current_user_id()) THEN
         RETURN NULL;
     END IF;
@@ -200,8 +200,7 @@ AS $$
 BEGIN
     has_left := false;
     PERFORM tarx_keys_internal.wait_for_locks_until(leave_project.deadline);
-    PERFORM tarx_keys_internal.enter_left_project(leave_project.project_id);
-    PERFORM tarx_keys_internal.lock_left_project(leave_project.project_id);
+    PERFORM tarx_keys_internal.enter_left_project(leave_project.project_id, true);
     PERFORM tarx_keys_internal.lock_members(leave_project.project_id);
     stuck_in := tarx_keys_internal.last_admin_of(leave_project.project_id);
     IF stuck_in IS NOT NULL THEN
@@ -222,7 +221,7 @@ EXCEPTION WHEN lock_not_available OR deadlock_detected OR insufficient_resources
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.leave_project IS
-'Internal. Ends the acting user''s membership in a project, and makes successor, if given, an admin of it where it would have none; returns whether it has ended, and the project''s name if a successor is missing. Leaves a project alone that others hold until then.';
+'Internal. Ends the acting user''s membership in a project, and makes successor, if given, an admin of it where it would have none; returns whether it has ended, and the project''s name if a successor is missing. Leaves a project alone that others hold until then, or for whose locks there is no room.';
 
 CREATE FUNCTION tarx_keys_internal.check_successor(user_id text, successor text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE

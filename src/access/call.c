@@ -152,7 +152,7 @@ static void
 lock_lane(const TarxKeysChain *chain, bool to_remove)
 {
 	if (to_remove)
-		(void) tarx_keys_audit_lock_lane_to_remove(chain);
+		tarx_keys_audit_lock_lane_to_remove(chain);
 	else
 		(void) tarx_keys_audit_lock_lane(chain);
 }

@@ -25,7 +25,6 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_enter_end_of_user);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_left_project);
-PG_FUNCTION_INFO_V1(tarx_keys_lock_left_project);
 PG_FUNCTION_INFO_V1(tarx_keys_record_own_removals);
 PG_FUNCTION_INFO_V1(tarx_keys_project_has_rest);
 PG_FUNCTION_INFO_V1(tarx_keys_user_rest);
@@ -75,33 +74,20 @@ tarx_keys_enter_end_of_user(PG_FUNCTION_ARGS)
 }
 
 /*
- * enter_left_project(project_id uuid): makes the project the active one until the
- * calling SQL function returns, whoever acts
+ * enter_left_project(project_id uuid, to_remove boolean): makes the project the active
+ * one until the calling SQL function returns, whoever acts; to remove something, locks
+ * a lane, if there is one
  */
 Datum
 tarx_keys_enter_left_project(PG_FUNCTION_ARGS)
 {
-	tarx_keys_enter_project(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
-	PG_RETURN_VOID();
-}
+	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 
-/*
- * lock_left_project(project_id uuid): locks a lane, if there is one.  Class 53 if there
- * is no room for more locks: those of other projects may be what fills it, and none of
- * them is worth a project without a row in its log.
- */
-Datum
-tarx_keys_lock_left_project(PG_FUNCTION_ARGS)
-{
-	TarxKeysChain chain = tarx_keys_project_chain(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
-	int			sqlerrcode = tarx_keys_audit_lock_lane_to_remove(&chain);
-
-	if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
-		ereport(ERROR,
-				(errcode(sqlerrcode),
-				 errmsg("no room to lock the audit log of project \"%s\"",
-						tarx_keys_uuid_text(&chain.id)),
-				 errhint("You might need to increase max_locks_per_transaction.")));
+	tarx_keys_require_arg(fcinfo, 1, "to_remove");
+	tarx_keys_enter_project(project_id);
+	if (PG_GETARG_BOOL(1))
+		tarx_keys_audit_lock_lane_to_remove(&chain);
 	PG_RETURN_VOID();
 }
 

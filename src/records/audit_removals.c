@@ -10,8 +10,8 @@
  *
  * What is cancelled is not tried any further: then the whole call is.  Nor is what
  * cannot be serialized: a transaction that goes on in spite of that could commit.
- * Want of memory, or of room for locks, is no reason to keep a key alive, and others
- * can cause it.  So it is as if they held the log.
+ * And want of memory, disk or room for locks is no fault of the log: without these the
+ * removal itself, which needs a lock for its transaction at least, fails as well.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -64,6 +64,8 @@ ends_call(int sqlerrcode)
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
 		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
 			return true;
 		case ERRCODE_TRANSACTION_ROLLBACK:
 			/* a lock that cannot be had */
@@ -158,21 +160,17 @@ lock_generation(void *arg)
 
 /*
  * tarx_keys_audit_lock_lane() for a call that only takes away: if there is no
- * lane for it, it goes on without one.  Returns the SQLSTATE that says why, or 0.
+ * lane for it, it goes on without one.
  */
-int
+void
 tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain)
 {
 	void	   *arg = unconstify(TarxKeysChain *, chain);
-	int			sqlerrcode;
 
 	PreventCommandIfReadOnly("DELETE");
-	sqlerrcode = attempt(lock_lane, arg);
 	/* the one that we have waited for is not the only one */
-	if (sqlerrcode == 0 || attempt(take_any_lane, arg) == 0)
-		return 0;
-	tarx_keys_audit_do_without_lane();
-	return sqlerrcode;
+	if (attempt(lock_lane, arg) != 0 && attempt(take_any_lane, arg) != 0)
+		tarx_keys_audit_do_without_lane();
 }
 
 /*
@@ -186,7 +184,7 @@ tarx_keys_audit_lock_to_end(const TarxKeysChain *chain)
 
 	PreventCommandIfReadOnly("DELETE");
 	alone = attempt(lock_generation, unconstify(TarxKeysChain *, chain)) == 0;
-	(void) tarx_keys_audit_lock_lane_to_remove(chain);
+	tarx_keys_audit_lock_lane_to_remove(chain);
 	return alone;
 }
 

@@ -43,7 +43,7 @@ extern void tarx_keys_audit_objects(const TarxKeysChain *chain, const char *acti
 									const TarxKeysAuditObject *objects, int count);
 
 /* audit_removals.c: the same for calls that only take away; the log never stops them */
-extern int	tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain);
+extern void tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_lock_to_end(const TarxKeysChain *chain);
 extern void tarx_keys_audit_removals(const TarxKeysChain *chain, const char *action,
 									 const TarxKeysAuditObject *objects, int count);
