@@ -89,37 +89,59 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.platform_key_ends_with_ancestor IS
 'Internal. Whether a platform key with which this one was made, directly or not, was revoked with its descendants.';
 
+-- Many at once, because each change of the audit log also writes the end of its chain.
+CREATE FUNCTION tarx_keys_internal.revoke_free_platform_keys(ids uuid[]) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    revoked integer := 0;
+    batch record;
+BEGIN
+    LOOP
+        WITH free AS (
+            SELECT k.id FROM tarx_keys.platform_api_keys k
+             WHERE (revoke_free_platform_keys.ids IS NULL OR k.id = ANY (revoke_free_platform_keys.ids))
+               AND k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL
+             ORDER BY k.id LIMIT 1000 FOR UPDATE SKIP LOCKED),
+        done AS (
+            UPDATE tarx_keys.platform_api_keys k SET token_hash = NULL, stamp = NULL, revoked_at = now(), ends_descendants = true
+              FROM free WHERE k.id = free.id RETURNING k.id, k.name)
+        SELECT array_agg(d.id ORDER BY d.id) AS ids, array_agg(d.name ORDER BY d.id) AS names INTO batch FROM done d;
+        EXIT WHEN batch.ids IS NULL;
+        PERFORM tarx_keys_internal.record_own_removals('platform_key.revoke', batch.ids, batch.names);
+        revoked := revoked + cardinality(batch.ids);
+    END LOOP;
+    RETURN revoked;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.revoke_free_platform_keys IS
+'Internal. Revokes these platform keys of the acting user, or all if ids is NULL, but for those that somebody else holds; returns how many.';
+
 CREATE FUNCTION tarx_keys_internal.revoke_platform_keys(ids uuid[], deadline timestamptz, OUT revoked integer, OUT held integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
 AS $$
 DECLARE
-    key record;
+    held_key uuid;
 BEGIN
     revoked := 0;
-    held := 0;
-    FOR key IN
-        SELECT k.id, k.name FROM tarx_keys.platform_api_keys k
-         WHERE (revoke_platform_keys.ids IS NULL OR k.id = ANY (revoke_platform_keys.ids))
-           AND k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL
-         ORDER BY k.id
     LOOP
+        revoked := revoked + tarx_keys_internal.revoke_free_platform_keys(revoke_platform_keys.ids);
+        SELECT min(k.id::text)::uuid, count(*) INTO held_key, held FROM tarx_keys.platform_api_keys k
+         WHERE (revoke_platform_keys.ids IS NULL OR k.id = ANY (revoke_platform_keys.ids))
+           AND k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL;
+        EXIT WHEN held = 0 OR clock_timestamp() >= revoke_platform_keys.deadline;
         PERFORM tarx_keys_internal.wait_for_locks_until(revoke_platform_keys.deadline);
         BEGIN
-            UPDATE tarx_keys.platform_api_keys k
-               SET token_hash = NULL, stamp = NULL, revoked_at = now(), ends_descendants = true
-             WHERE k.id = key.id AND k.revoked_at IS NULL;
-            IF FOUND THEN
-                PERFORM tarx_keys_internal.record_own_removal('platform_key.revoke', key.id, key.name);
-                revoked := revoked + 1;
-            END IF;
+            PERFORM FROM tarx_keys.platform_api_keys k WHERE k.id = held_key FOR UPDATE;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-            held := held + 1;
+            -- others may have come free meanwhile
+            NULL;
         END;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.revoke_platform_keys IS
-'Internal. Revokes these platform keys of the acting user, or all if ids is NULL; returns how many, and how many others hold.';
+'Internal. Revokes these platform keys of the acting user, or all if ids is NULL; returns how many, and how many others hold until then.';
 
 CREATE FUNCTION tarx_keys_internal.own_platform_key_status() RETURNS TABLE (id uuid, status text)
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -6,8 +6,9 @@
  * A call that changes a project enters it first.  This checks the acting user's
  * role and locks a lane of the audit log.  The lane must be locked before any
  * row is: a call that waits for a lane and has rows locked could be part of a
- * deadlock.  A call that only takes away does without a lane, if there is none for
- * it: see records/audit_removals.c.
+ * deadlock.  Rights may end while it waits, so they are checked again then.  A call
+ * that only takes away does without a lane, if there is none for it: see
+ * records/audit_removals.c.
  *
  * A call that resolves or logs in is logged and counted, whether it succeeds or
  * not.  A change that succeeds is in the audit log.  One that is refused rolls
@@ -184,23 +185,32 @@ lock_lane(const TarxKeysChain *chain, bool to_remove)
 }
 
 static void
+require_role(const pg_uuid_t *project_id, const char *user_id, TarxKeysRole least)
+{
+	TarxKeysRole role = tarx_keys_role_of(project_id, user_id);
+
+	if (role == TARX_KEYS_ROLE_NONE)
+		tarx_keys_deny_project(project_id);
+	if (role < least)
+		tarx_keys_deny_not_admin(project_id);
+}
+
+static void
 enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 {
 	char	   *user_id = tarx_keys_acting_user();
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
-	TarxKeysRole role;
 
 	require_manager();
 	tarx_keys_check_project(project_id);
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
-	role = tarx_keys_role_of(project_id, user_id);
-	if (role == TARX_KEYS_ROLE_NONE)
-		tarx_keys_deny_project(project_id);
-	if (role < entry->least)
-		tarx_keys_deny_not_admin(project_id);
+	/* nobody else takes lanes of the project */
+	require_role(project_id, user_id, entry->least);
 	tarx_keys_enter_project(project_id);
 	lock_lane(&chain, entry->to_remove);
+	tarx_keys_check_platform_key();
+	require_role(project_id, user_id, entry->least);
 }
 
 static void
@@ -303,5 +313,6 @@ tarx_keys_enter_own_keys(bool to_remove)
 		elog(ERROR, "acting user is not valid text");
 	chain = tarx_keys_personal_chain_of(&user_id);
 	lock_lane(&chain, to_remove);
+	tarx_keys_check_platform_key();
 	return chain;
 }

@@ -9,8 +9,9 @@
  * has no line of ours has none of PostgreSQL's either, which logs each error.
  * Nobody is refused or held up because of it.
  *
- * Tokens that belong to a key have room of their own.  So nobody can hide that a
- * revoked or expired key is in use, by trying tokens that belong to none.
+ * Tokens that belong to a key have room of their own.  So nobody can hide that an
+ * expired key is in use, or one that does not open, by trying tokens that belong to
+ * none.  Of a revoked key no hash is left, so its token is like one of these.
  *
  * The table is in shared memory, so that a ROLLBACK or a new session does not begin
  * at zero again.  It has few entries, because logging in takes a database login.

@@ -25,16 +25,29 @@ extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
 extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
 
 /* audit_lanes.c */
+extern void tarx_keys_audit_lanes_init(void);
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
 
 /* audit.c: writes rows, which say what was changed */
+typedef struct TarxKeysAuditObject
+{
+	const pg_uuid_t *id;		/* NULL for none */
+	text	   *name;			/* NULL for none */
+} TarxKeysAuditObject;
+
 extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
 							const pg_uuid_t *object_id, text *object_name);
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
 									const pg_uuid_t *object_id, text *object_name);
 
+extern void tarx_keys_audit_objects(const TarxKeysChain *chain, const char *action,
+									const TarxKeysAuditObject *objects, int count);
+
 /* audit_removals.c: the same for calls that only take away; the log never stops them */
 extern void tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain);
+extern bool tarx_keys_audit_lock_to_end(const TarxKeysChain *chain);
+extern void tarx_keys_audit_removals(const TarxKeysChain *chain, const char *action,
+									 const TarxKeysAuditObject *objects, int count);
 extern void tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
 									const pg_uuid_t *object_id, text *object_name);
 extern void tarx_keys_audit_project_removal(const pg_uuid_t *project_id, const char *action,
@@ -96,6 +109,9 @@ extern void tarx_keys_check_audit_action(const char *action);
 pg_noreturn extern void tarx_keys_fail_chain(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_has_generation(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_try_lane(const TarxKeysChain *chain);
+extern void tarx_keys_audit_lock_generation(const TarxKeysChain *chain);
+extern void tarx_keys_audit_lock_against_writers(void);
+extern int	tarx_keys_audit_attempt(void (*run) (void *arg), void *arg, int longest_wait);
 extern void tarx_keys_audit_do_without_lane(void);
 extern Snapshot tarx_keys_audit_snapshot(void);
 extern void tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot,
@@ -118,12 +134,13 @@ extern void tarx_keys_audit_lock_rows(void);
 /* event_log.c: writes lines to the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
 #define TARX_KEYS_REFUSED	"refused"
-#define TARX_KEYS_UNLOGGED	"unlogged"	/* done, but not in the audit log */
 
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate, const char *role);
 extern const char *tarx_keys_log_role_name(Oid role);
+extern void tarx_keys_log_unlogged(const char *action, const pg_uuid_t *project_id,
+								   const pg_uuid_t *object_id, const char *sqlstate);
 extern void tarx_keys_log_append_value(StringInfo line, const char *value);
 extern const char *tarx_keys_log_login_name(void);
 extern void tarx_keys_log_operation(const char *operation);

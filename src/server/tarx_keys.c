@@ -41,6 +41,7 @@ _PG_init(void)
 	tarx_keys_settings_init();
 	tarx_keys_key_settings_init();
 	tarx_keys_identity_init();
+	tarx_keys_audit_lanes_init();
 	tarx_keys_login_lines_init();
 	tarx_keys_shmem_init();
 	tarx_keys_hooks_init();

@@ -170,8 +170,8 @@ $offset = log_size($node);
 is(ask_ok($node, 'leavers', q{SELECT * FROM tarx_keys.end_user('carol')}), '1|2', 'without a keyring');
 is( join("\n", sort grep { /unlogged/ } split /\n/, lines_since($offset)),
 	join("\n",
-		sort map { my ($project, $object) = @$_; "tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=TK005 login=leavers role=- user=carol client=[local]" }
-		  [ '-', $carols ], map { [ $_, $node->safe_psql('postgres', q{SELECT tarx_keys.usage_name_id('carol')}) ] } $PROJECT, $other),
+		sort map { my ($project, $object, $action) = @$_; "tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=TK005 login=leavers role=- user=carol client=[local] action=$action" }
+		  [ '-', $carols, 'platform_key.revoke' ], map { [ $_, $node->safe_psql('postgres', q{SELECT tarx_keys.usage_name_id('carol')}), 'member.end' ] } $PROJECT, $other),
 	'the log has what the audit log could not take');
 is( $node->safe_psql('postgres', q{
 		SELECT count(*) FROM tarx_keys.project_members WHERE user_id = 'carol'

@@ -52,22 +52,22 @@ sub take_away
 	my ($what, $state, %made) = @_;
 	my $hash = sub { $node->safe_psql('postgres', "SELECT tarx_keys.usage_name_id('$_[0]')") };
 	my @calls = (
-		[ "delete_llm_key('$PROJECT', '$made{key}')", $PROJECT, $made{key} ],
-		[ "delete_agent('$PROJECT', '$made{agent}')", $PROJECT, $made{agent} ],
-		[ "delete_secret('$PROJECT', 'SECRET')", $PROJECT, $hash->('SECRET') ],
-		[ "remove_member('$PROJECT', 'dave')", $PROJECT, $hash->('dave') ],
-		[ "revoke_platform_key('$made{platform_key}')", '-', $made{platform_key}, $made{descendant} ]);
+		[ "delete_llm_key('$PROJECT', '$made{key}')", 'llm_key.delete', $PROJECT, $made{key} ],
+		[ "delete_agent('$PROJECT', '$made{agent}')", 'agent.delete', $PROJECT, $made{agent} ],
+		[ "delete_secret('$PROJECT', 'SECRET')", 'secret.delete', $PROJECT, $hash->('SECRET') ],
+		[ "remove_member('$PROJECT', 'dave')", 'member.remove', $PROJECT, $hash->('dave') ],
+		[ "revoke_platform_key('$made{platform_key}')", 'platform_key.revoke', '-', $made{platform_key}, $made{descendant} ]);
 	my $logged = $node->safe_psql('postgres', 'SELECT count(*) FROM tarx_keys.audit_log');
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	foreach my $case (@calls)
 	{
-		my ($call, $project, @objects) = @$case;
+		my ($call, $action, $project, @objects) = @$case;
 		my $offset = log_size($node);
 
 		as('alice', "tarx_keys.$call");
 		is( join("\n", log_since($node, $offset) =~ /LOG:  (tarx_keys: .*)/g),
-			join("\n", map { "tarx_keys: event=manage outcome=unlogged project=$project object=$_ sqlstate=$state login=service role=- user=alice client=[local]" } @objects),
+			join("\n", map { "tarx_keys: event=manage outcome=unlogged project=$project object=$_ sqlstate=$state login=service role=- user=alice client=[local] action=$action" } @objects),
 			"$what: $call");
 		unlike(log_since($node, $offset), qr/ERROR|WARNING/, "$what: and no error");
 	}
