@@ -339,8 +339,7 @@ static void
 revoke_key(TarxKeysCall *call, void *arg)
 {
 	const pg_uuid_t *id = &call->object;
-	FunctionCallInfo fcinfo = ((ChangeArg *) arg)->fcinfo;
-	bool		with_descendants = PG_GETARG_BOOL(1);
+	bool		with_descendants = DatumGetBool(((ChangeArg *) arg)->fcinfo->args[1].value);
 	TarxKeysChain chain = tarx_keys_enter_own_keys(true);
 	bool		revoked;
 
