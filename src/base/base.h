@@ -53,6 +53,7 @@ extern const pg_uuid_t *tarx_keys_arg_uuid(FunctionCallInfo fcinfo, int n, const
 extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *name);
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
+extern void tarx_keys_check_no_token(const TarxKeysText *value, const char *argument);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id, const char *argument);
 extern void tarx_keys_check_key_value(const TarxKeysText *value, const char *argument,
