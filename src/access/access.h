@@ -26,7 +26,7 @@ extern void tarx_keys_check_platform_key(void);
 
 /* act_as.c: makes a user the acting one */
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
-extern void tarx_keys_warn_without_transaction(const char *function);
+extern void tarx_keys_warn_without_transaction(FunctionCallInfo fcinfo, const char *function);
 
 /*
  * call.c: the way into every call.  TarxKeysCall says what a call is about; the

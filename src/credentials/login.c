@@ -165,7 +165,7 @@ log_in(TarxKeysCall *call, void *arg)
 	identity = identity_of(&key, context);
 	tarx_keys_queries_end();
 
-	tarx_keys_warn_without_transaction("tarx_keys.login()");
+	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.login()");
 	identity.project_id = call->project_id;
 	login->row = form_login(fcinfo, identity.user_id, tarx_keys_become(&identity));
 }
