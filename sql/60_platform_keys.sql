@@ -55,7 +55,7 @@ COMMENT ON FUNCTION tarx_keys.revoke_platform_key IS
 
 -- carries a value
 CREATE FUNCTION tarx_keys.login(token text, project_id uuid DEFAULT NULL, OUT user_id text, OUT role text)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_login';
 COMMENT ON FUNCTION tarx_keys.login IS
 'Makes the user of a platform key the acting user, proven, until the transaction or savepoint ends, and project_id, if given, the active project; returns the user and the role in that project. Errors: TK010 whatever is wrong with the token, 42501 if the user is no member of the project or the key is not for it, TK005 without a keyring, 22023 if token is NULL.';
@@ -65,10 +65,8 @@ LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_ca
 AS $$
 DECLARE
     no_project CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
-    acting_user text;
+    acting_user CONSTANT text := tarx_keys_internal.acting_user_id();
 BEGIN
-    -- an assignment would keep the answer for the whole transaction
-    SELECT tarx_keys_internal.acting_user_id() INTO acting_user;
     PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
         SELECT k.id, greatest(m.last_used_at, l.last_used_at)

@@ -73,7 +73,9 @@ GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, act
 REVOKE UPDATE, TRUNCATE ON tarx_keys.audit_log FROM tarx_keys_owner;
 REVOKE DELETE, TRUNCATE ON tarx_keys_internal.audit_ends FROM tarx_keys_owner;
 
--- Agent runners resolve, and do nothing else.
+-- Agent runners resolve, and do nothing else. These functions are not SECURITY
+-- DEFINER, because their lines in the server log name the role that calls them. Those
+-- that need the owner's rights take them in C: see src/identity/owner.c.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_key,
     tarx_keys.resolve_agent_key,

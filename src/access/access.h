@@ -41,6 +41,10 @@ typedef struct TarxKeysCall
 	bool		is_change;		/* the audit log records it, so the server log
 								 * has a line only if it is refused */
 	TarxKeysUsageKind kind;		/* what kind of object is counted */
+	Oid			owner;			/* run it with the rights of this role;
+								 * InvalidOid for those that it has */
+	const char *role;			/* who makes the call, for its lines; set when
+								 * it runs */
 	const pg_uuid_t *project_id;	/* NULL for none */
 	pg_uuid_t	object;
 	bool		has_object;

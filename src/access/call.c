@@ -17,6 +17,7 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "access/access.h"
@@ -79,10 +80,10 @@ note_refused(const TarxKeysCall *call, int sqlerrcode)
 	if (!is_refusal(call, sqlerrcode))
 		return;
 	if (call->is_login)
-		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode));
+		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode), call->role);
 	else
 		tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, object,
-							unpack_sql_state(sqlerrcode));
+							unpack_sql_state(sqlerrcode), call->role);
 	if (call->object_exists && !call->is_change)
 		count(call, &call->object, false);
 }
@@ -90,7 +91,7 @@ note_refused(const TarxKeysCall *call, int sqlerrcode)
 static void
 note_object(const TarxKeysCall *call, const pg_uuid_t *id)
 {
-	tarx_keys_log_event(call->event, TARX_KEYS_ALLOWED, call->project_id, id, NULL);
+	tarx_keys_log_event(call->event, TARX_KEYS_ALLOWED, call->project_id, id, NULL, call->role);
 	count(call, id, true);
 }
 
@@ -105,15 +106,41 @@ note_allowed(const TarxKeysCall *call)
 		note_object(call, &call->objects[i]);
 }
 
+/*
+ * Who makes the call.  SQL functions that change something are SECURITY DEFINER.  So
+ * the caller is not known any more, but what SET ROLE has chosen is.
+ */
+static Oid
+caller(const TarxKeysCall *call)
+{
+	return call->is_change ? GetOuterUserId() : GetUserId();
+}
+
+static void
+run_as(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg), void *arg)
+{
+	TarxKeysAsOwner as_owner;
+
+	if (!OidIsValid(call->owner))
+	{
+		run(call, arg);
+		return;
+	}
+	tarx_keys_begin_as_owner(&as_owner, call->owner);
+	run(call, arg);
+	tarx_keys_end_as_owner(&as_owner);
+}
+
 /* Run a call; log and count it, whether it succeeds or not. */
 void
 tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	call->role = tarx_keys_log_role_name(caller(call));
 	PG_TRY();
 	{
-		run(call, arg);
+		run_as(call, run, arg);
 	}
 	PG_CATCH();
 	{

@@ -111,7 +111,7 @@ typedef struct TarxKeysResolvedSecrets
 } TarxKeysResolvedSecrets;
 
 extern text *tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n, const char *argument);
-extern void tarx_keys_resolve_project_secrets(const pg_uuid_t *project_id,
+extern void tarx_keys_resolve_project_secrets(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
 											  TarxKeysResolvedSecrets *found);
 extern void tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found);
 extern text *tarx_keys_make_text(MemoryContext context, size_t len);

@@ -181,6 +181,7 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 	Login		login = {.fcinfo = fcinfo};
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_login);
+	call.owner = tarx_keys_owner_of_function(fcinfo);
 	if (!PG_ARGISNULL(1))
 		call.project_id = PG_GETARG_UUID_P(1);
 	tarx_keys_run_call(&call, log_in, &login);

@@ -219,6 +219,9 @@ call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 {
 	TarxKeysCall call = {.event = "resolve", .kind = TARX_KEYS_USAGE_LLM_KEY};
 
+	/* to open a key takes no rights, but what is made of it may read tables */
+	if (resolve->use != NULL)
+		call.owner = tarx_keys_owner_of_function(fcinfo);
 	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 1, resolve->by_agent ? "agent_id" : "key_id"),
 						  false);

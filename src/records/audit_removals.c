@@ -162,7 +162,7 @@ log_line(const Removal *removal, int sqlerrcode)
 	}
 	tarx_keys_log_event("manage", TARX_KEYS_UNLOGGED,
 						removal->chain->personal ? NULL : &removal->chain->id, object_id,
-						unpack_sql_state(sqlerrcode));
+						unpack_sql_state(sqlerrcode), tarx_keys_log_role_name(GetOuterUserId()));
 }
 
 /*

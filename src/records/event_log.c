@@ -94,6 +94,16 @@ tarx_keys_log_login_name(void)
 	return name == NULL || name[0] == '\0' ? NULL : name;
 }
 
+/*
+ * The name of the role with whose right a call is made; NULL if it is the session's
+ * login.  This looks the name up, so ask for it before an error can be handled.
+ */
+const char *
+tarx_keys_log_role_name(Oid role)
+{
+	return role == GetSessionUserId() ? NULL : GetUserNameFromId(role, true);
+}
+
 /* The client's address as in the server log; NULL if there is none */
 static const char *
 client_address(char *buffer, size_t size)
@@ -132,11 +142,12 @@ is_logged(const char *outcome)
 
 /*
  * Log an event, if tarx_keys.log_resolves says so.  outcome is TARX_KEYS_ALLOWED or
- * TARX_KEYS_REFUSED; project_id, object_id and sqlstate may be NULL.
+ * TARX_KEYS_REFUSED; project_id, object_id and sqlstate may be NULL; role is from
+ * tarx_keys_log_role_name().
  */
 void
 tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
-					const pg_uuid_t *object_id, const char *sqlstate)
+					const pg_uuid_t *object_id, const char *sqlstate, const char *role)
 {
 	StringInfoData line;
 	char		client[NI_MAXHOST];
@@ -150,6 +161,7 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 	append_uuid_field(&line, "object", object_id);
 	append_field(&line, "sqlstate", sqlstate);
 	append_field(&line, "login", tarx_keys_log_login_name());
+	append_field(&line, "role", role);
 	append_field(&line, "user", tarx_keys_acting_user_or_null());
 	append_field(&line, "client", client_address(client, sizeof(client)));
 	/* not to the client, and without the statement, which may carry a value */

@@ -146,18 +146,19 @@ has_line(const char *login, bool known)
 
 /*
  * Log that a login is refused, if there is room for the line; key_id is that of the
- * token's key, NULL if there is none.  This runs while an error is handled.
+ * token's key, NULL if there is none; role is that of tarx_keys_log_event().  This
+ * runs while an error is handled.
  */
 void
 tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-							const char *sqlstate)
+							const char *sqlstate, const char *role)
 {
 	const char *login = tarx_keys_log_login_name();
 
 	latest_left_out = tarx_keys_setting_log_resolves() != TARX_KEYS_LOG_OFF &&
 		!has_line(login == NULL ? "" : login, key_id != NULL);
 	if (!latest_left_out)
-		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate);
+		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate, role);
 }
 
 /*

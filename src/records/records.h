@@ -121,7 +121,8 @@ extern void tarx_keys_audit_lock_rows(void);
 
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
-								const char *sqlstate);
+								const char *sqlstate, const char *role);
+extern const char *tarx_keys_log_role_name(Oid role);
 extern void tarx_keys_log_append_value(StringInfo line, const char *value);
 extern const char *tarx_keys_log_login_name(void);
 extern void tarx_keys_log_operation(const char *operation);
@@ -163,7 +164,7 @@ extern Size tarx_keys_login_lines_shmem_size(void);
 extern void tarx_keys_login_lines_init(void);
 extern void tarx_keys_login_lines_shmem_startup(LWLock *login_lines_lock);
 extern void tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-										const char *sqlstate);
+										const char *sqlstate, const char *role);
 extern void tarx_keys_log_left_out(bool at_once);
 
 #endif							/* TARX_KEYS_RECORDS_H */

@@ -58,7 +58,7 @@ $offset = log_size($node);
 $node->psql(
 	'postgres', "SELECT * FROM tarx_keys.resolve_key('$PROJECT', '$missing')",
 	connstr => "$tcp user=runner");
-like(log_since($node, $offset), qr/login=runner user=- client=127\.0\.0\.1\n/,
+like(log_since($node, $offset), qr/login=runner role=- user=- client=127\.0\.0\.1\n/,
 	'a log line has the address');
 
 # One refused call is one line, whoever made it; since 19 no role has a line feed
@@ -70,7 +70,7 @@ $node->psql(
 	'postgres', qq{
 	SET SESSION AUTHORIZATION "a${break}b""c\\";
 	SELECT * FROM tarx_keys.resolve_key('$PROJECT', '$missing')});
-like(log_since($node, $offset), qr/login="a\Q$escape\Eb\\"c\\\\" user=- /,
+like(log_since($node, $offset), qr/login="a\Q$escape\Eb\\"c\\\\" role=- user=- /,
 	'a role name is quoted');
 
 # More failed logins than are free of charge are still failed logins

@@ -256,7 +256,7 @@ sub line
 	my ($outcome, $id, $state, $event, $user) = @_;
 	$event = 'resolve' unless defined $event;
 	$user = '-' unless defined $user;
-	return "tarx_keys: event=$event outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner user=$user client=[local]";
+	return "tarx_keys: event=$event outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner role=- user=$user client=[local]";
 }
 
 my $agent = ask_ok(
@@ -295,6 +295,92 @@ is(lines(), join("\n", (line('allowed', $key, '-')) x 2, @refused), 'all, agents
 unlike(log_since($node, $offset), qr/\Q$value\E/, 'no value');
 unlike(log_since($node, $offset), qr/outcome=.*\n.*(STATEMENT|CONTEXT):/,
 	'the line comes without the statement');
+
+# Through a function of an agent role, or after SET ROLE, a line names that as well:
+# the login says who is connected, the role on whose right the call was made. So does
+# that of each kind of call. What goes through functions of the owner names SET ROLE.
+$node->safe_psql('postgres', qq{
+	CREATE ROLE "an agent's" IN ROLE tarx_keys_agent;
+	CREATE ROLE front IN ROLE tarx_keys_login;
+	CREATE ROLE app LOGIN;
+	GRANT front TO app;
+	GRANT "an agent's" TO app;
+	ALTER ROLE app SET tarx_keys.log_resolves = 'all';
+	CREATE SCHEMA app;
+	GRANT ALL ON SCHEMA app TO PUBLIC;
+	SET ROLE "an agent's";
+	CREATE FUNCTION app.resolve(call text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \$\$ BEGIN EXECUTE call; END \$\$;
+	RESET ROLE;
+	SET ROLE front;
+	CREATE FUNCTION app.front(call text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \$\$ BEGIN EXECUTE call; END \$\$});
+my $secret = ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value');
+	SELECT tarx_keys.usage_name_id('TOKEN')});
+my ($platform_key, $platform_token) = split /\|/, ask_ok($node, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT * FROM tarx_keys.create_platform_key('bob''s', now() + '1 day', NULL, true)});
+
+sub roles
+{
+	return join "\n", log_since($node, $offset) =~ /tarx_keys: event=(.* login=app role=(?:\S+|".*?")) user=/g;
+}
+
+sub roles_are
+{
+	my ($what, $test, @calls) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	foreach my $call (@calls)
+	{
+		$offset = log_size($node);
+		ask($node, 'app', $call);
+		like(roles(), qr/^$what$/m, "$test: $call");
+		unlike(roles(), qr/\n/, 'one line');
+	}
+	return;
+}
+
+my @resolves = (
+	"SELECT * FROM tarx_keys.resolve_key('$PROJECT', '$key')",
+	"SELECT * FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')",
+	"SELECT * FROM tarx_keys.models_request('$PROJECT', '$key')",
+	"SELECT * FROM tarx_keys.chat_request_base('$PROJECT', '$key')");
+my @secrets = (
+	"SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')",
+	"SELECT * FROM tarx_keys.resolve_secrets('$PROJECT')",
+	"SELECT tarx_keys.render_template('$PROJECT', '\${secrets.TOKEN}')");
+my $login = "SELECT * FROM tarx_keys.login('$platform_token')";
+my $change = "$login; SELECT tarx_keys.create_agent('$PROJECT', 'x')";
+
+foreach my $way ([ 'a function', sub { my ($by, $sql) = @_; return "SELECT app.$by(\$call\$$sql\$call\$)" } ],
+	[ 'SET ROLE', sub { my ($by, $sql) = @_; return 'SET LOCAL ROLE ' . ($by eq 'resolve' ? q{"an agent's"} : $by) . "; $sql" } ])
+{
+	my ($what, $through) = @$way;
+
+	roles_are(qq{resolve outcome=allowed project=$PROJECT object=$key sqlstate=- login=app role="an agent's"},
+		$what, map { $through->('resolve', $_) } @resolves);
+	roles_are(qq{resolve outcome=refused project=$PROJECT object=$nowhere sqlstate=TK001 login=app role="an agent's"},
+		$what, $through->('resolve', $resolves[0] =~ s/$key/$nowhere/r));
+	roles_are(qq{resolve_secret outcome=allowed project=$PROJECT object=$secret sqlstate=- login=app role="an agent's"},
+		$what, map { $through->('resolve', $_) } @secrets);
+	roles_are(qq{resolve_secret outcome=refused project=$PROJECT object=- sqlstate=TK011 login=app role="an agent's"},
+		$what, $through->('resolve', $secrets[0] =~ s/TOKEN/NONE/r));
+	roles_are("login outcome=allowed project=- object=$platform_key sqlstate=- login=app role=front",
+		$what, $through->('front', $login));
+	roles_are('login outcome=refused project=- object=- sqlstate=TK010 login=app role=front',
+		$what, $through->('front', "SELECT * FROM tarx_keys.login('x')"));
+}
+# the owner's functions do not know who calls them, but whom SET ROLE has chosen
+$offset = log_size($node);
+ask($node, 'app', "SET LOCAL ROLE front; $change");
+like(roles(), qr/^manage outcome=refused project=$PROJECT object=- sqlstate=42501 login=app role=front$/m, 'a change');
+# an error on the way leaves the rights as they were
+is( ask_ok($node, 'app', qq{
+		DO \$\$ BEGIN PERFORM app.resolve(\$call\$$resolves[0]; SELECT tarx_keys.resolve_secret('$PROJECT', 'NONE')\$call\$); EXCEPTION WHEN OTHERS THEN END \$\$;
+		SELECT current_user, current_setting('search_path')}),
+	q{app|"$user", public}, 'rights and search_path after an error');
+$node->safe_psql('postgres', q{DROP SCHEMA app CASCADE; DROP ROLE app, front, "an agent's"});
 
 # secrets, in each call that resolves them; another active project is refused, too
 my $elsewhere = '22222222-2222-4222-8222-222222222222';
