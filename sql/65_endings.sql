@@ -95,36 +95,6 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.wait_for_locks_until IS
 'Internal. Sets lock_timeout to what is left until then, for the calling function, which has a SET clause for it.';
 
-CREATE FUNCTION tarx_keys_internal.revoke_all_platform_keys(deadline timestamptz, OUT revoked integer, OUT held integer)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
-AS $$
-DECLARE
-    key record;
-BEGIN
-    revoked := 0;
-    held := 0;
-    FOR key IN
-        SELECT k.id, k.name FROM tarx_keys.platform_api_keys k
-         WHERE k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL
-         ORDER BY k.id
-    LOOP
-        PERFORM tarx_keys_internal.wait_for_locks_until(revoke_all_platform_keys.deadline);
-        BEGIN
-            UPDATE tarx_keys.platform_api_keys k SET token_hash = NULL, stamp = NULL, revoked_at = now()
-             WHERE k.id = key.id AND k.revoked_at IS NULL;
-            IF FOUND THEN
-                PERFORM tarx_keys_internal.record_own_removal('platform_key.revoke', key.id, key.name);
-                revoked := revoked + 1;
-            END IF;
-        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-            held := held + 1;
-        END;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.revoke_all_platform_keys IS
-'Internal. Revokes the acting user''s platform keys; returns how many, and how many others hold.';
-
 -- These two have a SET clause, so that the project they enter ends with them.
 CREATE FUNCTION tarx_keys_internal.begin_leaving(project_id uuid, deadline timestamptz, OUT is_held boolean, OUT stuck_in text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
@@ -265,7 +235,7 @@ BEGIN
     IF stuck <> '{}' AND end_user.successor IS NULL THEN
         PERFORM tarx_keys_internal.fail_last_admin_of(stuck_names);
     END IF;
-    SELECT r.revoked, r.held INTO revoked_keys, held_keys FROM tarx_keys_internal.revoke_all_platform_keys(deadline) r;
+    SELECT r.revoked, r.held INTO revoked_keys, held_keys FROM tarx_keys_internal.revoke_platform_keys(NULL, deadline) r;
     left_projects := 0;
     FOREACH project IN ARRAY to_leave LOOP
         IF tarx_keys_internal.finish_leaving(project, CASE WHEN project = ANY (stuck) THEN end_user.successor END) THEN

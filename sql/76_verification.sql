@@ -1,11 +1,16 @@
 -- Whether stored rows are what was written. No value is shown.
 
-CREATE FUNCTION tarx_keys_internal.row_states(table_name text, project_ids uuid[], percent real, max_rows bigint)
+CREATE FUNCTION tarx_keys_internal.status_of(state integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE state WHEN 0 THEN 'ok' WHEN 1 THEN 'missing master key' ELSE 'tampered' END;
+COMMENT ON FUNCTION tarx_keys_internal.status_of IS 'Internal. What users are told of a state of row_states().';
+
+CREATE FUNCTION tarx_keys_internal.row_states(table_name text, ids uuid[], percent real, max_rows bigint)
 RETURNS TABLE (project_id uuid, id uuid, name text, state integer)
 LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_row_states';
 COMMENT ON FUNCTION tarx_keys_internal.row_states IS
-'Internal. The state of each row of a sealed table: 0 if it is what was written, 1 if its master key is missing, else 2. With project_ids, of the rows of these projects; else, with percent, of at most max_rows rows on so many per cent of the table''s pages; else of all rows. Error: 22023.';
+'Internal. The state of each row of a sealed table: 0 if it is what was written, 1 if its master key is missing, else 2. With ids, of the rows of these projects, or of these platform keys; else, with percent, of at most max_rows rows on so many per cent of the table''s pages; else of all rows. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.all_row_states(only_project uuid)
 RETURNS TABLE (project_id uuid, kind text, id uuid, name text, state integer)
@@ -41,7 +46,7 @@ RETURNS TABLE (project_id uuid, kind text, id uuid, name text, status text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT r.project_id, r.kind, r.id, r.name,
-           CASE r.state WHEN 0 THEN 'ok' WHEN 1 THEN 'missing master key' ELSE 'tampered' END
+           tarx_keys_internal.status_of(r.state)
       FROM tarx_keys_internal.all_row_states($1) r
 $$;
 COMMENT ON FUNCTION tarx_keys.verify_keys IS

@@ -43,7 +43,8 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys_internal.visible_usage,
     tarx_keys_internal.visible_llm_key_status,
     tarx_keys.usage_name_id,
-    tarx_keys_internal.own_platform_key_usage
+    tarx_keys_internal.own_platform_key_usage,
+    tarx_keys_internal.own_platform_key_status
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
@@ -62,7 +63,7 @@ GRANT SELECT (project_id, id, provider, name, base_url, masked_key, added_by, cr
 GRANT SELECT (project_id, name, description, version, updated_by, updated_at)
     ON tarx_keys.project_secrets TO tarx_keys_backend, tarx_keys_login;
 -- what the view platform_keys reads; neither hash nor stamp
-GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, revoked_at)
+GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, created_with, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
 
 -- what the view project_audit reads

@@ -97,7 +97,7 @@ choose_query(FunctionCallInfo fcinfo, TarxKeysTable *table, Datum *values)
 }
 
 /*
- * row_states(table_name text, project_ids uuid[], percent real, max_rows
+ * row_states(table_name text, ids uuid[], percent real, max_rows
  * bigint) returns rows: see sql/76_verification.sql
  */
 Datum

@@ -42,6 +42,7 @@ sub make
 	as('alice', "tarx_keys.set_secret('$PROJECT', 'SECRET', 'value')");
 	as('alice', "tarx_keys.add_member('$PROJECT', 'dave'), tarx_keys.add_member('$PROJECT', 'frank')");
 	@made{qw(platform_key token)} = split /\|/, as('alice', q{* FROM tarx_keys.create_platform_key('laptop')});
+	$made{descendant} = ask_ok($node, 'service', "SELECT tarx_keys.login('$made{token}'); SELECT id FROM tarx_keys.create_platform_key('made with it')");
 	return %made;
 }
 
@@ -55,18 +56,18 @@ sub take_away
 		[ "delete_agent('$PROJECT', '$made{agent}')", $PROJECT, $made{agent} ],
 		[ "delete_secret('$PROJECT', 'SECRET')", $PROJECT, $hash->('SECRET') ],
 		[ "remove_member('$PROJECT', 'dave')", $PROJECT, $hash->('dave') ],
-		[ "revoke_platform_key('$made{platform_key}')", '-', $made{platform_key} ]);
+		[ "revoke_platform_key('$made{platform_key}')", '-', $made{platform_key}, $made{descendant} ]);
 	my $logged = $node->safe_psql('postgres', 'SELECT count(*) FROM tarx_keys.audit_log');
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	foreach my $case (@calls)
 	{
-		my ($call, $project, $object) = @$case;
+		my ($call, $project, @objects) = @$case;
 		my $offset = log_size($node);
 
 		as('alice', "tarx_keys.$call");
 		is( join("\n", log_since($node, $offset) =~ /LOG:  (tarx_keys: .*)/g),
-			"tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=$state login=service user=alice client=[local]",
+			join("\n", map { "tarx_keys: event=manage outcome=unlogged project=$project object=$_ sqlstate=$state login=service role=- user=alice client=[local]" } @objects),
 			"$what: $call");
 		unlike(log_since($node, $offset), qr/ERROR|WARNING/, "$what: and no error");
 	}
@@ -302,7 +303,7 @@ as('alice', "tarx_keys.$_") foreach "delete_llm_key('$PROJECT', '$made{key}')", 
 unlike(log_since($node, $offset), qr/unlogged/, 'with another keyring there is no line');
 is( $node->safe_psql('postgres', qq{
 		SELECT string_agg(action, ' ' ORDER BY at, seq) FROM tarx_keys.audit_log WHERE generation = 2}),
-	'audit.new_generation llm_key.delete audit.new_generation platform_key.revoke', 'but rows');
+	'audit.new_generation llm_key.delete audit.new_generation platform_key.revoke platform_key.revoke', 'but rows');
 
 $node->stop;
 done_testing();
