@@ -105,7 +105,7 @@ tarx_keys_usage_room_flushed(void)
 void
 tarx_keys_usage_room_uncounted(uint64 calls)
 {
-	if (calls > 0 && pg_atomic_fetch_add_u64(&room->uncounted, calls) == 0)
+	if (calls > 0 && pg_atomic_fetch_add_u64(&room->uncounted, (int64) calls) == 0)
 		want_flush();
 }
 
@@ -113,7 +113,7 @@ tarx_keys_usage_room_uncounted(uint64 calls)
 void
 tarx_keys_usage_room_dropped(uint64 calls)
 {
-	pg_atomic_fetch_add_u64(&room->dropped, calls);
+	pg_atomic_fetch_add_u64(&room->dropped, (int64) calls);
 }
 
 /* Do so many entries wait that a flush must not be long in coming? */

@@ -194,16 +194,25 @@ ask_ok($node, 'service', qq{
 my $key = add_key($node, 'of each', 'sk-proj-usage-0123456789abcdef0123456789ab', 'one');
 $node->safe_psql('postgres', join ' ', map { "CREATE DATABASE d$_ TEMPLATE one STRATEGY file_copy;\n" } 1 .. $databases);
 
-# Use the key of each, again and again, until all are written down.
-my %missing = map { ("d$_" => 1) } 1 .. $databases;
-my $use = join "\n", map { "\\c $_\nSELECT count(key_value) FROM tarx_keys.resolve_key('$PROJECT', '$key');\nSELECT '$_ ' || count(*) FROM tarx_keys_internal.last_used;" }
-  sort keys %missing;
-foreach (1 .. 20)
+# Run this in each of them; returns what all printed.
+sub in_each
 {
-	delete $missing{$_} foreach $node->safe_psql('postgres', $use) =~ /^(d\d+) 1$/mg;
-	last unless %missing;
+	my ($sql) = @_;
+	return $node->safe_psql('postgres', join "\n", map { "\\c d$_\n$sql;" } 1 .. $databases);
 }
-is(join(' ', sort keys %missing), '', 'in steady use each of many databases has its turn');
+
+# All are used before a round begins, and no second round follows it. A line about
+# refused logins tells that it has begun.
+set_interval(3600);
+in_each("SELECT count(key_value) FROM tarx_keys.resolve_key('$PROJECT', '$key')");
+$node->psql('postgres', "SELECT * FROM tarx_keys.login('sk-tarx-none');\n" x 30,
+	on_error_stop => 0, extra_params => [ '-U', 'service' ]);
+$offset = log_size($node);
+set_interval(1);
+$node->wait_for_log(qr/more refused logins? of service/, $offset);
+set_interval(3600);
+ok( wait_until(sub { in_each('SELECT count(*) FROM tarx_keys_internal.last_used') eq join "\n", (1) x $databases }),
+	'one round is for all of many databases');
 
 $node->stop;
 done_testing();
