@@ -109,13 +109,17 @@ sub refused_at_reload
 	return;
 }
 
-# Run a program; returns its exit status. All that it says is in a file.
-sub system_log_to
+# Run a server; returns its exit status, or -1 if it goes on. All that it says is in a file.
+sub run_server
 {
 	my ($path, @command) = @_;
+	my $server = IPC::Run::start(\@command, '<', '/dev/null', '>', $path, '2>&1',
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
 
-	IPC::Run::run(\@command, '<', '/dev/null', '>', $path, '2>&1');
-	return $? >> 8;
+	return $server->result(0) if eval { $server->finish; 1 };
+	$server->signal('QUIT');
+	$server->kill_kill;
+	return -1;
 }
 
 # Forms of a keyring, in a file
@@ -362,7 +366,7 @@ foreach my $case (
 	[ 'a stand-alone server', 'postgres', '--single', '-D', $node->data_dir, '-c', "tarx_keys.master_key=$hex_a", 'postgres' ])
 {
 	my ($test, @command) = @$case;
-	my $status = system_log_to("$dir/refused", @command);
+	my $status = run_server("$dir/refused", @command);
 	my $said = slurp_file("$dir/refused");
 
 	is($status, 1, "$test: the server does not start");

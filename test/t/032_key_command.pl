@@ -233,7 +233,7 @@ SKIP:
 	my $server = IPC::Run::start(
 		[ @namespace, 'postgres', '-D', $node->data_dir ],
 		'<', \undef, '>>', $node->logfile, '2>&1');
-	$node->poll_query_until('postgres', 'SELECT true');
+	$node->wait_for_log(qr/ready to accept/, $begin);
 	set_keyring($node, master_key_command => "@{[note_pids('$$')]}; sleep 300 | sleep 300; true");
 	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 

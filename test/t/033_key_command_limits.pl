@@ -209,9 +209,11 @@ foreach my $signal (qw(TERM INT QUIT))
 	$offset = log_size($node);
 	my $server = IPC::Run::start([ 'postgres', '-D', $node->data_dir ],
 		'<', '/dev/null', '>>', $node->logfile, '2>&1');
+	remember($server->{KIDS}[0]{PID});
 	@pids = wait_started("$signal at start");
 	kill $signal, $server->{KIDS}[0]{PID};
 	$server->finish;
+	forget($server->{KIDS}[0]{PID});
 	is($server->full_result(0), 1 << 8, "$signal at start: the server ends");
 	all_gone("$signal at start", @pids);
 	like(log_since($node, $offset), qr/FATAL:  tarx_keys: server is stopped by signal \d+ before its start has ended/,
@@ -233,11 +235,13 @@ SKIP:
 	$offset = log_size($node);
 	my $server = IPC::Run::start([ @namespace, 'postgres', '-D', $node->data_dir ],
 		'<', '/dev/null', '>>', $node->logfile, '2>&1');
+	remember($server->{KIDS}[0]{PID});
 	forget(wait_started('process 1'));
-	$node->poll_query_until('postgres', 'SELECT true');
+	$node->wait_for_log(qr/ready to accept/, $offset);
 	like(log_since($node, $offset), qr/is killed\n(?:.*\n)*.*ready to accept/, 'process 1: the server has started');
 	kill 'INT', child_pid($server->{KIDS}[0]{PID}, qr/postgres/);
 	$server->finish;
+	forget($server->{KIDS}[0]{PID});
 	unlike(log_since($node, $offset), qr/terminated by signal|abnormal/, 'process 1: without a crash');
 }
 
@@ -252,20 +256,20 @@ SKIP:
 	my ($in, $out) = ('', '');
 	set_keyring($node, master_key_command =>
 		  "echo 'The master key, please:' >&2; read -r key < /dev/tty; cut -d ' ' -f 5 /proc/\$\$/stat /proc/\$PPID/stat > '$seen'; echo \$key");
-	# it is stopped by a kill, because script(1) gives no signal on
 	my $terminal = IPC::Run::start(
 		[ 'script', '-qfec', 'postgres -D ' . $node->data_dir, '/dev/null' ], \$in, '>', \$out, '2>&1');
+	remember($terminal->{KIDS}[0]{PID});
 	$terminal->pump until $out =~ /The master key, please:/;
 	$in .= "$answer\n";
 	$terminal->pump until $out =~ /database system is ready to accept/;
 	like($out, qr/loaded: 1 key/, 'at a terminal: somebody has answered');
 	my ($group, $server) = split ' ', slurp_file($seen);
 	is($group, $server, q{at a terminal: in the postmaster's process group});
-	$node->poll_query_until('postgres', 'SELECT true');
 	resolves('at a terminal: the keyring works');
 	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)$/m;
 	kill 'INT', $postmaster;
 	$terminal->finish;
+	forget($terminal->{KIDS}[0]{PID});
 }
 
 done_testing();

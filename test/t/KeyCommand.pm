@@ -16,6 +16,7 @@ our @EXPORT = qw(
   note_pids
   hanging
   wait_started
+  remember
   forget
   all_gone
 );
@@ -70,11 +71,19 @@ sub wait_started
 	ok(wait_until(sub { -e $started }), "$test: the command runs") or return;
 	my @pids = split ' ', slurp_file($started);
 	unlink $started;
-	@running{@pids} = ();
+	remember(@pids);
 	return @pids;
 }
 
-# Leave these alone at the end.
+# Processes that are killed if they are there at the end of the test, or not any more
+sub remember
+{
+	my (@pids) = @_;
+
+	@running{@pids} = ();
+	return;
+}
+
 sub forget
 {
 	my (@pids) = @_;
