@@ -177,7 +177,7 @@ stage() {
 extension_setting() {
 	local setting
 	for setting in extension_control_path extension_destdir; do
-		if "$("$PG_CONFIG" --bindir)/postgres" --describe-config | grep -q "^$setting	"; then
+		if "$("$PG_CONFIG" --bindir)/postgres" --describe-config | grep "^$setting	" >/dev/null; then
 			say "$setting"
 			return
 		fi
