@@ -207,7 +207,7 @@ END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin_of IS 'Internal. Raises error 23514, which names projects.';
 
-CREATE FUNCTION tarx_keys_internal.require_other_admins(user_id text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.require_other_admins() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
@@ -216,7 +216,7 @@ DECLARE
 BEGIN
     FOR project IN
         SELECT m.project_id FROM tarx_keys.project_members m
-         WHERE m.user_id = require_other_admins.user_id AND m.role = 'admin' ORDER BY m.project_id
+         WHERE m.user_id = tarx_keys.current_user_id() AND m.role = 'admin' ORDER BY m.project_id
     LOOP
         names := array_remove(names || tarx_keys_internal.last_admin_of(project), NULL);
     END LOOP;
@@ -226,7 +226,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.require_other_admins IS
-'Internal. Error 23514 if the user, who is the acting one, is the last admin of a project.';
+'Internal. Error 23514 if the acting user is the last admin of a project.';
 
 CREATE FUNCTION tarx_keys_internal.warn_of_rest(keys bigint, projects uuid[], is_alone boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
@@ -267,7 +267,7 @@ BEGIN
     PERFORM tarx_keys_internal.wait_for_locks_until(deadline);
     is_alone := tarx_keys_internal.enter_end_of_user(end_user.user_id);
     IF end_user.successor IS NULL THEN
-        PERFORM tarx_keys_internal.require_other_admins(end_user.user_id);
+        PERFORM tarx_keys_internal.require_other_admins();
     END IF;
     revoked_keys := 0;
     left_projects := 0;
