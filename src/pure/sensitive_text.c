@@ -104,9 +104,12 @@ word_at(const char *at, const char *end)
 static Word
 word_around(const char *text, const char *at, const char *end)
 {
-	while (at > text && is_word_char(at[-1]))
-		at--;
-	return word_at(at, end);
+	Word		word = word_at(at, end);
+
+	while (word.start > text && is_word_char(word.start[-1]))
+		word.start--;
+	word.len += (size_t) (at - word.start);
+	return word;
 }
 
 /* Where the text goes on after a word, with blanks and quotes left out */
@@ -150,9 +153,7 @@ is_name(Word word, const char *name)
 static bool
 ends_with_name(Word word, const char *name, size_t len)
 {
-	/* most words differ in the last character; that of a name is a letter */
-	return word.len >= len && (word.start[word.len - 1] | 0x20) == name[len - 1] &&
-		strncasecmp(word.start + word.len - len, name, len) == 0;
+	return word.len >= len && strncasecmp(word.start + word.len - len, name, len) == 0;
 }
 
 /* The order of a word and a name, for bsearch() */
@@ -187,11 +188,15 @@ is_known(Word word)
 static const TarxKeysSensitiveName *
 carrier(Word word)
 {
+	/* most words differ in the last character; that of a name is a letter */
+	char		last = word.len == 0 ? '\0' : word.start[word.len - 1] | 0x20;
+
 	for (size_t i = 0; i < NUM_CARRIERS; i++)
 	{
 		const TarxKeysSensitiveName *name = &tarx_keys_sensitive_names[i];
 
-		if (ends_with_name(word, name->name, name->len) && name != LOGIN)
+		if (name->name[name->len - 1] == last && ends_with_name(word, name->name, name->len) &&
+			name != LOGIN)
 			return name;
 	}
 	return NULL;

@@ -124,9 +124,11 @@ run_plan(TARX_KEYS_RUN_PARAMS)
 	const TarxKeysSensitiveName *name = NULL;
 
 	if (is_redacting())
+	{
 		name = tarx_keys_redaction_of_message();
-	if (name == NULL && is_redacting())
-		name = tarx_keys_redaction_of_plan(desc->plannedstmt);
+		if (name == NULL)
+			name = tarx_keys_redaction_of_plan(desc->plannedstmt);
+	}
 	if (name != NULL)
 		tarx_keys_redaction_mark_message(name);
 	if (prev_ExecutorRun_hook != NULL)
