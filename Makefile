@@ -23,7 +23,7 @@ OBJS = $(SOURCES:.c=.o)
 PURE_OBJS := $(patsubst %.c,%.o,$(sort $(wildcard src/pure/*.c)))
 
 # The names that redaction knows; src/pure/sensitive_text.h says more.
-GENERATED = src/pure/sensitive_names.h src/pure/harmless_names.h
+GENERATED = src/pure/sensitive_names.h src/pure/known_names.h
 
 SQL_PARTS := $(sort $(wildcard sql/[0-9]*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql

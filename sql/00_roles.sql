@@ -15,6 +15,13 @@ DECLARE
     role_row pg_roles;
     members text;
 BEGIN
+    -- This script has been parsed by now, and its patterns would mean something else.
+    IF current_setting('standard_conforming_strings') = 'off' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = 'tarx_keys cannot be created while standard_conforming_strings is off',
+            HINT = 'Run SET standard_conforming_strings = on, and try again.';
+    END IF;
     FOREACH role_name IN ARRAY ARRAY['tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'] LOOP
         SELECT * INTO role_row FROM pg_roles r WHERE r.rolname = role_name;
         IF NOT FOUND THEN

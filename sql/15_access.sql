@@ -4,6 +4,7 @@
 -- The enter_ functions have no SET clause on purpose. With one, what they set
 -- would end when they return; without one, it ends when their caller returns.
 
+-- logged as it is: who acts is worth knowing, and each transaction begins with it
 CREATE FUNCTION tarx_keys.act_as(user_id text, project_id uuid DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
@@ -77,17 +78,17 @@ COMMENT ON FUNCTION tarx_keys_internal.next_member_revision IS
 
 -- Of use to delete_project(), end_user() and restamp_members()
 
-CREATE FUNCTION tarx_keys_internal.enter_end_of_user(user_id text) RETURNS void
+CREATE FUNCTION tarx_keys_internal.enter_end_of_user(user_id text) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_end_of_user';
 COMMENT ON FUNCTION tarx_keys_internal.enter_end_of_user IS
-'Internal. Makes the user the acting one for the calling function, with no active project. Error: 22023.';
+'Internal. Makes the user the acting one for the calling function, with no active project; returns whether nobody else changes the user''s platform keys until the transaction ends. Error: 22023.';
 
-CREATE FUNCTION tarx_keys_internal.enter_left_project(project_id uuid) RETURNS void
+CREATE FUNCTION tarx_keys_internal.enter_left_project(project_id uuid, to_remove boolean) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_left_project';
 COMMENT ON FUNCTION tarx_keys_internal.enter_left_project IS
-'Internal. Makes the project the active one for the calling function, whoever acts. Errors: 22023, 42501 if another one is active.';
+'Internal. Makes the project the active one for the calling function, whoever acts; to remove something, locks its audit log as enter_to_remove() does. Errors: 22023, 42501 if another one is active.';
 
 CREATE FUNCTION tarx_keys_internal.enter_restamping(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -95,11 +96,11 @@ AS 'MODULE_PATHNAME', 'tarx_keys_enter_restamping';
 COMMENT ON FUNCTION tarx_keys_internal.enter_restamping IS
 'Internal. Makes the project the active one for the calling function, whose caller is a superuser; if nobody acts, the session''s login does. Errors: 22023, 42501 if another one is active, TK005.';
 
-CREATE FUNCTION tarx_keys_internal.record_own_removal(action text, object_id uuid, object_name text, revision integer DEFAULT NULL) RETURNS void
+CREATE FUNCTION tarx_keys_internal.record_own_removals(action text, ids uuid[], names text[]) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_record_own_removal';
-COMMENT ON FUNCTION tarx_keys_internal.record_own_removal IS
-'Internal. record_removal() for the acting user''s own chain. Errors: TK007, 22023.';
+AS 'MODULE_PATHNAME', 'tarx_keys_record_own_removals';
+COMMENT ON FUNCTION tarx_keys_internal.record_own_removals IS
+'Internal. record_removal() for several objects, in the acting user''s own chain. Errors: TK007, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.project_has_rest(project_id uuid) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -107,11 +108,11 @@ AS 'MODULE_PATHNAME', 'tarx_keys_project_has_rest';
 COMMENT ON FUNCTION tarx_keys_internal.project_has_rest IS
 'Internal. Whether the project now has keys, secrets, agents or members. It uses a new snapshot instead of the transaction''s. Error: 22023.';
 
-CREATE FUNCTION tarx_keys_internal.user_has_rest(user_id text) RETURNS boolean
+CREATE FUNCTION tarx_keys_internal.user_rest(user_id text, OUT keys bigint, OUT projects uuid[])
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_user_has_rest';
-COMMENT ON FUNCTION tarx_keys_internal.user_has_rest IS
-'Internal. Whether the user now has memberships, or platform keys that are not revoked. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+AS 'MODULE_PATHNAME', 'tarx_keys_user_rest';
+COMMENT ON FUNCTION tarx_keys_internal.user_rest IS
+'Internal. What the user now has: platform keys that are not revoked, and memberships. It uses a new snapshot instead of the transaction''s. Error: 22023.';
 
 CREATE FUNCTION tarx_keys_internal.log_operation(operation text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -30,6 +30,12 @@ LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_usage_of';
 COMMENT ON FUNCTION tarx_keys_internal.usage_of IS 'Internal. The counters of one key or secret. Error: 22023.';
 
+CREATE FUNCTION tarx_keys_internal.usage_losses(OUT uncounted bigint, OUT dropped bigint)
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_usage_losses';
+COMMENT ON FUNCTION tarx_keys_internal.usage_losses IS
+'Internal. Of the whole server, since it started: calls that were counted nowhere for want of room, and calls in counters that were dropped to make room, of which only the last use is left.';
+
 -- This looks up the counters of the keys or secrets that exist. A search of all
 -- counters would take longer the more other projects use theirs.
 CREATE FUNCTION tarx_keys.known_usage(kind text, project_ids uuid[])

@@ -204,10 +204,8 @@ CREATE FUNCTION tarx_keys_internal.visible_llm_key_status() RETURNS TABLE (proje
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    visible uuid[];
+    visible CONSTANT uuid[] := tarx_keys_internal.visible_project_ids();
 BEGIN
-    -- an assignment would keep the answer for the whole transaction
-    SELECT tarx_keys_internal.visible_project_ids() INTO visible;
     PERFORM tarx_keys_internal.enter_maintenance();
     RETURN QUERY
         SELECT r.project_id, r.id, CASE r.state WHEN 0 THEN 'ok' ELSE 'needs_reentry' END

@@ -94,27 +94,27 @@ COMMENT ON FUNCTION tarx_keys.delete_secret IS
 
 -- carries a value
 CREATE FUNCTION tarx_keys.resolve_secret(project_id uuid, name text) RETURNS text
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secret';
 COMMENT ON FUNCTION tarx_keys.resolve_secret IS
 'For agent runners: the current value of a project''s secret. Writes nothing. Errors: TK011 if the project has no such secret, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.resolve_secrets(project_id uuid, names text[] DEFAULT NULL) RETURNS TABLE (name text, value text)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets';
 COMMENT ON FUNCTION tarx_keys.resolve_secrets IS
 'For agent runners: the current values of several secrets of a project, each once, by name; of all its secrets if names is NULL. Errors: those of resolve_secret(), where TK011 names all that are missing.';
 
 CREATE FUNCTION tarx_keys.resolve_secrets_sealed(project_id uuid, names text[] DEFAULT NULL, recipient_public_key bytea DEFAULT NULL) RETURNS TABLE (name text, sealed bytea)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_secrets_sealed IS
 'For agent runners: resolve_secrets() with each value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_secrets(); 22023 if recipient_public_key, which is required, is no public key.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.render_template(project_id uuid, template text) RETURNS text
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_render_template';
 COMMENT ON FUNCTION tarx_keys.render_template IS
 'For agent runners: the template with the value of the project''s secret in place of each ${secrets.NAME}, and ${ in place of each $${. References in values are not expanded. Errors: those of resolve_secret(), where TK011 names all that are missing; 22023, which names all malformed references; 54000 if the result exceeds 64 MiB.';

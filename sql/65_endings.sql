@@ -71,10 +71,11 @@ COMMENT ON FUNCTION tarx_keys.purge_project IS
 
 -- Users
 --
--- Whoever has stolen a platform key must not keep it alive by holding what is to be
--- ended: another key's row, or a project whose members they have changed. So
--- end_user() waits for locks until a deadline. Then it goes on without what others
--- hold, and says so.
+-- Whoever has stolen a platform key must not keep it alive: neither by holding what
+-- is to be ended, another key's row or a project whose members they have changed, nor
+-- by adding something all the time, nor by sheer numbers. So end_user() waits for
+-- locks until a deadline, looks a few times for what is new, and ends so many projects
+-- at most. It keeps what it has done then, and warns of what is left.
 
 CREATE FUNCTION tarx_keys_internal.wait_for_locks_until(deadline timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -86,87 +87,81 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.wait_for_locks_until IS
 'Internal. Sets lock_timeout to what is left until then, for the calling function, which has a SET clause for it.';
 
-CREATE FUNCTION tarx_keys_internal.revoke_all_platform_keys(deadline timestamptz, OUT revoked integer, OUT held integer)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
-AS $$
-DECLARE
-    key record;
-BEGIN
-    revoked := 0;
-    held := 0;
-    FOR key IN
-        SELECT k.id, k.name FROM tarx_keys.platform_api_keys k
-         WHERE k.user_id = tarx_keys.current_user_id() AND k.revoked_at IS NULL
-         ORDER BY k.id
-    LOOP
-        PERFORM tarx_keys_internal.wait_for_locks_until(revoke_all_platform_keys.deadline);
-        BEGIN
-            UPDATE tarx_keys.platform_api_keys k SET token_hash = NULL, stamp = NULL, revoked_at = now()
-             WHERE k.id = key.id AND k.revoked_at IS NULL;
-            IF FOUND THEN
-                PERFORM tarx_keys_internal.record_own_removal('platform_key.revoke', key.id, key.name);
-                revoked := revoked + 1;
-            END IF;
-        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-            held := held + 1;
-        END;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.revoke_all_platform_keys IS
-'Internal. Revokes the acting user''s platform keys; returns how many, and how many others hold.';
-
--- These two have a SET clause, so that the project they enter ends with them.
-CREATE FUNCTION tarx_keys_internal.begin_leaving(project_id uuid, deadline timestamptz, OUT is_held boolean, OUT stuck_in text)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
-AS $$
-DECLARE
-    this record;
-BEGIN
-    PERFORM tarx_keys_internal.wait_for_locks_until(begin_leaving.deadline);
-    PERFORM tarx_keys_internal.enter_left_project(begin_leaving.project_id);
-    is_held := false;
-    BEGIN
-        SELECT p.name, p.ended_at INTO this FROM tarx_keys.projects p WHERE p.id = begin_leaving.project_id FOR NO KEY UPDATE;
-    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-        is_held := true;
-        RETURN;
-    END;
-    IF this.ended_at IS NULL
-        AND EXISTS (SELECT FROM tarx_keys.project_members m
-                     WHERE m.project_id = begin_leaving.project_id AND m.user_id = tarx_keys.current_user_id() AND m.role = 'admin')
-        AND NOT tarx_keys_internal.other_admin_exists(begin_leaving.project_id, tarx_keys.current_user_id())
-    THEN
-        stuck_in := this.name;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.begin_leaving IS
-'Internal. Locks a project that the acting user is to leave against other changes of its members; returns whether others hold it, and its name if the user is its last admin.';
-
-CREATE FUNCTION tarx_keys_internal.finish_leaving(project_id uuid, successor text) RETURNS boolean
+-- These have a SET clause, so that the project they enter ends with them.
+CREATE FUNCTION tarx_keys_internal.last_admin_of(project_id uuid) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tarx_keys_internal.enter_left_project(last_admin_of.project_id, false);
+    IF tarx_keys_internal.other_admin_exists(last_admin_of.project_id, tarx_keys.current_user_id()) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT format('"%s" (%s)', p.name, p.id)
+              FROM tarx_keys.projects p JOIN tarx_keys.project_members m ON m.project_id = p.id
+             WHERE p.id = last_admin_of.project_id AND p.ended_at IS NULL AND m.user_id = tarx_keys.current_user_id() AND m.role = 'admin');
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.last_admin_of IS
+'Internal. The name of a project, if the acting user is its last admin.';
+
+-- A successor is no removal: without a row in the audit log there is none.
+CREATE FUNCTION tarx_keys_internal.make_successor(project_id uuid, successor text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+DECLARE
+    membership record;
+    why text;
+    what_to_do text;
+BEGIN
+    SELECT * INTO membership FROM tarx_keys_internal.put_member(make_successor.project_id, make_successor.successor, 'admin');
+    PERFORM tarx_keys_internal.record_audit(make_successor.project_id, 'member.add_admin', membership.id, make_successor.successor, membership.revision);
+    RETURN true;
+EXCEPTION
+    WHEN lock_not_available OR insufficient_resources OR transaction_rollback THEN
+        RAISE;
+    WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS why = MESSAGE_TEXT, what_to_do = PG_EXCEPTION_HINT;
+        RAISE WARNING USING
+            ERRCODE = SQLSTATE,
+            MESSAGE = format('project "%s" gets no successor, and keeps the user: %s', make_successor.project_id, why),
+            HINT = what_to_do;
+        RETURN false;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.make_successor IS
+'Internal. Makes somebody an admin of a project that has been entered; returns whether that could be done, and warns of why not. Errors: 55P03 and those of classes 40 and 53.';
+
+CREATE FUNCTION tarx_keys_internal.leave_project(project_id uuid, successor text, deadline timestamptz, OUT has_left boolean, OUT stuck_in text)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
 AS $$
 DECLARE
     membership record;
 BEGIN
-    PERFORM tarx_keys_internal.enter_left_project(finish_leaving.project_id);
-    IF finish_leaving.successor IS NOT NULL THEN
-        SELECT * INTO membership FROM tarx_keys_internal.put_member(finish_leaving.project_id, finish_leaving.successor, 'admin');
-        PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.add_admin', membership.id, finish_leaving.successor, membership.revision);
+    has_left := false;
+    PERFORM tarx_keys_internal.wait_for_locks_until(leave_project.deadline);
+    PERFORM tarx_keys_internal.enter_left_project(leave_project.project_id, true);
+    PERFORM tarx_keys_internal.lock_members(leave_project.project_id);
+    stuck_in := tarx_keys_internal.last_admin_of(leave_project.project_id);
+    IF stuck_in IS NOT NULL THEN
+        IF leave_project.successor IS NULL OR NOT tarx_keys_internal.make_successor(leave_project.project_id, leave_project.successor) THEN
+            RETURN;
+        END IF;
+        stuck_in := NULL;
     END IF;
     DELETE FROM tarx_keys.project_members m
-        WHERE m.project_id = finish_leaving.project_id AND m.user_id = tarx_keys.current_user_id()
+        WHERE m.project_id = leave_project.project_id AND m.user_id = tarx_keys.current_user_id()
         RETURNING m.id INTO membership;
-    IF NOT FOUND THEN
-        RETURN false;
+    has_left := FOUND;
+    IF has_left THEN
+        PERFORM tarx_keys_internal.record_removal(leave_project.project_id, 'member.end', membership.id, tarx_keys.current_user_id());
     END IF;
-    PERFORM tarx_keys_internal.record_removal(finish_leaving.project_id, 'member.end', membership.id, tarx_keys.current_user_id());
-    RETURN true;
+EXCEPTION WHEN lock_not_available OR deadlock_detected OR insufficient_resources THEN
+    -- with all locks of this project
+    has_left := false;
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.finish_leaving IS
-'Internal. Ends the acting user''s membership in a project, and makes successor, if given, an admin of it; returns whether there was one to end.';
+COMMENT ON FUNCTION tarx_keys_internal.leave_project IS
+'Internal. Ends the acting user''s membership in a project, and makes successor, if given, an admin of it where it would have none; returns whether it has ended, and the project''s name if a successor is missing. Leaves a project alone that others hold until then, or for whose locks there is no room.';
 
 CREATE FUNCTION tarx_keys_internal.check_successor(user_id text, successor text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -205,73 +200,94 @@ END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin_of IS 'Internal. Raises error 23514, which names projects.';
 
-CREATE FUNCTION tarx_keys_internal.warn_of_held(keys integer, projects uuid[]) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+CREATE FUNCTION tarx_keys_internal.require_other_admins() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
+DECLARE
+    project uuid;
+    names text[] := '{}';
 BEGIN
-    IF warn_of_held.keys > 0 OR warn_of_held.projects <> '{}' THEN
-        RAISE WARNING USING
-            ERRCODE = 'lock_not_available',
-            MESSAGE = format('other transactions hold platform keys of the user: %s, projects that the user is to leave: %s',
-                             warn_of_held.keys, coalesce(nullif(array_to_string(warn_of_held.projects, ', '), ''), 'none')),
-            HINT = 'Commit, and call tarx_keys.end_user() again when they are over.';
+    FOR project IN
+        SELECT m.project_id FROM tarx_keys.project_members m
+         WHERE m.user_id = tarx_keys.current_user_id() AND m.role = 'admin' ORDER BY m.project_id
+    LOOP
+        names := array_remove(names || tarx_keys_internal.last_admin_of(project), NULL);
+    END LOOP;
+    IF names <> '{}' THEN
+        PERFORM tarx_keys_internal.fail_last_admin_of(names);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.warn_of_held IS 'Internal. Warns of what end_user() has left alone.';
+COMMENT ON FUNCTION tarx_keys_internal.require_other_admins IS
+'Internal. Error 23514 if the acting user is the last admin of a project.';
 
--- Nobody acts here. All projects are locked first, in the order of their ids, so
--- that two calls do not wait for each other in a circle.
+CREATE FUNCTION tarx_keys_internal.warn_of_rest(keys bigint, projects uuid[], is_alone boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+AS $$
+BEGIN
+    IF warn_of_rest.keys > 0 OR warn_of_rest.projects <> '{}' OR NOT warn_of_rest.is_alone THEN
+        RAISE WARNING USING
+            ERRCODE = 'lock_not_available',
+            MESSAGE = format('the user has not ended yet: platform keys left: %s, projects left: %s%s%s',
+                             warn_of_rest.keys, coalesce(nullif(array_to_string(warn_of_rest.projects[:100], ', '), ''), 'none'),
+                             ' and ' || nullif(greatest(cardinality(warn_of_rest.projects) - 100, 0), 0) || ' more',
+                             CASE WHEN NOT warn_of_rest.is_alone THEN '; another transaction is changing platform keys' END),
+            HINT = 'Commit, and call tarx_keys.end_user() again. What other transactions hold or add ends when they are over.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.warn_of_rest IS 'Internal. Warns of what end_user() has left.';
+
+-- Nobody acts here. Projects are locked in the order of their ids, so that two calls
+-- do not wait for each other in a circle. Each takes two locks, and all sessions have
+-- 64 for each connection, so one call leaves 500 at most.
 CREATE FUNCTION tarx_keys.end_user(user_id text, successor text DEFAULT NULL, OUT revoked_keys integer, OUT left_projects integer)
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = 0
 AS $$
 DECLARE
     deadline CONSTANT timestamptz := clock_timestamp() + interval '2 s';
+    is_alone boolean;
     project uuid;
     leaving record;
-    to_leave uuid[] := '{}';
-    held_projects uuid[] := '{}';
-    held_keys integer;
-    stuck uuid[] := '{}';
-    stuck_names text[] := '{}';
+    tried uuid[] := '{}';
+    stuck text[] := '{}';
+    rest record;
 BEGIN
     PERFORM tarx_keys_internal.require_user_id('user_id', end_user.user_id);
     IF end_user.successor IS NOT NULL THEN
         PERFORM tarx_keys_internal.check_successor(end_user.user_id, end_user.successor);
     END IF;
-    PERFORM tarx_keys_internal.enter_end_of_user(end_user.user_id);
-    FOR project IN
-        SELECT m.project_id FROM tarx_keys.project_members m WHERE m.user_id = end_user.user_id ORDER BY m.project_id
-    LOOP
-        SELECT b.is_held, b.stuck_in INTO leaving FROM tarx_keys_internal.begin_leaving(project, deadline) b;
-        IF leaving.is_held THEN
-            held_projects := held_projects || project;
-        ELSE
-            to_leave := to_leave || project;
-        END IF;
-        IF leaving.stuck_in IS NOT NULL THEN
-            stuck := stuck || project;
-            stuck_names := stuck_names || format('"%s" (%s)', leaving.stuck_in, project);
-        END IF;
-    END LOOP;
-    IF stuck <> '{}' AND end_user.successor IS NULL THEN
-        PERFORM tarx_keys_internal.fail_last_admin_of(stuck_names);
+    PERFORM tarx_keys_internal.wait_for_locks_until(deadline);
+    is_alone := tarx_keys_internal.enter_end_of_user(end_user.user_id);
+    IF end_user.successor IS NULL THEN
+        PERFORM tarx_keys_internal.require_other_admins();
     END IF;
-    SELECT r.revoked, r.held INTO revoked_keys, held_keys FROM tarx_keys_internal.revoke_all_platform_keys(deadline) r;
+    revoked_keys := 0;
     left_projects := 0;
-    FOREACH project IN ARRAY to_leave LOOP
-        IF tarx_keys_internal.finish_leaving(project, CASE WHEN project = ANY (stuck) THEN end_user.successor END) THEN
-            left_projects := left_projects + 1;
+    FOR round IN 1 .. 3 LOOP
+        revoked_keys := revoked_keys + (SELECT r.revoked FROM tarx_keys_internal.revoke_platform_keys(NULL, deadline) r);
+        FOR project IN
+            SELECT m.project_id FROM tarx_keys.project_members m
+             WHERE m.user_id = end_user.user_id AND m.project_id <> ALL (tried)
+             ORDER BY m.project_id LIMIT 500 - cardinality(tried)
+        LOOP
+            tried := tried || project;
+            SELECT l.has_left, l.stuck_in INTO leaving FROM tarx_keys_internal.leave_project(project, end_user.successor, deadline) l;
+            left_projects := left_projects + leaving.has_left::integer;
+            stuck := array_remove(stuck || leaving.stuck_in, NULL);
+        END LOOP;
+        -- it has lost its other admin meanwhile; later ones are left, and named
+        IF round = 1 AND stuck <> '{}' AND end_user.successor IS NULL THEN
+            PERFORM tarx_keys_internal.fail_last_admin_of(stuck);
         END IF;
+        SELECT r.keys, r.projects INTO rest FROM tarx_keys_internal.user_rest(end_user.user_id) r;
+        EXIT WHEN rest.keys = 0 AND rest.projects <@ tried;
     END LOOP;
-    PERFORM tarx_keys_internal.warn_of_held(held_keys, held_projects);
-    IF held_keys = 0 AND held_projects = '{}' AND tarx_keys_internal.user_has_rest(end_user.user_id) THEN
-        PERFORM tarx_keys_internal.fail_changed_meanwhile();
-    END IF;
+    PERFORM tarx_keys_internal.warn_of_rest(rest.keys, rest.projects, is_alone);
     IF revoked_keys > 0 OR left_projects > 0 THEN
         PERFORM tarx_keys_internal.log_operation(format('ends a user: revoked platform keys: %s, left projects: %s', revoked_keys, left_projects));
     END IF;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.end_user IS
-'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships; returns how many. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s, 40001 if somebody adds something at the same time. Warning 55P03 if other transactions hold keys or projects of the user: these are left alone.';
+'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships, 500 at most; returns how many. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s. Warning 55P03 if something of the user is left, because other transactions hold it or have added it meanwhile, or because there is more: call it again.';

@@ -97,7 +97,7 @@ COMMENT ON FUNCTION tarx_keys_internal.record_audit IS 'Internal. Appends a row 
 CREATE FUNCTION tarx_keys_internal.record_removal(project_id uuid, action text, object_id uuid, object_name text, revision integer DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_removal';
-COMMENT ON FUNCTION tarx_keys_internal.record_removal IS 'Internal. record_audit() for what was taken away: if the row cannot be appended, a line in the server log takes its place. Errors: TK007, 22023.';
+COMMENT ON FUNCTION tarx_keys_internal.record_removal IS 'Internal. record_audit() for what was taken away: if the row cannot be appended, a line in the server log takes its place. Errors: TK007, 22023, those of class 40 but 40P01, 53 and 54.';
 
 CREATE FUNCTION tarx_keys.verify_audit(project_id uuid, OUT ok boolean, OUT broken_at bigint, OUT reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -115,19 +115,19 @@ CREATE FUNCTION tarx_keys.purge_audit(before timestamptz) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_purge_audit';
 COMMENT ON FUNCTION tarx_keys.purge_audit IS
-'For the owner: deletes the rows of the audit log from before a time; returns how many. What remains can still be verified. It verifies rows before it deletes them; where that fails, it keeps the rows and warns. Changes wait while it runs. Errors: 22023, TK005.';
+'For the owner: deletes the rows of the audit log from before a time; returns how many. What remains can still be verified. It verifies rows before it deletes them; where that fails, it keeps the rows and warns. Changes wait while it runs. Errors: 22023, TK005, 55P03 if other transactions hold the log for more than a second.';
 
 CREATE FUNCTION tarx_keys.purge_unverifiable_audit(project_id uuid) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_purge_unverifiable_audit';
 COMMENT ON FUNCTION tarx_keys.purge_unverifiable_audit IS
-'For the DBA: deletes the rows of a project''s audit log that nobody can verify any more, because their master key is lost for good; returns how many. What is missing or was changed stays as it is. Changes wait while it runs. Errors: 22023, TK005.';
+'For the DBA: deletes the rows of a project''s audit log that nobody can verify any more, because their master key is lost for good; returns how many. What is missing or was changed stays as it is. Changes wait while it runs. Errors: 22023, TK005, 55P03.';
 
 CREATE FUNCTION tarx_keys.purge_unverifiable_personal_audit(user_id text) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_purge_unverifiable_personal_audit';
 COMMENT ON FUNCTION tarx_keys.purge_unverifiable_personal_audit IS
-'For the DBA: purge_unverifiable_audit() for the personal rows of a user, which are about platform keys. Errors: 22023, TK005.';
+'For the DBA: purge_unverifiable_audit() for the personal rows of a user, which are about platform keys. Errors: 22023, TK005, 55P03.';
 
 CREATE VIEW tarx_keys.project_audit WITH (security_invoker = true, security_barrier = true) AS
 SELECT a.at,

@@ -1,12 +1,17 @@
 -- Whether stored rows are what was written, and what was written last. No value is
 -- shown.
 
-CREATE FUNCTION tarx_keys_internal.row_states(table_name text, project_ids uuid[], percent real, max_rows bigint)
+CREATE FUNCTION tarx_keys_internal.status_of(state integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE state WHEN 0 THEN 'ok' WHEN 1 THEN 'missing master key' ELSE 'tampered' END;
+COMMENT ON FUNCTION tarx_keys_internal.status_of IS 'Internal. What users are told of a state of row_states().';
+
+CREATE FUNCTION tarx_keys_internal.row_states(table_name text, ids uuid[], percent real, max_rows bigint)
 RETURNS TABLE (project_id uuid, id uuid, name text, revision integer, state integer)
 LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
 AS 'MODULE_PATHNAME', 'tarx_keys_row_states';
 COMMENT ON FUNCTION tarx_keys_internal.row_states IS
-'Internal. The state of each row of a sealed table: 0 if it is what was written, 1 if its master key is missing, else 2; and its revision, where a row has one that the audit log tells as well. With project_ids, of the rows of these projects; else, with percent, of at most max_rows rows on so many per cent of the table''s pages; else of all rows. Error: 22023.';
+'Internal. The state of each row of a sealed table: 0 if it is what was written, 1 if its master key is missing, else 2; and its revision, where a row has one that the audit log tells as well. With ids, of the rows of these projects, or of these platform keys; else, with percent, of at most max_rows rows on so many per cent of the table''s pages; else of all rows. Error: 22023.';
 
 -- The kind of an object is the first part of the actions that concern it. Ids are
 -- random and never come back, so the order of the rows does not matter: what has
@@ -70,7 +75,7 @@ RETURNS TABLE (project_id uuid, kind text, id uuid, name text, status text)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT r.project_id, r.kind, r.id, r.name,
-           CASE r.state WHEN 0 THEN CASE WHEN r.is_older THEN 'older' ELSE 'ok' END WHEN 1 THEN 'missing master key' ELSE 'tampered' END
+           CASE WHEN r.state = 0 AND r.is_older THEN 'older' ELSE tarx_keys_internal.status_of(r.state) END
       FROM tarx_keys_internal.all_row_states($1) r
 $$;
 COMMENT ON FUNCTION tarx_keys.verify_keys IS

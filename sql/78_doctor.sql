@@ -4,15 +4,16 @@
 -- is well. Checks run as the owner and in maintenance, so everybody who may
 -- execute doctor() gets the same answer. What the owner may not see comes from C.
 -- A check that fails is reported as a finding, and doctor() goes on. Findings name
--- objects, roles, settings and paths, never a value.
+-- objects, roles, settings and paths, never a value. The settings in the head of
+-- doctor() are those that would change what a check reads or shows.
 
 CREATE FUNCTION tarx_keys_internal.doctor_facts(
-    OUT preload_libraries text, OUT libsodium text, OUT keyring_sources integer, OUT keyring_is_literal boolean,
-    OUT has_keyring boolean, OUT load_problem text, OUT file_problem text, OUT file_is_in_data_directory boolean)
+    OUT preload_libraries text, OUT libsodium text, OUT keyring_is_literal boolean,
+    OUT file_problem text, OUT file_advice text, OUT file_is_in_data_directory boolean)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_doctor_facts';
 COMMENT ON FUNCTION tarx_keys_internal.doctor_facts IS
-'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, how many settings name a keyring, whether one is loaded, what was wrong with the last load, and what is wrong with the key file now.';
+'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, whether the configuration has the keyring itself, and what is wrong with the key file now.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_open_directories() RETURNS text[]
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
@@ -74,6 +75,19 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_workers IS 'Internal. A check of doctor(): room for background workers.';
 
+CREATE FUNCTION tarx_keys_internal.doctor_usage() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT f.*, format('ALTER SYSTEM SET tarx_keys.usage_entries = %s; then restart the server.%s',
+                       least(2 * current_setting('tarx_keys.usage_entries')::integer, 1000000), CASE f.severity WHEN 'warning' THEN ' First see in the server log whether last uses could not be written down.' END)
+      FROM tarx_keys_internal.usage_losses() l, LATERAL (VALUES
+          ('warning', 'calls that are counted nowhere, so that last_used_at of keys in use may be too early or missing: ' || nullif(l.uncounted, 0)),
+          ('info', 'calls that uses and refused show no more, because more keys are in use than have room: ' || nullif(l.dropped, 0)))
+           AS f (severity, finding)
+     WHERE f.finding IS NOT NULL
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_usage IS 'Internal. A check of doctor(): calls that were not counted since the server started, in any database.';
+
 CREATE FUNCTION tarx_keys_internal.doctor_tls() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -90,26 +104,34 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_tls IS 'Internal. A check of docto
 CREATE FUNCTION tarx_keys_internal.doctor_keyring() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
+    WITH state AS (
+        SELECT k.*, to_char(k.loaded_at, 'YYYY-MM-DD HH24:MI:SSOF') AS loaded, to_char(k.loading_since, 'YYYY-MM-DD HH24:MI:SSOF') AS loading
+          FROM tarx_keys_internal.keyring_state() k),
+    found (severity, finding, advice) AS (
     SELECT 'critical',
-           CASE WHEN f.has_keyring THEN 'the keyring in use stays only until the server restarts, because the last reload was refused: '
-                ELSE 'there is no usable master keyring: ' END || f.load_problem,
-           CASE f.keyring_sources
-                WHEN 0 THEN 'Set tarx_keys.master_key_file in the configuration, then SELECT pg_reload_conf();'
-                WHEN 1 THEN 'Correct what the setting names (the server log has the entry), then SELECT pg_reload_conf(); a change of tarx_keys.master_key needs a restart.'
-                ELSE 'Keep one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key in the configuration and reload, or restart if you remove tarx_keys.master_key.' END
-      FROM tarx_keys_internal.doctor_facts() f WHERE f.load_problem IS NOT NULL
+           CASE WHEN s.loaded IS NULL THEN 'there is no usable master keyring: '
+                ELSE format('the keyring in use stays only until the server restarts: it was loaded at %s, and the last reload failed: ', s.loaded) END
+           || s.problem, s.advice
+      FROM state s WHERE s.problem IS NOT NULL
+    UNION ALL
+    SELECT 'warning', format('a keyring has been waited for since %s', s.loading) || coalesce('; the one in use was loaded at ' || s.loaded, ''),
+           'Find out what the command of tarx_keys.master_key_command waits for. After tarx_keys.master_key_timeout it is killed.'
+      FROM state s WHERE s.loading IS NOT NULL
     UNION ALL
     SELECT 'warning', 'tarx_keys.master_key has the keyring in the configuration itself, which is for development only',
            'Move it to a file of mode 0600, set tarx_keys.master_key_file instead, and restart the server.'
-      FROM tarx_keys_internal.doctor_facts() f WHERE f.keyring_is_literal
+      FROM tarx_keys_internal.doctor_facts() f WHERE f.keyring_is_literal)
+    TABLE found
+    UNION ALL
+    SELECT 'ok', format('one setting names the keyring, and it was loaded at %s', s.loaded), NULL
+      FROM state s WHERE NOT EXISTS (SELECT FROM found)
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_keyring IS 'Internal. A check of doctor(): the keyring''s source, and what was wrong at the last load, for instance weak or duplicate keys.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_key_file() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    SELECT 'critical', 'the next reload or restart will refuse the key file: ' || f.file_problem,
-           'chown the file of tarx_keys.master_key_file to the server''s user and chmod 0600 it.'
+    SELECT 'critical', 'the next reload or restart will refuse the key file: ' || f.file_problem, f.file_advice
       FROM tarx_keys_internal.doctor_facts() f WHERE f.file_problem IS NOT NULL
     UNION ALL
     SELECT 'warning', format('users other than root and the server''s can replace the key file, through directory %s', d),
@@ -182,9 +204,25 @@ AS $$
     UNION ALL
     SELECT 'info', format('%s is held by %s', h.held, string_agg(quote_ident(h.login), ', ' ORDER BY h.login)),
            format('If one of them should not: REVOKE %I FROM it.', h.held)
-      FROM held h WHERE h.held <> 'tarx_keys_owner' GROUP BY h.held
+      FROM held h WHERE h.held <> 'tarx_keys_owner' AND has_database_privilege(h.login, current_database(), 'CONNECT') GROUP BY h.held
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership, and may connect to this database.';
+
+-- The roles are the cluster's. A login that was made for another database holds
+-- them here as well, and only CONNECT keeps it out.
+CREATE FUNCTION tarx_keys_internal.doctor_connect() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'warning', format('%s may connect to this database, and so may logins that got their roles for another one of the cluster', w.who),
+           format('For each login that is to use it: GRANT CONNECT ON DATABASE %1$I TO login; then REVOKE CONNECT ON DATABASE %1$I FROM %2$s;', d.datname, w.who)
+      FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a LEFT JOIN pg_roles g ON g.oid = a.grantee,
+           LATERAL (VALUES (CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(g.rolname) END)) w (who)
+     WHERE d.datname = current_database() AND a.privilege_type = 'CONNECT'
+       AND (a.grantee = 0 OR g.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'))
+       AND EXISTS (SELECT FROM pg_database o WHERE o.datallowconn AND NOT o.datistemplate AND o.oid <> d.oid)
+     ORDER BY 2
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_connect IS 'Internal. A check of doctor(): whether logins that were made for other databases of the cluster may connect to this one.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_end_user() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -351,7 +389,7 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where it does not apply to the owner.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_present_policies() RETURNS TABLE (table_name text, policy text, definition text)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
     SELECT format('%I.%I', p.schemaname, p.tablename), p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
                      'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')')
@@ -597,6 +635,7 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_settings IS 'Internal. A check of 
 
 CREATE FUNCTION tarx_keys.doctor() RETURNS TABLE (check_name text, severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 DECLARE
     fine text;
@@ -607,12 +646,14 @@ BEGIN
     FOR check_name, fine IN VALUES
         ('version', NULL),
         ('workers', 'max_worker_processes has room for the workers'),
+        ('usage', 'all calls since the server started are counted'),
         ('tls', 'the server uses TLS, or listens on this host only'),
-        ('keyring', 'one setting names the keyring, and it is loaded'),
+        ('keyring', NULL),
         ('key_file', 'nobody else can read or replace the key file, if there is one'),
         ('master_keys', 'no row needs another master key than the active one'),
         ('group_roles', 'the roles of the extension have no attributes or memberships of their own'),
         ('members', 'no login holds a role of the extension'),
+        ('connect', 'only who was granted it may connect, or there is no other database'),
         ('end_user', 'nobody but superusers can end users'),
         ('powerful_roles', 'no login has powers that matter here'),
         ('ownership', 'all objects belong to tarx_keys_owner'),

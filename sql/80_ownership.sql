@@ -2,6 +2,10 @@
 -- PostgreSQL gives some to PUBLIC, and default privileges may have given some to
 -- other roles. All are taken back before anybody can see the objects. The next
 -- part grants what is to be granted.
+--
+-- Functions that run as the owner do so under row security, whatever the session,
+-- its role or the database sets: with row_security = off each query would be an
+-- error, which advises not to force row security.
 
 DO $$
 DECLARE
@@ -10,13 +14,14 @@ DECLARE
     grantee text;
 BEGIN
     FOR object IN
-        SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, coalesce(p.proacl, acldefault('f', p.proowner)) AS acl, p.proowner AS owner
+        SELECT 'ROUTINE' AS kind, p.oid::regprocedure::text AS name, coalesce(p.proacl, acldefault('f', p.proowner)) AS acl, p.proowner AS owner,
+               p.prosecdef AS as_owner
           FROM pg_proc p WHERE p.pronamespace = ANY (schemas)
         UNION ALL
-        SELECT 'TABLE', c.oid::regclass::text, c.relacl, c.relowner
+        SELECT 'TABLE', c.oid::regclass::text, c.relacl, c.relowner, false
           FROM pg_class c WHERE c.relnamespace = ANY (schemas) AND c.relkind IN ('r', 'v')
         UNION ALL
-        SELECT 'SCHEMA', quote_ident(n.nspname), n.nspacl, n.nspowner
+        SELECT 'SCHEMA', quote_ident(n.nspname), n.nspacl, n.nspowner, false
           FROM pg_namespace n WHERE n.oid = ANY (schemas)
     LOOP
         FOR grantee IN
@@ -28,6 +33,9 @@ BEGIN
         EXECUTE format('ALTER %s %s OWNER TO tarx_keys_owner', object.kind, object.name);
         -- default privileges can also leave out rights that an owner has otherwise
         EXECUTE format('GRANT ALL ON %s %s TO tarx_keys_owner', object.kind, object.name);
+        IF object.as_owner THEN
+            EXECUTE format('ALTER ROUTINE %s SET row_security = on', object.name);
+        END IF;
     END LOOP;
 END
 $$;

@@ -47,7 +47,8 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys_internal.key_health,
     tarx_keys_internal.visible_usage,
     tarx_keys_internal.visible_llm_key_status,
-    tarx_keys_internal.own_platform_key_usage
+    tarx_keys_internal.own_platform_key_usage,
+    tarx_keys_internal.own_platform_key_status
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
@@ -70,7 +71,7 @@ GRANT SELECT (project_id, id, provider, name, base_url, destination, masked_key,
 GRANT SELECT (project_id, name, id, description, version, updated_by, updated_at)
     ON tarx_keys.project_secrets TO tarx_keys_backend, tarx_keys_login;
 -- what the view platform_keys reads; neither hash nor stamp
-GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, revoked_at)
+GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, created_with, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
 
 -- what the view project_audit reads
@@ -81,7 +82,9 @@ GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, act
 REVOKE UPDATE, TRUNCATE ON tarx_keys.audit_log FROM tarx_keys_owner;
 REVOKE DELETE, TRUNCATE ON tarx_keys_internal.audit_ends FROM tarx_keys_owner;
 
--- Agent runners resolve, and do nothing else.
+-- Agent runners resolve, and do nothing else. These functions are not SECURITY
+-- DEFINER, because their lines in the server log name the role that calls them. Those
+-- that need the owner's rights take them in C: see src/identity/owner.c.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_key,
     tarx_keys.resolve_agent_key,

@@ -27,7 +27,7 @@ extern void tarx_keys_check_platform_key(void);
 
 /* act_as.c: makes a user the acting one */
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
-extern void tarx_keys_warn_without_transaction(const char *function);
+extern void tarx_keys_warn_without_transaction(FunctionCallInfo fcinfo, const char *function);
 
 /*
  * call.c: the way into every call.  TarxKeysCall says what a call is about; the
@@ -42,6 +42,10 @@ typedef struct TarxKeysCall
 	bool		is_change;		/* the audit log records it, so the server log
 								 * has a line only if it is refused */
 	TarxKeysUsageKind kind;		/* what kind of object is counted */
+	Oid			owner;			/* run it with the rights of this role;
+								 * InvalidOid for those that it has */
+	const char *role;			/* who makes the call, for its lines; set when
+								 * it runs */
 	const pg_uuid_t *project_id;	/* NULL for none */
 	pg_uuid_t	object;
 	bool		has_object;
@@ -54,6 +58,7 @@ typedef struct TarxKeysCall
 } TarxKeysCall;
 
 extern void tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists);
+extern void tarx_keys_call_leaves_out(const TarxKeysCall *call, const pg_uuid_t *id, int sqlerrcode);
 extern void tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg),
 							   void *arg);
 extern void tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least);

@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "access/access.h"
 
@@ -40,11 +41,27 @@ tarx_keys_become(const TarxKeysIdentity *identity)
 	return role == TARX_KEYS_ROLE_ADMIN ? "admin" : "member";
 }
 
-/* Warn if there is no transaction block: the identity ends with the statement. */
-void
-tarx_keys_warn_without_transaction(const char *function)
+/*
+ * Does the client's own statement call the function?  Its expressions live with its
+ * executor, right below the portal's memory, or in that of the message if it is a
+ * call without a statement.  Those of functions, procedures and DO blocks live
+ * elsewhere.
+ */
+static bool
+is_called_by_client(const FmgrInfo * function)
 {
-	if (!IsTransactionBlock())
+	return function->fn_mcxt == MessageContext ||
+		(PortalContext != NULL && MemoryContextGetParent(function->fn_mcxt) == PortalContext);
+}
+
+/*
+ * Warn if there is no transaction block, because the identity ends with the
+ * statement.  In a function or a DO block it serves what follows there.
+ */
+void
+tarx_keys_warn_without_transaction(FunctionCallInfo fcinfo, const char *function)
+{
+	if (!IsTransactionBlock() && is_called_by_client(fcinfo->flinfo))
 		ereport(WARNING,
 				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
 				 errmsg("%s lasts only for this statement, because there is no transaction block",
@@ -76,7 +93,7 @@ tarx_keys_act_as(PG_FUNCTION_ARGS)
 
 	tarx_keys_check_user_id(&user_id, "user_id");
 	check_assertion_allowed();
-	tarx_keys_warn_without_transaction("tarx_keys.act_as()");
+	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.act_as()");
 	identity.user_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (!PG_ARGISNULL(1))
 		identity.project_id = PG_GETARG_UUID_P(1);

@@ -6,8 +6,9 @@
  * A call that changes a project enters it first.  This checks the acting user's
  * role and locks a lane of the audit log.  The lane must be locked before any
  * row is: a call that waits for a lane and has rows locked could be part of a
- * deadlock.  A call that only takes away does without a lane, if there is none for
- * it: see records/audit_removals.c.
+ * deadlock.  Rights may end while it waits, so they are checked again then.  A call
+ * that only takes away does without a lane, if there is none for it: see
+ * records/audit_removals.c.
  *
  * A call that resolves or logs in is logged and counted, whether it succeeds or
  * not.  A change that succeeds is in the audit log.  One that is refused rolls
@@ -17,6 +18,7 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "access/access.h"
@@ -80,18 +82,27 @@ note_refused(const TarxKeysCall *call, int sqlerrcode)
 	if (!is_refusal(call, sqlerrcode))
 		return;
 	if (call->is_login)
-		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode));
+		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode), call->role);
 	else
 		tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, object,
-							unpack_sql_state(sqlerrcode));
+							unpack_sql_state(sqlerrcode), call->role);
 	if (call->object_exists && !call->is_change)
 		count(call, &call->object, false);
+}
+
+/* Log and count an object that the call leaves out, and goes on without. */
+void
+tarx_keys_call_leaves_out(const TarxKeysCall *call, const pg_uuid_t *id, int sqlerrcode)
+{
+	tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, id,
+						unpack_sql_state(sqlerrcode), call->role);
+	count(call, id, false);
 }
 
 static void
 note_object(const TarxKeysCall *call, const pg_uuid_t *id)
 {
-	tarx_keys_log_event(call->event, TARX_KEYS_ALLOWED, call->project_id, id, NULL);
+	tarx_keys_log_event(call->event, TARX_KEYS_ALLOWED, call->project_id, id, NULL, call->role);
 	count(call, id, true);
 }
 
@@ -106,15 +117,41 @@ note_allowed(const TarxKeysCall *call)
 		note_object(call, &call->objects[i]);
 }
 
+/*
+ * Who makes the call.  SQL functions that change something are SECURITY DEFINER.  So
+ * the caller is not known any more, but what SET ROLE has chosen is.
+ */
+static Oid
+caller(const TarxKeysCall *call)
+{
+	return call->is_change ? GetOuterUserId() : GetUserId();
+}
+
+static void
+run_as(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg), void *arg)
+{
+	TarxKeysAsOwner as_owner;
+
+	if (!OidIsValid(call->owner))
+	{
+		run(call, arg);
+		return;
+	}
+	tarx_keys_begin_as_owner(&as_owner, call->owner);
+	run(call, arg);
+	tarx_keys_end_as_owner(&as_owner);
+}
+
 /* Run a call; log and count it, whether it succeeds or not. */
 void
 tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	call->role = tarx_keys_log_role_name(caller(call));
 	PG_TRY();
 	{
-		run(call, arg);
+		run_as(call, run, arg);
 	}
 	PG_CATCH();
 	{
@@ -158,24 +195,33 @@ lock_lane(const TarxKeysChain *chain, bool to_remove)
 }
 
 static void
+require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entry)
+{
+	TarxKeysRole role = entry->to_remove ? tarx_keys_stated_role_of(project_id, user_id) :
+		tarx_keys_role_of(project_id, user_id);
+
+	if (role == TARX_KEYS_ROLE_NONE)
+		tarx_keys_deny_project(project_id);
+	if (role < entry->least)
+		tarx_keys_deny_not_admin(project_id);
+}
+
+static void
 enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 {
 	char	   *user_id = tarx_keys_acting_user();
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
-	TarxKeysRole role;
 
 	require_manager();
 	tarx_keys_check_project(project_id);
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
-	role = entry->to_remove ? tarx_keys_stated_role_of(project_id, user_id) :
-		tarx_keys_role_of(project_id, user_id);
-	if (role == TARX_KEYS_ROLE_NONE)
-		tarx_keys_deny_project(project_id);
-	if (role < entry->least)
-		tarx_keys_deny_not_admin(project_id);
+	/* nobody else takes lanes of the project */
+	require_role(project_id, user_id, entry);
 	tarx_keys_enter_project(project_id);
 	lock_lane(&chain, entry->to_remove);
+	tarx_keys_check_platform_key();
+	require_role(project_id, user_id, entry);
 }
 
 static void
@@ -278,5 +324,6 @@ tarx_keys_enter_own_keys(bool to_remove)
 		elog(ERROR, "acting user is not valid text");
 	chain = tarx_keys_personal_chain_of(&user_id);
 	lock_lane(&chain, to_remove);
+	tarx_keys_check_platform_key();
 	return chain;
 }

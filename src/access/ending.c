@@ -9,14 +9,17 @@
  * database login that called.
  *
  * SQL sees what the transaction's snapshot has, which may be old.  So each ending
- * asks, when it is done, whether something is left by now.
+ * asks, when it is done, what is left by now.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "access/access.h"
@@ -24,9 +27,9 @@
 PG_FUNCTION_INFO_V1(tarx_keys_enter_end_of_user);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_left_project);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_restamping);
-PG_FUNCTION_INFO_V1(tarx_keys_record_own_removal);
+PG_FUNCTION_INFO_V1(tarx_keys_record_own_removals);
 PG_FUNCTION_INFO_V1(tarx_keys_project_has_rest);
-PG_FUNCTION_INFO_V1(tarx_keys_user_has_rest);
+PG_FUNCTION_INFO_V1(tarx_keys_user_rest);
 PG_FUNCTION_INFO_V1(tarx_keys_log_operation_sql);
 
 static TarxKeysQuery project_rest_query = {
@@ -40,10 +43,10 @@ static TarxKeysQuery project_rest_query = {
 };
 
 static TarxKeysQuery user_rest_query = {
-	.sql = "SELECT 1 FROM tarx_keys.platform_api_keys k"
-	" WHERE k.user_id OPERATOR(pg_catalog.=) $1 AND k.revoked_at IS NULL"
-	" UNION ALL SELECT 1 FROM tarx_keys.project_members m WHERE m.user_id OPERATOR(pg_catalog.=) $1"
-	" LIMIT 1",
+	.sql = "SELECT (SELECT pg_catalog.count(*) FROM tarx_keys.platform_api_keys k"
+	" WHERE k.user_id OPERATOR(pg_catalog.=) $1 AND k.revoked_at IS NULL),"
+	" ARRAY(SELECT m.project_id FROM tarx_keys.project_members m"
+	" WHERE m.user_id OPERATOR(pg_catalog.=) $1 ORDER BY m.project_id)",
 	.nargs = 1, .argtypes = {TEXTOID}
 };
 
@@ -59,9 +62,9 @@ own_chain(void)
 }
 
 /*
- * enter_end_of_user(user_id text): makes the user the acting one until the calling
- * SQL function returns, with no active project, and locks a lane of the user's own
- * chain, if there is one
+ * enter_end_of_user(user_id text) returns boolean: makes the user the acting one until
+ * the calling SQL function returns, with no active project, and keeps others from
+ * changing the user's platform keys; false if they are about to
  */
 Datum
 tarx_keys_enter_end_of_user(PG_FUNCTION_ARGS)
@@ -70,13 +73,13 @@ tarx_keys_enter_end_of_user(PG_FUNCTION_ARGS)
 
 	tarx_keys_assume_user(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "user_id")));
 	chain = own_chain();
-	tarx_keys_audit_lock_lane_to_remove(&chain);
-	PG_RETURN_VOID();
+	PG_RETURN_BOOL(tarx_keys_audit_lock_to_end(&chain));
 }
 
 /*
- * enter_left_project(project_id uuid): makes the project the active one until the
- * calling SQL function returns, and locks a lane, if there is one, whoever acts
+ * enter_left_project(project_id uuid, to_remove boolean): makes the project the active
+ * one until the calling SQL function returns, whoever acts; to remove something, locks
+ * a lane, if there is one
  */
 Datum
 tarx_keys_enter_left_project(PG_FUNCTION_ARGS)
@@ -84,8 +87,10 @@ tarx_keys_enter_left_project(PG_FUNCTION_ARGS)
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 
+	tarx_keys_require_arg(fcinfo, 1, "to_remove");
 	tarx_keys_enter_project(project_id);
-	tarx_keys_audit_lock_lane_to_remove(&chain);
+	if (PG_GETARG_BOOL(1))
+		tarx_keys_audit_lock_lane_to_remove(&chain);
 	PG_RETURN_VOID();
 }
 
@@ -108,31 +113,33 @@ tarx_keys_enter_restamping(PG_FUNCTION_ARGS)
 }
 
 /*
- * record_own_removal(action text, object_id uuid, object_name text, revision integer):
- * record_removal() for the acting user's own chain
+ * record_own_removals(action text, ids uuid[], names text[]): record_removal() for
+ * each of several objects, in the acting user's own chain
  */
 Datum
-tarx_keys_record_own_removal(PG_FUNCTION_ARGS)
+tarx_keys_record_own_removals(PG_FUNCTION_ARGS)
 {
 	char	   *action = text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "action"));
 	TarxKeysChain chain = own_chain();
+	TarxKeysAuditObject *objects;
+	Datum	   *ids;
+	Datum	   *names;
+	int			count;
+	int			name_count;
 
-	tarx_keys_audit_removal(&chain, action, PG_ARGISNULL(1) ? NULL : PG_GETARG_UUID_P(1),
-							PG_ARGISNULL(2) ? NULL : PG_GETARG_TEXT_PP(2),
-							PG_ARGISNULL(3) ? TARX_KEYS_NO_REVISION : PG_GETARG_INT32(3));
+	tarx_keys_require_arg(fcinfo, 1, "ids");
+	tarx_keys_require_arg(fcinfo, 2, "names");
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), UUIDOID, UUID_LEN, false, TYPALIGN_CHAR,
+					  &ids, NULL, &count);
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(2), TEXTOID, -1, false, TYPALIGN_INT,
+					  &names, NULL, &name_count);
+	if (count != name_count)
+		elog(ERROR, "ids and names differ in number");
+	objects = palloc(sizeof(TarxKeysAuditObject) * (count + 1));
+	for (int i = 0; i < count; i++)
+		objects[i] = (TarxKeysAuditObject) {DatumGetUUIDP(ids[i]), DatumGetTextPP(names[i]), TARX_KEYS_NO_REVISION};
+	tarx_keys_audit_removals(&chain, action, objects, count);
 	PG_RETURN_VOID();
-}
-
-static bool
-finds_rows(TarxKeysQuery *query, Datum value)
-{
-	Datum		values[1] = {value};
-	bool		found;
-
-	tarx_keys_queries_begin();
-	found = tarx_keys_query_run_latest(query, values, NULL) > 0;
-	tarx_keys_queries_end();
-	return found;
 }
 
 /*
@@ -142,19 +149,34 @@ finds_rows(TarxKeysQuery *query, Datum value)
 Datum
 tarx_keys_project_has_rest(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(finds_rows(&project_rest_query,
-							  UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "project_id"))));
+	Datum		values[1] = {UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "project_id"))};
+	bool		found;
+
+	tarx_keys_queries_begin();
+	found = tarx_keys_query_run_latest(&project_rest_query, values, NULL) > 0;
+	tarx_keys_queries_end();
+	PG_RETURN_BOOL(found);
 }
 
 /*
- * user_has_rest(user_id text) returns boolean: whether the user, who is the acting
- * one, now has memberships, or platform keys that are not revoked
+ * user_rest(user_id text) returns (keys bigint, projects uuid[]): what the user, who is
+ * the acting one, now has: platform keys that are not revoked, and memberships
  */
 Datum
-tarx_keys_user_has_rest(PG_FUNCTION_ARGS)
+tarx_keys_user_rest(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(finds_rows(&user_rest_query,
-							  PointerGetDatum(tarx_keys_arg_text(fcinfo, 0, "user_id"))));
+	Datum		values[2] = {PointerGetDatum(tarx_keys_arg_text(fcinfo, 0, "user_id"))};
+	bool		nulls[2];
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	tarx_keys_queries_begin();
+	(void) tarx_keys_query_run_latest(&user_rest_query, values, NULL);
+	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, values, nulls);
+	values[1] = SPI_datumTransfer(values[1], false, -1);
+	tarx_keys_queries_end();
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 /* log_operation(operation text): what a DBA has done, in the server log */

@@ -7,6 +7,12 @@
  * list looks the key up again: by its id and hash, in a new snapshot, with its
  * stamp, and with its expiry against the clock.  The answer is not kept for another
  * call.
+ *
+ * A key that was revoked with its descendants ends all that was made with it.  Those
+ * that the revocation saw are revoked themselves.  One that was made in a
+ * transaction that committed only afterwards is not.  So a key that was made with
+ * another one counts only while none of those before it has ended its descendants.
+ * Otherwise a thief could always keep one transaction ahead.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -23,12 +29,28 @@ static TarxKeysQuery key_query = {
 	.nargs = 2, .argtypes = {UUIDOID, BYTEAOID}
 };
 
-/* Has the key expired by now? */
+static TarxKeysQuery ended_query = {
+	.sql = "SELECT 1 WHERE tarx_keys_internal.platform_key_ends_with_ancestor($1)",
+	.nargs = 1, .argtypes = {UUIDOID}
+};
+
+/*
+ * Has the key, whose stamp is right, expired by now, or ended otherwise?  In an SPI
+ * connection; it replaces SPI_tuptable.
+ */
 bool
 tarx_keys_platform_key_is_over(const TarxKeysRow *key)
 {
-	return !key->nulls[PLATFORM_KEY_EXPIRES_AT] &&
-		DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]) <= GetCurrentTimestamp();
+	Datum		values[1] = {key->values[PLATFORM_KEY_ID]};
+
+	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT] &&
+		DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]) <= GetCurrentTimestamp())
+		return true;
+	/* the list says that it is revoked, so it must be */
+	if (!key->nulls[PLATFORM_KEY_REVOKED_AT])
+		return true;
+	return !key->nulls[PLATFORM_KEY_CREATED_WITH] &&
+		tarx_keys_query_look_up(&ended_query, values) > 0;
 }
 
 /* Does the key that the identity names have a row that still counts? */

@@ -2,21 +2,24 @@
  * visibility.c
  *	  Who asks, and which projects they may see.  Row security asks for it.
  *
- * A query may call these functions for every row.  So an answer is kept as long as
- * the calling expression exists, unless the identity changes.  That is as long as
- * the statement, but in PL/pgSQL an assignment keeps its expression for the whole
- * transaction: there call them in a query.
+ * A query may call these functions for every row.  So the calling expression keeps
+ * an answer.  It may outlive its query: PL/pgSQL keeps an expression for the whole
+ * transaction.  So an answer counts only for the snapshot and the identity that it
+ * was found with.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "access/access.h"
@@ -26,10 +29,27 @@ PG_FUNCTION_INFO_V1(tarx_keys_find_visible_project_ids);
 PG_FUNCTION_INFO_V1(tarx_keys_visible_project_ids);
 PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
 
-/* What a function has found, for the rest of the query */
-typedef struct KeptAnswer
+/*
+ * What an answer depends on.  Of two snapshots with the same end, the later one has
+ * fewer transactions in progress, unless none has ended between them.  So the
+ * numbers tell which transactions of others a snapshot sees.  The command tells
+ * which changes of our own it sees, unless a subtransaction was rolled back.
+ */
+typedef struct Circumstances
 {
 	uint64		identity;
+	LocalTransactionId transaction;
+	SubTransactionId subtransaction;
+	CommandId	command;
+	TransactionId xmax;
+	uint32		in_progress;	/* transactions */
+	int32		in_progress_too;	/* subtransactions; on a standby all */
+} Circumstances;
+
+/* What a function has found; no answer yet if that is 0 */
+typedef struct KeptAnswer
+{
+	Circumstances found_in;
 	Datum		answer;
 } KeptAnswer;
 
@@ -118,21 +138,43 @@ find_as_owner(MemoryContext context)
 	return found;
 }
 
+static void
+observe(Circumstances *now)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+
+	/* they are compared byte by byte */
+	memset(now, 0, sizeof(*now));
+	now->identity = tarx_keys_identity_count();
+	now->transaction = tarx_keys_local_transaction();
+	now->subtransaction = GetCurrentSubTransactionId();
+	now->command = snapshot->curcid;
+	now->xmax = snapshot->xmax;
+	now->in_progress = snapshot->xcnt;
+	now->in_progress_too = snapshot->subxcnt;
+}
+
 /* The kept answer, or a new one.  TK010 if the acting user's platform key has ended. */
 static Datum
 answer(FunctionCallInfo fcinfo, Datum (*find) (MemoryContext context))
 {
 	KeptAnswer *kept = fcinfo->flinfo->fn_extra;
+	Circumstances now;
 
 	if (kept == NULL)
 	{
 		kept = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(KeptAnswer));
 		fcinfo->flinfo->fn_extra = kept;
 	}
-	if (kept->answer == (Datum) 0 || kept->identity != tarx_keys_identity_count())
+	observe(&now);
+	if (kept->answer == (Datum) 0 || memcmp(&kept->found_in, &now, sizeof(now)) != 0)
 	{
-		kept->answer = find(fcinfo->flinfo->fn_mcxt);
-		kept->identity = tarx_keys_identity_count();
+		Datum		found = find(fcinfo->flinfo->fn_mcxt);
+
+		if (kept->answer != (Datum) 0)
+			pfree(DatumGetPointer(kept->answer));
+		kept->answer = found;
+		kept->found_in = now;
 	}
 	return kept->answer;
 }

@@ -45,8 +45,17 @@ static void
 check_text(const char *argument, const char *what, TarxKeysTextProblem problem,
 		   const char *hint)
 {
+	if (problem == TARX_KEYS_TEXT_TOKEN)
+		hint = "Others see this text. Revoke the platform key if it is yours.";
 	if (problem != TARX_KEYS_TEXT_OK)
 		fail_text(argument, what, problem, hint);
+}
+
+/* Raise an error if a platform key is in a text that others see. */
+void
+tarx_keys_check_no_token(const TarxKeysText *value, const char *argument)
+{
+	check_text(argument, argument, tarx_keys_check_token_text(value->data, value->len), NULL);
 }
 
 /* Raise an error if argument n, counted from 0, is NULL. */

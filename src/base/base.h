@@ -57,6 +57,7 @@ extern int32 tarx_keys_arg_int32(FunctionCallInfo fcinfo, int n, const char *nam
 extern text *tarx_keys_arg_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern TarxKeysText tarx_keys_text_utf8(text *value, const char *name);
 extern TarxKeysText tarx_keys_arg_utf8(FunctionCallInfo fcinfo, int n, const char *name);
+extern void tarx_keys_check_no_token(const TarxKeysText *value, const char *argument);
 extern void tarx_keys_check_name(const TarxKeysText *name, const char *argument);
 extern void tarx_keys_check_user_id(const TarxKeysText *user_id, const char *argument);
 extern void tarx_keys_check_key_value(const TarxKeysText *value, const char *argument,

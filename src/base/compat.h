@@ -49,6 +49,13 @@
 	ShmemInitHash((name), (size), (size), (info), (flags))
 #endif
 
+/* A DROP DATABASE that was interrupted leaves an invalid database from 15.4 on. */
+#ifdef DATCONNLIMIT_INVALID_DB
+#define tarx_keys_database_is_invalid(row)	database_is_invalid_form(row)
+#else
+#define tarx_keys_database_is_invalid(row)	false
+#endif
+
 /* LockHeldByMe() takes from 17 on whether a stronger lock counts. */
 #if PG_VERSION_NUM >= 170000
 #define tarx_keys_lock_held(tag, mode)	LockHeldByMe((tag), (mode), false)

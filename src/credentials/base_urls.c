@@ -197,6 +197,7 @@ tarx_keys_check_base_url(text *base_url, TarxKeysProvider *provider)
 				 errhint("Leave base_url out, or use the provider openai_compatible.")));
 
 	given = tarx_keys_text_utf8(base_url, "base_url");
+	tarx_keys_check_no_token(&given, "base_url");
 	url = palloc(sizeof(TarxKeysBaseUrl));
 	status = tarx_keys_baseurl_canonicalize(given.data, given.len,
 											tarx_keys_setting_private_hosts(), url);

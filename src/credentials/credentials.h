@@ -181,7 +181,7 @@ pg_noreturn extern void tarx_keys_fail_key_not_usable(const pg_uuid_t *key_id,
 /* key_choice.c: one of several keys */
 typedef struct TarxKeysKeyRequest
 {
-	const pg_uuid_t *project_id;
+	const TarxKeysCall *call;
 	TarxKeysSpan model;			/* that the key is for; no data for any */
 	Datum	   *tried;			/* ids of keys that the caller has tried */
 	int			ntried;
@@ -242,7 +242,7 @@ typedef struct TarxKeysResolvedSecrets
 } TarxKeysResolvedSecrets;
 
 extern text *tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n, const char *argument);
-extern void tarx_keys_resolve_project_secrets(const pg_uuid_t *project_id,
+extern void tarx_keys_resolve_project_secrets(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
 											  TarxKeysResolvedSecrets *found);
 extern void tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found);
 extern text *tarx_keys_make_text(MemoryContext context, size_t len);

@@ -57,15 +57,13 @@ is_tried(const TarxKeysKeyRequest *request, const pg_uuid_t *id)
 }
 
 static void
-leave_unopened(Reasons *reasons, const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRowState state)
+leave_unopened(Reasons *reasons, const TarxKeysCall *call, const pg_uuid_t *id, TarxKeysRowState state)
 {
 	if (reasons->unopened++ > 0)
 		appendStringInfoString(&reasons->unopened_ids, ", ");
 	appendStringInfo(&reasons->unopened_ids, "\"%s\"", tarx_keys_uuid_text(id));
-	tarx_keys_log_event("resolve", TARX_KEYS_REFUSED, project_id, id,
-						unpack_sql_state(state == TARX_KEYS_ROW_TAMPERED ? ERRCODE_TK_INTEGRITY :
-										 ERRCODE_TK_MASTER_KEY_MISSING));
-	tarx_keys_usage_count(TARX_KEYS_USAGE_LLM_KEY, project_id, id, false);
+	tarx_keys_call_leaves_out(call, id, state == TARX_KEYS_ROW_TAMPERED ? ERRCODE_TK_INTEGRITY :
+							  ERRCODE_TK_MASTER_KEY_MISSING);
 }
 
 static void
@@ -97,7 +95,7 @@ is_candidate(const TarxKeysKeyRequest *request, const TarxKeysRow *row, bool is_
 
 	if (state != TARX_KEYS_ROW_OK)
 	{
-		leave_unopened(reasons, request->project_id, id, state);
+		leave_unopened(reasons, request->call, id, state);
 		return false;
 	}
 	hindrance = tarx_keys_key_hindrance(row, &request->model);
@@ -118,7 +116,7 @@ is_candidate(const TarxKeysKeyRequest *request, const TarxKeysRow *row, bool is_
 static bool
 is_cooling(const TarxKeysKeyRequest *request, const TarxKeysRow *row, TimestampTz now, Coolest *coolest)
 {
-	TarxKeysHealth health = tarx_keys_health_of(request->project_id, DatumGetUUIDP(row->values[LLM_KEY_ID]),
+	TarxKeysHealth health = tarx_keys_health_of(request->call->project_id, DatumGetUUIDP(row->values[LLM_KEY_ID]),
 												DatumGetInt32(row->values[LLM_KEY_REVISION]));
 
 	if (!tarx_keys_health_is_cooling(&health, now))
@@ -167,7 +165,7 @@ TarxKeysRow *
 tarx_keys_choose_key(const TarxKeysKeyRequest *request, text *provider, Relation keys, Snapshot snapshot,
 					 int *remaining)
 {
-	Datum		values[2] = {UUIDPGetDatum(request->project_id), PointerGetDatum(provider)};
+	Datum		values[2] = {UUIDPGetDatum(request->call->project_id), PointerGetDatum(provider)};
 	TimestampTz now = GetCurrentTimestamp();
 	Reasons		reasons = {0};
 	Coolest		coolest = {NULL, 0};

@@ -165,7 +165,7 @@ log_in(TarxKeysCall *call, void *arg)
 	identity = identity_of(&key, context);
 	tarx_keys_queries_end();
 
-	tarx_keys_warn_without_transaction("tarx_keys.login()");
+	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.login()");
 	identity.project_id = call->project_id;
 	login->row = form_login(fcinfo, identity.user_id, tarx_keys_become(&identity));
 }
@@ -181,6 +181,7 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 	Login		login = {.fcinfo = fcinfo};
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_login);
+	call.owner = tarx_keys_owner_of_function(fcinfo);
 	if (!PG_ARGISNULL(1))
 		call.project_id = PG_GETARG_UUID_P(1);
 	tarx_keys_run_call(&call, log_in, &login);

@@ -4,10 +4,15 @@
  *	  their user is.
  *
  * The table has a hash of the token and a stamp, which is a keyed MAC over
- * everything that the token allows.  Somebody who can write the table can delete
- * a key.  But they cannot make one, or give one another user, a later expiry or
- * wider scopes.  A token is 256 random bits, so nobody can find it by guessing
- * what has this hash.
+ * everything that the token allows, and all that its user knows it by.  Somebody
+ * who can write the table can delete a key.  But they cannot make one, or give one
+ * another user, a later expiry, wider scopes or another key's name.  A token is
+ * 256 random bits, so nobody can find it by guessing what has this hash.
+ *
+ * A key names the key that made it.  So who revokes a stolen one can revoke what
+ * was made with it.  What was made in a transaction that had not committed yet is
+ * still to come then.  That is why the revoked key keeps ends_descendants: see
+ * access/platform_key.c.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -33,13 +38,27 @@ PG_FUNCTION_INFO_V1(tarx_keys_revoke_platform_key);
 /* A stamp is made over a limited number of bytes; the ids of this many projects fit. */
 #define MAX_PROJECTS	100
 
-/* Without its hash and stamp a key cannot be brought back by editing its row. */
+/*
+ * Without its hash and stamp a key cannot be brought back by editing its row.  A key
+ * that is revoked already may still have to end its descendants.
+ */
 static TarxKeysQuery revoke_query = {
 	.sql = "UPDATE tarx_keys.platform_api_keys k"
-	" SET token_hash = NULL, stamp = NULL, revoked_at = pg_catalog.now()"
+	" SET token_hash = NULL, stamp = NULL, revoked_at = coalesce(k.revoked_at, pg_catalog.now()),"
+	" ends_descendants = k.ends_descendants OR $3"
+	" FROM (SELECT b.revoked_at IS NULL AS is_live FROM tarx_keys.platform_api_keys b"
+	" WHERE b.id OPERATOR(pg_catalog.=) $1 AND b.user_id OPERATOR(pg_catalog.=) $2 FOR UPDATE) before"
 	" WHERE k.id OPERATOR(pg_catalog.=) $1 AND k.user_id OPERATOR(pg_catalog.=) $2"
-	" AND k.revoked_at IS NULL RETURNING k.name",
-	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
+	" AND (k.revoked_at IS NULL OR ($3 AND NOT k.ends_descendants))"
+	" RETURNING k.name, before.is_live",
+	.nargs = 3, .argtypes = {UUIDOID, TEXTOID, BOOLOID}
+};
+
+static TarxKeysQuery revoke_descendants_query = {
+	.sql = "SELECT r.revoked, r.held FROM tarx_keys_internal.revoke_platform_keys("
+	"tarx_keys_internal.platform_key_descendants($1),"
+	" pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '2 s') r",
+	.nargs = 1, .argtypes = {UUIDOID}
 };
 
 static TarxKeysQuery membership_query = {
@@ -197,6 +216,8 @@ static void
 form_key(FunctionCallInfo fcinfo, TarxKeysRow *key)
 {
 	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, 0, "name");
+	pg_uuid_t  *creator = palloc(sizeof(pg_uuid_t));
+	uint8		hash[TARX_KEYS_HASH_BYTES];
 
 	tarx_keys_row_clear(key);
 	tarx_keys_check_name(&name, "name");
@@ -207,6 +228,9 @@ form_key(FunctionCallInfo fcinfo, TarxKeysRow *key)
 	tarx_keys_row_set(key, PLATFORM_KEY_READ_ONLY, BoolGetDatum(PG_GETARG_BOOL(3)));
 	tarx_keys_row_set(key, PLATFORM_KEY_CREATED_AT,
 					  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+	if (tarx_keys_identity_platform_key(creator, hash))
+		tarx_keys_row_set(key, PLATFORM_KEY_CREATED_WITH, UUIDPGetDatum(creator));
+	tarx_keys_row_set(key, PLATFORM_KEY_ENDS_DESCENDANTS, BoolGetDatum(false));
 	set_expiry(key, fcinfo, 1);
 	set_projects(key, fcinfo, 2);
 }
@@ -267,36 +291,81 @@ tarx_keys_create_platform_key(PG_FUNCTION_ARGS)
  * revoke_platform_key
  */
 
-static void
-revoke_key(TarxKeysCall *call, void *arg pg_attribute_unused())
+/* Revoke the key itself; returns whether it was not revoked yet. */
+static bool
+revoke_one(const TarxKeysChain *chain, const pg_uuid_t *id, bool with_descendants)
 {
-	const pg_uuid_t *id = &call->object;
-	Datum		values[2] = {UUIDPGetDatum(id), (Datum) 0};
-	TarxKeysChain chain = tarx_keys_enter_own_keys(true);
+	Datum		values[3] = {UUIDPGetDatum(id), CStringGetTextDatum(tarx_keys_acting_user()),
+	BoolGetDatum(with_descendants)};
+	TupleDesc	desc;
+	HeapTuple	row;
 	Datum		name;
 	bool		isnull;
 
-	values[1] = CStringGetTextDatum(tarx_keys_acting_user());
-	tarx_keys_queries_begin();
 	if (tarx_keys_query_run(&revoke_query, values, NULL, false) == 0)
+		return false;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	if (!DatumGetBool(SPI_getbinval(row, desc, 2, &isnull)))
+		return false;
+	name = SPI_getbinval(row, desc, 1, &isnull);
+	tarx_keys_audit_removal(chain, "platform_key.revoke", id, isnull ? NULL : DatumGetTextPP(name),
+							TARX_KEYS_NO_REVISION);
+	return true;
+}
+
+/*
+ * Revoke all that was made with the key; returns whether there was anything.  What
+ * others hold ends anyway, because the key says so.
+ */
+static bool
+revoke_descendants(const pg_uuid_t *id)
+{
+	Datum		values[1] = {UUIDPGetDatum(id)};
+	int32		revoked;
+	int32		held;
+	bool		isnull;
+
+	(void) tarx_keys_query_run(&revoke_descendants_query, values, NULL, false);
+	revoked = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	held = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	if (held > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("other transactions hold platform keys that were made with this one: %d", held),
+				 errhint("Commit: then nobody can log in with them. Call tarx_keys.revoke_platform_key() again when the others are over.")));
+	return revoked + held > 0;
+}
+
+static void
+revoke_key(TarxKeysCall *call, void *arg)
+{
+	const pg_uuid_t *id = &call->object;
+	bool		with_descendants = DatumGetBool(((ChangeArg *) arg)->fcinfo->args[1].value);
+	TarxKeysChain chain = tarx_keys_enter_own_keys(true);
+	bool		revoked;
+
+	tarx_keys_queries_begin();
+	revoked = revoke_one(&chain, id, with_descendants);
+	if (with_descendants && revoke_descendants(id))
+		revoked = true;
+	if (!revoked)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 tarx_keys_errarg("id"),
 				 errmsg("you have no platform key \"%s\" to revoke", tarx_keys_uuid_text(id)),
 				 errhint("tarx_keys.platform_keys lists your keys.")));
-	name = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	tarx_keys_audit_removal(&chain, "platform_key.revoke", id, isnull ? NULL : DatumGetTextPP(name),
-							TARX_KEYS_NO_REVISION);
 	tarx_keys_queries_end();
 }
 
-/* revoke_platform_key(id uuid): see sql/60_platform_keys.sql */
+/* revoke_platform_key(id uuid, descendants boolean): see sql/60_platform_keys.sql */
 Datum
 tarx_keys_revoke_platform_key(PG_FUNCTION_ARGS)
 {
 	TarxKeysCall call = {.event = "manage", .is_change = true};
 
 	tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 0, "id"), false);
+	tarx_keys_require_arg(fcinfo, 1, "descendants");
 	(void) change_keys(fcinfo, &call, revoke_key);
 	PG_RETURN_VOID();
 }

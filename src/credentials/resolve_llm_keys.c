@@ -256,12 +256,16 @@ call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 {
 	TarxKeysCall call = {.event = "resolve", .kind = TARX_KEYS_USAGE_LLM_KEY};
 
-	call.project_id = resolve->request.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	/* to open a key takes no rights, but what is made of it may read tables */
+	if (resolve->use != NULL)
+		call.owner = tarx_keys_owner_of_function(fcinfo);
+	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	if (resolve->by == BY_PROVIDER)
 		resolve->provider = tarx_keys_arg_text(fcinfo, 1, "provider");
 	else
 		tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 1, resolve->by == BY_AGENT ? "agent_id" : "key_id"),
 							  false);
+	resolve->request.call = &call;
 	tarx_keys_run_call(&call, run_resolve, resolve);
 }
 

@@ -222,14 +222,15 @@ run_resolve(TarxKeysCall *call, void *arg)
 }
 
 /*
- * Enter the project and resolve what *found asks for.  In an SPI connection.
- * The caller wipes what was found.
+ * Enter the project and resolve what *found asks for, with the rights of the SQL
+ * function's owner.  In an SPI connection.  The caller wipes what was found.
  */
 void
-tarx_keys_resolve_project_secrets(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found)
+tarx_keys_resolve_project_secrets(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
+								  TarxKeysResolvedSecrets *found)
 {
 	TarxKeysCall call = {.event = "resolve_secret", .kind = TARX_KEYS_USAGE_SECRET,
-	.project_id = project_id};
+	.project_id = project_id, .owner = tarx_keys_owner_of_function(fcinfo)};
 
 	tarx_keys_run_call(&call, run_resolve, found);
 }
@@ -273,7 +274,7 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	tarx_keys_texts_add(&names, tarx_keys_span(tarx_keys_arg_secret_name(fcinfo, 1, "name")));
 	tarx_keys_queries_begin();
-	tarx_keys_resolve_project_secrets(project_id, &found);
+	tarx_keys_resolve_project_secrets(fcinfo, project_id, &found);
 	result = tarx_keys_make_text(context, found.values[0].len);
 	memcpy(VARDATA(result), found.values[0].data, found.values[0].len);
 	tarx_keys_wipe_resolved(&found);
@@ -338,7 +339,7 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 		found.asked = &names;
 	}
 	tarx_keys_queries_begin();
-	tarx_keys_resolve_project_secrets(project_id, &found);
+	tarx_keys_resolve_project_secrets(fcinfo, project_id, &found);
 	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &found);
 	tarx_keys_queries_end();
 }

@@ -159,7 +159,7 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	template = template_argument(fcinfo, 1);
 	names = template_names(template);
 	tarx_keys_queries_begin();
-	tarx_keys_resolve_project_secrets(project_id, &found);
+	tarx_keys_resolve_project_secrets(fcinfo, project_id, &found);
 	result = render(template, &found, context);
 	tarx_keys_wipe_resolved(&found);
 	tarx_keys_queries_end();

@@ -43,4 +43,16 @@ extern void tarx_keys_check_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_maintenance_mode(void);
 
+/* owner.c: runs something with the rights of the extension's owner */
+typedef struct TarxKeysAsOwner
+{
+	Oid			user_id;		/* who it was before */
+	int			security_context;
+	int			guc_level;
+} TarxKeysAsOwner;
+
+extern Oid	tarx_keys_owner_of_function(FunctionCallInfo fcinfo);
+extern void tarx_keys_begin_as_owner(TarxKeysAsOwner *as_owner, Oid owner);
+extern void tarx_keys_end_as_owner(const TarxKeysAsOwner *as_owner);
+
 #endif							/* TARX_KEYS_IDENTITY_H */

@@ -121,7 +121,7 @@ name_column(const TarxKeysTable *table)
 }
 
 /*
- * row_states(table_name text, project_ids uuid[], percent real, max_rows
+ * row_states(table_name text, ids uuid[], percent real, max_rows
  * bigint) returns rows: see sql/76_verification.sql
  */
 Datum

@@ -49,14 +49,8 @@ trim_once(TarxKeysSpan *text)
 static bool
 has_token(TarxKeysSpan text)
 {
-	if (tarx_keys_span_begins(text, TARX_KEYS_TOKEN_PREFIX))
-		return true;
-	for (size_t at = 0; at + TARX_KEYS_TOKEN_LEN <= text.len; at++)
-	{
-		if (tarx_keys_token_has_form(text.data + at, TARX_KEYS_TOKEN_LEN))
-			return true;
-	}
-	return false;
+	return tarx_keys_span_begins(text, TARX_KEYS_TOKEN_PREFIX) ||
+		tarx_keys_token_is_within(text.data, text.len);
 }
 
 static TarxKeysSpan

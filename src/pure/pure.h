@@ -14,6 +14,7 @@
 #include "pure/crypto.h"
 #include "pure/envelope.h"
 #include "pure/fields.h"
+#include "pure/first_line.h"
 #include "pure/header_rules.h"
 #include "pure/key_form.h"
 #include "pure/key_payload.h"

@@ -7,10 +7,15 @@
  * comments and bodies of functions too.  It is safe to call a harmless text
  * sensitive, but not the other way round.
  *
- * After the name of our schema, a name is sensitive unless it is known to be
- * harmless.  So a misspelt function is sensitive, too.  The schema
- * tarx_keys_internal does not count: only our own code calls the functions in it,
- * and none of them takes or returns a value.
+ * - A function that takes or returns a value counts wherever its name stands, also
+ *	 at the end of another name, as that of a wrapper.
+ * - The names of the others, and "login", are words that applications use as well.
+ *	 They count if they are called, or stand after the name of our schema.
+ * - The setting that is the master key itself counts wherever it stands, unless it
+ *	 is only shown.
+ * - After the name of our schema, a name that is not known counts, because it may
+ *	 be misspelt.  The schema tarx_keys_internal does not count: only our own code
+ *	 calls the functions in it.
  *
  * This runs in a log hook, so it allocates nothing and cannot fail.
  */
@@ -23,64 +28,116 @@
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
 
 #define SCHEMA	"tarx_keys"
-/* The result for a name that is not known */
-#define UNKNOWN	"*"
+#define NAMED(name)	{name, sizeof(name) - 1, "/* statement redacted: it names " SCHEMA "." name " */"}
 
-const TarxKeysSensitiveFunction tarx_keys_sensitive_functions[] = {
-#define NAME(name)	{#name, sizeof(#name) - 1},
+const TarxKeysSensitiveName tarx_keys_sensitive_names[] = {
+#define CARRIES(name)	NAMED(#name),
+#define TAKES(name)		NAMED(#name),
 #include "pure/sensitive_names.h"
-#undef NAME
-	{NULL, 0}
+#undef CARRIES
+#undef TAKES
+	{NULL, 0, NULL}
 };
 
-/* "login" is an ordinary word: only a call of it counts. */
-#define LOGIN	tarx_keys_sensitive_functions[TARX_KEYS_SENSITIVE_login].name
+/* How many of them take or return a value; they come first */
+enum
+{
+#define CARRIES(name)	CARRIER_##name,
+#define TAKES(name)
+#include "pure/sensitive_names.h"
+#undef CARRIES
+#undef TAKES
+	NUM_CARRIERS
+};
+
+#define LOGIN	(&tarx_keys_sensitive_names[TARX_KEYS_SENSITIVE_login])
+
+/* The setting */
+static const TarxKeysSensitiveName master_key = NAMED("master_key");
+
+/* The result for a name that is not known */
+static const TarxKeysSensitiveName unknown = NAMED("*");
 
 /* The names that may follow "tarx_keys." in a harmless text, sorted */
-static const char *const harmless[] = {
+static const char *const known[] = {
 #define NAME(name)	#name,
-#include "pure/harmless_names.h"
+#include "pure/known_names.h"
 #undef NAME
 };
 
+/* A word of a text, or its end */
 typedef struct Word
 {
 	const char *start;
 	size_t		len;
+	const char *end_of_text;
 } Word;
 
 /* Can this character be part of a name, in any locale? */
 static inline bool
-is_word_char(unsigned char c)
+is_word_char(char c)
 {
-	unsigned char lower = c | 0x20;
+	unsigned char byte = (unsigned char) c;
+	unsigned char lower = byte | 0x20;
 
-	return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-		c == '_' || c == '$' || c >= 0x80;
+	return (lower >= 'a' && lower <= 'z') || (byte >= '0' && byte <= '9') ||
+		byte == '_' || byte == '$' || byte >= 0x80;
+}
+
+static inline bool
+is_blank_or_quote(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r') || c == '"' || c == '\\';
 }
 
 static Word
-word_at(const char *at)
+word_at(const char *at, const char *end)
 {
-	Word		word = {at, 0};
+	Word		word = {at, 0, end};
 
-	while (is_word_char((unsigned char) at[word.len]))
+	while (at + word.len < end && is_word_char(at[word.len]))
 		word.len++;
 	return word;
 }
 
-static bool
-is_blank_or_quote(char c)
+/* The word that the character at this place is part of */
+static Word
+word_around(const char *text, const char *at, const char *end)
 {
-	return c != '\0' && strchr(" \t\r\n\f\v\"\\", c) != NULL;
+	Word		word = word_at(at, end);
+
+	while (word.start > text && is_word_char(word.start[-1]))
+		word.start--;
+	word.len += (size_t) (at - word.start);
+	return word;
 }
 
+/* Where the text goes on after a word, with blanks and quotes left out */
 static const char *
-skip_blanks_and_quotes(const char *at)
+after(Word word)
 {
-	while (is_blank_or_quote(*at))
+	const char *at = word.start + word.len;
+
+	while (at < word.end_of_text && is_blank_or_quote(*at))
 		at++;
 	return at;
+}
+
+static bool
+is_followed_by(Word word, char c)
+{
+	const char *at = after(word);
+
+	return at < word.end_of_text && *at == c;
+}
+
+/* The word after a word and the character that follows it */
+static Word
+word_after(Word word)
+{
+	Word		separator = {after(word), 1, word.end_of_text};
+
+	return word_at(after(separator), word.end_of_text);
 }
 
 static bool
@@ -96,119 +153,163 @@ is_name(Word word, const char *name)
 static bool
 ends_with_name(Word word, const char *name, size_t len)
 {
-	/* most words differ in the last character; that of a name is a letter */
-	return word.len >= len && (word.start[word.len - 1] | 0x20) == name[len - 1] &&
-		strncasecmp(word.start + word.len - len, name, len) == 0;
+	return word.len >= len && strncasecmp(word.start + word.len - len, name, len) == 0;
 }
 
-/* The word that the character at this place is part of */
-static Word
-word_around(const char *text, const char *at)
-{
-	while (at > text && is_word_char((unsigned char) at[-1]))
-		at--;
-	return word_at(at);
-}
-
-/* Is the "(" at this place that of a call of login()? */
-static bool
-is_call_of_login(const char *text, const char *at)
-{
-	while (at > text && is_blank_or_quote(at[-1]))
-		at--;
-	return at > text && is_word_char((unsigned char) at[-1]) &&
-		is_name(word_around(text, at - 1), LOGIN);
-}
-
-/* For bsearch(): compares a word with a name in the list. */
+/* The order of a word and a name, for bsearch() */
 static int
-compare_to_name(const void *key, const void *element)
+compare_to(const Word *word, const char *name)
 {
-	const Word *word = key;
-	const char *name = *(const char *const *) element;
 	int			order = strncasecmp(word->start, name, word->len);
 
 	/* a word that is the start of the name comes before the name */
 	return order != 0 ? order : -(int) name[word->len];
 }
 
-static bool
-is_harmless(Word word)
+static int
+compare_to_known(const void *key, const void *element)
 {
-	return bsearch(&word, harmless, lengthof(harmless), sizeof(harmless[0]),
-				   compare_to_name) != NULL;
+	return compare_to(key, *(const char *const *) element);
 }
 
-static const char *
-sensitive_function(Word word)
+static int
+compare_to_sensitive(const void *key, const void *element)
 {
-	const TarxKeysSensitiveFunction *function;
+	return compare_to(key, ((const TarxKeysSensitiveName *) element)->name);
+}
 
-	for (function = tarx_keys_sensitive_functions; function->name != NULL; function++)
+static bool
+is_known(Word word)
+{
+	return bsearch(&word, known, lengthof(known), sizeof(known[0]), compare_to_known) != NULL;
+}
+
+/* The function that takes or returns values whose name the word ends with, or NULL */
+static const TarxKeysSensitiveName *
+carrier(Word word)
+{
+	/* most words differ in the last character; that of a name is a letter */
+	char		last = word.len == 0 ? '\0' : word.start[word.len - 1] | 0x20;
+
+	for (size_t i = 0; i < NUM_CARRIERS; i++)
 	{
-		if (ends_with_name(word, function->name, function->len) && function->name != LOGIN)
-			return function->name;
+		const TarxKeysSensitiveName *name = &tarx_keys_sensitive_names[i];
+
+		if (name->name[name->len - 1] == last && ends_with_name(word, name->name, name->len) &&
+			name != LOGIN)
+			return name;
 	}
 	return NULL;
 }
 
-/* Is the word our schema, and is it followed by a name that we do not know? */
-static bool
-is_unknown_in_schema(Word word)
+/* The function with this name that counts if it is called, or NULL */
+static const TarxKeysSensitiveName *
+taker(Word word)
 {
-	const char *at;
-	Word		next;
-
-	if (!ends_with_name(word, SCHEMA, sizeof(SCHEMA) - 1))
-		return false;
-	at = skip_blanks_and_quotes(word.start + word.len);
-	if (*at != '.')
-		return false;
-	next = word_at(skip_blanks_and_quotes(at + 1));
-	/* format() replaces %I or %s with a name */
-	if (*next.start == '%')
-		return false;
-	if (is_name(next, LOGIN) && *skip_blanks_and_quotes(next.start + next.len) == '(')
-		return false;
-	return !is_harmless(next) && sensitive_function(next) == NULL;
+	if (is_name(word, LOGIN->name))
+		return LOGIN;
+	return bsearch(&word, tarx_keys_sensitive_names + NUM_CARRIERS,
+				   TARX_KEYS_NUM_SENSITIVE - NUM_CARRIERS, sizeof(TarxKeysSensitiveName),
+				   compare_to_sensitive);
 }
 
-/*
- * The name that makes a text sensitive, or NULL, among the names with a "_": that
- * is all of them but login.
- */
-static const char *
-name_with_underscore(const char *text)
+/* Is the setting that is named from this place on only shown, or reset? */
+static bool
+is_only_shown(const char *text, const char *at, const char *end)
 {
-	for (const char *at = strchr(text, '_'); at != NULL;)
+	Word		before;
+
+	while (at > text && (is_blank_or_quote(at[-1]) || at[-1] == '\'' || at[-1] == '('))
+		at--;
+	if (at == text)
+		return false;
+	before = word_around(text, at - 1, end);
+	return is_name(before, "show") || is_name(before, "reset") ||
+		is_name(before, "current_setting");
+}
+
+/* What makes the name after that of our schema sensitive, or NULL */
+static const TarxKeysSensitiveName *
+name_in_schema(const char *text, Word schema)
+{
+	Word		word = word_after(schema);
+	const TarxKeysSensitiveName *name = carrier(word);
+
+	/* format() replaces %I or %s with a name */
+	if (word.start < word.end_of_text && *word.start == '%')
+		return NULL;
+	if (name == NULL)
+		name = taker(word);
+	if (name != NULL)
+		return name;
+	if (is_name(word, master_key.name))
+		return is_only_shown(text, schema.start, schema.end_of_text) ? NULL : &master_key;
+	return is_known(word) ? NULL : &unknown;
+}
+
+/* What makes a word of the text sensitive, or NULL */
+static const TarxKeysSensitiveName *
+name_of_word(const char *text, Word word)
+{
+	const TarxKeysSensitiveName *name = carrier(word);
+
+	if (name == NULL && is_followed_by(word, '('))
+		name = taker(word);
+	if (name == NULL && ends_with_name(word, SCHEMA, sizeof(SCHEMA) - 1) && is_followed_by(word, '.'))
+		name = name_in_schema(text, word);
+	return name;
+}
+
+/* The next such character, or NULL */
+static const char *
+next(const char *at, const char *end, char c)
+{
+	return memchr(at, c, (size_t) (end - at));
+}
+
+/* Among the names with a "_": that is all of them but login */
+static const TarxKeysSensitiveName *
+name_with_underscore(const char *text, const char *end)
+{
+	for (const char *at = next(text, end, '_'); at != NULL;)
 	{
-		Word		word = word_around(text, at);
-		const char *name = sensitive_function(word);
+		Word		word = word_around(text, at, end);
+		const TarxKeysSensitiveName *name = name_of_word(text, word);
 
 		if (name != NULL)
 			return name;
-		if (is_unknown_in_schema(word))
-			return UNKNOWN;
-		at = strchr(word.start + word.len, '_');
+		at = next(word.start + word.len, end, '_');
 	}
 	return NULL;
 }
 
-/*
- * The name that makes a text sensitive, which is a constant, or NULL if the text
- * is harmless.  A text with this name after that of the schema is sensitive, too.
- *
- * This reads every statement, so it must be fast: strchr() takes it from one "_"
- * to the next, and then from one "(" to the next.
- */
-const char *
-tarx_keys_sensitive_name(const char *text)
+/* Is the "(" at this place that of a call of login()? */
+static bool
+is_call_of_login(const char *text, const char *at, const char *end)
 {
-	const char *name = name_with_underscore(text);
+	while (at > text && is_blank_or_quote(at[-1]))
+		at--;
+	return at > text && is_word_char(at[-1]) && is_name(word_around(text, at - 1, end), LOGIN->name);
+}
 
-	for (const char *at = strchr(text, '('); name == NULL && at != NULL; at = strchr(at + 1, '('))
+/*
+ * The name that makes a text sensitive, or NULL if the text is harmless.  A text
+ * with this name after that of the schema is sensitive, too.
+ *
+ * This reads every statement, so it must be fast: memchr() takes it from one "_"
+ * to the next, and then from one "(" to the next.  It looks at no character more
+ * often than a few times, whatever the text is.
+ */
+const TarxKeysSensitiveName *
+tarx_keys_sensitive_name(const char *text, size_t len)
+{
+	const char *end = text + len;
+	const TarxKeysSensitiveName *name = name_with_underscore(text, end);
+
+	for (const char *at = next(text, end, '('); name == NULL && at != NULL;
+		 at = next(at + 1, end, '('))
 	{
-		if (is_call_of_login(text, at))
+		if (is_call_of_login(text, at, end))
 			name = LOGIN;
 	}
 	return name;
@@ -221,9 +322,11 @@ tarx_keys_sensitive_name(const char *text)
 bool
 tarx_keys_has_execute(const char *text)
 {
-	for (const char *at = text; *at != '\0';)
+	const char *end = text + strlen(text);
+
+	for (const char *at = text; at < end;)
 	{
-		Word		word = word_at(at);
+		Word		word = word_at(at, end);
 
 		if (ends_with_name(word, "execute", strlen("execute")))
 			return true;

@@ -5,8 +5,7 @@
  * No postgres.h here, so that fuzzers and sanitizers reach it.
  *
  * The names are not listed by hand.  make collects them in two headers, which
- * the scripts sensitive_names.sed and harmless_names.sed describe: one line
- * NAME(x) for each.
+ * the scripts sensitive_names.sed and known_names.sed describe.
  */
 #ifndef TARX_KEYS_SENSITIVE_TEXT_H
 #define TARX_KEYS_SENSITIVE_TEXT_H
@@ -14,25 +13,30 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The functions that take or return a value */
+/* The functions that take or return a value, then those that may get one by mistake */
 typedef enum TarxKeysSensitive
 {
-#define NAME(name)	TARX_KEYS_SENSITIVE_##name,
+#define CARRIES(name)	TARX_KEYS_SENSITIVE_##name,
+#define TAKES(name)		TARX_KEYS_SENSITIVE_##name,
 #include "pure/sensitive_names.h"
-#undef NAME
+#undef CARRIES
+#undef TAKES
 	TARX_KEYS_NUM_SENSITIVE
 } TarxKeysSensitive;
 
-typedef struct TarxKeysSensitiveFunction
+typedef struct TarxKeysSensitiveName
 {
 	const char *name;
 	size_t		len;
-} TarxKeysSensitiveFunction;
+
+	/* stands in place of a text that has the name, and has it, too */
+	const char *notice;
+} TarxKeysSensitiveName;
 
 /* In the order of the enum; ends with a name of NULL */
-extern const TarxKeysSensitiveFunction tarx_keys_sensitive_functions[];
+extern const TarxKeysSensitiveName tarx_keys_sensitive_names[];
 
-extern const char *tarx_keys_sensitive_name(const char *text);
+extern const TarxKeysSensitiveName *tarx_keys_sensitive_name(const char *text, size_t len);
 extern bool tarx_keys_has_execute(const char *text);
 
 #endif							/* TARX_KEYS_SENSITIVE_TEXT_H */

@@ -5,10 +5,15 @@
  * Names are shown to other people, so they must not be able to hide or reorder
  * anything.  A secret is anything that a text can hold, and its name what an environment
  * variable's is.  Nothing here depends on a locale.
+ *
+ * Names, user ids and descriptions stand in lists, messages and logs.  So a platform
+ * key that somebody has pasted in the wrong place is refused.
  */
 #include "pure/text_rules.h"
 
 #include <string.h>
+
+#include "pure/token.h"
 
 /* The properties of a text, gathered in one pass */
 typedef struct TextFacts
@@ -138,6 +143,13 @@ gather(const char *s, size_t len)
 	return facts;
 }
 
+/* No platform key */
+TarxKeysTextProblem
+tarx_keys_check_token_text(const char *s, size_t len)
+{
+	return tarx_keys_token_is_within(s, len) ? TARX_KEYS_TEXT_TOKEN : TARX_KEYS_TEXT_OK;
+}
+
 /* A name: 1 to 100 visible characters, without white space at its ends */
 TarxKeysTextProblem
 tarx_keys_check_name_text(const char *s, size_t len)
@@ -156,7 +168,7 @@ tarx_keys_check_name_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_MISLEADING;
 	if (facts.blank_ends)
 		return TARX_KEYS_TEXT_BLANKS;
-	return TARX_KEYS_TEXT_OK;
+	return tarx_keys_check_token_text(s, len);
 }
 
 /* A user id, which the application chooses: 1 to 200 characters, no controls */
@@ -173,7 +185,7 @@ tarx_keys_check_user_id_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_TOO_LONG;
 	if (facts.control || facts.layout)
 		return TARX_KEYS_TEXT_CONTROL;
-	return TARX_KEYS_TEXT_OK;
+	return tarx_keys_check_token_text(s, len);
 }
 
 /* One of A-Z, a-z, 0-9 and "_" */
@@ -227,7 +239,7 @@ tarx_keys_check_description_text(const char *s, size_t len)
 		return TARX_KEYS_TEXT_CONTROL;
 	if (facts.misleading)
 		return TARX_KEYS_TEXT_MISLEADING;
-	return TARX_KEYS_TEXT_OK;
+	return tarx_keys_check_token_text(s, len);
 }
 
 /*
@@ -286,6 +298,8 @@ tarx_keys_text_problem(TarxKeysTextProblem problem)
 			return "starts or ends with white space";
 		case TARX_KEYS_TEXT_NUL:
 			return "contains a NUL character";
+		case TARX_KEYS_TEXT_TOKEN:
+			return "contains a platform key";
 		case TARX_KEYS_TEXT_NOT_IDENTIFIER:
 			return "is not a valid secret name";
 	}

@@ -17,8 +17,11 @@
 #define TARX_KEYS_SECRET_MAX_BYTES		65536
 #define TARX_KEYS_DESCRIPTION_MAX_CHARS	1000
 
-/* An excerpt for a message: this many characters of up to 4 bytes, and "..." */
-#define TARX_KEYS_EXCERPT_CHARS			64
+/*
+ * An excerpt for a message: this many characters of up to 4 bytes, and "...".  That
+ * is too few for a key that somebody has put there.
+ */
+#define TARX_KEYS_EXCERPT_CHARS			24
 #define TARX_KEYS_EXCERPT_MAX			(4 * TARX_KEYS_EXCERPT_CHARS + 3)
 
 /* A text that is not NUL-terminated */
@@ -38,11 +41,13 @@ typedef enum TarxKeysTextProblem
 	TARX_KEYS_TEXT_MISLEADING,
 	TARX_KEYS_TEXT_BLANKS,
 	TARX_KEYS_TEXT_NUL,
+	TARX_KEYS_TEXT_TOKEN,
 	TARX_KEYS_TEXT_NOT_IDENTIFIER
 } TarxKeysTextProblem;
 
 extern size_t tarx_keys_utf8_next(const char *s, size_t len, uint32_t *codepoint);
 extern bool tarx_keys_is_word(char c);
+extern TarxKeysTextProblem tarx_keys_check_token_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_name_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_user_id_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_secret_name_text(const char *s, size_t len);

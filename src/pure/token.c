@@ -75,6 +75,18 @@ tarx_keys_token_has_form(const char *token, size_t len)
 	return true;
 }
 
+/* Is there something of this form anywhere in the text? */
+bool
+tarx_keys_token_is_within(const char *text, size_t len)
+{
+	for (size_t at = 0; at + TARX_KEYS_TOKEN_LEN <= len; at++)
+	{
+		if (tarx_keys_token_has_form(text + at, TARX_KEYS_TOKEN_LEN))
+			return true;
+	}
+	return false;
+}
+
 /* Does a token, which has the form of one, end with this checksum? */
 bool
 tarx_keys_token_has_checksum(const char *token, uint32_t checksum)

@@ -22,6 +22,7 @@
 extern void tarx_keys_token_write_body(char *token, const uint8_t *random);
 extern void tarx_keys_token_write_checksum(char *token, uint32_t checksum);
 extern bool tarx_keys_token_has_form(const char *token, size_t len);
+extern bool tarx_keys_token_is_within(const char *text, size_t len);
 extern bool tarx_keys_token_has_checksum(const char *token, uint32_t checksum);
 
 #endif							/* TARX_KEYS_TOKEN_H */

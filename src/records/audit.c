@@ -234,22 +234,32 @@ open_lane(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
  */
 
 /*
- * Append a row for the acting user to a chain, in the caller's transaction and SPI
- * connection.  object_id and object_name may be NULL.  revision is that of the
- * object's row, as it is from now on.  Raises TK004 if the chain was tampered with, TK005 without a keyring, and TK006 if the master key is
- * missing.
+ * Append a row for the acting user to a chain for each object, in the caller's
+ * transaction and SPI connection.  Raises TK004 if the chain was tampered with,
+ * TK005 without a keyring, and TK006 if the master key is missing.
  */
 void
-tarx_keys_audit(const TarxKeysChain *chain, const char *action, const pg_uuid_t *object_id,
-				text *object_name, int32 revision)
+tarx_keys_audit_objects(const TarxKeysChain *chain, const char *action,
+						const TarxKeysAuditObject *objects, int count)
 {
 	TarxKeysAuditEnds ends;
 
 	tarx_keys_check_audit_action(action);
 	open_lane(chain, tarx_keys_audit_lock_lane(chain), &ends);
-	append_row(&ends, action, object_id, object_name, revision);
+	for (int i = 0; i < count; i++)
+		append_row(&ends, action, objects[i].id, objects[i].name, objects[i].revision);
 	tarx_keys_audit_write_ends(&ends);
 	tarx_keys_secret_wipe(ends.key.secret);
+}
+
+/* The same for one object; object_id and object_name may be NULL. */
+void
+tarx_keys_audit(const TarxKeysChain *chain, const char *action, const pg_uuid_t *object_id,
+				text *object_name, int32 revision)
+{
+	TarxKeysAuditObject object = {object_id, object_name, revision};
+
+	tarx_keys_audit_objects(chain, action, &object, 1);
 }
 
 /* The same for a project */

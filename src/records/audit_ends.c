@@ -124,6 +124,9 @@ tarx_keys_audit_read_closed(const TarxKeysChain *chain, TarxKeysRow *row, TarxKe
 		return TARX_KEYS_ENDS_CHANGED;
 	ends->generation = DatumGetInt32(row->values[AUDIT_ENDS_GENERATION]);
 	ends->lane = DatumGetInt32(row->values[AUDIT_ENDS_LANE]);
+	/* what says that it is one more lane is nobody's, whatever its master key */
+	if (ends->lane < 0 || ends->lane >= LANES)
+		return TARX_KEYS_ENDS_CHANGED;
 	if (!tarx_keys_row_detoast(&tarx_keys_audit_ends, row) || !read_row(row, &ends->at))
 		return TARX_KEYS_ENDS_CHANGED;
 	ends->sealed_key = DatumGetByteaPP(row->values[AUDIT_ENDS_SEALED_KEY]);

@@ -9,10 +9,13 @@
  *
  * All writers of a chain share the lock on its generation.  The one that begins the
  * next generation holds that lock alone, and takes it before it changes anything.
- * So nobody writes to a generation that another one follows.
+ * So nobody writes to a generation that another one follows.  Who ends a user holds
+ * it alone as well, if that can be had soon, so that no platform key is made meanwhile.
  *
  * The locks on lanes and generations are on objects that do not exist, so no SQL
- * command can take them.
+ * command can take them.  Callers choose the ids of projects.  So which lock stands
+ * for which chain is decided by a hash whose key nobody knows: it is drawn when the
+ * server starts, and its processes inherit it.
  *
  * A transaction that has removed something without a lane may have rows locked that
  * a writer with a lane waits for.  From then on it waits for no lane.
@@ -20,7 +23,8 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "common/hashfn.h"
+#include <sodium.h>
+
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
@@ -34,16 +38,46 @@
 /* In place of a lane's number */
 #define GENERATION		LANES
 
+/* A lock's tag has 32 and 16 bits for the hash of the chain and the lane */
+#define LANE_BITS		3
+#define HASH_BITS		(16 - LANE_BITS)
+
+StaticAssertDecl(GENERATION < (1 << LANE_BITS), "lanes and the generation need more bits");
+
+static uint8 hash_key[crypto_shorthash_KEYBYTES];
+
 /* The transaction that does without a lane */
 static LocalTransactionId without_lane = InvalidLocalTransactionId;
+
+/* To be called while the library is loaded */
+void
+tarx_keys_audit_lanes_init(void)
+{
+	randombytes_buf(hash_key, sizeof(hash_key));
+}
+
+static uint64
+hash_chain(const TarxKeysChain *chain)
+{
+	uint8		name[UUID_LEN + 1];
+	uint64		hash;
+
+	StaticAssertStmt(sizeof(hash) == crypto_shorthash_BYTES, "the hash has another length");
+	memcpy(name, chain->id.data, UUID_LEN);
+	name[UUID_LEN] = chain->personal;
+	(void) crypto_shorthash((uint8 *) &hash, name, sizeof(name), hash_key);
+	return hash;
+}
 
 static LOCKTAG
 lock_tag(const TarxKeysChain *chain, int32 lane)
 {
 	LOCKTAG		tag;
-	uint32		hash = hash_bytes(chain->id.data, UUID_LEN) + chain->personal;
+	uint64		hash = hash_chain(chain);
+	uint32		more = (uint32) (hash >> 32) & ((1 << HASH_BITS) - 1);
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, tarx_keys_audit_ends_oid(), hash, lane);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, tarx_keys_audit_ends_oid(), (uint32) hash,
+					   (uint16) (more << LANE_BITS | (uint32) lane));
 	return tag;
 }
 
@@ -126,6 +160,13 @@ enter_generation(const TarxKeysChain *chain, bool wait)
 	return true;
 }
 
+/* Hold the chain's generation alone, or wait for that: nobody else changes anything. */
+void
+tarx_keys_audit_lock_generation(const TarxKeysChain *chain)
+{
+	(void) take_lock(chain, GENERATION, ExclusiveLock, true);
+}
+
 /*
  * Lanes
  */
@@ -198,6 +239,13 @@ bool
 tarx_keys_audit_try_lane(const TarxKeysChain *chain)
 {
 	return take_lane(chain, false) >= 0;
+}
+
+/* Lock the log of all chains against writers and other purges, or wait for that. */
+void
+tarx_keys_audit_lock_against_writers(void)
+{
+	LockRelationOid(tarx_keys_audit_ends_oid(), ShareRowExclusiveLock);
 }
 
 /* From now on this transaction may change something without a lane. */

@@ -32,6 +32,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_purge_unverifiable_personal_audit);
 #define LANES			TARX_KEYS_AUDIT_LANES
 #define ROWS_AT_ONCE	1000
 
+/* For the writers, in milliseconds: less than removals wait for the log */
+#define LONGEST_WAIT	1000
+
 /*
  * The lanes whose first row claims to be old enough; the walk checks that later.
  * Also the lanes whose first row is missing, for a warning.
@@ -151,14 +154,31 @@ purge_lanes(TimestampTz before, Snapshot snapshot)
 	return count;
 }
 
-/* Keep writers and other purges away, so that one snapshot is enough. */
+static void
+lock_out_writers(void *arg pg_attribute_unused())
+{
+	tarx_keys_audit_lock_against_writers();
+}
+
+/*
+ * Keep writers and other purges away, so that one snapshot is enough.  All writers
+ * of all projects wait behind a purge that waits for one of them, so it waits for a
+ * short time only.
+ */
 static void
 begin_purge(void)
 {
+	int			sqlerrcode;
+
 	/* a standby would refuse the lock, too, but with another error */
 	PreventCommandIfReadOnly("DELETE");
 	tarx_keys_enter_maintenance_mode();
-	LockRelationOid(tarx_keys_audit_ends_oid(), ShareRowExclusiveLock);
+	sqlerrcode = tarx_keys_audit_attempt(lock_out_writers, NULL, LONGEST_WAIT);
+	if (sqlerrcode != 0)
+		ereport(ERROR,
+				(errcode(sqlerrcode),
+				 errmsg("the audit log is in use by other transactions"),
+				 errhint("Call the function again when they are over. pg_locks shows who holds tarx_keys_internal.audit_ends.")));
 	tarx_keys_queries_begin();
 }
 

@@ -8,7 +8,10 @@
  * it waits for a short time only.  If it fails, a line in the server log takes
  * the place of the row.
  *
- * What is cancelled is not tried any further: then the whole call is.
+ * What is cancelled is not tried any further: then the whole call is.  Nor is what
+ * cannot be serialized: a transaction that goes on in spite of that could commit.
+ * And want of memory, disk or room for locks is no fault of the log: without these the
+ * removal itself, which needs a lock for its transaction at least, fails as well.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -28,15 +31,14 @@ PG_FUNCTION_INFO_V1(tarx_keys_record_removal);
 /* As long as anybody waits for a lock of the log, in milliseconds */
 #define LONGEST_WAIT	2000
 
-/* A row that is to be appended */
-typedef struct Removal
+/* Rows that are to be appended */
+typedef struct Removals
 {
 	const TarxKeysChain *chain;
 	const char *action;
-	const pg_uuid_t *object_id;
-	text	   *object_name;
-	int32		revision;
-} Removal;
+	const TarxKeysAuditObject *objects;
+	int			count;
+} Removals;
 
 /*
  * Trying
@@ -44,11 +46,33 @@ typedef struct Removal
 
 /* Until the subtransaction ends; somebody who set a shorter time knows why. */
 static void
-wait_no_longer(void)
+wait_no_longer(int longest_wait)
 {
-	if (LockTimeout == 0 || LockTimeout > LONGEST_WAIT)
-		(void) set_config_option("lock_timeout", CppAsString2(LONGEST_WAIT), PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	char		milliseconds[12];
+
+	if (LockTimeout != 0 && LockTimeout <= longest_wait)
+		return;
+	pg_ltoa(longest_wait, milliseconds);
+	(void) set_config_option("lock_timeout", milliseconds, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Does the error end the whole call, whatever was tried? */
+static bool
+ends_call(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+			return true;
+		case ERRCODE_TRANSACTION_ROLLBACK:
+			/* a lock that cannot be had */
+			return sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED;
+		default:
+			return false;
+	}
 }
 
 /* Take back what was tried; returns the error's SQLSTATE. */
@@ -65,15 +89,18 @@ take_back(MemoryContext context, ResourceOwner owner)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	sqlerrcode = error->sqlerrcode;
-	if (ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+	if (ends_call(sqlerrcode))
 		ReThrowError(error);
 	FreeErrorData(error);
 	return sqlerrcode;
 }
 
-/* Run something, or nothing of it; returns the SQLSTATE, 0 if all went well. */
-static int
-attempt(void (*run) (void *arg), void *arg)
+/*
+ * Run something, or nothing of it, and wait for each lock so many milliseconds at
+ * most; returns the SQLSTATE, 0 if all went well.
+ */
+int
+tarx_keys_audit_attempt(void (*run) (void *arg), void *arg, int longest_wait)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -85,7 +112,7 @@ attempt(void (*run) (void *arg), void *arg)
 	{
 		int			level = NewGUCNestLevel();
 
-		wait_no_longer();
+		wait_no_longer(longest_wait);
 		run(arg);
 		AtEOXact_GUC(true, level);
 		ReleaseCurrentSubTransaction();
@@ -98,6 +125,12 @@ attempt(void (*run) (void *arg), void *arg)
 	}
 	PG_END_TRY();
 	return sqlerrcode;
+}
+
+static int
+attempt(void (*run) (void *arg), void *arg)
+{
+	return tarx_keys_audit_attempt(run, arg, LONGEST_WAIT);
 }
 
 /*
@@ -119,6 +152,12 @@ take_any_lane(void *arg)
 				 errmsg("all lanes of the audit log are taken")));
 }
 
+static void
+lock_generation(void *arg)
+{
+	tarx_keys_audit_lock_generation(arg);
+}
+
 /*
  * tarx_keys_audit_lock_lane() for a call that only takes away: if there is no
  * lane for it, it goes on without one.
@@ -135,45 +174,69 @@ tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain)
 }
 
 /*
+ * The same for who takes away all: nobody else changes anything of the chain from
+ * then on.  Returns false if others hold it.
+ */
+bool
+tarx_keys_audit_lock_to_end(const TarxKeysChain *chain)
+{
+	bool		alone;
+
+	PreventCommandIfReadOnly("DELETE");
+	alone = attempt(lock_generation, unconstify(TarxKeysChain *, chain)) == 0;
+	tarx_keys_audit_lock_lane_to_remove(chain);
+	return alone;
+}
+
+/*
  * Rows
  */
 
 static void
 append(void *arg)
 {
-	const Removal *removal = arg;
+	const Removals *removals = arg;
 
 	tarx_keys_queries_begin();
-	tarx_keys_audit(removal->chain, removal->action, removal->object_id, removal->object_name,
-					removal->revision);
+	tarx_keys_audit_objects(removals->chain, removals->action, removals->objects, removals->count);
 	tarx_keys_queries_end();
 }
 
 static void
-log_line(const Removal *removal, int sqlerrcode)
+log_line(const Removals *removals, const TarxKeysAuditObject *object, int sqlerrcode)
 {
-	tarx_keys_log_event("manage", TARX_KEYS_UNLOGGED,
-						removal->chain->personal ? NULL : &removal->chain->id, removal->object_id,
-						unpack_sql_state(sqlerrcode));
+	tarx_keys_log_unlogged(removals->action,
+						   removals->chain->personal ? NULL : &removals->chain->id, object->id,
+						   unpack_sql_state(sqlerrcode));
 }
 
 /*
- * tarx_keys_audit() for what was taken away: in the server log, if the chain
- * cannot be extended.  It opens an SPI connection itself.
+ * tarx_keys_audit_objects() for what was taken away: in the server log, if the
+ * chain cannot be extended.  It opens an SPI connection itself.
  */
 void
-tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
-						const pg_uuid_t *object_id, text *object_name, int32 revision)
+tarx_keys_audit_removals(const TarxKeysChain *chain, const char *action,
+						 const TarxKeysAuditObject *objects, int count)
 {
-	Removal		removal = {chain, action, object_id, object_name, revision};
+	Removals	removals = {chain, action, objects, count};
 	int			sqlerrcode;
 
 	/* that these are missing is no fault of the log */
 	tarx_keys_check_audit_action(action);
 	(void) tarx_keys_acting_user();
-	sqlerrcode = attempt(append, &removal);
-	if (sqlerrcode != 0)
-		log_line(&removal, sqlerrcode);
+	sqlerrcode = attempt(append, &removals);
+	for (int i = 0; i < count && sqlerrcode != 0; i++)
+		log_line(&removals, &objects[i], sqlerrcode);
+}
+
+/* The same for one object */
+void
+tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
+						const pg_uuid_t *object_id, text *object_name, int32 revision)
+{
+	TarxKeysAuditObject object = {object_id, object_name, revision};
+
+	tarx_keys_audit_removals(chain, action, &object, 1);
 }
 
 void

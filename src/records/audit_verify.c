@@ -38,15 +38,16 @@ static TarxKeysQuery rows_query = {
 	.nargs = 5, .argtypes = {UUIDOID, BOOLOID, INT4OID, INT4OID, INT4OID}
 };
 
-/* Of which generations there is anything */
+/* Of which generations there is anything, and of which lanes there are ends */
 static TarxKeysQuery generations_query = {
-	.sql = "SELECT pg_catalog.min(g.generation), pg_catalog.max(g.generation) FROM"
-	" (SELECT e.generation FROM tarx_keys_internal.audit_ends e"
+	.sql = "SELECT pg_catalog.min(g.generation), pg_catalog.max(g.generation),"
+	" coalesce(pg_catalog.min(g.lane), 0), coalesce(pg_catalog.max(g.lane), 0) FROM"
+	" (SELECT e.generation, e.lane FROM tarx_keys_internal.audit_ends e"
 	" WHERE e.project_id OPERATOR(pg_catalog.=) $1 AND e.personal OPERATOR(pg_catalog.=) $2"
-	" UNION ALL (SELECT a.generation FROM tarx_keys.audit_log a"
+	" UNION ALL (SELECT a.generation, NULL FROM tarx_keys.audit_log a"
 	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.personal OPERATOR(pg_catalog.=) $2"
 	" ORDER BY a.generation LIMIT 1)"
-	" UNION ALL (SELECT a.generation FROM tarx_keys.audit_log a"
+	" UNION ALL (SELECT a.generation, NULL FROM tarx_keys.audit_log a"
 	" WHERE a.project_id OPERATOR(pg_catalog.=) $1 AND a.personal OPERATOR(pg_catalog.=) $2"
 	" ORDER BY a.generation DESC LIMIT 1)) g",
 	.nargs = 2, .argtypes = {UUIDOID, BOOLOID}
@@ -264,20 +265,30 @@ verify_generation(const TarxKeysChain *chain, int32 number, Snapshot snapshot,
 	return worst;
 }
 
-/* The newest generation of which there is anything; 0 if one is none of ours. */
-static int32
-newest_generation(const TarxKeysChain *chain, Snapshot snapshot)
+/* What there is of the chains, by their keys alone */
+typedef struct Extent
+{
+	int32		newest;			/* generation */
+	const char *problem;		/* a key that cannot be, or NULL */
+} Extent;
+
+static Extent
+find_extent(const TarxKeysChain *chain, Snapshot snapshot)
 {
 	Datum		values[2] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal)};
-	Datum		found[2];
-	bool		nulls[2];
+	Datum		found[4];
+	bool		nulls[4];
 
 	(void) tarx_keys_query_run_at(&generations_query, values, snapshot);
 	heap_deform_tuple(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, found, nulls);
 	/* a project has its first one from its creation on */
 	if (nulls[0])
-		return 1;
-	return DatumGetInt32(found[0]) < 1 ? 0 : DatumGetInt32(found[1]);
+		return (Extent) {1, NULL};
+	if (DatumGetInt32(found[0]) < 1)
+		return (Extent) {0, "row of a generation that cannot be"};
+	if (DatumGetInt32(found[2]) < 0 || DatumGetInt32(found[3]) >= LANES)
+		return (Extent) {0, "record of the ends of a chain that cannot be"};
+	return (Extent) {DatumGetInt32(found[1]), NULL};
 }
 
 /*
@@ -290,15 +301,15 @@ verify_chain(const TarxKeysChain *chain)
 	Verdict		worst = {WHOLE, 0, NULL};
 	Generation	before = {.notes = NULL};
 	Snapshot	snapshot;
-	int32		newest;
+	Extent		extent;
 
 	tarx_keys_audit_lock_rows();
 	tarx_keys_query_lock(&generations_query);
 	snapshot = tarx_keys_latest_snapshot();
-	newest = newest_generation(chain, snapshot);
-	if (newest == 0)
-		worst = broken(0, "row of a generation that cannot be");
-	for (int64 number = 1; number <= newest && worst.finding != BROKEN; number++)
+	extent = find_extent(chain, snapshot);
+	if (extent.problem != NULL)
+		worst = broken(0, extent.problem);
+	for (int64 number = 1; number <= extent.newest && worst.finding != BROKEN; number++)
 	{
 		Generation	found = {.notes = NULL};
 		Verdict		verdict = verify_generation(chain, (int32) number, snapshot, &before, &found);

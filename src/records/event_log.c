@@ -94,6 +94,16 @@ tarx_keys_log_login_name(void)
 	return name == NULL || name[0] == '\0' ? NULL : name;
 }
 
+/*
+ * The name of the role with whose right a call is made; NULL if it is the session's
+ * login.  This looks the name up, so ask for it before an error can be handled.
+ */
+const char *
+tarx_keys_log_role_name(Oid role)
+{
+	return role == GetSessionUserId() ? NULL : GetUserNameFromId(role, true);
+}
+
 /* The client's address as in the server log; NULL if there is none */
 static const char *
 client_address(char *buffer, size_t size)
@@ -115,9 +125,6 @@ client_address(char *buffer, size_t size)
 static bool
 is_logged(const char *outcome)
 {
-	/* it stands in place of a row of the audit log */
-	if (strcmp(outcome, TARX_KEYS_UNLOGGED) == 0)
-		return true;
 	switch (tarx_keys_setting_log_resolves())
 	{
 		case TARX_KEYS_LOG_OFF:
@@ -130,19 +137,14 @@ is_logged(const char *outcome)
 	return true;
 }
 
-/*
- * Log an event, if tarx_keys.log_resolves says so.  outcome is TARX_KEYS_ALLOWED or
- * TARX_KEYS_REFUSED; project_id, object_id and sqlstate may be NULL.
- */
-void
-tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
-					const pg_uuid_t *object_id, const char *sqlstate)
+/* action may be NULL, and is left out then */
+static void
+write_line(const char *event, const char *outcome, const pg_uuid_t *project_id,
+		   const pg_uuid_t *object_id, const char *sqlstate, const char *role, const char *action)
 {
 	StringInfoData line;
 	char		client[NI_MAXHOST];
 
-	if (!is_logged(outcome))
-		return;
 	initStringInfo(&line);
 	append_field(&line, "event", event);
 	append_field(&line, "outcome", outcome);
@@ -150,14 +152,39 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 	append_uuid_field(&line, "object", object_id);
 	append_field(&line, "sqlstate", sqlstate);
 	append_field(&line, "login", tarx_keys_log_login_name());
+	append_field(&line, "role", role);
 	append_field(&line, "user", tarx_keys_acting_user_or_null());
 	append_field(&line, "client", client_address(client, sizeof(client)));
+	if (action != NULL)
+		append_field(&line, "action", action);
 	/* not to the client, and without the statement, which may carry a value */
 	ereport(LOG_SERVER_ONLY,
 			(errmsg_internal("tarx_keys:%s", line.data),
 			 errhidestmt(true),
 			 errhidecontext(true)));
 	pfree(line.data);
+}
+
+/*
+ * Log an event, if tarx_keys.log_resolves says so.  outcome is TARX_KEYS_ALLOWED or
+ * TARX_KEYS_REFUSED; project_id, object_id and sqlstate may be NULL; role is from
+ * tarx_keys_log_role_name().
+ */
+void
+tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
+					const pg_uuid_t *object_id, const char *sqlstate, const char *role)
+{
+	if (is_logged(outcome))
+		write_line(event, outcome, project_id, object_id, sqlstate, role, NULL);
+}
+
+/* The line that stands in place of a row of the audit log; no setting hides it. */
+void
+tarx_keys_log_unlogged(const char *action, const pg_uuid_t *project_id,
+					   const pg_uuid_t *object_id, const char *sqlstate)
+{
+	write_line("manage", "unlogged", project_id, object_id, sqlstate,
+			   tarx_keys_log_role_name(GetOuterUserId()), action);
 }
 
 /* Log an operation of a DBA on the audit log, which has no row in that log itself. */

@@ -9,8 +9,9 @@
  * has no line of ours has none of PostgreSQL's either, which logs each error.
  * Nobody is refused or held up because of it.
  *
- * Tokens that belong to a key have room of their own.  So nobody can hide that a
- * revoked or expired key is in use, by trying tokens that belong to none.
+ * Tokens that belong to a key have room of their own.  So nobody can hide that an
+ * expired key is in use, or one that does not open, by trying tokens that belong to
+ * none.  Of a revoked key no hash is left, so its token is like one of these.
  *
  * The table is in shared memory, so that a ROLLBACK or a new session does not begin
  * at zero again.  It has few entries, because logging in takes a database login.
@@ -146,18 +147,19 @@ has_line(const char *login, bool known)
 
 /*
  * Log that a login is refused, if there is room for the line; key_id is that of the
- * token's key, NULL if there is none.  This runs while an error is handled.
+ * token's key, NULL if there is none; role is that of tarx_keys_log_event().  This
+ * runs while an error is handled.
  */
 void
 tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-							const char *sqlstate)
+							const char *sqlstate, const char *role)
 {
 	const char *login = tarx_keys_log_login_name();
 
 	latest_left_out = tarx_keys_setting_log_resolves() != TARX_KEYS_LOG_OFF &&
 		!has_line(login == NULL ? "" : login, key_id != NULL);
 	if (!latest_left_out)
-		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate);
+		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate, role);
 }
 
 /*

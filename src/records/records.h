@@ -9,6 +9,7 @@
 #define TARX_KEYS_RECORDS_H
 
 #include "lib/stringinfo.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
 
 #include "tables/tables.h"
@@ -24,18 +25,32 @@ extern TarxKeysChain tarx_keys_project_chain(const pg_uuid_t *project_id);
 extern TarxKeysChain tarx_keys_personal_chain_of(const TarxKeysText *user_id);
 
 /* audit_lanes.c */
+extern void tarx_keys_audit_lanes_init(void);
 extern int32 tarx_keys_audit_lock_lane(const TarxKeysChain *chain);
 
 /* audit.c: writes rows, which say what was changed */
 #define TARX_KEYS_NO_REVISION	0	/* the object has none, or is gone */
+
+typedef struct TarxKeysAuditObject
+{
+	const pg_uuid_t *id;		/* NULL for none */
+	text	   *name;			/* NULL for none */
+	int32		revision;		/* as it is from now on */
+} TarxKeysAuditObject;
 
 extern void tarx_keys_audit(const TarxKeysChain *chain, const char *action,
 							const pg_uuid_t *object_id, text *object_name, int32 revision);
 extern void tarx_keys_audit_project(const pg_uuid_t *project_id, const char *action,
 									const pg_uuid_t *object_id, text *object_name, int32 revision);
 
+extern void tarx_keys_audit_objects(const TarxKeysChain *chain, const char *action,
+									const TarxKeysAuditObject *objects, int count);
+
 /* audit_removals.c: the same for calls that only take away; the log never stops them */
 extern void tarx_keys_audit_lock_lane_to_remove(const TarxKeysChain *chain);
+extern bool tarx_keys_audit_lock_to_end(const TarxKeysChain *chain);
+extern void tarx_keys_audit_removals(const TarxKeysChain *chain, const char *action,
+									 const TarxKeysAuditObject *objects, int count);
 extern void tarx_keys_audit_removal(const TarxKeysChain *chain, const char *action,
 									const pg_uuid_t *object_id, text *object_name, int32 revision);
 extern void tarx_keys_audit_project_removal(const pg_uuid_t *project_id, const char *action,
@@ -98,6 +113,9 @@ extern void tarx_keys_check_audit_action(const char *action);
 pg_noreturn extern void tarx_keys_fail_chain(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_has_generation(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_try_lane(const TarxKeysChain *chain);
+extern void tarx_keys_audit_lock_generation(const TarxKeysChain *chain);
+extern void tarx_keys_audit_lock_against_writers(void);
+extern int	tarx_keys_audit_attempt(void (*run) (void *arg), void *arg, int longest_wait);
 extern void tarx_keys_audit_do_without_lane(void);
 extern Snapshot tarx_keys_audit_snapshot(void);
 extern void tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot,
@@ -120,11 +138,13 @@ extern void tarx_keys_audit_lock_rows(void);
 /* event_log.c: writes lines to the server log */
 #define TARX_KEYS_ALLOWED	"allowed"
 #define TARX_KEYS_REFUSED	"refused"
-#define TARX_KEYS_UNLOGGED	"unlogged"	/* done, but not in the audit log */
 
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
-								const char *sqlstate);
+								const char *sqlstate, const char *role);
+extern const char *tarx_keys_log_role_name(Oid role);
+extern void tarx_keys_log_unlogged(const char *action, const pg_uuid_t *project_id,
+								   const pg_uuid_t *object_id, const char *sqlstate);
 extern void tarx_keys_log_append_value(StringInfo line, const char *value);
 extern const char *tarx_keys_log_login_name(void);
 extern void tarx_keys_log_operation(const char *operation);
@@ -149,10 +169,10 @@ extern Size tarx_keys_usage_shmem_size(void);
 extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
 extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 								  const pg_uuid_t *id, bool allowed);
-extern int	tarx_keys_usage_unflushed_databases(Oid *databases, int max);
+extern Oid *tarx_keys_usage_unflushed_databases(int *count);
 extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);
 extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
-extern void tarx_keys_usage_forget(Oid database);
+extern void tarx_keys_usage_forget(Oid database, bool is_loss);
 extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
 
 /* health.c: how LLM keys fared last, as runners report it */
@@ -185,6 +205,20 @@ extern void tarx_keys_health_report(const pg_uuid_t *project_id, const pg_uuid_t
 extern TarxKeysHealth tarx_keys_health_of(const pg_uuid_t *project_id, const pg_uuid_t *id,
 										  int32 revision);
 extern bool tarx_keys_health_is_cooling(const TarxKeysHealth *health, TimestampTz now);
+/* usage_room.c: when the table of uses needs a flush, and what it had no room for */
+#define TARX_KEYS_USAGE_PART	20	/* this part of the entries is evicted at
+									 * once */
+
+extern Size tarx_keys_usage_room_shmem_size(void);
+extern void tarx_keys_usage_room_shmem_startup(void);
+extern void tarx_keys_usage_room_wakes(Latch * worker);
+extern void tarx_keys_usage_room_unflushed(void);
+extern void tarx_keys_usage_room_flushed(void);
+extern void tarx_keys_usage_room_uncounted(uint64 calls);
+extern void tarx_keys_usage_room_dropped(uint64 calls);
+extern bool tarx_keys_usage_room_is_short(void);
+extern bool tarx_keys_usage_room_take_wanted(void);
+extern void tarx_keys_usage_room_report(bool at_once);
 
 /* usage_worker.c: writes last uses down */
 extern void tarx_keys_usage_worker_register(void);
@@ -196,7 +230,7 @@ extern Size tarx_keys_login_lines_shmem_size(void);
 extern void tarx_keys_login_lines_init(void);
 extern void tarx_keys_login_lines_shmem_startup(LWLock *login_lines_lock);
 extern void tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-										const char *sqlstate);
+										const char *sqlstate, const char *role);
 extern void tarx_keys_log_left_out(bool at_once);
 
 #endif							/* TARX_KEYS_RECORDS_H */

@@ -10,7 +10,7 @@
  * tarx_keys_internal.last_used has its last use.  If that leaves none to evict, the
  * event is not counted.  Eviction and a restart of the server lose the counters of
  * an entry.  They do not lose last_used_at, because the flush worker writes it
- * down.
+ * down, in time: usage_room.c wakes it, and knows what was lost all the same.
  *
  * Callers count only uses of objects that exist or existed, so that nobody can
  * fill the table with guessed ids.
@@ -25,6 +25,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "lib/qunique.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/shmem.h"
@@ -38,9 +39,6 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_usage_in_memory);
 PG_FUNCTION_INFO_V1(tarx_keys_usage_of);
-
-/* Evict a 20th of a full table at once, so that searches are rare. */
-#define EVICTED_PART	20
 
 /* Wait so long after a search that found nothing to evict. */
 #define EVICT_AGAIN_MS	1000
@@ -105,8 +103,10 @@ eviction_size(void)
 Size
 tarx_keys_usage_shmem_size(void)
 {
-	return add_size(eviction_size(),
-					hash_estimate_size(tarx_keys_setting_usage_entries(), sizeof(UsageEntry)));
+	Size		size = hash_estimate_size(tarx_keys_setting_usage_entries(), sizeof(UsageEntry));
+
+	size = add_size(size, eviction_size());
+	return add_size(size, tarx_keys_usage_room_shmem_size());
 }
 
 /* Make the table, or find the one that is there; the lock protects it. */
@@ -122,6 +122,7 @@ tarx_keys_usage_shmem_startup(LWLock *usage_lock)
 	eviction = ShmemInitStruct("tarx_keys usage eviction", eviction_size(), &found);
 	if (!found)
 		eviction->failed_at = 0;
+	tarx_keys_usage_room_shmem_startup();
 }
 
 static UsageKey
@@ -144,6 +145,27 @@ static bool
 is_flushed(UsageEntry *entry)
 {
 	return pg_atomic_read_u64(&entry->last_used_at) == pg_atomic_read_u64(&entry->flushed_at);
+}
+
+static void
+remove_entry(UsageEntry *entry)
+{
+	if (!is_flushed(entry))
+		tarx_keys_usage_room_flushed();
+	hash_search(table, &entry->key, HASH_REMOVE, NULL);
+}
+
+/* Remove an entry that somebody could still ask for. */
+static void
+drop(UsageEntry *entry)
+{
+	uint64		calls = pg_atomic_read_u64(&entry->uses) + pg_atomic_read_u64(&entry->refused);
+
+	if (is_flushed(entry))
+		tarx_keys_usage_room_dropped(calls);
+	else
+		tarx_keys_usage_room_uncounted(calls);
+	remove_entry(entry);
 }
 
 static int
@@ -189,9 +211,9 @@ evict(TimestampTz now)
 	if (count == 0)
 		eviction->failed_at = now;
 	qsort(eviction->candidates, count, sizeof(EvictionCandidate), compare_candidates);
-	count = Min(count, (size_t) tarx_keys_setting_usage_entries() / EVICTED_PART);
+	count = Min(count, (size_t) tarx_keys_setting_usage_entries() / TARX_KEYS_USAGE_PART);
 	for (size_t i = 0; i < count; i++)
-		hash_search(table, &eviction->candidates[i].entry->key, HASH_REMOVE, NULL);
+		drop(eviction->candidates[i].entry);
 }
 
 /* Find or add the entry of a key; returns NULL if there is no room. */
@@ -230,9 +252,15 @@ count_in(UsageEntry *entry, bool allowed, TimestampTz now)
 	pg_atomic_fetch_add_u64(&entry->uses, 1);
 	/* others may write a later time; an exchange that fails fetches theirs */
 	last = pg_atomic_read_u64(&entry->last_used_at);
-	while (last < (uint64) now &&
-		   !pg_atomic_compare_exchange_u64(&entry->last_used_at, &last, (uint64) now))
-		;
+	while (last < (uint64) now)
+	{
+		if (!pg_atomic_compare_exchange_u64(&entry->last_used_at, &last, (uint64) now))
+			continue;
+		/* of all who write, only one finds the time that is written down */
+		if (last == pg_atomic_read_u64(&entry->flushed_at))
+			tarx_keys_usage_room_unflushed();
+		return;
+	}
 }
 
 /*
@@ -257,6 +285,8 @@ tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 	}
 	if (entry != NULL)
 		count_in(entry, allowed, now);
+	else
+		tarx_keys_usage_room_uncounted(1);
 	LWLockRelease(lock);
 }
 
@@ -264,29 +294,26 @@ tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
  * For the flush worker
  */
 
-/* Find the databases that have uses to flush, at most max; returns how many. */
-int
-tarx_keys_usage_unflushed_databases(Oid *databases, int max)
+/* Find the databases that have uses to flush, each once, in order. */
+Oid *
+tarx_keys_usage_unflushed_databases(int *count)
 {
-	int			count = 0;
+	Oid		   *databases = palloc(sizeof(Oid) * tarx_keys_setting_usage_entries());
 	HASH_SEQ_STATUS scan;
 	UsageEntry *entry;
 
+	*count = 0;
 	LWLockAcquire(lock, LW_SHARED);
 	hash_seq_init(&scan, table);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
-		int			i = 0;
-
-		if (is_flushed(entry))
-			continue;
-		while (i < count && databases[i] != entry->key.database)
-			i++;
-		if (i == count && count < max)
-			databases[count++] = entry->key.database;
+		if (!is_flushed(entry))
+			databases[(*count)++] = entry->key.database;
 	}
 	LWLockRelease(lock);
-	return count;
+	qsort(databases, *count, sizeof(Oid), oid_cmp);
+	*count = (int) qunique(databases, *count, sizeof(Oid), oid_cmp);
+	return databases;
 }
 
 /* Copy the uses of this database to flush, at most max; returns how many. */
@@ -332,15 +359,21 @@ tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count)
 		UsageKey	key = make_key(uses[i].kind, &uses[i].project_id, &uses[i].id);
 		UsageEntry *entry = find(&key);
 
-		if (entry != NULL)
-			pg_atomic_write_u64(&entry->flushed_at, (uint64) uses[i].last_used_at);
+		if (entry == NULL || is_flushed(entry))
+			continue;
+		pg_atomic_write_u64(&entry->flushed_at, (uint64) uses[i].last_used_at);
+		if (is_flushed(entry))
+			tarx_keys_usage_room_flushed();
 	}
 	LWLockRelease(lock);
 }
 
-/* Forget a database that is gone or no longer has the extension. */
+/*
+ * Forget a database: either it is gone or no longer has the extension, or
+ * somebody can still ask for its uses, which count as lost then.
+ */
 void
-tarx_keys_usage_forget(Oid database)
+tarx_keys_usage_forget(Oid database, bool is_loss)
 {
 	HASH_SEQ_STATUS scan;
 	UsageEntry *entry;
@@ -349,8 +382,12 @@ tarx_keys_usage_forget(Oid database)
 	hash_seq_init(&scan, table);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
-		if (entry->key.database == database)
-			hash_search(table, &entry->key, HASH_REMOVE, NULL);
+		if (entry->key.database != database)
+			continue;
+		if (is_loss)
+			drop(entry);
+		else
+			remove_entry(entry);
 	}
 	LWLockRelease(lock);
 }

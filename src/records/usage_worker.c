@@ -5,7 +5,8 @@
  * One background worker is connected to no database.  It finds the databases that
  * have uses to write down, and starts a short-lived worker in each, one after the
  * other.  It starts when recovery has ended, so a standby writes nothing.  An
- * error is logged, and the next round tries again.
+ * error is logged, and the next round tries again.  A round begins earlier than
+ * the interval says if the table of uses gets full.
  *
  * At the same time it reports refused logins that had no line in the server log.
  *
@@ -19,7 +20,9 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
@@ -27,6 +30,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -40,11 +44,11 @@
 
 #include "records/records.h"
 
-/* If there are more databases, the rest waits for the next round. */
-#define MAX_DATABASES	128
+/* Look so often at least whether the table is getting full, and report what is lost. */
+#define MAX_INTERVAL_MS	60000
 
 /* The most uses that one transaction writes down */
-#define MAX_USES		1000
+#define MAX_USES		5000
 
 #define OWNER			"tarx_keys_owner"
 
@@ -83,54 +87,136 @@ tarx_keys_usage_worker_register(void)
  * The worker of the cluster
  */
 
-static bool
-database_exists(Oid database)
+typedef enum DatabaseState
 {
-	bool		exists;
+	DATABASE_IS_OPEN,
+	DATABASE_IS_BUSY,			/* somebody copies, moves or drops it */
+	DATABASE_IS_CLOSED,			/* it allows no connections */
+	DATABASE_IS_GONE
+} DatabaseState;
 
-	StartTransactionCommand();
-	exists = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
-	CommitTransactionCommand();
-	return exists;
+/* Would a connection get its lock at once?  Then nothing holds up the others. */
+static bool
+can_be_locked(Oid database)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, database, 0);
+	return LockAcquire(&tag, RowExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-/* Start a worker that flushes a database, and wait for its end. */
+static DatabaseState
+state_of_row(Oid database)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	Form_pg_database row;
+	DatabaseState state = DATABASE_IS_OPEN;
+
+	if (!HeapTupleIsValid(tuple))
+		return DATABASE_IS_GONE;
+	row = (Form_pg_database) GETSTRUCT(tuple);
+	if (tarx_keys_database_is_invalid(row))
+		state = DATABASE_IS_GONE;
+	else if (!row->datallowconn)
+		state = DATABASE_IS_CLOSED;
+	ReleaseSysCache(tuple);
+	return state;
+}
+
+static DatabaseState
+state_of(Oid database)
+{
+	DatabaseState state;
+
+	StartTransactionCommand();
+	state = state_of_row(database);
+	if (state == DATABASE_IS_OPEN && !can_be_locked(database))
+		state = DATABASE_IS_BUSY;
+	CommitTransactionCommand();
+	return state;
+}
+
+/* Say that no worker is free, once for as long as that lasts. */
 static void
-start_flush(Oid database)
+report_worker(bool is_free)
+{
+	static bool reported = false;
+
+	if (!is_free && !reported)
+		ereport(LOG,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("tarx_keys: no background worker is free to write down when keys were last used"),
+				 errhint("Increase max_worker_processes.")));
+	reported = !is_free;
+}
+
+/* Start a worker that flushes a database, and wait for its end; false if none is free. */
+static bool
+run_flush(Oid database)
 {
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
+	bool		is_free;
 
 	init_worker(&worker, "tarx_keys usage flush", "tarx_keys_usage_flush_main");
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = ObjectIdGetDatum(database);
 	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-	{
-		ereport(LOG,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("tarx_keys: no background worker is free to write down when keys were last used"),
-				 errhint("Increase max_worker_processes.")));
-		return;
-	}
+	is_free = RegisterDynamicBackgroundWorker(&worker, &handle);
+	report_worker(is_free);
+	if (!is_free)
+		return false;
 	if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
 		proc_exit(1);
 	pfree(handle);
+	return true;
 }
 
+/*
+ * Flush a database; false if no worker is free.  One that allows no connections
+ * keeps its uses until it does, unless others need the room.
+ */
+static bool
+flush(Oid database)
+{
+	switch (state_of(database))
+	{
+		case DATABASE_IS_OPEN:
+			return run_flush(database);
+		case DATABASE_IS_BUSY:
+			break;
+		case DATABASE_IS_CLOSED:
+			if (tarx_keys_usage_room_is_short())
+				tarx_keys_usage_forget(database, true);
+			break;
+		case DATABASE_IS_GONE:
+			tarx_keys_usage_forget(database, false);
+			break;
+	}
+	return true;
+}
+
+/*
+ * Flush all databases.  If a round ends early, the next one begins where it ended,
+ * so that each has its turn.
+ */
 static void
 flush_all(void)
 {
-	Oid			databases[MAX_DATABASES];
-	int			count = tarx_keys_usage_unflushed_databases(databases, MAX_DATABASES);
+	static Oid	next = InvalidOid;
+	int			count;
+	int			first = 0;
+	Oid		   *databases = tarx_keys_usage_unflushed_databases(&count);
 
+	while (first < count && databases[first] < next)
+		first++;
 	for (int i = 0; i < count && !ShutdownRequestPending; i++)
 	{
-		if (database_exists(databases[i]))
-			start_flush(databases[i]);
-		else
-			tarx_keys_usage_forget(databases[i]);
+		next = databases[(first + i) % count];
+		if (!flush(next))
+			break;
 	}
+	pfree(databases);
 }
 
 /* The time until the next round, in milliseconds */
@@ -138,12 +224,14 @@ static long
 time_left(TimestampTz *last_round)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	int64		interval = tarx_keys_setting_usage_flush_interval() * INT64CONST(1000);
 
 	if (*last_round > now)		/* the clock was set back */
 		*last_round = now;
+	if (tarx_keys_usage_room_is_short())
+		interval = Min(interval, MAX_INTERVAL_MS);
 	return TimestampDifferenceMilliseconds(now,
-										   TimestampTzPlusMilliseconds(*last_round,
-																	   tarx_keys_setting_usage_flush_interval() * INT64CONST(1000)));
+										   TimestampTzPlusMilliseconds(*last_round, interval));
 }
 
 void
@@ -155,20 +243,24 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	tarx_keys_usage_room_wakes(MyLatch);
 
 	while (!ShutdownRequestPending)
 	{
-		long		left = time_left(&last_round);
+		bool		wanted = tarx_keys_usage_room_take_wanted();
+		long		left = wanted ? 0 : time_left(&last_round);
 
 		if (left <= 0)
 		{
 			tarx_keys_log_left_out(true);
 			flush_all();
 			last_round = GetCurrentTimestamp();
-			continue;
 		}
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left,
-						 PG_WAIT_EXTENSION);
+		tarx_keys_usage_room_report(false);
+		/* the wait for another worker has reset the latch, whoever had set it */
+		if (left > 0)
+			(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 Min(left, MAX_INTERVAL_MS), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -179,6 +271,7 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
 	}
 
 	tarx_keys_log_left_out(true);
+	tarx_keys_usage_room_report(true);
 	/* status 1: if somebody terminated us, the postmaster starts us again */
 	proc_exit(1);
 }
@@ -187,10 +280,41 @@ tarx_keys_usage_worker_main(Datum arg pg_attribute_unused())
  * The worker in a database
  */
 
-static void
-override(const char *name, const char *value)
+/*
+ * A database, a role or the configuration may set anything.  This is what would
+ * make a flush fail, hang or leave something out.
+ */
+static const struct
 {
-	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
+	const char *name;
+	const char *value;
+}			settings[] =
+
+{
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"lock_timeout", "3s"},
+	{"row_security", "on"},
+	{"search_path", ""},
+	{"session_replication_role", "origin"},
+	{"statement_timeout", "0"},
+	{"synchronous_commit", "off"},
+	{"temp_file_limit", "-1"},
+	{"transaction_timeout", "0"},	/* from 17 on */
+};
+
+/*
+ * Set what a flush needs.  Before connecting, so that it holds for that, too; what
+ * the database sets has a lower priority than this.
+ */
+static void
+override_settings(void)
+{
+	for (size_t i = 0; i < lengthof(settings); i++)
+	{
+		if (GetConfigOption(settings[i].name, true, false) != NULL)
+			SetConfigOption(settings[i].name, settings[i].value, PGC_SUSET, PGC_S_OVERRIDE);
+	}
 }
 
 static Datum
@@ -242,7 +366,7 @@ flush_some(TarxKeysLastUse *uses)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	owner = get_role_oid(OWNER, true);
 	if (!OidIsValid(owner) || !OidIsValid(get_extension_oid("tarx_keys", true)))
-		tarx_keys_usage_forget(MyDatabaseId);
+		tarx_keys_usage_forget(MyDatabaseId, false);
 	else
 		count = tarx_keys_usage_unflushed(uses, MAX_USES);
 	/* as the owner until the transaction has ended: its end may run code, too */
@@ -267,15 +391,8 @@ tarx_keys_usage_flush_main(Datum arg)
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
+	override_settings();
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
-
-	/* override the settings of the database, so that nobody waits long */
-	override("default_transaction_isolation", "read committed");
-	override("default_transaction_read_only", "off");
-	override("lock_timeout", "3s");
-	override("search_path", "");
-	override("statement_timeout", "0");
-	override("synchronous_commit", "off");
 
 	uses = palloc(sizeof(TarxKeysLastUse) * MAX_USES);
 	while (rounds-- > 0 && flush_some(uses) == MAX_USES)

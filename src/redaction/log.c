@@ -21,7 +21,7 @@ static emit_log_hook_type prev_emit_log_hook = NULL;
 
 /* The next message is the twin of this one; this name is why it is redacted. */
 static const ErrorData *twin_of = NULL;
-static const char *twin_name = NULL;
+static const TarxKeysSensitiveName *twin_name = NULL;
 
 static bool
 starts_with(const char *text, const char *prefix)
@@ -55,9 +55,17 @@ is_own(const ErrorData *edata)
 		edata->sqlerrcode != ERRCODE_TK_SECRET_NOT_FOUND;
 }
 
+static bool
+is_line_of_ours(const ErrorData *edata)
+{
+	return starts_with(format_of(edata), "tarx_keys: ") ||
+		starts_with(format_of(edata), "tarx_keys:%");
+}
+
 /*
  * A message whose format has no place for a value carries none.  The format "%s"
- * says nothing about a message, whatever its code: the text is the caller's.
+ * says nothing about a message, whatever its code: the text is the caller's.  That a
+ * setting cannot be changed names the setting, and not what it was to be set to.
  */
 static bool
 message_is_safe(const ErrorData *edata)
@@ -68,7 +76,8 @@ message_is_safe(const ErrorData *edata)
 		return false;
 	return strchr(format, '%') == NULL || is_own(edata) || is_about_locks(edata) ||
 		edata->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE ||
-		starts_with(format, "tarx_keys: ") || starts_with(format, "tarx_keys:%") ||
+		edata->sqlerrcode == ERRCODE_CANT_CHANGE_RUNTIME_PARAM ||
+		is_line_of_ours(edata) ||
 		starts_with(format, "temporary file: ") || starts_with(format, "%s (PID %d) ");
 }
 
@@ -76,45 +85,45 @@ message_is_safe(const ErrorData *edata)
 static bool
 detail_is_safe(const ErrorData *edata)
 {
-	return (is_own(edata) || is_about_locks(edata)) && message_is_safe(edata);
+	return message_is_safe(edata) &&
+		(is_own(edata) || is_line_of_ours(edata) || is_about_locks(edata));
 }
 
-static const char *
-sensitive_name_or_null(const char *text)
+static const TarxKeysSensitiveName *
+name_in(const char *text)
 {
-	return text == NULL ? NULL : tarx_keys_sensitive_name(text);
+	return text == NULL ? NULL : tarx_keys_sensitive_name(text, strlen(text));
 }
 
 /* The sensitive name in one of the message's texts, or NULL */
-static const char *
+static const TarxKeysSensitiveName *
 name_in_message(const ErrorData *edata)
 {
-	const char *name = NULL;
+	const TarxKeysSensitiveName *name = NULL;
 
 	if (!message_is_safe(edata))
-		name = sensitive_name_or_null(edata->message);
+		name = name_in(edata->message);
+	if (name == NULL && !detail_is_safe(edata))
+		name = name_in(edata->detail);
 	if (name == NULL)
-		name = sensitive_name_or_null(edata->detail);
+		name = name_in(edata->detail_log);
 	if (name == NULL)
-		name = sensitive_name_or_null(edata->detail_log);
+		name = name_in(edata->context);
 	if (name == NULL)
-		name = sensitive_name_or_null(edata->context);
-	if (name == NULL)
-		name = sensitive_name_or_null(edata->internalquery);
+		name = name_in(edata->internalquery);
 	return name;
 }
 
 /* The name for which a message has to be redacted, or NULL */
-static const char *
+static const TarxKeysSensitiveName *
 name_of(const ErrorData *edata)
 {
-	const char *name = tarx_keys_redaction_of_statement();
+	const TarxKeysSensitiveName *name = tarx_keys_redaction_of_message();
 
 	if (name == NULL)
 		name = name_in_message(edata);
-	if (name == NULL && tarx_keys_redaction_in_transaction() &&
-		strstr(format_of(edata), "plan:") != NULL)
-		name = "*";
+	if (name == NULL && strstr(format_of(edata), "plan:") != NULL)
+		name = tarx_keys_redaction_in_transaction();
 	return name;
 }
 
@@ -156,12 +165,12 @@ format_in_words(const ErrorData *edata)
 }
 
 static char *
-redacted_message(const ErrorData *edata, const char *name)
+redacted_message(const ErrorData *edata, const TarxKeysSensitiveName *name)
 {
 	int			len = safe_length(edata);
 	const char *format = len > 0 ? "" : format_in_words(edata);
 
-	return psprintf("%.*s%s <redacted: tarx_keys.%s>", len, edata->message, format, name);
+	return psprintf("%.*s%s <redacted: tarx_keys.%s>", len, edata->message, format, name->name);
 }
 
 static char *
@@ -178,19 +187,28 @@ has_more(const ErrorData *edata)
 		(edata->detail != NULL && !detail_is_safe(edata)) || edata->internalquery != NULL;
 }
 
+/* Not all messages end with their memory: errors do, but notices do not. */
+static void
+put(char **field, char *text)
+{
+	if (*field != NULL)
+		pfree(*field);
+	*field = text;
+}
+
 /* Write to one message what may be logged of another; they may be the same. */
 static void
-redact_into(ErrorData *to, const ErrorData *from, const char *name)
+redact_into(ErrorData *to, const ErrorData *from, const TarxKeysSensitiveName *name)
 {
 	MemoryContext old = MemoryContextSwitchTo(to->assoc_context);
 	bool		keeps_message = message_is_safe(from);
 
-	to->detail = detail_is_safe(from) ? copy_or_null(from->detail) : NULL;
-	to->hint = keeps_message ? copy_or_null(from->hint) : NULL;
-	to->message = keeps_message ? copy_or_null(from->message) : redacted_message(from, name);
-	to->detail_log = NULL;
-	to->context = NULL;
-	to->internalquery = NULL;
+	put(&to->detail, detail_is_safe(from) ? copy_or_null(from->detail) : NULL);
+	put(&to->hint, keeps_message ? copy_or_null(from->hint) : NULL);
+	put(&to->message, keeps_message ? copy_or_null(from->message) : redacted_message(from, name));
+	put(&to->detail_log, NULL);
+	put(&to->context, NULL);
+	put(&to->internalquery, NULL);
 	to->internalpos = 0;
 	to->cursorpos = 0;
 	to->hide_stmt = true;
@@ -219,7 +237,7 @@ become_twin(ErrorData *edata)
  * lets a LOG through if it lets the message through.
  */
 static void
-log_twin(ErrorData *edata, const char *name)
+log_twin(ErrorData *edata, const TarxKeysSensitiveName *name)
 {
 	ErrorContextCallback *callbacks = error_context_stack;
 
@@ -242,7 +260,7 @@ log_twin(ErrorData *edata, const char *name)
 static void
 redact(ErrorData *edata)
 {
-	const char *name = name_of(edata);
+	const TarxKeysSensitiveName *name = name_of(edata);
 
 	if (name == NULL)
 		return;
@@ -252,7 +270,7 @@ redact(ErrorData *edata)
 	 * sessions see it as the last statement of this session.
 	 */
 	if (edata->elevel >= ERROR)
-		tarx_keys_redaction_hide_activity(name);
+		tarx_keys_redaction_hide(name);
 	if (!has_more(edata))
 		edata->hide_stmt = true;
 	else if (edata->output_to_client && edata->elevel < FATAL)

@@ -1,197 +1,136 @@
 /*
  * statements.c
  *	  Texts of statements that others keep: pg_stat_statements, pgaudit,
- *	  auto_explain, prepared statements and cursors get one without values.
+ *	  auto_explain, prepared statements, cursors and parallel workers get one
+ *	  without values.
  *
- * A utility statement is known by its text.  Hooks get the text as an argument,
- * so they are called with a redacted one.  A plan has a list of the functions
- * that it depends on.  The list is short, so it is searched for ours each time a
- * plan starts, cached or not.
+ * The client's text is read whole, once.  Other texts are those of functions and of
+ * dynamic SQL.  They may have many statements as well, so of these only the
+ * statement's own part is read, except where somebody gets all of the text.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "commands/prepare.h"
 #include "executor/executor.h"
 #include "parser/analyze.h"
-#include "tcop/cmdtag.h"
 #include "tcop/utility.h"
-#include "utils/catcache.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 
 #include "redaction/redaction.h"
-
-/* Room for a few functions of the same name with other arguments */
-#define MAX_FUNCTIONS	(3 * TARX_KEYS_NUM_SENSITIVE)
-
-typedef struct SensitiveFunction
-{
-	uint32		hash;			/* of its row in pg_proc, as plans have it */
-	const char *name;
-} SensitiveFunction;
-
-/* Our functions in this database */
-static SensitiveFunction functions[MAX_FUNCTIONS];
-static int	nfunctions = 0;
-
-/* Goes up when a function or schema changes */
-static uint64 changes = 1;
-
-/* The value of changes when the functions were looked up; 0 before that */
-static uint64 functions_as_of = 0;
 
 static post_parse_analyze_hook_type prev_post_parse_analyze_hook = NULL;
 static ExecutorStart_hook_type prev_ExecutorStart_hook = NULL;
 static ExecutorRun_hook_type prev_ExecutorRun_hook = NULL;
 static ProcessUtility_hook_type prev_ProcessUtility_hook = NULL;
 
-/*
- * Our functions in this database
- */
-
-static void
-count_change(Datum arg pg_attribute_unused(), TARX_KEYS_CACHE_ID cacheid pg_attribute_unused(),
-			 uint32 hash pg_attribute_unused())
+/* The script of an extension has many statements, and no values. */
+static bool
+is_redacting(void)
 {
-	changes++;
+	return tarx_keys_setting_redact_logs() && !creating_extension;
 }
 
-static void
-find_functions_of_name(Oid namespace, const char *name)
+static const TarxKeysSensitiveName *
+name_in_text(const char *text)
 {
-	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-
-	for (int i = 0; i < list->n_members && nfunctions < MAX_FUNCTIONS; i++)
-	{
-		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (proc->pronamespace != namespace)
-			continue;
-		functions[nfunctions].hash = GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(proc->oid));
-		functions[nfunctions].name = name;
-		nfunctions++;
-	}
-	ReleaseSysCacheList(list);
+	return tarx_keys_redaction_is_message(text) ? tarx_keys_redaction_of_message() :
+		tarx_keys_sensitive_name(text, strlen(text));
 }
 
-static void
-find_functions_of_schema(Oid namespace)
+/* The name that makes a statement with this place in a text sensitive, or NULL */
+static const TarxKeysSensitiveName *
+name_in_part(const char *text, int location, int len)
 {
-	for (const TarxKeysSensitiveFunction *function = tarx_keys_sensitive_functions;
-		 function->name != NULL; function++)
-		find_functions_of_name(namespace, function->name);
-}
-
-/*
- * Look our functions up, unless the list is current.  This needs a transaction
- * that can read the catalogs.
- *
- * The look-up may fail, and a change may arrive during it.  So functions_as_of is
- * set when the look-up is complete, to the count from before it.
- */
-static void
-find_functions(void)
-{
-	static bool registered = false;
-	uint64		before = changes;
-	Oid			namespace;
-
-	if (functions_as_of == changes)
-		return;
-	if (!registered)
-	{
-		CacheRegisterSyscacheCallback(PROCOID, count_change, (Datum) 0);
-		CacheRegisterSyscacheCallback(NAMESPACEOID, count_change, (Datum) 0);
-		registered = true;
-	}
-	nfunctions = 0;
-	namespace = get_namespace_oid("tarx_keys", true);
-	if (OidIsValid(namespace))
-		find_functions_of_schema(namespace);
-	functions_as_of = before;
+	if (location < 0 || tarx_keys_redaction_is_message(text))
+		return name_in_text(text);
+	text += location;
+	return tarx_keys_sensitive_name(text, len > 0 ? (size_t) len : strlen(text));
 }
 
 /*
  * Plans
  */
 
-/* The name of a function of ours that a plan calls, or NULL */
-static const char *
-sensitive_function_of_plan(const PlannedStmt *plan)
-{
-	ListCell   *cell;
-
-	foreach(cell, plan->invalItems)
-	{
-		PlanInvalItem *item = lfirst_node(PlanInvalItem, cell);
-
-		if (item->cacheId != PROCOID)
-			continue;
-		find_functions();
-		for (int i = 0; i < nfunctions; i++)
-		{
-			if (functions[i].hash == item->hashValue)
-				return functions[i].name;
-		}
-	}
-	return NULL;
-}
-
 /*
- * Take the text away from a plan.  The plan may be cached and used elsewhere, so
- * a copy takes its place, which has no position in a text any more.
+ * Take the text away from a plan.  The plan may be cached and used elsewhere, so a
+ * copy takes its place, which has no position in a text any more.
  */
 static void
-redact_plan(QueryDesc *desc, const char *name)
+redact_plan(QueryDesc *desc, const TarxKeysSensitiveName *name, MemoryContext context)
 {
-	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(desc));
-	PlannedStmt *copy = palloc(sizeof(PlannedStmt));
+	PlannedStmt *copy = MemoryContextAlloc(context, sizeof(PlannedStmt));
 
 	*copy = *desc->plannedstmt;
 	copy->stmt_location = 0;
 	copy->stmt_len = 0;
 	desc->plannedstmt = copy;
-	desc->sourceText = psprintf(TARX_KEYS_REDACTED_QUERY, "statement", name);
-	MemoryContextSwitchTo(old);
+	desc->sourceText = name->notice;
 }
 
-/* Mark the statement if its plan calls one of our functions; returns its name, or NULL. */
-static const char *
-mark_plan(const PlannedStmt *plan)
+/* The name that makes a plan sensitive, or NULL.  Parallel workers get its text. */
+static const TarxKeysSensitiveName *
+name_of_plan(const QueryDesc *desc)
 {
-	const char *name = NULL;
+	const TarxKeysSensitiveName *name = tarx_keys_redaction_of_mark();
 
-	if (plan->invalItems != NIL && tarx_keys_setting_redact_logs())
-		name = sensitive_function_of_plan(plan);
-	if (name != NULL)
-		tarx_keys_redaction_mark_statement(name);
+	if (name == NULL)
+		name = tarx_keys_redaction_of_plan(desc->plannedstmt);
+	if (name == NULL && desc->plannedstmt->parallelModeNeeded)
+		name = name_in_text(desc->sourceText);
 	return name;
 }
 
 static void
-start_plan(QueryDesc *desc, int eflags)
+call_start(QueryDesc *desc, int eflags)
 {
-	const char *name = mark_plan(desc->plannedstmt);
-
-	if (name != NULL)
-		redact_plan(desc, name);
 	if (prev_ExecutorStart_hook != NULL)
 		prev_ExecutorStart_hook(desc, eflags);
 	else
 		standard_ExecutorStart(desc, eflags);
 }
 
-/* One message of the client may start a plan, and a later one run it. */
+/*
+ * The copy of a redacted plan ends with the executor's state.  The context of the
+ * caller may be that of a query that starts the plan over and over.
+ */
+static void
+start_plan(QueryDesc *desc, int eflags)
+{
+	const TarxKeysSensitiveName *name = is_redacting() ? name_of_plan(desc) : NULL;
+	MemoryContext context;
+
+	if (name == NULL)
+	{
+		call_start(desc, eflags);
+		return;
+	}
+	tarx_keys_redaction_mark_message(name);
+	context = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys redacted plan",
+									ALLOCSET_SMALL_SIZES);
+	redact_plan(desc, tarx_keys_redaction_of_mark(), context);
+	call_start(desc, eflags);
+	MemoryContextSetParent(context, desc->estate->es_query_cxt);
+}
+
+/*
+ * One message of the client may start a plan, and a later one run it, whose text is
+ * shown again.
+ */
 static void
 run_plan(TARX_KEYS_RUN_PARAMS)
 {
-	(void) mark_plan(desc->plannedstmt);
+	const TarxKeysSensitiveName *name = NULL;
+
+	if (is_redacting())
+	{
+		name = tarx_keys_redaction_of_message();
+		if (name == NULL)
+			name = tarx_keys_redaction_of_plan(desc->plannedstmt);
+	}
+	if (name != NULL)
+		tarx_keys_redaction_mark_message(name);
 	if (prev_ExecutorRun_hook != NULL)
 		prev_ExecutorRun_hook(TARX_KEYS_RUN_ARGS);
 	else
@@ -209,13 +148,12 @@ run_plan(TARX_KEYS_RUN_PARAMS)
 static void
 mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
 {
-	const char *name = NULL;
+	const TarxKeysSensitiveName *name = NULL;
 
-	if (query->commandType != CMD_UTILITY && pstate->p_sourcetext != NULL &&
-		tarx_keys_setting_redact_logs())
-		name = tarx_keys_sensitive_name(pstate->p_sourcetext);
+	if (query->commandType != CMD_UTILITY && pstate->p_sourcetext != NULL && is_redacting())
+		name = name_in_part(pstate->p_sourcetext, query->stmt_location, query->stmt_len);
 	if (name != NULL)
-		tarx_keys_redaction_mark_statement(name);
+		tarx_keys_redaction_mark_message(name);
 	if (prev_post_parse_analyze_hook != NULL)
 		prev_post_parse_analyze_hook(pstate, query, jstate);
 }
@@ -244,48 +182,71 @@ execute_in(const Node *statement)
 	return (const ExecuteStmt *) statement;
 }
 
-/* The name that makes a utility statement sensitive, or NULL */
-static const char *
-sensitive_name_of_utility(const Node *statement, const char *text)
+/* The name that makes the text of a prepared statement sensitive, or NULL */
+static const TarxKeysSensitiveName *
+name_in_prepared(const char *statement)
 {
-	const char *name;
+	const PreparedStatement *prepared = FetchPreparedStatement(statement, false);
+	const RawStmt *parsed;
+
+	if (prepared == NULL)
+		return NULL;
+	parsed = prepared->plansource->raw_parse_tree;
+	return name_in_part(prepared->plansource->query_string,
+						parsed == NULL ? -1 : parsed->stmt_location,
+						parsed == NULL ? 0 : parsed->stmt_len);
+}
+
+/* The name that makes a utility statement sensitive, or NULL */
+static const TarxKeysSensitiveName *
+name_of_utility(const PlannedStmt *pstmt, const char *text)
+{
+	const Node *statement = pstmt->utilityStmt;
+	const TarxKeysSensitiveName *name = tarx_keys_redaction_of_mark();
 	const ExecuteStmt *execute;
 
-	/* nobody keeps the text of these */
-	if (IsA(statement, TransactionStmt))
-		return NULL;
-	name = tarx_keys_sensitive_name(text);
+	/* these keep all of the text */
+	if (name == NULL && (IsA(statement, PrepareStmt) || IsA(statement, DeclareCursorStmt)))
+		name = name_in_text(text);
+	if (name == NULL)
+		name = name_in_part(text, pstmt->stmt_location, pstmt->stmt_len);
 	if (name == NULL && (execute = execute_in(statement)) != NULL)
-	{
-		PreparedStatement *prepared = FetchPreparedStatement(execute->name, false);
-
-		if (prepared != NULL)
-			name = tarx_keys_sensitive_name(prepared->plansource->query_string);
-	}
+		name = name_in_prepared(execute->name);
 	return name;
 }
 
-/*
- * A text that says what was redacted.  It is at least as long as the text that
- * it replaces.  Positions in that text stay in use: those of further statements,
- * and those of errors that the client gets.
- */
-static char *
-redacted_text(const Node *statement, const char *text, const char *name)
+static void
+call_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
+			 ProcessUtilityContext context, ParamListInfo params,
+			 QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
-	char	   *redacted = psprintf(TARX_KEYS_REDACTED_QUERY,
-									GetCommandTagName(CreateCommandTag(unconstify(Node *, statement))),
-									name);
-	size_t		len = strlen(redacted);
-	size_t		wanted = strlen(text);
+	if (prev_ProcessUtility_hook != NULL)
+		prev_ProcessUtility_hook(pstmt, text, read_only_tree, context, params, env, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, text, read_only_tree, context, params, env, dest, qc);
+}
 
-	if (len < wanted)
+/* Call it with a text that has no values. */
+static void
+call_redacted(const PlannedStmt *pstmt, const char *text, const TarxKeysSensitiveName *name,
+			  bool read_only_tree, ProcessUtilityContext context, ParamListInfo params,
+			  QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
+{
+	static int	level = 0;
+	int			this_level = level;
+	PlannedStmt copy = *pstmt;
+
+	text = tarx_keys_redaction_blank(text, name->notice, &copy, this_level);
+	PG_TRY();
 	{
-		redacted = repalloc_huge(redacted, wanted + 1);
-		memset(redacted + len, ' ', wanted - len);
-		redacted[wanted] = '\0';
+		level = this_level + 1;
+		call_utility(&copy, text, read_only_tree, context, params, env, dest, qc);
 	}
-	return redacted;
+	PG_FINALLY();
+	{
+		level = this_level;
+	}
+	PG_END_TRY();
 }
 
 static void
@@ -293,26 +254,18 @@ run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
 			ProcessUtilityContext context, ParamListInfo params,
 			QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc)
 {
-	const char *name = NULL;
+	const TarxKeysSensitiveName *name = NULL;
 
-	/* the script of an extension has many statements, and no values */
-	if (tarx_keys_setting_redact_logs() && !creating_extension)
-		name = sensitive_name_of_utility(pstmt->utilityStmt, text);
-	if (name != NULL)
+	/* nobody keeps the text of BEGIN and the like */
+	if (is_redacting() && !IsA(pstmt->utilityStmt, TransactionStmt))
+		name = name_of_utility(pstmt, text);
+	if (name == NULL)
 	{
-		PlannedStmt *copy = makeNode(PlannedStmt);
-
-		*copy = *pstmt;
-		copy->stmt_location = 0;
-		copy->stmt_len = 0;
-		tarx_keys_redaction_mark_statement(name);
-		text = redacted_text(pstmt->utilityStmt, text, name);
-		pstmt = copy;
+		call_utility(pstmt, text, read_only_tree, context, params, env, dest, qc);
+		return;
 	}
-	if (prev_ProcessUtility_hook != NULL)
-		prev_ProcessUtility_hook(pstmt, text, read_only_tree, context, params, env, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, text, read_only_tree, context, params, env, dest, qc);
+	tarx_keys_redaction_mark_message(name);
+	call_redacted(pstmt, text, name, read_only_tree, context, params, env, dest, qc);
 }
 
 /* Install the hooks.  A hook that is installed later is called earlier. */

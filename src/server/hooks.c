@@ -28,6 +28,7 @@ install_hooks(void)
 	if (prev_shmem_request_hook != NULL)
 		prev_shmem_request_hook();
 	tarx_keys_redaction_log_install();
+	tarx_keys_redaction_functions_install();
 	tarx_keys_redaction_statements_install();
 }
 

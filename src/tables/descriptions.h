@@ -99,17 +99,18 @@ SEALED_TABLE(platform_keys, "tarx.platform..1",
 			 .live = "t.revoked_at IS NULL")
 BOUND(PLATFORM_KEY_ID, "id", UUIDOID)
 BOUND(PLATFORM_KEY_USER_ID, "user_id", TEXTOID)
-UNBOUND(PLATFORM_KEY_NAME, "name", TEXTOID,
-		"tells a user's own keys apart; what a key allows is bound")
-UNBOUND(PLATFORM_KEY_MASKED_KEY, "masked_key", TEXTOID,
-		"tells a user's own keys apart; what a key allows is bound")
+BOUND(PLATFORM_KEY_NAME, "name", TEXTOID)
+BOUND(PLATFORM_KEY_MASKED_KEY, "masked_key", TEXTOID)
 BOUND(PLATFORM_KEY_TOKEN_HASH, "token_hash", BYTEAOID)
 BOUND(PLATFORM_KEY_EXPIRES_AT, "expires_at", TIMESTAMPTZOID)
 BOUND(PLATFORM_KEY_PROJECT_IDS, "project_ids", UUIDARRAYOID)
 BOUND(PLATFORM_KEY_READ_ONLY, "read_only", BOOLOID)
-UNBOUND(PLATFORM_KEY_CREATED_AT, "created_at", TIMESTAMPTZOID, TIME_OF_CREATION)
+BOUND(PLATFORM_KEY_CREATED_AT, "created_at", TIMESTAMPTZOID)
+BOUND(PLATFORM_KEY_CREATED_WITH, "created_with", UUIDOID)
 UNBOUND(PLATFORM_KEY_REVOKED_AT, "revoked_at", TIMESTAMPTZOID,
 		"a key ends by losing its hash and stamp, not by this time")
+UNBOUND(PLATFORM_KEY_ENDS_DESCENDANTS, "ends_descendants", BOOLOID,
+		"written when a key is revoked, and then it has no stamp any more")
 SEALED(PLATFORM_KEY_STAMP, "stamp")
 END_TABLE(PLATFORM_KEY)
 

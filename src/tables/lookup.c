@@ -29,11 +29,9 @@
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -155,42 +153,30 @@ learn(TarxKeysTable *table, Relation relation)
  * SPI as the owner of the table, in the project
  */
 
-typedef struct OwnerCall
-{
-	Oid			user_id;
-	int			security_context;
-	int			guc_level;
-} OwnerCall;
-
-/* After an error PostgreSQL restores the user and the settings by itself. */
 static void
-begin_as_owner(OwnerCall *call, Relation relation, const pg_uuid_t *project_id)
+begin_in_project(TarxKeysAsOwner *as_owner, Relation relation, const pg_uuid_t *project_id)
 {
-	GetUserIdAndSecContext(&call->user_id, &call->security_context);
-	SetUserIdAndSecContext(relation->rd_rel->relowner,
-						   call->security_context | SECURITY_LOCAL_USERID_CHANGE);
-	call->guc_level = NewGUCNestLevel();
+	tarx_keys_begin_as_owner(as_owner, relation->rd_rel->relowner);
 	tarx_keys_enter_project(project_id);
 	tarx_keys_queries_begin();
 }
 
 static void
-end_as_owner(const OwnerCall *call)
+end_in_project(const TarxKeysAsOwner *as_owner)
 {
 	tarx_keys_queries_end();
-	AtEOXact_GUC(true, call->guc_level);
-	SetUserIdAndSecContext(call->user_id, call->security_context);
+	tarx_keys_end_as_owner(as_owner);
 }
 
 /* Lock what the query reads beside the table itself: its children, for instance. */
 static void
 lock_for_spi(TarxKeysTable *table, Relation relation, const pg_uuid_t *project_id)
 {
-	OwnerCall	call;
+	TarxKeysAsOwner as_owner;
 
-	begin_as_owner(&call, relation, project_id);
+	begin_in_project(&as_owner, relation, project_id);
 	tarx_keys_query_lock(tarx_keys_table_find_query(table));
-	end_as_owner(&call);
+	end_in_project(&as_owner);
 }
 
 /* The row is in the caller's memory context: SPI's ends with its connection. */
@@ -199,11 +185,11 @@ find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 			const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
 {
 	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(id)};
-	OwnerCall	call;
+	TarxKeysAsOwner as_owner;
 	HeapTuple	tuple = NULL;
 	MemoryContext context = CurrentMemoryContext;
 
-	begin_as_owner(&call, relation, project_id);
+	begin_in_project(&as_owner, relation, project_id);
 	if (tarx_keys_query_run_at(tarx_keys_table_find_query(table), values, snapshot) > 0)
 	{
 		MemoryContext spi_context = MemoryContextSwitchTo(context);
@@ -213,7 +199,7 @@ find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 		tarx_keys_fetched_row(table, 0, row);
 		MemoryContextSwitchTo(spi_context);
 	}
-	end_as_owner(&call);
+	end_in_project(&as_owner);
 	return tuple;
 }
 
@@ -229,10 +215,10 @@ tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *q
 {
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext spi_context;
-	OwnerCall	call;
+	TarxKeysAsOwner as_owner;
 	uint64		count;
 
-	begin_as_owner(&call, relation, DatumGetUUIDP(values[0]));
+	begin_in_project(&as_owner, relation, DatumGetUUIDP(values[0]));
 	count = tarx_keys_query_run_at(query, values, snapshot);
 	spi_context = MemoryContextSwitchTo(context);
 	*rows = palloc(sizeof(TarxKeysRow) * Max(count, 1));
@@ -244,7 +230,7 @@ tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *q
 		(*is_whole)[i] = tarx_keys_row_detoast(table, &(*rows)[i]);
 	}
 	MemoryContextSwitchTo(spi_context);
-	end_as_owner(&call);
+	end_in_project(&as_owner);
 	return count;
 }
 

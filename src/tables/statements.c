@@ -208,7 +208,7 @@ tarx_keys_table_scan_query(TarxKeysTable *table)
 	return own_query(table, &table->scan, make_scan, 0);
 }
 
-/* Finds those of some projects; its only parameter is a uuid[]. */
+/* Finds those of some projects, or some platform keys; its only parameter is a uuid[]. */
 TarxKeysQuery *
 tarx_keys_table_scan_projects_query(TarxKeysTable *table)
 {

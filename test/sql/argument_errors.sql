@@ -162,6 +162,7 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.create_platform_key('x', NULL, '{}')$$),
     ($$SELECT tarx_keys.create_platform_key('x', NULL, NULL, NULL)$$),
     ($$SELECT tarx_keys.revoke_platform_key(NULL)$$),
+    ($$SELECT tarx_keys.revoke_platform_key($1, NULL)$$),
     ($$SELECT tarx_keys.revoke_platform_key($1)$$)) AS v (call);
 COMMIT;
 SET ROLE regress_login;

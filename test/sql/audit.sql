@@ -170,7 +170,9 @@ INSERT INTO attacks VALUES
     (38, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_generation_check; UPDATE tarx_keys.audit_log SET generation = 0 WHERE project_id = $1 AND seq = 9'),
     (39, 'UPDATE tarx_keys.audit_log SET generation = 2147483647 WHERE project_id = $1 AND seq = 9'),
     (40, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 0, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
-    (41, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9');
+    (41, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
+    (42, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, generation, 4, first_seq, first_stamp, last_seq, last_stamp, sealed_key FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0'),
+    (43, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, generation, -1, first_seq, first_stamp, last_seq, last_stamp, set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0');
 CREATE FUNCTION attack(project uuid) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
     a record;

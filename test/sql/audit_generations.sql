@@ -241,6 +241,17 @@ SET ROLE regress_backend;
 SELECT tarx_keys.purge_unverifiable_audit(:'A');
 SELECT tarx_keys.purge_unverifiable_personal_audit('alice');
 RESET ROLE;
+-- the ends of a lane that there is not are no reason to delete another lane's rows
+BEGIN;
+SELECT count(*) AS before FROM tarx_keys.audit_log \gset
+INSERT INTO tarx_keys_internal.audit_ends
+SELECT project_id, personal, generation, l, first_seq, first_stamp, last_seq, last_stamp, set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1)
+  FROM tarx_keys_internal.audit_ends, unnest('{4,-1}'::integer[]) l
+ WHERE project_id = :'A' AND (generation, lane) IN (SELECT max(e.generation), 0 FROM tarx_keys_internal.audit_ends e WHERE e.project_id = :'A');
+SELECT tarx_keys.purge_unverifiable_audit(:'A');
+SELECT count(*) = :before FROM tarx_keys.audit_log;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+ROLLBACK;
 SELECT tarx_keys.purge_unverifiable_audit(NULL);
 SELECT tarx_keys.purge_unverifiable_personal_audit(NULL);
 BEGIN READ ONLY; SELECT tarx_keys.purge_unverifiable_audit(:'A'); ROLLBACK;

@@ -25,8 +25,8 @@ SELECT count(*) > 0 FROM project_tables;
 SELECT count(*) > 0 FROM relations WHERE relkind = 'v';
 
 -- What a definer's function finds, its caller does not decide
-SELECT 'definer without search_path', name FROM functions
- WHERE prosecdef AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false);
+SELECT 'definer without search_path and row_security', name FROM functions
+ WHERE prosecdef AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp', 'row_security=on'], false);
 -- An owner that is a superuser would make each of them a superuser's
 SELECT 'not owned', name FROM functions WHERE proowner <> 'tarx_keys_owner'::regrole;
 SELECT 'not owned', name FROM relations WHERE relowner <> 'tarx_keys_owner'::regrole AND relkind <> 't';

@@ -53,8 +53,19 @@ SELECT count(*) > 20, tarx_keys_internal.in_maintenance() FROM tarx_keys.doctor(
 RESET ROLE;
 -- it never fails: a check that does is a finding
 BEGIN;
+REVOKE SELECT ON tarx_keys.agents FROM tarx_keys_owner;
+SELECT check_name, severity, finding FROM findings WHERE finding ~ 'could not be checked';
+ROLLBACK;
+-- settings of the session, its role or the database change no answer
+BEGIN;
 SET LOCAL row_security = off;
-SELECT check_name, severity, regexp_replace(finding, ' for table.*', '') FROM findings WHERE finding ~ 'could not be checked';
+SET LOCAL quote_all_identifiers = on;
+SET LOCAL escape_string_warning = off;
+SET LOCAL standard_conforming_strings = off;
+SET LOCAL bytea_output = escape;
+SET LOCAL datestyle = 'sql, dmy';
+SET LOCAL intervalstyle = 'sql_standard';
+SELECT * FROM findings;
 ROLLBACK;
 
 -- members
@@ -66,6 +77,23 @@ GRANT regress_group TO regress_backend;
 SELECT * FROM findings;
 GRANT tarx_keys_owner TO regress_group;
 SELECT * FROM findings WHERE severity = 'critical';
+ROLLBACK;
+-- who may connect: PUBLIC, unless it is told otherwise, and there is another database
+SELECT severity, replace(finding, current_database(), 'DB'), replace(advice, current_database(), 'DB') FROM known WHERE check_name = 'connect';
+BEGIN;
+SELECT current_database() AS db \gset
+REVOKE CONNECT ON DATABASE :"db" FROM PUBLIC;
+GRANT CONNECT ON DATABASE :"db" TO regress_backend;
+SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'connect';
+-- members that may not are not listed
+SELECT finding FROM tarx_keys.doctor() WHERE check_name = 'members';
+-- the group roles are other databases' as well
+GRANT CONNECT ON DATABASE :"db" TO tarx_keys_agent;
+SELECT severity, replace(finding, current_database(), 'DB'), replace(advice, current_database(), 'DB') FROM tarx_keys.doctor() WHERE check_name = 'connect';
+ROLLBACK;
+BEGIN;
+UPDATE pg_database SET datallowconn = false WHERE datname NOT IN (current_database(), 'template0', 'template1');
+SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'connect';
 ROLLBACK;
 -- the roles themselves
 BEGIN;

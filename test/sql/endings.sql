@@ -311,8 +311,10 @@ SELECT tarx_keys.current_user_id(), tarx_keys.current_project_id() = :'B';
 ROLLBACK;
 
 -- audit logs that cannot be extended keep nobody in: a project's, and the user's own;
--- one whose master key is missing goes on in a new generation
+-- one whose master key is missing goes on in a new generation. But nobody becomes admin
+-- without a row: that project is left alone
 BEGIN;
+\set VERBOSITY sqlstate
 UPDATE tarx_keys_internal.audit_ends SET last_stamp = set_byte(last_stamp, 0, get_byte(last_stamp, 0) # 1) WHERE project_id = :'A';
 DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = tarx_keys_internal.personal_chain('alice') AND personal;
 UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = :'alone';
@@ -321,6 +323,7 @@ SELECT * FROM tarx_keys.end_user('bob');
 SELECT * FROM members ORDER BY project;
 SELECT * FROM keys WHERE NOT revoked;
 SELECT * FROM latest ORDER BY personal, project, action, object_name;
+\set VERBOSITY default
 ROLLBACK;
 
 -- a membership in a project that has ended, put back by somebody, ends as well
@@ -337,6 +340,33 @@ BEGIN;
 SELECT tarx_keys.act_as('erin');
 SELECT count(tarx_keys.create_project('Project ' || n)) FROM generate_series(1, 105) n;
 SELECT substring(pg_temp.outcome('tarx_keys.end_user(''erin'')') FROM '.{11}$');
+ROLLBACK;
+
+-- many keys are logged at once: the end of their chain is written once
+BEGIN;
+SELECT tarx_keys.act_as('erin');
+SELECT count((tarx_keys.create_platform_key('key ' || n)).id) FROM generate_series(1, 50) n;
+COMMIT;
+BEGIN;
+SELECT n_tup_upd AS before FROM pg_stat_xact_all_tables WHERE relid = 'tarx_keys_internal.audit_ends'::regclass \gset
+SELECT * FROM tarx_keys.end_user('erin');
+SELECT n_tup_upd - :before FROM pg_stat_xact_all_tables WHERE relid = 'tarx_keys_internal.audit_ends'::regclass;
+SELECT count(DISTINCT object_name) FROM tarx_keys.audit_log WHERE at >= now() AND personal AND action = 'platform_key.revoke';
+SELECT * FROM tarx_keys.verify_personal_audit('erin');
+COMMIT;
+DELETE FROM tarx_keys.platform_api_keys WHERE user_id = 'erin';
+
+-- many projects are left call by call, and the warning names the rest
+BEGIN;
+SELECT tarx_keys.act_as('erin');
+SELECT count(tarx_keys.create_project('Project ' || n)) FROM generate_series(1, 503) n;
+\set VERBOSITY sqlstate
+-- not before all have another admin
+SELECT substring(pg_temp.outcome('tarx_keys.end_user(''erin'')') FROM '.{11}$');
+SELECT * FROM tarx_keys.end_user('erin', 'frank');
+SELECT * FROM tarx_keys.end_user('erin', 'frank');
+SELECT * FROM tarx_keys.end_user('erin', 'frank');
+\set VERBOSITY default
 ROLLBACK;
 
 -- what is left of a user who has ended, and how a DBA removes it

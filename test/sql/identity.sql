@@ -84,6 +84,56 @@ COMMIT;
 -- outside a transaction block it warns
 SELECT tarx_keys.act_as('alice');
 SELECT tarx_keys.current_user_id() IS NULL;
+PREPARE act AS SELECT tarx_keys.act_as('alice');
+EXECUTE act;
+DEALLOCATE act;
+SELECT count(*) FROM tarx_keys.act_as('alice');
+SELECT sum(length(tarx_keys.act_as('alice')::text)) FROM generate_series(1, 2);
+-- also where another part of the statement might come later, and might not
+WITH a AS MATERIALIZED (SELECT tarx_keys.act_as('alice')) SELECT count(*) FROM a;
+-- but not in a function, a procedure or a block, where it serves what follows
+DO $$
+DECLARE
+    nothing text;
+BEGIN
+    PERFORM tarx_keys.act_as('alice');
+    nothing := tarx_keys.act_as('bob');
+    RAISE NOTICE '% sees % projects', tarx_keys.current_user_id(), (SELECT count(*) FROM tarx_keys.projects);
+END $$;
+CREATE FUNCTION pg_temp.seen_by(who text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    nothing text := tarx_keys.act_as(who);
+BEGIN
+    RETURN (SELECT count(*) FROM tarx_keys.projects);
+END $$;
+SELECT pg_temp.seen_by('bob');
+SELECT sum(pg_temp.seen_by(u)) FROM unnest('{alice,bob}'::text[]) u;
+CREATE FUNCTION pg_temp.create_as(who text) RETURNS text LANGUAGE sql AS $$
+    SELECT tarx_keys.act_as(who);
+    SELECT tarx_keys.create_project('made in SQL');
+    SELECT tarx_keys.current_user_id();
+$$;
+SELECT pg_temp.create_as('bob');
+SELECT * FROM pg_temp.create_as('bob');
+DO $$
+BEGIN
+    PERFORM tarx_keys.act_as('bob');
+    PERFORM tarx_keys.delete_project(id) FROM tarx_keys.projects WHERE name = 'made in SQL';
+END $$;
+CREATE PROCEDURE pg_temp.tell_of(who text) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM tarx_keys.act_as(who);
+    RAISE NOTICE '% sees % projects', who, (SELECT count(*) FROM tarx_keys.projects);
+    COMMIT;
+    RAISE NOTICE 'then it is %', coalesce(tarx_keys.current_user_id(), 'nobody');
+    PERFORM tarx_keys.act_as(who);
+    RAISE NOTICE 'and % again', tarx_keys.current_user_id();
+END $$;
+CALL pg_temp.tell_of('bob');
+-- nor in a string of several statements, which is one transaction
+SELECT tarx_keys.act_as('alice') \; SELECT count(*) FROM tarx_keys.projects;
+DROP PROCEDURE pg_temp.tell_of;
+DROP FUNCTION pg_temp.seen_by, pg_temp.create_as;
 
 -- user ids
 BEGIN;

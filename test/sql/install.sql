@@ -33,6 +33,13 @@ CREATE SCHEMA tarx_keys;
 CREATE EXTENSION tarx_keys;
 DROP SCHEMA tarx_keys;
 
+-- patterns are parsed before the script runs
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+CREATE EXTENSION tarx_keys;
+RESET standard_conforming_strings;
+RESET escape_string_warning;
+
 -- only superusers install it
 CREATE ROLE regress_plain;
 SET ROLE regress_plain;

@@ -49,6 +49,17 @@ SELECT * FROM tarx_keys.login(token => :'token', project_id => :'B');
 SELECT name FROM tarx_keys.projects;
 COMMIT;
 SELECT * FROM tarx_keys.login(:'token');
+-- in a block it serves what follows
+SELECT set_config('regress.token', :'token', false) = :'token';
+DO $$
+DECLARE
+    result record;
+BEGIN
+    result := tarx_keys.login(current_setting('regress.token'));
+    PERFORM tarx_keys.login(current_setting('regress.token'));
+    RAISE NOTICE '% sees % projects', result.user_id, (SELECT count(*) FROM tarx_keys.projects);
+END $$;
+RESET regress.token;
 -- the role is the current one, not the token's
 SET ROLE regress_backend;
 BEGIN; SELECT tarx_keys.act_as('carol'); SELECT tarx_keys.add_member(:'B', 'bob', 'member'); COMMIT;

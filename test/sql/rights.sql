@@ -25,9 +25,10 @@ SELECT roleid::regrole, member::regrole FROM pg_auth_members
 SELECT nspname, nspowner::regrole, a.grantee::regrole, string_agg(a.privilege_type, ',' ORDER BY a.privilege_type)
   FROM pg_namespace n, aclexplode(n.nspacl) a WHERE nspname ~ '^tarx_keys' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
--- functions: security, volatility, parallel safety, settings, who may execute
+-- functions: security, volatility, parallel safety, settings but row_security, which
+-- is the same for all definers, who may execute
 SELECT p.pronamespace::regnamespace || '.' || p.proname, CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END, p.provolatile, p.proparallel,
-       p.proconfig, string_agg(a.grantee::regrole::text, ',' ORDER BY a.grantee::regrole::text)
+       array_remove(p.proconfig, 'row_security=on'), string_agg(a.grantee::regrole::text, ',' ORDER BY a.grantee::regrole::text)
   FROM pg_proc p LEFT JOIN aclexplode(p.proacl) a ON a.grantee <> p.proowner
  WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[])
  GROUP BY p.oid, p.pronamespace, p.proname, p.prosecdef, p.provolatile, p.proparallel, p.proconfig

@@ -58,9 +58,11 @@ SELECT set_config(name, reset_val, false) IS NOT NULL FROM pg_settings
 
 -- row_security = off is an error, not a way around
 SET row_security = off;
-BEGIN; SELECT tarx_keys.act_as('alice'); ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT name FROM tarx_keys.llm_keys; ROLLBACK;
+-- functions are the owner's, for whom it stays on
+BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys.create_agent(:'A', 'one') IS NOT NULL; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent(:'B', 'one') IS NOT NULL; ROLLBACK;
 SET row_security = on;
-BEGIN; SELECT tarx_keys.act_as('alice'); SET LOCAL row_security = off; SELECT name FROM tarx_keys.llm_keys; ROLLBACK;
 
 -- a prepared statement answers for who acts when it runs
 PREPARE list AS SELECT name FROM tarx_keys.llm_keys ORDER BY name;

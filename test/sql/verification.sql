@@ -82,7 +82,11 @@ INSERT INTO attacks VALUES
     (37, 'UPDATE tarx_keys.platform_api_keys SET read_only = false WHERE name = ''laptop'''),
     (38, 'UPDATE tarx_keys.platform_api_keys SET stamp = overlay(stamp PLACING ''\x0123456789abcdef'' FROM 2) WHERE name = ''laptop'''),
     (39, 'UPDATE tarx_keys.platform_api_keys SET stamp = '''' WHERE name = ''laptop'''),
-    (40, 'UPDATE tarx_keys.platform_api_keys SET name = ''desktop'', masked_key = ''x'', created_at = ''epoch''');
+    (40, 'UPDATE tarx_keys.platform_api_keys SET name = ''desktop'' WHERE name = ''laptop'''),
+    (41, 'UPDATE tarx_keys.platform_api_keys SET masked_key = ''x'' WHERE name = ''laptop'''),
+    (42, 'UPDATE tarx_keys.platform_api_keys SET created_at = ''epoch'' WHERE name = ''laptop'''),
+    (43, 'UPDATE tarx_keys.platform_api_keys SET created_with = id WHERE name = ''laptop'''),
+    (44, 'UPDATE tarx_keys.platform_api_keys SET ends_descendants = true');
 CREATE FUNCTION attack(call text) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
     a record;

@@ -81,8 +81,8 @@ my $called = $node->safe_psql(
 			 WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[])
 			   AND p.prokind = 'f'
 			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-			   AND p.proname NOT IN ('fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of', 'lock_members',
-									 'logged_objects', 'require_provider', 'require_superuser', 'wait_for_locks_until', 'warn_of_held')
+			   AND p.proname NOT IN ('fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of', 'lock_members', 'logged_objects',
+									 'make_successor', 'require_provider', 'require_superuser', 'wait_for_locks_until', 'warn_of_rest')
 			   AND p.proname !~ '^doctor_'
 		LOOP
 			state := 'none';

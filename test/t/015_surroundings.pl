@@ -43,6 +43,17 @@ pass('the log says that a worker lacks');
 is( ask_ok($node, 'service', q{SELECT tarx_keys.act_as('alice'); SELECT uses FROM tarx_keys.key_usage}),
 	'1', 'uses are counted all the same');
 
+# It says so once. A round begins with a line about refused logins that had none, so
+# the second such line comes when the round of the first one is over.
+foreach (1, 2)
+{
+	my $before = log_size($node);
+	$node->psql('postgres', "SELECT * FROM tarx_keys.login('sk-tarx-none');\n" x 30,
+		on_error_stop => 0, extra_params => [ '-U', 'service' ]);
+	$node->wait_for_log(qr/more refused logins? of service/, $before);
+}
+is(scalar(() = log_since($node, $offset) =~ /no background worker is free/g), 1, 'once for as long as it lasts');
+
 # A client's address stands in the audit log and in log lines
 my $tcp = 'host=127.0.0.1 port=' . $node->port . ' dbname=postgres';
 is( $node->safe_psql(
@@ -58,7 +69,7 @@ $offset = log_size($node);
 $node->psql(
 	'postgres', "SELECT * FROM tarx_keys.resolve_key('$PROJECT', '$missing')",
 	connstr => "$tcp user=runner");
-like(log_since($node, $offset), qr/login=runner user=- client=127\.0\.0\.1\n/,
+like(log_since($node, $offset), qr/login=runner role=- user=- client=127\.0\.0\.1\n/,
 	'a log line has the address');
 
 # One refused call is one line, whoever made it; since 19 no role has a line feed
@@ -70,7 +81,7 @@ $node->psql(
 	'postgres', qq{
 	SET SESSION AUTHORIZATION "a${break}b""c\\";
 	SELECT * FROM tarx_keys.resolve_key('$PROJECT', '$missing')});
-like(log_since($node, $offset), qr/login="a\Q$escape\Eb\\"c\\\\" user=- /,
+like(log_since($node, $offset), qr/login="a\Q$escape\Eb\\"c\\\\" role=- user=- /,
 	'a role name is quoted');
 
 # More failed logins than are free of charge are still failed logins

@@ -51,7 +51,17 @@ my ($mask) = $readme =~ /`(sk-ant-\S*WXYZ)`/;
 my @lines = split /\n/, paste($story);
 is($lines[-2], "Production|$mask|alice|1", 'the list has the mask that the README shows');
 is($lines[-1], "anthropic|https://api.anthropic.com|$value", 'the runner gets the value back');
-like(paste($roles), qr/^[0-9a-f]{16}\|t\|1\|0\|0\|1\|1\|4$/, 'one active key, which the key and its audit log hang on');
+# a login that got its role for another database
+$node->safe_psql('postgres', $_) foreach 'CREATE DATABASE elsewhere', 'CREATE ROLE stranger LOGIN IN ROLE tarx_keys_agent';
+is($node->safe_psql('postgres', 'SELECT current_user', extra_params => [ '-U', 'stranger' ]), 'stranger', 'others can connect');
+my $connect = q{SELECT severity FROM tarx_keys.doctor() WHERE check_name = 'connect'};
+is($node->safe_psql('postgres', $connect), 'warning', 'doctor() warns of that');
+like(paste($roles), qr/^[0-9a-f]{16}\|t\|1\|0\|0\|1\|1\|4\|[^|]+\|done\|$/, 'one active key, which the key and its audit log hang on');
+
+is($node->safe_psql('postgres', $connect), 'ok', 'then doctor() is content');
+my ($status, $out, $err) = $node->psql('postgres', 'SELECT current_user', extra_params => [ '-U', 'stranger' ]);
+like($err, qr/permission denied for database "postgres"/, 'and others cannot connect');
+is($node->safe_psql('postgres', 'SELECT current_user', extra_params => [ '-U', 'app_runner' ]), 'app_runner', 'the services can');
 
 #
 # JavaScript

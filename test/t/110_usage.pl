@@ -25,6 +25,7 @@ my $node = new_node(
 restart_after_crash = on
 tarx_keys.usage_entries = 100
 tarx_keys.usage_flush_interval = 1
+max_prepared_transactions = 1
 });
 $node->start;
 install($node);
@@ -182,21 +183,50 @@ sub resolve_all
 		join "\n", map { "SELECT count(key_value) FROM tarx_keys.resolve_key('$PROJECT', '$_');" } @_);
 }
 
-is(resolve_all(@keys), join("\n", (1) x 150), 'all resolve');
-is($node->safe_psql('postgres', $counted), '100', 'the table is full');
-is(usage($node, $keys[149]), '0|0|', 'and what has no room is not counted');
-set_interval(1);
-$node->poll_query_until('postgres', qq{
-	SELECT count(*) >= 95 FROM tarx_keys_internal.last_used WHERE id = ANY ('{@{[join ',', @keys]}}')})
-  or die 'the full table was not flushed';
-set_interval(3601);
-resolve_all($keys[0]);
-resolve_all(@keys[145 .. 149]);
+# How many of these keys have their last use written down
+sub flushed
+{
+	return $node->safe_psql('postgres', qq{
+		SELECT count(*) FROM tarx_keys_internal.last_used l, tarx_keys_internal.usage_of('llm_key', l.project_id, l.id) m
+		 WHERE l.id = ANY ('{@{[join ',', @_]}}') AND coalesce(l.last_used_at = m.last_used_at, true)});
+}
+
+# What doctor() says of uses
+sub losses
+{
+	return $node->safe_psql('postgres',
+		q{SELECT severity, substring(finding FROM '[0-9]+$') FROM tarx_keys.doctor() WHERE check_name = 'usage'});
+}
+
+# half a table is written down at once, however long the interval is
+is(losses(), 'ok|', 'all calls are counted');
+foreach my $part ([ 0 .. 54 ], [ 55 .. 109 ], [ 110 .. 149 ])
+{
+	my @these = @keys[@$part];
+
+	is(resolve_all(@these), join("\n", (1) x @these), 'some more resolve');
+	last if $part->[0] == 110;
+	ok(wait_until(sub { flushed(@these) >= 50 }), 'half of the table is written down long before the interval ends');
+}
 cmp_ok($node->safe_psql('postgres', $counted), '<=', 100, 'the table stays within its size');
 like(usage($node, $keys[149]), qr/^1\|0\|20/, 'there is room for a new one');
-like(usage($node, $keys[0]), qr/^2\|0\|20/, 'what was just used stays');
-like(usage($node, $keys[1]), qr/^0\|0\|20/, 'the one used longest ago went, its last_used_at stays');
+like(usage($node, $keys[0]), qr/^0\|0\|20/, 'the one used longest ago went, its last_used_at stays');
+like(losses(), qr/^info\|[1-9]\d*$/, 'doctor() says that counters went, and no more');
 set_interval(1);
+ok(wait_until(sub { flushed(@keys) == 150 }), 'no last use was lost');
+
+# What cannot be written down has no room in the end. That is counted, too.
+set_interval(3601);
+$node->safe_psql('postgres', q{BEGIN; LOCK TABLE tarx_keys_internal.last_used IN EXCLUSIVE MODE; PREPARE TRANSACTION 'holder'});
+$offset = log_size($node);
+is(resolve_all(@keys), join("\n", (1) x 150), 'all resolve');
+is($node->safe_psql('postgres', $counted), '100', 'the table is full');
+like(losses(), qr/^warning\|50\ninfo\|\d+$/, 'what has no room is counted as such');
+$node->wait_for_log(qr/LOG:  tarx_keys: \d+ calls? (?:was|were) not counted.*\n.*HINT:.*tarx_keys\.usage_entries/, $offset);
+pass('the log says so');
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'holder'});
+set_interval(1);
+ok(wait_until(sub { flushed(@keys) == 150 }), 'what is in the table is written down later');
 
 # Databases that go, and extensions
 
@@ -256,7 +286,7 @@ sub line
 	my ($outcome, $id, $state, $event, $user) = @_;
 	$event = 'resolve' unless defined $event;
 	$user = '-' unless defined $user;
-	return "tarx_keys: event=$event outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner user=$user client=[local]";
+	return "tarx_keys: event=$event outcome=$outcome project=$PROJECT object=$id sqlstate=$state login=runner role=- user=$user client=[local]";
 }
 
 my $agent = ask_ok(
@@ -295,6 +325,92 @@ is(lines(), join("\n", (line('allowed', $key, '-')) x 2, @refused), 'all, agents
 unlike(log_since($node, $offset), qr/\Q$value\E/, 'no value');
 unlike(log_since($node, $offset), qr/outcome=.*\n.*(STATEMENT|CONTEXT):/,
 	'the line comes without the statement');
+
+# Through a function of an agent role, or after SET ROLE, a line names that as well:
+# the login says who is connected, the role on whose right the call was made. So does
+# that of each kind of call. What goes through functions of the owner names SET ROLE.
+$node->safe_psql('postgres', qq{
+	CREATE ROLE "an agent's" IN ROLE tarx_keys_agent;
+	CREATE ROLE front IN ROLE tarx_keys_login;
+	CREATE ROLE app LOGIN;
+	GRANT front TO app;
+	GRANT "an agent's" TO app;
+	ALTER ROLE app SET tarx_keys.log_resolves = 'all';
+	CREATE SCHEMA app;
+	GRANT ALL ON SCHEMA app TO PUBLIC;
+	SET ROLE "an agent's";
+	CREATE FUNCTION app.resolve(call text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \$\$ BEGIN EXECUTE call; END \$\$;
+	RESET ROLE;
+	SET ROLE front;
+	CREATE FUNCTION app.front(call text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \$\$ BEGIN EXECUTE call; END \$\$});
+my $secret = ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value');
+	SELECT tarx_keys.usage_name_id('TOKEN')});
+my ($platform_key, $platform_token) = split /\|/, ask_ok($node, 'service', q{
+	SELECT tarx_keys.act_as('bob');
+	SELECT * FROM tarx_keys.create_platform_key('bob''s', now() + '1 day', NULL, true)});
+
+sub roles
+{
+	return join "\n", log_since($node, $offset) =~ /tarx_keys: event=(.* login=app role=(?:\S+|".*?")) user=/g;
+}
+
+sub roles_are
+{
+	my ($what, $test, @calls) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	foreach my $call (@calls)
+	{
+		$offset = log_size($node);
+		ask($node, 'app', $call);
+		like(roles(), qr/^$what$/m, "$test: $call");
+		unlike(roles(), qr/\n/, 'one line');
+	}
+	return;
+}
+
+my @resolves = (
+	"SELECT * FROM tarx_keys.resolve_key('$PROJECT', '$key')",
+	"SELECT * FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')",
+	"SELECT * FROM tarx_keys.models_request('$PROJECT', '$key')",
+	"SELECT * FROM tarx_keys.chat_request_base('$PROJECT', '$key')");
+my @secrets = (
+	"SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')",
+	"SELECT * FROM tarx_keys.resolve_secrets('$PROJECT')",
+	"SELECT tarx_keys.render_template('$PROJECT', '\${secrets.TOKEN}')");
+my $login = "SELECT * FROM tarx_keys.login('$platform_token')";
+my $change = "$login; SELECT tarx_keys.create_agent('$PROJECT', 'x')";
+
+foreach my $way ([ 'a function', sub { my ($by, $sql) = @_; return "SELECT app.$by(\$call\$$sql\$call\$)" } ],
+	[ 'SET ROLE', sub { my ($by, $sql) = @_; return 'SET LOCAL ROLE ' . ($by eq 'resolve' ? q{"an agent's"} : $by) . "; $sql" } ])
+{
+	my ($what, $through) = @$way;
+
+	roles_are(qq{resolve outcome=allowed project=$PROJECT object=$key sqlstate=- login=app role="an agent's"},
+		$what, map { $through->('resolve', $_) } @resolves);
+	roles_are(qq{resolve outcome=refused project=$PROJECT object=$nowhere sqlstate=TK001 login=app role="an agent's"},
+		$what, $through->('resolve', $resolves[0] =~ s/$key/$nowhere/r));
+	roles_are(qq{resolve_secret outcome=allowed project=$PROJECT object=$secret sqlstate=- login=app role="an agent's"},
+		$what, map { $through->('resolve', $_) } @secrets);
+	roles_are(qq{resolve_secret outcome=refused project=$PROJECT object=- sqlstate=TK011 login=app role="an agent's"},
+		$what, $through->('resolve', $secrets[0] =~ s/TOKEN/NONE/r));
+	roles_are("login outcome=allowed project=- object=$platform_key sqlstate=- login=app role=front",
+		$what, $through->('front', $login));
+	roles_are('login outcome=refused project=- object=- sqlstate=TK010 login=app role=front',
+		$what, $through->('front', "SELECT * FROM tarx_keys.login('x')"));
+}
+# the owner's functions do not know who calls them, but whom SET ROLE has chosen
+$offset = log_size($node);
+ask($node, 'app', "SET LOCAL ROLE front; $change");
+like(roles(), qr/^manage outcome=refused project=$PROJECT object=- sqlstate=42501 login=app role=front$/m, 'a change');
+# an error on the way leaves the rights as they were
+is( ask_ok($node, 'app', qq{
+		DO \$\$ BEGIN PERFORM app.resolve(\$call\$$resolves[0]; SELECT tarx_keys.resolve_secret('$PROJECT', 'NONE')\$call\$); EXCEPTION WHEN OTHERS THEN END \$\$;
+		SELECT current_user, current_setting('search_path')}),
+	q{app|"$user", public}, 'rights and search_path after an error');
+$node->safe_psql('postgres', q{DROP SCHEMA app CASCADE; DROP ROLE app, front, "an agent's"});
 
 # secrets, in each call that resolves them; another active project is refused, too
 my $elsewhere = '22222222-2222-4222-8222-222222222222';

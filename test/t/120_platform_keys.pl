@@ -79,7 +79,7 @@ sub play
 sub line
 {
 	my ($login, $outcome, $project, $object, $state, $user) = @_;
-	return "tarx_keys: event=login outcome=$outcome project=$project object=$object sqlstate=$state login=$login user=$user client=[local]";
+	return "tarx_keys: event=login outcome=$outcome project=$project object=$object sqlstate=$state login=$login role=- user=$user client=[local]";
 }
 
 sub lines_since

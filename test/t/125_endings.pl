@@ -127,7 +127,7 @@ as_user('alice', "SELECT tarx_keys.revoke_platform_key('$key')");
 $session->query("SELECT tarx_keys.create_agent('$PROJECT', 'x')");
 $session->quit;
 is( lines_since($offset),
-	"tarx_keys: event=manage outcome=refused project=$PROJECT object=- sqlstate=TK010 login=web user=alice client=[local]",
+	"tarx_keys: event=manage outcome=refused project=$PROJECT object=- sqlstate=TK010 login=web role=- user=alice client=[local]",
 	'a change is refused, with a line');
 
 # Idle transactions that hold all lanes of a project's audit log hold up no end
@@ -171,8 +171,8 @@ $offset = log_size($node);
 is(ask_ok($node, 'leavers', q{SELECT * FROM tarx_keys.end_user('carol')}), '1|2', 'without a keyring');
 is( join("\n", sort grep { /unlogged/ } split /\n/, lines_since($offset)),
 	join("\n",
-		sort map { my ($project, $object) = @$_; "tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=TK005 login=leavers user=carol client=[local]" }
-		  [ '-', $carols ], map { [ $_, $memberships{$_} ] } $PROJECT, $other),
+		sort map { my ($project, $object, $action) = @$_; "tarx_keys: event=manage outcome=unlogged project=$project object=$object sqlstate=TK005 login=leavers role=- user=carol client=[local] action=$action" }
+		  [ '-', $carols, 'platform_key.revoke' ], map { [ $_, $memberships{$_}, 'member.end' ] } $PROJECT, $other),
 	'the log has what the audit log could not take');
 is( $node->safe_psql('postgres', q{
 		SELECT count(*) FROM tarx_keys.project_members WHERE user_id = 'carol'

@@ -304,6 +304,8 @@ BEGIN
             WHEN 'ok' THEN ngained = nlost AND coalesce(gained -> 0 ->> 'status' = 'ok', true)
             WHEN 'left out' THEN ngained = 0
             ELSE ngained = 1 AND gained -> 0 ->> 'status' = state END;
+    ELSIF what = 'platform_keys' AND state NOT IN ('ok', 'left out') AND coalesce(gained -> 0 ->> 'status' <> state, column_name NOT IN ('id', 'user_id')) THEN
+        RETURN false;
     ELSIF what = 'llm_keys' AND state <> 'ok' AND coalesce(gained -> 0 ->> 'status' <> 'needs_reentry', column_name <> 'project_id') THEN
         RETURN false;
     END IF;
@@ -328,7 +330,7 @@ INSERT INTO odd.calls
      CROSS JOIN (VALUES ('ok', '^\['), ('tampered', '^(TK004|TK001|TK003|TK011) '), ('missing master key', '^TK006 ')) AS o
     UNION ALL
     SELECT 'platform_api_keys', 'service', NULL, $$SELECT * FROM tarx_keys.login(odd.token('victim token'), odd.id('P'))$$, o.*
-      FROM (VALUES ('ok', '^\['), ('left out', '^\['), ('tampered', '^TK010 '), ('missing master key', '^TK010 ')) AS o
+      FROM (VALUES ('ok', '^\['), ('left out', '^TK010 '), ('tampered', '^TK010 '), ('missing master key', '^TK010 ')) AS o
     UNION ALL
     SELECT 'project_secrets', 'runner', NULL, $$SELECT * FROM tarx_keys.resolve_secrets(odd.id('P'))$$, o.*
       FROM (VALUES ('ok', '^\['), ('tampered', '^TK004 secret "(VICTIM|\?)"'), ('missing master key', '^TK006 ')) AS o

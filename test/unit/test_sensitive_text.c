@@ -42,11 +42,24 @@ static const TextCase cases[] = {
 	{"SELECT add_llm_keys(1)", NULL},
 	{"SELECT add_llm_key_(1)", NULL},
 	{"SELECT add_llm_ke", NULL},
-	{"SELECT tarx_keys.add_sealed_llm_key(1)", NULL},
-	{"SELECT tarx_keys.set_sealed_secret(1)", NULL},
-	{"SELECT tarx_keys.resolve_key_sealed(1)", NULL},
-	{"SELECT tarx_keys.resolve_agent_key_sealed(1)", NULL},
-	{"SELECT tarx_keys.resolve_secrets_sealed(1)", NULL},
+	/* functions that may get a value by mistake: called, or in the schema */
+	{"SELECT delete_llm_key('a')", "delete_llm_key"},
+	{"SELECT \"delete_llm_key\" ('a')", "delete_llm_key"},
+	{"SELECT Tarx_Keys . Delete_LLM_Key('a')", "delete_llm_key"},
+	{"DROP FUNCTION tarx_keys.delete_llm_key", "delete_llm_key"},
+	{"CALL rotate_master_key('a')", "rotate_master_key"},
+	{"SELECT tarx_keys.add_sealed_llm_key(1)", "add_sealed_llm_key"},
+	{"SELECT tarx_keys.resolve_key_sealed(1)", "resolve_key_sealed"},
+	{"SELECT delete_llm_key FROM t", NULL},
+	{"SELECT my_delete_llm_key('a')", NULL},
+	{"SELECT count(backend_user) FROM end_user", NULL},
+	{"INSERT INTO backend_user (a) VALUES (1)", NULL},
+	{"SELECT delete_llm_key", NULL},
+	{"SELECT delete_llm_key ", NULL},
+	/* those that take nothing, or only read */
+	{"SELECT tarx_keys.doctor()", NULL},
+	{"SELECT tarx_keys.sealing_public_key()", NULL},
+	{"SELECT tarx_keys.verify_keys('a')", NULL},
 	/* an ordinary word */
 	{"CREATE ROLE a LOGIN", NULL},
 	{"SELECT last_login(1)", NULL},
@@ -55,7 +68,8 @@ static const TextCase cases[] = {
 	{"SELECT \"login\" ('a')", "login"},
 	{"SELECT LOGIN\n('a')", "login"},
 	{"SELECT tarx_keys.login('a')", "login"},
-	{"SELECT tarx_keys.login", "*"},
+	{"SELECT tarx_keys.login", "login"},
+	{"tarx_keys.login", "login"},
 	/* what else is in the schema, and what is not */
 	{"SELECT * FROM tarx_keys.llm_keys", NULL},
 	{"SELECT tarx_keys.act_as('a')", NULL},
@@ -67,6 +81,22 @@ static const TextCase cases[] = {
 	{"SELECT format('SELECT 1 FROM tarx_keys.%I', 'agents')", NULL},
 	{"SELECT format('SELECT tarx_keys.%s', 'add_llm_key(1)')", "add_llm_key"},
 	{"SELECT other_tarx_keys.x", "*"},
+	/* the setting that is the master key itself */
+	{"ALTER SYSTEM SET tarx_keys.master_key = 'a'", "master_key"},
+	{"SET LOCAL \"tarx_keys\".\"master_key\" TO a", "master_key"},
+	{"ALTER ROLE r IN DATABASE d SET Tarx_Keys . Master_KEY = 'a'", "master_key"},
+	{"SELECT set_config('tarx_keys.master_key', 'a', false)", "master_key"},
+	{"UPDATE pg_settings SET setting = 'a' WHERE name = 'tarx_keys.master_key'", "master_key"},
+	{"CREATE FUNCTION f() RETURNS int SET tarx_keys.master_key = a AS ''", "master_key"},
+	{"tarx_keys.master_key", "master_key"},
+	{"SHOW tarx_keys.master_key", NULL},
+	{"show \"tarx_keys\".\"master_key\"", NULL},
+	{"SELECT current_setting('tarx_keys.master_key')", NULL},
+	{"SELECT current_setting ( 'tarx_keys.master_key', true)", NULL},
+	{"ALTER SYSTEM RESET tarx_keys.master_key", NULL},
+	{"SHOW tarx_keys.master_key; SET tarx_keys.master_key = 'a'", "master_key"},
+	{"SHOW tarx_keys.master_keys", "*"},
+	{"SET tarx_keys.master_key_file = '/a'", NULL},
 	/* the schema of what callers never name */
 	{"SELECT tarx_keys_internal.fingerprint_of('a')", NULL},
 	{"SELECT tarx_keys_internal.no_such_function('a')", NULL},
@@ -75,13 +105,14 @@ static const TextCase cases[] = {
 	{"tarx_keys: event=resolve outcome=allowed", NULL},
 	/* a text that has been redacted stays what it was */
 	{"/* PREPARE redacted: it names tarx_keys.add_llm_key */", "add_llm_key"},
-	{"/* PREPARE redacted: it names tarx_keys.login */", "*"},
+	{"/* PREPARE redacted: it names tarx_keys.login */", "login"},
 	{"/* PREPARE redacted: it names tarx_keys.* */", "*"},
+	{"/* PREPARE redacted: it names tarx_keys.master_key */", "master_key"},
 };
 
-static const char *const harmless[] = {
+static const char *const known[] = {
 #define NAME(name)	#name,
-#include "pure/harmless_names.h"
+#include "pure/known_names.h"
 #undef NAME
 };
 
@@ -102,34 +133,70 @@ exact_copy(const char *text)
 	return strcpy(copy, text);
 }
 
-/* Is a call of the function, and a text that names it, sensitive because of this name? */
+static const char *
+sensitive_name(const char *text, size_t len)
+{
+	const TarxKeysSensitiveName *name = tarx_keys_sensitive_name(text, len);
+
+	return name == NULL ? NULL : name->name;
+}
+
+/* Are a call of the function, and a text that names it, sensitive because of this name? */
 static void
-check_name(const char *function, const char *name, const char *name_in_text)
+check_name(const char *function, const char *name)
 {
 	char		text[200];
 
 	snprintf(text, sizeof(text), "SELECT tarx_keys.%s('a')", function);
-	is_str(tarx_keys_sensitive_name(text), name, "%s", text);
+	is_str(sensitive_name(text, strlen(text)), name, "%s", text);
 	snprintf(text, sizeof(text), "tarx_keys.%s", function);
-	is_str(tarx_keys_sensitive_name(text), name_in_text, "%s", text);
+	is_str(sensitive_name(text, strlen(text)), name, "%s", text);
+}
+
+static bool
+is_sensitive(const char *name)
+{
+	for (const TarxKeysSensitiveName *s = tarx_keys_sensitive_names; s->name != NULL; s++)
+	{
+		if (strcmp(s->name, name) == 0)
+			return true;
+	}
+	return strcmp(name, "master_key") == 0;
+}
+
+/* Does a text that is a part of another end with its last character? */
+static void
+check_part(const char *text, size_t start, size_t len, const char *name)
+{
+	is_str(sensitive_name(text + start, len), name, "%.*s of %s", (int) len, text + start, text);
 }
 
 int
 main(void)
 {
-	for (const TarxKeysSensitiveFunction *f = tarx_keys_sensitive_functions; f->name != NULL; f++)
+	for (const TarxKeysSensitiveName *s = tarx_keys_sensitive_names; s->name != NULL; s++)
 	{
-		/* "login" is an ordinary word */
-		check_name(f->name, f->name, strcmp(f->name, "login") == 0 ? "*" : f->name);
-		is_int((long long) f->len, (long long) strlen(f->name), "length of %s", f->name);
+		check_name(s->name, s->name);
+		is_int((long long) s->len, (long long) strlen(s->name), "length of %s", s->name);
+		is_str(sensitive_name(s->notice, strlen(s->notice)), s->name, "%s", s->notice);
 	}
-	for (size_t i = 0; i < lengthof(harmless); i++)
-		check_name(harmless[i], NULL, NULL);
+	for (size_t i = 0; i < lengthof(known); i++)
+	{
+		if (!is_sensitive(known[i]))
+			check_name(known[i], NULL);
+	}
+	check_part("SELECT add_llm_key(1)", 0, 18, "add_llm_key");
+	check_part("SELECT add_llm_key(1)", 0, 17, NULL);
+	check_part("SELECT delete_agent(1)", 0, 19, NULL);
+	check_part("SELECT tarx_keys.set_secret(1)", 0, 16, NULL);
+	check_part("SELECT tarx_keys.set_secret(1)", 0, 17, "*");
+	check_part("SELECT login (1)", 0, 13, NULL);
+	check_part("SHOW tarx_keys.master_key", 5, 20, "master_key");
 	for (size_t i = 0; i < lengthof(cases); i++)
 	{
 		char	   *text = exact_copy(cases[i].text);
 
-		is_str(tarx_keys_sensitive_name(text), cases[i].name, "%s", text);
+		is_str(sensitive_name(text, strlen(text)), cases[i].name, "%s", text);
 		free(text);
 	}
 	for (size_t i = 0; i < lengthof(executes); i++)

@@ -17,6 +17,7 @@
 #define CONTROL		TARX_KEYS_TEXT_CONTROL
 #define MISLEADING	TARX_KEYS_TEXT_MISLEADING
 #define HAS_NUL		TARX_KEYS_TEXT_NUL
+#define HAS_TOKEN	TARX_KEYS_TEXT_TOKEN
 #define NO_NAME		TARX_KEYS_TEXT_NOT_IDENTIFIER
 
 /* Characters of two, three and four bytes. */
@@ -169,14 +170,17 @@ check_excerpt(const char *name, const char *text, size_t len, const char *expect
 	sodium_free(out);
 }
 
-#define SIXTEEN(x)	x x x x x x x x x x x x x x x x
-#define SIXTY_FOUR(x) SIXTEEN(x) SIXTEEN(x) SIXTEEN(x) SIXTEEN(x)
+#define FORTY_NINE	"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm"
+#define TOKEN		"sk-tarx-" FORTY_NINE
+
+#define EIGHT(x)	x x x x x x x x
+#define TWENTY_FOUR(x) EIGHT(x) EIGHT(x) EIGHT(x)
 
 static void
 check_excerpts(void)
 {
 	static const char *const characters[] = {"a", UUML, EURO, FACE};
-	static const char *const of_64[] = {SIXTY_FOUR("a"), SIXTY_FOUR(UUML), SIXTY_FOUR(EURO), SIXTY_FOUR(FACE)};
+	static const char *const of_24[] = {TWENTY_FOUR("a"), TWENTY_FOUR(UUML), TWENTY_FOUR(EURO), TWENTY_FOUR(FACE)};
 
 	check_excerpt("nothing", "", 0, "");
 	check_excerpt("a reference", "${env.HOME}", 11, "${env.HOME}");
@@ -187,15 +191,23 @@ check_excerpts(void)
 	check_excerpt("invalid bytes", "a\xff\xc3", 3, "a??");
 	for (size_t i = 0; i < lengthof(characters); i++)
 	{
-		char		text[65 * 4 + 1];
-		char		expected[64 * 4 + 4];
+		char		text[25 * 4 + 1];
+		char		expected[24 * 4 + 4];
 
-		check_excerpt("64 characters", of_64[i], strlen(of_64[i]), of_64[i]);
-		snprintf(text, sizeof(text), "%s%s", of_64[i], characters[i]);
-		snprintf(expected, sizeof(expected), "%s...", of_64[i]);
-		check_excerpt("65 characters", text, strlen(text), expected);
+		check_excerpt("24 characters", of_24[i], strlen(of_24[i]), of_24[i]);
+		snprintf(text, sizeof(text), "%s%s", of_24[i], characters[i]);
+		snprintf(expected, sizeof(expected), "%s...", of_24[i]);
+		check_excerpt("25 characters", text, strlen(text), expected);
 	}
 }
+
+/* Platform keys where others see them; and what only looks a little like one */
+static const TextCase tokens[] = {
+	{TOKEN, HAS_TOKEN}, {"key " TOKEN, HAS_TOKEN}, {UUML TOKEN UUML, HAS_TOKEN}, {"x" TOKEN "0", HAS_TOKEN},
+	{"sk-tarx-" TOKEN, HAS_TOKEN},
+	{"sk-tarx-", OK}, {"sk-tarx-abc...wxyz", OK}, {"k-tarx-" FORTY_NINE, OK}, {"SK-TARX-" FORTY_NINE, OK},
+	{"sk-tarx-" "12345678901234567890123456789012345678901234567-", OK},
+};
 
 static void
 check_problems(void)
@@ -227,11 +239,14 @@ main(void)
 	is_int(TARX_KEYS_SECRET_NAME_MAX_CHARS, 128, "the limit of names");
 	is_int(TARX_KEYS_SECRET_MAX_BYTES, 65536, "the limit of values");
 	is_int(TARX_KEYS_DESCRIPTION_MAX_CHARS, 1000, "the limit of descriptions");
-	is_int(TARX_KEYS_EXCERPT_CHARS, 64, "the limit of excerpts");
+	is_int(TARX_KEYS_EXCERPT_CHARS, 24, "the limit of excerpts");
 
 	check_cases(tarx_keys_check_secret_name_text, "name", names, lengthof(names));
 	check_cases(tarx_keys_check_secret_value_text, "value", values, lengthof(values));
 	check_cases(tarx_keys_check_description_text, "description", descriptions, lengthof(descriptions));
+	check_cases(tarx_keys_check_name_text, "name with a token", tokens, lengthof(tokens));
+	check_cases(tarx_keys_check_user_id_text, "user id with a token", tokens, lengthof(tokens));
+	check_cases(tarx_keys_check_description_text, "description with a token", tokens, lengthof(tokens));
 	check_lengths();
 	check_nul();
 	check_name_bytes();

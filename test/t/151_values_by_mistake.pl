@@ -1,0 +1,186 @@
+# Values that are passed by mistake, in place of an id or a number, are not logged
+# with the error; nor are master keys that somebody tries to set.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Protocol;
+use TarxKeys;
+
+my $node = new_node('mistakes',
+	keyring => { master_key => hex_key('a') },
+	conf => "log_parameter_max_length_on_error = -1\nlog_error_verbosity = verbose\n");
+$node->start;
+install($node);
+$node->safe_psql('postgres', 'CREATE ROLE plain LOGIN; CREATE DATABASE other');
+
+# what is passed, and how
+my %form_of;
+
+sub value
+{
+	my ($form) = @_;
+	my $value = sprintf 'sk-mistake-%05d', scalar keys %form_of;
+
+	$form_of{$value} = $form;
+	return $value;
+}
+
+sub found_since
+{
+	my ($offset) = @_;
+	my $log = log_since($node, $offset);
+
+	return [ map { $form_of{$_} } grep { index($log, $_) >= 0 } sort keys %form_of ];
+}
+
+# Functions, each with a value in place of each argument
+
+my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
+my @functions = map { [ split /\|/ ] } split /\n/, $node->safe_psql('postgres', q{
+	SELECT oid, proname, prokind, pronargs FROM pg_proc
+	WHERE pronamespace = 'tarx_keys'::regnamespace AND provolatile = 'v' AND pronargs > 0 AND proname <> 'act_as'
+	ORDER BY proname});
+
+cmp_ok(scalar @functions, '>=', 40, 'there are functions to call');
+
+sub call_all
+{
+	my ($session, $what) = @_;
+
+	foreach my $function (@functions)
+	{
+		my ($oid, $name, $kind, $nargs) = @$function;
+		my $verb = $kind eq 'p' ? 'CALL' : 'SELECT';
+
+		foreach my $n (0 .. $nargs - 1)
+		{
+			my $args = sub { my ($value) = @_; return map { $_ == $n ? $value : undef } 0 .. $nargs - 1; };
+			my $list = sub { my ($value) = @_; return join ', ', map { defined $_ ? "'$_'" : 'NULL' } $args->($value); };
+			my $form = "$name, argument $n, $what";
+
+			$session->query("$verb tarx_keys.$name(" . $list->(value("$form: in a statement")) . ')');
+			$session->query("$verb $name(" . $list->(value("$form: without the schema")) . ')');
+			$session->query("DO \$\$ DECLARE v text := '" . value("$form: in PL/pgSQL") . "'; BEGIN "
+				  . ($kind eq 'p' ? 'CALL' : 'PERFORM') . " tarx_keys.$name("
+				  . join(', ', map { $_ == $n ? "v::pg_catalog.uuid::text::pg_catalog.uuid" : 'NULL' } 0 .. $nargs - 1)
+				  . '); END $$');
+			$session->execute("$verb tarx_keys.$name("
+				  . join(', ', map { '$' . $_ } 1 .. $nargs) . ')', $args->(value("$form: bound")));
+			$session->call($oid, $args->(value("$form: in a function call")))
+			  if $kind ne 'p';
+		}
+	}
+	return;
+}
+
+my $session = Protocol->connect($node, $superuser);
+$session->query('SET search_path = public, tarx_keys');
+$session->query('SET tarx_keys.redact_logs = off');
+my $offset = log_size($node);
+call_all($session, 'off');
+my $found = found_since($offset);
+
+foreach my $way ('in a statement', 'without the schema', 'in PL/pgSQL', 'bound', 'in a function call')
+{
+	cmp_ok(scalar(grep { $_ =~ /: \Q$way\E$/ } @$found), '>=', 40, "without redaction, values $way are in the log");
+}
+
+$session->query('SET tarx_keys.redact_logs = on');
+$offset = log_size($node);
+call_all($session, 'on');
+is_deeply(found_since($offset), [], 'with it, none is');
+
+my $log = log_since($node, $offset);
+like($log, qr/ERROR:  22P02: invalid input syntax for type %s: "%s" <redacted: tarx_keys.$_>/, "the log says that $_ failed, and why")
+  foreach ('delete_llm_key', 'restore_secret', 'rotate_master_key');
+
+# What is not ours is logged as ever
+
+$offset = log_size($node);
+my $answer = $session->query(q{SELECT 'not ours'::uuid, count(*) FROM tarx_keys.llm_keys});
+is($answer->{C}, '22P02', 'another statement fails');
+$answer = $session->call($node->safe_psql('postgres', q{SELECT 'uuid_hash'::regproc::oid}), 'nor this');
+is($answer->{C}, '22P02', 'and another function call');
+$log = log_since($node, $offset);
+like($log, qr/STATEMENT:  SELECT 'not ours'::uuid/, 'the statement is in the log');
+like($log, qr/invalid input syntax for type uuid: "nor this"/, 'and so is the function call');
+
+# The master key as a setting
+
+my @settings = map {
+	(
+		"ALTER SYSTEM SET $_ = 'VALUE'",
+		"SET $_ = 'VALUE'",
+		"SET LOCAL $_ TO 'VALUE'",
+		"ALTER DATABASE other SET $_ = 'VALUE'",
+		"ALTER ROLE plain SET $_ = 'VALUE'",
+		"ALTER ROLE plain IN DATABASE other SET $_ = 'VALUE'",
+		"CREATE FUNCTION f() RETURNS int LANGUAGE sql SET $_ = 'VALUE' AS 'SELECT 1'",
+		"ALTER FUNCTION public.g() SET $_ = 'VALUE'",
+		"DO \$\$ BEGIN SET $_ = 'VALUE'; END \$\$")
+} ('tarx_keys.master_key', '"tarx_keys"."master_key"', 'Tarx_Keys . MASTER_key');
+push @settings, q{SELECT set_config('tarx_keys.master_key', 'VALUE', false)},
+  q{SELECT set_config('tarx_keys.master_key', 'VALUE', true)},
+  q{UPDATE pg_settings SET setting = 'VALUE' WHERE name = 'tarx_keys.master_key'; SELECT 1 / 0},
+  q{DO $$ BEGIN PERFORM set_config('tarx_keys.master_key', 'VALUE', true); END $$},
+  q{SELECT public.sets('VALUE')},
+  q{SET tarx_keys.master_key = 'VALUE' 'syntax error'},
+  q{SET tarx_keys.masterkey = 'VALUE'; SELECT 1 / 0};
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION public.g() RETURNS int LANGUAGE sql AS 'SELECT 1';
+	CREATE FUNCTION public.sets(v text) RETURNS text LANGUAGE plpgsql AS $$
+	BEGIN
+		PERFORM set_config('tarx_keys.master_key', v, false);
+	END $$;});
+
+foreach my $login ($superuser, 'plain')
+{
+	foreach my $redact ('off', 'on')
+	{
+		$node->safe_psql('postgres', "ALTER ROLE \"$login\" SET tarx_keys.redact_logs = $redact");
+		my $setter = Protocol->connect($node, $login);
+
+		$offset = log_size($node);
+		foreach my $statement (@settings)
+		{
+			my $sql = $statement =~ s/VALUE/value("$statement as $login, $redact")/er;
+
+			isnt($setter->query($sql)->{C}, undef, "$statement as $login fails");
+		}
+		$found = found_since($offset);
+		is(scalar @$found, scalar @settings, 'without redaction, all are in the log') if $redact eq 'off';
+		is_deeply($found, [], 'with it, no master key is') if $redact eq 'on';
+	}
+	$node->safe_psql('postgres', "ALTER ROLE \"$login\" RESET tarx_keys.redact_logs");
+}
+
+foreach my $options ('-c tarx_keys.master_key=VALUE', '-c tarx_keys.master_key VALUE', '--tarx_keys.master_key=VALUE', '-c tarx_keys.master-key=VALUE -c x')
+{
+	local $ENV{PGOPTIONS} = $options =~ s/VALUE/value("PGOPTIONS $options")/er;
+
+	$offset = log_size($node);
+	isnt($node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'plain' ]), 0, "a connection with $options fails");
+	is_deeply(found_since($offset), [], 'and the log has no master key');
+}
+
+# What only shows it, and the other settings, are logged as ever
+
+$session = Protocol->connect($node, $superuser);
+$session->query("SET log_statement = 'all'");
+$offset = log_size($node);
+my @shows = ('SHOW tarx_keys.master_key', q{SELECT current_setting('tarx_keys.master_key')},
+	q{SET tarx_keys.master_key_file = '/x'}, 'ALTER SYSTEM RESET tarx_keys.master_key_command');
+$session->query($_) foreach @shows;
+$log = log_since($node, $offset);
+like($log, qr/statement: \Q$_\E/, "$_ is logged") foreach @shows;
+like($log, qr/STATEMENT:  SET tarx_keys.master_key_file = '\/x'/, 'also with its error');
+
+$node->stop;
+done_testing();

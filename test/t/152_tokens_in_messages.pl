@@ -1,0 +1,156 @@
+# No message to the client has a platform key in it: a token goes into every
+# argument of every function in which a text can stand, right and wrong, alone and
+# within what people paste, in every role, and whatever the server then says, to the
+# most talkative client, is searched for it. What PostgreSQL says itself is named here.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TarxKeys;
+
+my $node = new_node('messages', keyring => { master_key => hex_key('a') });
+$node->start;
+install($node);
+$node->safe_psql('postgres', 'CREATE ROLE web LOGIN IN ROLE tarx_keys_login');
+my $key = add_key($node, 'key', 'sk-proj-0123456789abcdefghijklmnopqrstuv');
+my ($id, $token) = split /\|/, ask_ok($node, 'service', q{
+	SELECT tarx_keys.act_as('alice');
+	SELECT * FROM tarx_keys.create_platform_key('laptop')});
+my ($agent, $superuser) = (
+	ask_ok($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent('$PROJECT', 'agent')"),
+	$node->safe_psql('postgres', 'SELECT current_user'));
+ask_ok($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$PROJECT', 'NAME', 'value')");
+
+# What could be another key; what differs in its last character only is no token at all
+my $unknown = 'sk-tarx-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq13R1ia';
+my @tokens = ($token, $unknown, substr($token, 0, -1) . (substr($token, -1) eq 'a' ? 'b' : 'a'));
+
+# Nobody needs more of a token than this to know it
+my $secret = join '|', map { quotemeta substr($_, 14, 20) } @tokens;
+
+my @forms = (
+	'%s', ' %s', "%s\n", 'Bearer %s', 'Authorization: Bearer %s', 'TARX_KEY=%s', '"%s"', '{"key": "%s"}',
+	'${secrets.%s}', '${%s', 'https://%s', 'https://%s.example.com', 'https://x.example.com/%s',
+	'https://%s:x@example.com', 'http://%s', '%s%%00', 'pg_catalog.%s', "%s\x{1}");
+
+# Arguments that reach beyond the first check
+my %by_name = (
+	project_id => "'$PROJECT'::uuid", key_id => "'$key'::uuid", id => "'$id'::uuid",
+	agent_id => "'$agent'::uuid", from_key_id => "'$key'::uuid", to_key_id => "'$key'::uuid",
+	provider => "'openai_compatible'::text", base_url => "'https://x.example.com/v1'::text", role => "'member'::text", kind => "'llm_key'::text",
+	key_value => "'sk-proj-0123456789abcdefghijklmnopqrstuv'::text");
+my %by_type = (
+	uuid => "'$PROJECT'::uuid", text => "'NAME'::text", integer => '1', bigint => '1', boolean => 'true',
+	bytea => q{'\\x01'::bytea}, timestamptz => "(now() + interval '1 day')", date => 'current_date',
+	'text[]' => "'{NAME}'::text[]", 'uuid[]' => "'{$PROJECT}'::uuid[]");
+my %as_type = (text => '%s::text', 'text[]' => 'ARRAY[%s]::text[]', bytea => 'convert_to(%s, \'UTF8\')');
+
+# Name, argument types and names, kind
+my @functions = map { my @f = split /\|/, $_, -1; \@f } split /\n/, $node->safe_psql(
+	'postgres', q{
+	SELECT p.proname,
+		   (SELECT coalesce(string_agg(replace(format_type(t, NULL), 'timestamp with time zone', 'timestamptz'), ',' ORDER BY n), '')
+			  FROM unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)),
+		   coalesce(array_to_string(p.proargnames[1:p.pronargs], ','), ''), p.prokind
+	  FROM pg_proc p
+	 WHERE p.pronamespace = 'tarx_keys'::regnamespace AND p.pronargs > 0
+	 ORDER BY p.oid::regprocedure::text COLLATE "C"});
+my @takers = grep { $_->[1] =~ /text|bytea/ } @functions;
+cmp_ok(scalar @takers, '>', 25, 'there are functions that take a text');
+
+sub quote
+{
+	my ($text) = @_;
+	$text =~ s/([\\'])/\\$1/g;
+	$text =~ s/([\x00-\x1f])/sprintf('\\x%02x', ord($1))/ge;
+	return "E'$text'";
+}
+
+sub call
+{
+	my ($f, @args) = @_;
+	return ($f->[3] eq 'p' ? 'CALL ' : 'SELECT * FROM ') . "tarx_keys.$f->[0](" . join(', ', @args) . ');';
+}
+
+# All calls of a function with this text: in each place, and in all at once; twice, so
+# that there is something of the same name
+sub calls
+{
+	my ($f, $text) = @_;
+	my @types = split /,/, $f->[1];
+	my @names = split /,/, $f->[2];
+	my @usual = map { $by_name{ $names[$_] } || $by_type{ $types[$_] } || die "no value of type $types[$_]" } 0 .. $#types;
+	my @places = grep { $as_type{ $types[$_] } } 0 .. $#types;
+	my @calls;
+
+	foreach my $set ((map { [$_] } @places), @places > 1 ? \@places : ())
+	{
+		my @args = @usual;
+		$args[$_] = sprintf($as_type{ $types[$_] }, quote($text)) foreach @$set;
+		push @calls, (call($f, @args)) x 2;
+	}
+	return @calls;
+}
+
+# All that the server says to a client of a role about some statements, in a
+# transaction that is rolled back. LINE is psql's own, of what it has sent.
+sub messages
+{
+	my ($role, @calls) = @_;
+	my @begin = $role eq 'web' ? ("SELECT tarx_keys.login('$token');") : $role eq 'runner' ? () : ("SELECT tarx_keys.act_as('alice');");
+	my ($out, $err);
+	local $ENV{PGCLIENTENCODING} = 'UTF8';
+
+	$node->psql(
+		'postgres',
+		join("\n", "SET SESSION AUTHORIZATION $role;", 'SET client_min_messages = debug5;', 'BEGIN;', @begin, @calls, 'ROLLBACK;'),
+		stdout => \$out,
+		stderr => \$err,
+		on_error_stop => 0,
+		extra_params => [ '-v', 'VERBOSITY=verbose', '-v', 'SHOW_CONTEXT=always', '-v', 'ON_ERROR_ROLLBACK=on' ]);
+	return $err =~ s/^LINE \d+: .*\n.*\n//mgr;
+}
+
+my %seen;
+
+# A superuser may call all of them; to others most say what they say to all
+my @texts = (@tokens, map { sprintf($_, $token) } @forms);
+foreach my $role ($superuser, 'service', 'web', 'runner')
+{
+	my @leaks;
+
+	foreach my $f (@takers)
+	{
+		my $messages = messages($role, map { calls($f, $_) } $role eq $superuser ? @texts : @tokens);
+
+		$seen{$1}++ while $messages =~ /ERROR:  ([0-9A-Z]{5}):/g;
+		push @leaks, map { "$f->[0]: $_" } grep { /$secret/i } split /\n/, $messages;
+	}
+	is(join("\n", @leaks[ 0 .. ($#leaks < 20 ? $#leaks : 20) ]), '', "$role: no message has a token");
+}
+note(join ', ', map { "$_ $seen{$_}" } sort keys %seen);
+ok($seen{22023} && $seen{TK010} && $seen{TK013} && $seen{42501}, 'there were messages of many kinds');
+
+# In place of an id the server's own type has the first word, and says what it was
+# given. Our functions are not called then.
+foreach my $f (grep { $_->[1] =~ /uuid/ } @functions)
+{
+	my @types = split /,/, $f->[1];
+	my ($place) = grep { $types[$_] eq 'uuid' } 0 .. $#types;
+	next unless defined $place;
+	my @args = map { 'NULL' } @types;
+	$args[$place] = quote($token);
+	my @said = grep { /$secret/i } split /\n/, messages('service', call($f, @args));
+
+	is(scalar(grep { !/^psql:\S+ ERROR:  22P02: invalid input syntax for type uuid: "\Q$token\E"$/ } @said), 0,
+		"$f->[0]: PostgreSQL's own error has it, and no other");
+}
+
+$node->stop;
+done_testing();
