@@ -96,7 +96,7 @@ CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, nam
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_sealed_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_sealed_llm_key IS
-'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. A box of format 2 has the options inside, and options is NULL then. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
+'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. A box of format 2 has the destination and the options inside; options beside a box are refused. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
 
 CREATE FUNCTION tarx_keys.update_llm_key(project_id uuid, key_id uuid, changes jsonb) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -151,7 +151,7 @@ CREATE FUNCTION tarx_keys.resolve_key_sealed(
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
-'For agent runners: resolve_key() with the value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
+'For agent runners: resolve_key() with a box in place of the value and headers, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). The box has all that a request needs, and what was asked for; the other columns are for routing only, because whoever passes the row on can change them. Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
 
 CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
     project_id uuid, agent_id uuid, recipient_public_key bytea,

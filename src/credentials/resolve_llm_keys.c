@@ -31,6 +31,8 @@ typedef struct Resolve
 	bool		by_agent;
 	const uint8 *recipient;		/* the public key to seal to; NULL for a value
 								 * in clear */
+	pg_uuid_t	asked;			/* the id in the call: of the key, or of an
+								 * agent */
 	TarxKeysKeyUse use;			/* makes another result of the key; NULL for
 								 * the usual row */
 	void	   *use_arg;
@@ -116,14 +118,25 @@ resolved_desc(bool sealed)
 	return *desc;
 }
 
+/* The value of a key, and its headers if it has any, as columns of the result */
+static void
+set_clear_values(const TarxKeysPayload *payload, Datum *values, bool *nulls,
+				 TarxKeysSecret **copy, TarxKeysSecret **header_copy)
+{
+	values[4] = PointerGetDatum(tarx_keys_clear_value(payload->value, copy));
+	nulls[5] = payload->headers.count == 0;
+	if (!nulls[5])
+		values[5] = tarx_keys_own_headers(payload, header_copy);
+}
+
 /* The result row, in this memory context; every other copy of the values is wiped. */
 static HeapTuple
-form_resolved(const uint8 *recipient, const TarxKeysOpenKey *key, MemoryContext context)
+form_resolved(const Resolve *resolve, const pg_uuid_t *project_id, const TarxKeysOpenKey *key,
+			  MemoryContext context)
 {
-	TarxKeysText value = {unconstify(char *, key->payload.value.data), key->payload.value.len, NULL};
 	Datum		values[RESOLVED_COLUMNS];
 	bool		nulls[RESOLVED_COLUMNS] = {false};
-	TarxKeysSecret *copy;
+	TarxKeysSecret *copy = NULL;
 	TarxKeysSecret *header_copy = NULL;
 	HeapTuple	tuple;
 	MemoryContext old;
@@ -132,12 +145,13 @@ form_resolved(const uint8 *recipient, const TarxKeysOpenKey *key, MemoryContext 
 	values[1] = key->row->values[LLM_KEY_PROVIDER];
 	values[2] = key->row->values[LLM_KEY_NAME];
 	values[3] = key->row->values[LLM_KEY_DESTINATION];
-	values[4] = tarx_keys_value_result(recipient, &value, &copy);
-	nulls[5] = key->payload.headers.count == 0;
-	if (!nulls[5])
-		values[5] = tarx_keys_own_headers(&key->payload, &header_copy);
+	if (resolve->recipient != NULL)
+		values[4] = PointerGetDatum(tarx_keys_sealed_key(resolve->recipient, project_id, &resolve->asked,
+														 key));
+	else
+		set_clear_values(&key->payload, values, nulls, &copy, &header_copy);
 	old = MemoryContextSwitchTo(context);
-	tuple = heap_form_tuple(resolved_desc(recipient != NULL), values, nulls);
+	tuple = heap_form_tuple(resolved_desc(resolve->recipient != NULL), values, nulls);
 	MemoryContextSwitchTo(old);
 	tarx_keys_secret_wipe(copy);
 	tarx_keys_secret_wipe(header_copy);
@@ -181,7 +195,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 	if (resolve->use != NULL)
 		resolve->use(&key, resolve->use_arg);
 	else
-		resolve->row = HeapTupleGetDatum(form_resolved(resolve->recipient, &key, context));
+		resolve->row = HeapTupleGetDatum(form_resolved(resolve, call->project_id, &key, context));
 	tarx_keys_secret_wipe(key.plain.secret);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(work);
@@ -194,8 +208,8 @@ call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 	TarxKeysCall call = {.event = "resolve", .kind = TARX_KEYS_USAGE_LLM_KEY};
 
 	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 1, resolve->by_agent ? "agent_id" : "key_id"),
-						  false);
+	resolve->asked = *tarx_keys_arg_uuid(fcinfo, 1, resolve->by_agent ? "agent_id" : "key_id");
+	tarx_keys_call_object(&call, &resolve->asked, false);
 	tarx_keys_run_call(&call, run_resolve, resolve);
 }
 

@@ -74,16 +74,6 @@ tarx_keys_payload_write(uint8_t *out, const TarxKeysPayload *payload)
 	(void) write_payload(out, tarx_keys_payload_size(payload), payload);
 }
 
-static TarxKeysSpan
-take_not_null(TarxKeysFieldReader *reader)
-{
-	TarxKeysSpan field = tarx_keys_fields_take(reader);
-
-	if (field.data == NULL)
-		reader->broken = true;
-	return field;
-}
-
 static void
 take_headers(TarxKeysFieldReader *reader, TarxKeysHeaders *headers)
 {
@@ -95,19 +85,19 @@ take_headers(TarxKeysFieldReader *reader, TarxKeysHeaders *headers)
 	}
 	for (int i = 0; i < headers->count; i++)
 	{
-		headers->items[i].name = take_not_null(reader);
-		headers->items[i].value = take_not_null(reader);
+		headers->items[i].name = tarx_keys_fields_take_not_null(reader);
+		headers->items[i].value = tarx_keys_fields_take_not_null(reader);
 	}
 }
 
 static void
 take_requests(TarxKeysFieldReader *reader, TarxKeysRequests *requests)
 {
-	requests->auth_header = take_not_null(reader);
+	requests->auth_header = tarx_keys_fields_take_not_null(reader);
 	requests->auth_scheme = tarx_keys_fields_take(reader);
 	requests->models_path = tarx_keys_fields_take(reader);
 	requests->deployments_path = tarx_keys_fields_take(reader);
-	requests->chat_base_path = take_not_null(reader);
+	requests->chat_base_path = tarx_keys_fields_take_not_null(reader);
 	requests->model_path = tarx_keys_fields_take(reader);
 	requests->probe_method = tarx_keys_fields_take(reader);
 	requests->probe_path = tarx_keys_fields_take(reader);
@@ -125,7 +115,7 @@ tarx_keys_payload_read(const char *bytes, size_t len, TarxKeysPayload *payload)
 
 	if (tarx_keys_fields_take_byte(&reader) != TARX_KEYS_PAYLOAD_VERSION)
 		return false;
-	payload->value = take_not_null(&reader);
+	payload->value = tarx_keys_fields_take_not_null(&reader);
 	take_headers(&reader, &payload->headers);
 	take_requests(&reader, &payload->requests);
 	return !reader.broken && reader.left == 0;

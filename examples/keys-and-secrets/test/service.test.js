@@ -11,7 +11,9 @@ const sodium = createRequire(new URL('../package.json', import.meta.url))('libso
 const [{ public_key: publicKey }] = await as('alice', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
 const base64 = (bytes) => Buffer.from(bytes).toString('base64');
 
-const boxFor = async (fields) => base64(await sealLlmKey(sodium, publicKey, { projectId: PROJECTS.support, ...fields }));
+const boxFor = async (fields) => base64(await sealLlmKey(sodium, publicKey, {
+  projectId: PROJECTS.support, destination: fields.baseUrl ?? 'https://api.openai.com/v1', ...fields,
+}));
 
 // The text of the problem at a field
 function problemAt(page, form, name) {
