@@ -435,8 +435,8 @@ take_switches(Switches *switches, char **args, int nargs)
 	for (; taken + 1 < nargs && args[taken][0] == '-' && strlen(args[taken]) == 2; taken += 2)
 	{
 		const char **place = args[taken][1] == 'e' ? &switches->expires_at :
-			args[taken][1] == 'd' ? &switches->destination :
-			args[taken][1] == 'o' ? &switches->options : NULL;
+		args[taken][1] == 'd' ? &switches->destination :
+		args[taken][1] == 'o' ? &switches->options : NULL;
 
 		if (place == NULL)
 			fail("unknown switch");

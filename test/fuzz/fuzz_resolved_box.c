@@ -66,10 +66,10 @@ write_box(const Content *content)
 	FuzzPiece	payload;
 
 	for (int i = 0; i < content->nheaders; i++)
-		headers.items[i] = (TarxKeysHeader) {
-			{(const char *) content->names[i].data, content->names[i].len},
-			{(const char *) content->values[i].data, content->values[i].len}
-		};
+	{
+		headers.items[i].name = (TarxKeysSpan) {(const char *) content->names[i].data, content->names[i].len};
+		headers.items[i].value = (TarxKeysSpan) {(const char *) content->values[i].data, content->values[i].len};
+	}
 	payload.len = tarx_keys_resolved_box_size(&box);
 	payload.data = calloc(1, payload.len);
 	must(payload.data != NULL);
@@ -155,7 +155,7 @@ is_payload_of(const FuzzPiece *payload, const Content *content)
 {
 	FuzzInput	in = {payload->data, payload->len};
 	bool		ok = expect(&in, "\2tarx.box-out...2", 17) &&
-		expect(&in, content->project, sizeof(content->project));
+	expect(&in, content->project, sizeof(content->project));
 
 	for (int i = 0; ok && i < FIELDS; i++)
 		ok = expect_field(&in, content, i);

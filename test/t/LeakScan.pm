@@ -443,7 +443,7 @@ sub plant_failures
 		"SELECT tarx_keys.add_llm_key('$call{'shifted arguments'}', '$PROJECT', 'openai', 'x')",
 		qr/invalid input syntax for type uuid: "$call{'shifted arguments'}"/);
 	$raised->('too many arguments',
-		"SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'x', 'y', 'z', '$call{'too many arguments'}')",
+		"SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'x', 'y', 'z', '{}', '$call{'too many arguments'}')",
 		qr/does not exist/);
 	$raised->('misspelt',
 		"SELECT tarx_keys.add_lmm_key('$PROJECT', 'openai', 'x', '$call{misspelt}')",
