@@ -245,7 +245,7 @@ read_key_headers(const Source *source, const char *name, const JsonbValue *value
 		return;
 	if (!tarx_keys_read_headers(value, headers))
 		fail_option(source, name, "is not an object of up to 16 texts",
-					"Write it like {\"x-portkey-virtual-key\": \"â147¦\"}.");
+					"Write it like {\"x-portkey-virtual-key\": \"...\"}.");
 	for (int i = 0; i < headers->count; i++)
 	{
 		check_header(source, &headers->items[i]);

@@ -47,31 +47,34 @@ put_requests(TarxKeysFieldWriter *writer, const TarxKeysRequests *requests)
 	put_headers(writer, &requests->headers);
 }
 
-static size_t
-write_payload(uint8_t *out, size_t size, const TarxKeysPayload *payload)
+static void
+put_payload(TarxKeysFieldWriter *writer, const TarxKeysPayload *payload)
 {
 	static const uint8_t version = TARX_KEYS_PAYLOAD_VERSION;
-	TarxKeysFieldWriter writer = {.out = out, .size = size};
 
-	tarx_keys_fields_put_bytes(&writer, &version, 1);
-	put(&writer, payload->value);
-	put_headers(&writer, &payload->headers);
-	put_requests(&writer, &payload->requests);
-	return writer.len;
+	tarx_keys_fields_put_bytes(writer, &version, 1);
+	put(writer, payload->value);
+	put_headers(writer, &payload->headers);
+	put_requests(writer, &payload->requests);
 }
 
 /* The size of a payload, in bytes */
 size_t
 tarx_keys_payload_size(const TarxKeysPayload *payload)
 {
-	return write_payload(NULL, SIZE_MAX, payload);
+	TarxKeysFieldWriter counter = {.size = SIZE_MAX};
+
+	put_payload(&counter, payload);
+	return counter.len;
 }
 
 /* Write a payload to out[0 .. tarx_keys_payload_size()). */
 void
 tarx_keys_payload_write(uint8_t *out, const TarxKeysPayload *payload)
 {
-	(void) write_payload(out, tarx_keys_payload_size(payload), payload);
+	TarxKeysFieldWriter writer = {.out = out, .size = tarx_keys_payload_size(payload)};
+
+	put_payload(&writer, payload);
 }
 
 static void

@@ -67,35 +67,38 @@ put_headers(TarxKeysFieldWriter *writer, const TarxKeysHeaders *headers)
 	put_object(writer, headers);
 }
 
-static size_t
-write_payload(uint8_t *out, size_t size, const TarxKeysResolvedBox *box)
+static void
+put_payload(TarxKeysFieldWriter *writer, const TarxKeysResolvedBox *box)
 {
 	static const uint8_t format = TARX_KEYS_RESOLVED_BOX_FORMAT;
-	TarxKeysFieldWriter writer = {.out = out, .size = size};
 
-	tarx_keys_fields_put_bytes(&writer, &format, 1);
-	tarx_keys_fields_put_bytes(&writer, TARX_KEYS_PURPOSE_BOX_RESOLVED, TARX_KEYS_PURPOSE_BYTES);
-	tarx_keys_fields_put_bytes(&writer, box->project_id, TARX_KEYS_SCOPE_BYTES);
-	put(&writer, box->asked);
-	put(&writer, box->provider);
-	put(&writer, box->base_url);
-	put(&writer, box->auth_header);
-	put(&writer, box->auth_scheme);
-	put(&writer, box->value);
-	put_headers(&writer, box->headers);
-	return writer.len;
+	tarx_keys_fields_put_bytes(writer, &format, 1);
+	tarx_keys_fields_put_bytes(writer, TARX_KEYS_PURPOSE_BOX_RESOLVED, TARX_KEYS_PURPOSE_BYTES);
+	tarx_keys_fields_put_bytes(writer, box->project_id, TARX_KEYS_SCOPE_BYTES);
+	put(writer, box->asked);
+	put(writer, box->provider);
+	put(writer, box->base_url);
+	put(writer, box->auth_header);
+	put(writer, box->auth_scheme);
+	put(writer, box->value);
+	put_headers(writer, box->headers);
 }
 
 /* The size of a payload, in bytes */
 size_t
 tarx_keys_resolved_box_size(const TarxKeysResolvedBox *box)
 {
-	return write_payload(NULL, SIZE_MAX, box);
+	TarxKeysFieldWriter counter = {.size = SIZE_MAX};
+
+	put_payload(&counter, box);
+	return counter.len;
 }
 
 /* Write a payload to out[0 .. tarx_keys_resolved_box_size()). */
 void
 tarx_keys_resolved_box_write(uint8_t *out, const TarxKeysResolvedBox *box)
 {
-	(void) write_payload(out, tarx_keys_resolved_box_size(box), box);
+	TarxKeysFieldWriter writer = {.out = out, .size = tarx_keys_resolved_box_size(box)};
+
+	put_payload(&writer, box);
 }
