@@ -72,8 +72,9 @@ tarx_keys_payload_size(const TarxKeysPayload *payload)
 void
 tarx_keys_payload_write(uint8_t *out, const TarxKeysPayload *payload)
 {
-	TarxKeysFieldWriter writer = {.out = out, .size = tarx_keys_payload_size(payload)};
+	TarxKeysFieldWriter writer = {.size = tarx_keys_payload_size(payload)};
 
+	writer.out = out;
 	put_payload(&writer, payload);
 }
 

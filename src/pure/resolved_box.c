@@ -98,7 +98,8 @@ tarx_keys_resolved_box_size(const TarxKeysResolvedBox *box)
 void
 tarx_keys_resolved_box_write(uint8_t *out, const TarxKeysResolvedBox *box)
 {
-	TarxKeysFieldWriter writer = {.out = out, .size = tarx_keys_resolved_box_size(box)};
+	TarxKeysFieldWriter writer = {.size = tarx_keys_resolved_box_size(box)};
 
+	writer.out = out;
 	put_payload(&writer, box);
 }
