@@ -54,7 +54,7 @@ TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
-	regression.diffs regression.out test/unit/bin examples/sealed/node_modules \
+	regression.diffs regression.out test/unit/bin examples/sealed/seal examples/sealed/node_modules \
 	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
 	test/clients/node/node_modules
 
@@ -101,6 +101,12 @@ freeze: sql/$(EXTENSION)--$(EXTVERSION).sql
 .PHONY: check-local unit
 check-local: all unit
 	PG_CONFIG='$(PG_CONFIG)' MAKE='$(MAKE)' test/check-local
+
+# The regression tests seal with this program, because boxes do not last.
+installcheck: examples/sealed/seal
+
+examples/sealed/seal: examples/sealed/seal.c
+	$(CC) $(CFLAGS) -o $@ $< -lsodium
 
 UNIT = $(patsubst test/unit/test_%.c,test/unit/bin/%,$(wildcard test/unit/test_*.c)) \
 	$(patsubst test/fuzz/%.c,test/unit/bin/%,$(wildcard test/fuzz/fuzz_*.c))

@@ -96,7 +96,7 @@ CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, nam
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_sealed_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_sealed_llm_key IS
-'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. A box of format 2 has the options inside, and options is NULL then. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
+'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. A box of format 2 has the destination and the options inside; options beside a box are refused. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
 
 CREATE FUNCTION tarx_keys.update_llm_key(project_id uuid, key_id uuid, changes jsonb) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -110,6 +110,12 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalo
 AS 'MODULE_PATHNAME', 'tarx_keys_replace_llm_key';
 COMMENT ON FUNCTION tarx_keys.replace_llm_key IS
 'For admins: adds a key with the name, provider, base URL, headers, order and models of another one, and those of its times that are to come, points all agents of that one to it, and returns its id. The old one is disabled, and renamed to "NAME (until 2027-01-31 14:03)" in UTC. options are those of add_llm_key(), and name, provider and base_url; they override. If the old key does not open, options must have provider, name and, where the provider takes one, base_url; the old key is deleted. Errors: those of add_llm_key(); TK001, TK002.';
+
+CREATE FUNCTION tarx_keys.replace_sealed_llm_key(project_id uuid, key_id uuid, sealed bytea) RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tarx_keys_replace_sealed_llm_key';
+COMMENT ON FUNCTION tarx_keys.replace_sealed_llm_key IS
+'For admins: replace_llm_key() with the value and the options in a box to sealing_public_key(), sealed for exactly this project, this old key, and the provider and destination of the new one. Errors: those of replace_llm_key(); TK013 as in add_sealed_llm_key().';
 
 -- Nothing is opened, so that what cannot be opened can be deleted.
 CREATE FUNCTION tarx_keys_internal.end_llm_keys(project_id uuid, key_id uuid, ended_by text) RETURNS SETOF tarx_keys.project_llm_keys
@@ -158,7 +164,7 @@ CREATE FUNCTION tarx_keys.resolve_key_sealed(
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
-'For agent runners: resolve_key() with the value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
+'For agent runners: resolve_key() with a box in place of the value and headers, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). The box has all that a request needs, and what was asked for; the other columns are for routing only, because whoever passes the row on can change them. Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
 
 CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
     project_id uuid, agent_id uuid, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',

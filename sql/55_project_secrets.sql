@@ -66,7 +66,7 @@ CREATE FUNCTION tarx_keys.set_sealed_secret(project_id uuid, name text, sealed b
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_set_sealed_secret';
 COMMENT ON FUNCTION tarx_keys.set_sealed_secret IS
-'For admins: set_secret() with the value in a box to sealing_public_key(), sealed for exactly this project and name. Errors: those of set_secret(); TK013 if the box does not open, is for something else or has expired.';
+'For admins: set_secret() with the value in a box to sealing_public_key(), sealed for exactly this project and name. Errors: those of set_secret(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
 
 CREATE FUNCTION tarx_keys.restore_secret(project_id uuid, name text, version integer) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -110,7 +110,7 @@ CREATE FUNCTION tarx_keys.resolve_secrets_sealed(project_id uuid, names text[] D
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_secrets_sealed IS
-'For agent runners: resolve_secrets() with each value, in UTF-8, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_secrets(); 22023 if recipient_public_key, which is required, is no public key.';
+'For agent runners: resolve_secrets() with a box in place of each value, which has project, name and value, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). Errors: those of resolve_secrets(); 22023 if recipient_public_key, which is required, is no public key.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.render_template(project_id uuid, template text) RETURNS text

@@ -31,6 +31,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.add_sealed_llm_key,
     tarx_keys.update_llm_key,
     tarx_keys.replace_llm_key,
+    tarx_keys.replace_sealed_llm_key,
     tarx_keys.delete_llm_key,
     tarx_keys.create_platform_key,
     tarx_keys.revoke_platform_key,

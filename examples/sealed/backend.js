@@ -15,15 +15,16 @@ const [userId, projectId, what, name, baseUrl = null] = process.argv.slice(2);
 const client = new pg.Client();
 await client.connect();
 
-// The backend hands the public key out ...
-const { rows: [{ public_key: publicKey }] } =
-  await client.query('SELECT public_key FROM tarx_keys.sealing_public_key()');
+// The backend hands out the public key, and where keys of the provider go ...
+const { rows: [{ public_key: publicKey, default_base_url: usual }] } = await client.query(
+  `SELECT public_key, (SELECT default_base_url FROM tarx_keys.providers WHERE slug = $1)
+     FROM tarx_keys.sealing_public_key()`, [what]);
 
-// ... the browser seals to it ...
+// ... the browser shows that, and seals to the public key ...
 const value = await text(process.stdin);
 const sealed = what === 'secret'
   ? await sealSecret(sodium, publicKey, { projectId, name, value })
-  : await sealLlmKey(sodium, publicKey, { projectId, provider: what, name, baseUrl, value });
+  : await sealLlmKey(sodium, publicKey, { projectId, provider: what, name, baseUrl, destination: baseUrl ?? usual, value });
 
 // ... and the backend passes on what it cannot open.
 try {

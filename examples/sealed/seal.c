@@ -2,17 +2,27 @@
  * seal.c
  *	  Seals values to a tarx_keys server, and opens what it sealed to us.
  *
- *	  seal llm-key [-e EXPIRES_AT] PUBLIC_KEY PROJECT_ID PROVIDER NAME [BASE_URL]
+ *	  seal llm-key [-e EXPIRES_AT] [-d DESTINATION [-o FILE]] PUBLIC_KEY PROJECT_ID PROVIDER NAME [BASE_URL]
+ *	  seal replacement [-e EXPIRES_AT] -d DESTINATION [-o FILE] PUBLIC_KEY PROJECT_ID OLD_KEY_ID PROVIDER
  *	  seal secret [-e EXPIRES_AT] PUBLIC_KEY PROJECT_ID NAME
  *		  The value on standard input, all of it, becomes a box in hexadecimal
- *		  on standard output: the parameter "sealed" of add_sealed_llm_key() or
- *		  set_sealed_secret().  PUBLIC_KEY is that of sealing_public_key(), in
- *		  hexadecimal, with or without \x.  EXPIRES_AT, in seconds since 1970,
- *		  is five minutes from now by default.
+ *		  on standard output: the parameter "sealed" of add_sealed_llm_key(),
+ *		  replace_sealed_llm_key() or set_sealed_secret().  PUBLIC_KEY is that of
+ *		  sealing_public_key(), in hexadecimal, with or without \x.  EXPIRES_AT,
+ *		  in seconds since 1970, is five minutes from now by default, and at most
+ *		  a day from now.  DESTINATION is the base URL that the key's requests go
+ *		  to: BASE_URL, or the provider's default; the key is not added for
+ *		  another one.  FILE has the call's options as a JSON object, which may
+ *		  have secret headers.
  *	  seal new-key FILE
  *		  Writes a new secret key to FILE; its public key on standard output.
- *	  seal open FILE
- *		  Opens a box, in hexadecimal on standard input, by the key in FILE.
+ *	  seal open-key FILE PROJECT_ID ID
+ *	  seal open-secret FILE PROJECT_ID NAME
+ *		  Opens a box, in hexadecimal on standard input, by the key in FILE, if it
+ *		  is what a resolve call returns for this ID, of a key or an agent, or
+ *		  for the secret of this NAME.  Prints a secret as it is.  Of a key it
+ *		  prints provider, base URL, auth header, auth scheme, value and headers,
+ *		  a line each, which is empty where there is none.
  *
  * Build it with: cc -o seal seal.c -lsodium
  */
@@ -27,10 +37,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VALUE_MAX	65536
-#define HEADER_MAX	8192
-#define PAYLOAD_MAX (HEADER_MAX + 8 + VALUE_MAX)
-#define BOX_MAX		(PAYLOAD_MAX + crypto_box_SEALBYTES)
+#define BOX_MAX		262144
+#define PAYLOAD_MAX (BOX_MAX - crypto_box_SEALBYTES)
 #define LIFETIME	300
 
 static void
@@ -39,6 +47,14 @@ fail(const char *problem)
 	fprintf(stderr, "seal: %s\n", problem);
 	exit(1);
 }
+
+/* What may precede the arguments; NULL where it does not */
+typedef struct Switches
+{
+	const char *expires_at;
+	const char *destination;
+	const char *options;
+} Switches;
 
 /* Bytes under construction */
 typedef struct Bytes
@@ -68,15 +84,22 @@ append_number(Bytes *bytes, uint64_t number, int width)
 	}
 }
 
-/* A field of the header; NULL is one of its own. */
 static void
-append_field(Bytes *bytes, const char *field)
+append_field(Bytes *bytes, const void *field, size_t len)
 {
-	append_number(bytes, field != NULL, 1);
-	if (field == NULL)
-		return;
-	append_number(bytes, strlen(field), 4);
-	append(bytes, field, strlen(field));
+	append_number(bytes, 1, 1);
+	append_number(bytes, len, 4);
+	append(bytes, field, len);
+}
+
+/* A text as a field; NULL is one of its own. */
+static void
+append_text(Bytes *bytes, const char *text)
+{
+	if (text != NULL)
+		append_field(bytes, text, strlen(text));
+	else
+		append_number(bytes, 0, 1);
 }
 
 /* Hexadecimal digits that stand for exactly so many bytes, with ignored characters */
@@ -93,19 +116,19 @@ from_hex(unsigned char *out, size_t len, const char *hex, const char *ignore)
 		fail("not the hexadecimal digits that were expected");
 }
 
-/* Standard input as it is, without a copy in a buffer that nobody wipes */
+/* A file as it is, without a copy in a buffer that nobody wipes */
 static void
-append_input(Bytes *bytes)
+append_file(Bytes *bytes, int fd)
 {
 	for (;;)
 	{
 		unsigned char *at = bytes->data + bytes->len;
-		ssize_t		got = read(STDIN_FILENO, at, bytes->size - bytes->len);
+		ssize_t		got = read(fd, at, bytes->size - bytes->len);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			fail("could not read standard input");
+			fail("could not read a file or standard input");
 		if (got == 0)
 			return;
 		bytes->len += (size_t) got;
@@ -134,33 +157,111 @@ print_hex(const unsigned char *data, size_t len)
 }
 
 /*
- * header: format version 1, purpose, project, fields; then the expiry, then
- * the value.
+ * Sealing
  */
+
+/* What a box begins with: its format, what it is for, and the project */
 static void
-seal(const char *purpose, const char *expires_at, char **args, int nfields, int max_fields)
+append_header(Bytes *payload, int format, const char *purpose, const char *project)
+{
+	unsigned char project_id[16];
+
+	from_hex(project_id, sizeof(project_id), project, "-");
+	append_number(payload, (uint64_t) format, 1);
+	append(payload, purpose, 16);
+	append(payload, project_id, sizeof(project_id));
+}
+
+static void
+append_expiry(Bytes *payload, const char *expires_at)
+{
+	append_number(payload, expires_at != NULL ? strtoull(expires_at, NULL, 10) :
+				  (uint64_t) time(NULL) + LIFETIME, 8);
+}
+
+/* The options in a file; none without one */
+static void
+append_options(Bytes *payload, const char *path)
+{
+	Bytes		options = private_bytes(PAYLOAD_MAX);
+	int			fd = path != NULL ? open(path, O_RDONLY) : -1;
+
+	if (path == NULL)
+		append(&options, "{}", 2);
+	else if (fd < 0)
+		fail("could not open the file of options");
+	else
+		append_file(&options, fd);
+	if (fd >= 0)
+		close(fd);
+	append_field(payload, options.data, options.len);
+	sodium_free(options.data);
+}
+
+/* Seal what is there and the value, which is the rest of a box. */
+static void
+print_sealed(Bytes *payload, const char *key)
 {
 	unsigned char public_key[crypto_box_PUBLICKEYBYTES];
-	unsigned char project_id[16];
 	unsigned char *box = malloc(BOX_MAX);
-	Bytes		payload = private_bytes(PAYLOAD_MAX);
 
-	from_hex(public_key, sizeof(public_key), args[0], NULL);
-	from_hex(project_id, sizeof(project_id), args[1], "-");
-	append_number(&payload, 1, 1);
-	append(&payload, purpose, 16);
-	append(&payload, project_id, sizeof(project_id));
-	for (int i = 0; i < max_fields; i++)
-		append_field(&payload, i < nfields ? args[2 + i] : NULL);
-	append_number(&payload, expires_at != NULL ? strtoull(expires_at, NULL, 10) :
-				  (uint64_t) time(NULL) + LIFETIME, 8);
-	append_input(&payload);
-	if (box == NULL || crypto_box_seal(box, payload.data, payload.len, public_key) != 0)
+	from_hex(public_key, sizeof(public_key), key, NULL);
+	append_file(payload, STDIN_FILENO);
+	if (box == NULL || crypto_box_seal(box, payload->data, payload->len, public_key) != 0)
 		fail("could not seal");
-	print_hex(box, payload.len + crypto_box_SEALBYTES);
-	sodium_free(payload.data);
+	print_hex(box, payload->len + crypto_box_SEALBYTES);
+	sodium_free(payload->data);
 	free(box);
 }
+
+static void
+seal_llm_key(const Switches *switches, char **args, int nargs)
+{
+	Bytes		payload = private_bytes(PAYLOAD_MAX);
+	bool		has_options = switches->destination != NULL;
+
+	append_header(&payload, has_options ? 2 : 1, has_options ? "tarx.box-llm...2" : "tarx.box-llm...1", args[1]);
+	append_text(&payload, args[2]);
+	append_text(&payload, args[3]);
+	append_text(&payload, nargs > 4 ? args[4] : NULL);
+	if (has_options)
+		append_text(&payload, switches->destination);
+	append_expiry(&payload, switches->expires_at);
+	if (has_options)
+		append_options(&payload, switches->options);
+	print_sealed(&payload, args[0]);
+}
+
+static void
+seal_replacement(const Switches *switches, char **args)
+{
+	Bytes		payload = private_bytes(PAYLOAD_MAX);
+	unsigned char old_key_id[16];
+
+	from_hex(old_key_id, sizeof(old_key_id), args[2], "-");
+	append_header(&payload, 2, "tarx.box-rep...2", args[1]);
+	append_field(&payload, old_key_id, sizeof(old_key_id));
+	append_text(&payload, args[3]);
+	append_text(&payload, switches->destination);
+	append_expiry(&payload, switches->expires_at);
+	append_options(&payload, switches->options);
+	print_sealed(&payload, args[0]);
+}
+
+static void
+seal_secret(const Switches *switches, char **args)
+{
+	Bytes		payload = private_bytes(PAYLOAD_MAX);
+
+	append_header(&payload, 1, "tarx.box-sec...1", args[1]);
+	append_text(&payload, args[2]);
+	append_expiry(&payload, switches->expires_at);
+	print_sealed(&payload, args[0]);
+}
+
+/*
+ * Opening
+ */
 
 static void
 new_key(const char *path)
@@ -177,13 +278,14 @@ new_key(const char *path)
 	sodium_free(secret_key.data);
 }
 
-static void
+/* The payload of the box on standard input */
+static Bytes
 open_box(const char *path)
 {
 	unsigned char public_key[crypto_box_PUBLICKEYBYTES];
 	Bytes		secret_key = private_bytes(crypto_box_SECRETKEYBYTES);
 	Bytes		hex = private_bytes(2 * BOX_MAX + 8);
-	Bytes		value = private_bytes(PAYLOAD_MAX);
+	Bytes		payload = private_bytes(PAYLOAD_MAX);
 	unsigned char *box = malloc(BOX_MAX);
 	size_t		len;
 	int			fd = open(path, O_RDONLY);
@@ -191,48 +293,184 @@ open_box(const char *path)
 	if (fd < 0 || read(fd, secret_key.data, secret_key.size) != (ssize_t) secret_key.size)
 		fail("could not read the key file");
 	close(fd);
-	append_input(&hex);
+	append_file(&hex, STDIN_FILENO);
 	append(&hex, "", 1);
 	len = strspn((char *) hex.data + 2 * (hex.data[0] == '\\'), "0123456789abcdefABCDEF") / 2;
 	if (box == NULL || len < crypto_box_SEALBYTES || len > BOX_MAX)
 		fail("no box");
 	from_hex(box, len, (char *) hex.data, "\n");
 	crypto_scalarmult_base(public_key, secret_key.data);
-	if (crypto_box_seal_open(value.data, box, len, public_key, secret_key.data) != 0)
+	if (crypto_box_seal_open(payload.data, box, len, public_key, secret_key.data) != 0)
 		fail("the box does not open");
-	if (write(STDOUT_FILENO, value.data, len - crypto_box_SEALBYTES) < 0)
-		fail("could not write the value");
+	payload.len = len - crypto_box_SEALBYTES;
 	sodium_free(secret_key.data);
-	sodium_free(value.data);
 	sodium_free(hex.data);
 	free(box);
+	return payload;
+}
+
+/* Take bytes off the front of what is left. */
+static const unsigned char *
+take(Bytes *rest, size_t len)
+{
+	const unsigned char *bytes = rest->data;
+
+	if (len > rest->len)
+		fail("the box ends too early");
+	rest->data += len;
+	rest->len -= len;
+	return bytes;
+}
+
+/* Take a field off the front, which stays where it is; its data is NULL for NULL. */
+static Bytes
+take_field(Bytes *rest)
+{
+	Bytes		field = {NULL, 0, 0};
+	unsigned char tag = *take(rest, 1);
+
+	if (tag > 1)
+		fail("the box has no field where one must be");
+	if (tag == 0)
+		return field;
+	for (int i = 0; i < 4; i++)
+		field.len = field.len << 8 | *take(rest, 1);
+	field.data = (unsigned char *) take(rest, field.len);
+	return field;
+}
+
+/* A box must begin with what was asked for: a project, and an id or a name. */
+static void
+take_header(Bytes *rest, const char *project, const void *asked, size_t len)
+{
+	Bytes		expected = private_bytes(PAYLOAD_MAX);
+
+	append_header(&expected, 2, "tarx.box-out...2", project);
+	append_field(&expected, asked, len);
+	if (expected.len > rest->len || memcmp(take(rest, expected.len), expected.data, expected.len) != 0)
+		fail("the box is for something else");
+	sodium_free(expected.data);
+}
+
+/* The fields of a box, in their order */
+enum
+{
+	PROVIDER, BASE_URL, AUTH_HEADER, AUTH_SCHEME, VALUE, HEADERS, FIELDS
+};
+
+static void
+take_fields(Bytes *rest, Bytes *fields)
+{
+	for (int i = 0; i < FIELDS; i++)
+		fields[i] = take_field(rest);
+	if (rest->len > 0)
+		fail("the box goes on behind its end");
+}
+
+static void
+print_bytes(const Bytes *bytes)
+{
+	for (size_t done = 0; done < bytes->len;)
+	{
+		ssize_t		written = write(STDOUT_FILENO, bytes->data + done, bytes->len - done);
+
+		if (written < 0 && errno != EINTR)
+			fail("could not write the value");
+		done += written > 0 ? (size_t) written : 0;
+	}
+}
+
+static void
+open_key(char **args)
+{
+	static unsigned char newline[] = {'\n'};
+	const Bytes end = {newline, 1, 1};
+	unsigned char id[16];
+	Bytes		payload = open_box(args[0]);
+	Bytes		rest = payload;
+	Bytes		fields[FIELDS];
+
+	from_hex(id, sizeof(id), args[2], "-");
+	take_header(&rest, args[1], id, sizeof(id));
+	take_fields(&rest, fields);
+	if (fields[PROVIDER].data == NULL || fields[BASE_URL].data == NULL ||
+		fields[AUTH_HEADER].data == NULL || fields[VALUE].data == NULL)
+		fail("the box has no key");
+	for (int i = 0; i < FIELDS; i++)
+	{
+		print_bytes(&fields[i]);
+		print_bytes(&end);
+	}
+	sodium_free(payload.data);
+}
+
+static void
+open_secret(char **args)
+{
+	Bytes		payload = open_box(args[0]);
+	Bytes		rest = payload;
+	Bytes		fields[FIELDS];
+
+	take_header(&rest, args[1], args[2], strlen(args[2]));
+	take_fields(&rest, fields);
+	for (int i = 0; i < FIELDS; i++)
+	{
+		if ((fields[i].data != NULL) != (i == VALUE))
+			fail("the box has no secret");
+	}
+	print_bytes(&fields[VALUE]);
+	sodium_free(payload.data);
+}
+
+/*
+ * Arguments
+ */
+
+/* Take the switches off the front of the arguments; returns how many those are. */
+static int
+take_switches(Switches *switches, char **args, int nargs)
+{
+	int			taken = 0;
+
+	for (; taken + 1 < nargs && args[taken][0] == '-' && strlen(args[taken]) == 2; taken += 2)
+	{
+		const char **place = args[taken][1] == 'e' ? &switches->expires_at :
+		args[taken][1] == 'd' ? &switches->destination :
+		args[taken][1] == 'o' ? &switches->options : NULL;
+
+		if (place == NULL)
+			fail("unknown switch");
+		*place = args[taken + 1];
+	}
+	return taken;
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *expires_at = NULL;
+	Switches	switches = {NULL, NULL, NULL};
 	const char *what = argc > 1 ? argv[1] : "";
-	char	  **args = argv + 2;
-	int			nargs = argc - 2;
+	int			taken = take_switches(&switches, argv + 2, argc - 2);
+	char	  **args = argv + 2 + taken;
+	int			nargs = argc - 2 - taken;
 
 	if (sodium_init() < 0)
 		fail("libsodium does not work here");
-	if (nargs >= 2 && strcmp(args[0], "-e") == 0)
-	{
-		expires_at = args[1];
-		args += 2;
-		nargs -= 2;
-	}
+	if (switches.options != NULL && switches.destination == NULL)
+		fail("options need a destination");
 	if (strcmp(what, "llm-key") == 0 && (nargs == 4 || nargs == 5))
-		seal("tarx.box-llm...1", expires_at, args, nargs - 2, 3);
+		seal_llm_key(&switches, args, nargs);
+	else if (strcmp(what, "replacement") == 0 && nargs == 4 && switches.destination != NULL)
+		seal_replacement(&switches, args);
 	else if (strcmp(what, "secret") == 0 && nargs == 3)
-		seal("tarx.box-sec...1", expires_at, args, 1, 1);
+		seal_secret(&switches, args);
 	else if (strcmp(what, "new-key") == 0 && nargs == 1)
 		new_key(args[0]);
-	else if (strcmp(what, "open") == 0 && nargs == 1)
-		open_box(args[0]);
+	else if (strcmp(what, "open-key") == 0 && nargs == 3)
+		open_key(args);
+	else if (strcmp(what, "open-secret") == 0 && nargs == 3)
+		open_secret(args);
 	else
-		fail("usage: seal llm-key|secret [-e EXPIRES_AT] PUBLIC_KEY PROJECT_ID ..., seal new-key|open FILE");
+		fail("usage: see the beginning of seal.c");
 	return 0;
 }

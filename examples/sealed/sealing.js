@@ -5,7 +5,6 @@
 // Public keys and boxes are Uint8Array; a JavaScript string cannot be wiped, so
 // do not keep values longer than you need them.
 
-const FORMAT_VERSION = 1;
 const LIFETIME_SECONDS = 300;
 
 function bigEndian(number, width) {
@@ -28,23 +27,27 @@ function join(parts) {
   return bytes;
 }
 
-function field(sodium, text) {
-  if (text === null) return Uint8Array.of(0);
-  const bytes = sodium.from_string(text);
+const uuid = (sodium, id) => sodium.from_hex(id.replaceAll('-', ''));
+
+// A field is bytes, or a text, or null
+function field(sodium, content) {
+  if (content === null) return Uint8Array.of(0);
+  const bytes = typeof content === 'string' ? sodium.from_string(content) : content;
   return join([Uint8Array.of(1), bigEndian(bytes.length, 4), bytes]);
 }
 
-async function seal(sodium, publicKey, purpose, projectId, fields, value, expiresAt) {
-  await sodium.ready;
-  const expiry = expiresAt ?? Math.floor(Date.now() / 1000) + LIFETIME_SECONDS;
-  const payload = join([
-    Uint8Array.of(FORMAT_VERSION),
-    sodium.from_string(purpose),
-    sodium.from_hex(projectId.replaceAll('-', '')),
-    ...fields.map((text) => field(sodium, text)),
-    bigEndian(expiry, 8),
-    sodium.from_string(value),
+function header(sodium, format, purpose, projectId, fields) {
+  return join([
+    Uint8Array.of(format), sodium.from_string(purpose), uuid(sodium, projectId),
+    ...fields.map((content) => field(sodium, content)),
   ]);
+}
+
+// Sealing: what is in front of the expiry, what is between it and the value
+
+async function seal(sodium, publicKey, expiresAt, front, middle, value) {
+  const expiry = expiresAt ?? Math.floor(Date.now() / 1000) + LIFETIME_SECONDS;
+  const payload = join([front, bigEndian(expiry, 8), middle, sodium.from_string(value)]);
   try {
     return sodium.crypto_box_seal(payload, publicKey);
   } finally {
@@ -52,16 +55,41 @@ async function seal(sodium, publicKey, purpose, projectId, fields, value, expire
   }
 }
 
-// A box for add_sealed_llm_key() with exactly these arguments. expiresAt is in
-// seconds since 1970, five minutes from now by default.
-export function sealLlmKey(sodium, publicKey, { projectId, provider, name, baseUrl = null, value, expiresAt }) {
-  return seal(sodium, publicKey, 'tarx.box-llm...1', projectId, [provider, name, baseUrl], value, expiresAt);
+const options = (sodium, given) => field(sodium, JSON.stringify(given));
+
+// A box for add_sealed_llm_key() with exactly these arguments, its own options left
+// out: those are in the box. destination is the base URL that the user was shown,
+// where requests with the key go: baseUrl, or the provider's default. The key is not
+// added for another one. expiresAt is in seconds since 1970, five minutes from now
+// by default and at most a day.
+export async function sealLlmKey(sodium, publicKey, {
+  projectId, provider, name, baseUrl = null, destination = baseUrl, options: given = {}, value, expiresAt,
+}) {
+  await sodium.ready;
+  if (!destination) throw new Error('sealLlmKey: destination is missing');
+  const front = header(sodium, 2, 'tarx.box-llm...2', projectId, [provider, name, baseUrl, destination]);
+  return seal(sodium, publicKey, expiresAt, front, options(sodium, given), value);
+}
+
+// A box for replace_sealed_llm_key(): provider and destination are those of the new
+// key, so the old one's unless the options name others
+export async function sealReplacement(sodium, publicKey, {
+  projectId, oldKeyId, provider, destination, options: given = {}, value, expiresAt,
+}) {
+  await sodium.ready;
+  if (!destination) throw new Error('sealReplacement: destination is missing');
+  const front = header(sodium, 2, 'tarx.box-rep...2', projectId, [uuid(sodium, oldKeyId), provider, destination]);
+  return seal(sodium, publicKey, expiresAt, front, options(sodium, given), value);
 }
 
 // A box for set_sealed_secret() with exactly these arguments
-export function sealSecret(sodium, publicKey, { projectId, name, value, expiresAt }) {
-  return seal(sodium, publicKey, 'tarx.box-sec...1', projectId, [name], value, expiresAt);
+export async function sealSecret(sodium, publicKey, { projectId, name, value, expiresAt }) {
+  await sodium.ready;
+  const front = header(sodium, 1, 'tarx.box-sec...1', projectId, [name]);
+  return seal(sodium, publicKey, expiresAt, front, new Uint8Array(0), value);
 }
+
+// Opening
 
 // A key pair for one run; its publicKey is what resolve calls take.
 export async function newKeyPair(sodium) {
@@ -69,7 +97,52 @@ export async function newKeyPair(sodium) {
   return sodium.crypto_box_keypair();
 }
 
-// The value in a box that a resolve call gave
-export function openSealed(sodium, box, { publicKey, privateKey }) {
-  return sodium.to_string(sodium.crypto_box_seal_open(box, publicKey, privateKey));
+// The fields behind a header, which must be all there is
+function readFields(sodium, bytes, count) {
+  const fields = [];
+  let at = 0;
+  const take = (length) => {
+    if (length > bytes.length - at) throw new Error('the box ends too early');
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  while (fields.length < count) {
+    const [tag] = take(1);
+    if (tag > 1) throw new Error('the box has no field where one must be');
+    const length = tag === 1 ? take(4).reduce((number, byte) => number * 256 + byte, 0) : 0;
+    fields.push(tag === 1 ? sodium.to_string(take(length)) : null);
+  }
+  if (at < bytes.length) throw new Error('the box goes on behind its end');
+  return fields;
+}
+
+// What is in a box, if it is for what was asked for: bytes of an id, or a name
+function open(sodium, box, { publicKey, privateKey }, projectId, asked) {
+  const payload = sodium.crypto_box_seal_open(box, publicKey, privateKey);
+  try {
+    const expected = header(sodium, 2, 'tarx.box-out...2', projectId, [asked]);
+    if (!expected.every((byte, i) => payload[i] === byte)) throw new Error('the box is for something else');
+    const [provider, baseUrl, authHeader, authScheme, value, headers] = readFields(sodium, payload.subarray(expected.length), 6);
+    if (value === null) throw new Error('the box has no value');
+    return { provider, baseUrl, authHeader, authScheme, value, headers };
+  } finally {
+    sodium.memzero(payload);
+  }
+}
+
+// The key in a box of a resolve call for this id, which is that of a key or of an
+// agent. Take all of it from here, and nothing from the row beside the box:
+// whoever passes the row on can change that. authScheme is null where the header
+// has the value alone; headers are the key's own, to send as well.
+export function openKey(sodium, box, keyPair, { projectId, id }) {
+  const key = open(sodium, box, keyPair, projectId, uuid(sodium, id));
+  if (key.provider === null || key.baseUrl === null || key.authHeader === null) throw new Error('the box has no key');
+  return { ...key, headers: key.headers === null ? {} : JSON.parse(key.headers) };
+}
+
+// The value of a secret, in a box of a resolve call for this name
+export function openSecret(sodium, box, keyPair, { projectId, name }) {
+  const { value, ...rest } = open(sodium, box, keyPair, projectId, name);
+  if (Object.values(rest).some((content) => content !== null)) throw new Error('the box has no secret');
+  return value;
 }

@@ -11,6 +11,7 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "tcop/dest.h"
+#include "utils/jsonb.h"
 #include "utils/portal.h"
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
@@ -46,6 +47,10 @@ extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
 extern text *tarx_keys_from_utf8(const char *data, size_t len);
 extern text *tarx_keys_shown_text(Datum value, int max);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
+
+/* json.c: JSON as a tree of arrays, objects and scalars in memory */
+extern const JsonbValue *tarx_keys_json_parse_object(const char *data, size_t len);
+extern const JsonbValue *tarx_keys_json_tree(Jsonb *json);
 
 /* times.c */
 extern bool tarx_keys_parse_time(const char *string, TimestampTz *time);

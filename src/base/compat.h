@@ -104,6 +104,24 @@
 	DecodeDateTime((fields), (types), (nfields), (kind), (tm), (fsec), (zone))
 #endif
 
+/* What the JSON parser calls returns an error from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define TARX_KEYS_JSON_RESULT	JsonParseErrorType
+#define TARX_KEYS_JSON_GO_ON()	return JSON_SUCCESS
+#else
+#define TARX_KEYS_JSON_RESULT	void
+#define TARX_KEYS_JSON_GO_ON()	return
+#endif
+
+/* From 17 on the JSON lexer can be in memory of the caller, and takes a const text. */
+#if PG_VERSION_NUM >= 170000
+#define tarx_keys_json_lexer(data, len, need_escapes) \
+	makeJsonLexContextCstringLen(NULL, (data), (len), GetDatabaseEncoding(), (need_escapes))
+#else
+#define tarx_keys_json_lexer(data, len, need_escapes) \
+	makeJsonLexContextCstringLen(unconstify(char *, (data)), (int) (len), GetDatabaseEncoding(), (need_escapes))
+#endif
+
 /* From 19 on the jumble state is const, and ids of caches have a type. */
 #if PG_VERSION_NUM >= 190000
 #define TARX_KEYS_JUMBLE_STATE	const JumbleState

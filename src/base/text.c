@@ -192,6 +192,6 @@ tarx_keys_secret_from_utf8(TarxKeysText secret)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
 				 errmsg("the value has characters that the database's encoding lacks"),
-				 errhint("Resolve it in a database with the encoding UTF8.")));
+				 errhint("Use a database with the encoding UTF8.")));
 	return converted;
 }

@@ -26,17 +26,6 @@ PG_FUNCTION_INFO_V1(tarx_keys_add_sealed_llm_key);
 
 #define DEFAULT_PRIORITY	100
 
-/* Whether a box is for this destination; other boxes do not say */
-static void
-check_destination(const TarxKeysNewKey *key, text *destination)
-{
-	TarxKeysText utf8 = tarx_keys_text_utf8(destination, "base_url");
-
-	if (key->destination.data != NULL &&
-		(utf8.len != key->destination.len || memcmp(utf8.data, key->destination.data, utf8.len) != 0))
-		tarx_keys_fail_box();
-}
-
 /* Everything that the provider's row and the base URL decide */
 static void
 set_destination(const TarxKeysNewKey *key, TarxKeysProvider *provider, TarxKeysRow *row)
@@ -48,7 +37,7 @@ set_destination(const TarxKeysNewKey *key, TarxKeysProvider *provider, TarxKeysR
 		tarx_keys_key_set_text(row, LLM_KEY_BASE_URL, base_url);
 	tarx_keys_row_set(row, LLM_KEY_DESTINATION,
 					  base_url != NULL ? PointerGetDatum(base_url) : provider->default_base_url);
-	check_destination(key, DatumGetTextPP(row->values[LLM_KEY_DESTINATION]));
+	tarx_keys_check_sealed_for(key, DatumGetTextPP(row->values[LLM_KEY_DESTINATION]));
 }
 
 /* A key brings no header that carries the key itself. */

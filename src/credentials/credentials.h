@@ -103,8 +103,8 @@ typedef struct TarxKeysKeyOptions
 	bool		refresh_requests;
 } TarxKeysKeyOptions;
 
-extern bool tarx_keys_read_headers(JsonbContainer *object, TarxKeysHeaders *headers);
-extern void tarx_keys_read_options(Jsonb *object, const char *argument, TarxKeysOptionsOf call,
+extern bool tarx_keys_read_headers(const JsonbValue *object, TarxKeysHeaders *headers);
+extern void tarx_keys_read_options(const JsonbValue *object, const char *argument, TarxKeysOptionsOf call,
 								   TarxKeysKeyOptions *options);
 extern void tarx_keys_arg_options(FunctionCallInfo fcinfo, int n, const char *argument,
 								  TarxKeysOptionsOf call, TarxKeysKeyOptions *options);
@@ -143,8 +143,9 @@ typedef struct TarxKeysNewKey
 	const char *argument;		/* that has the value, and what errors call it */
 	const char *what;
 	TarxKeysKeyOptions options;
-	TarxKeysSpan destination;	/* that a box was sealed for; NULL if it does
-								 * not say */
+	TarxKeysSpan sealed_provider;	/* what a box was sealed for; NULL if it
+									 * does not say */
+	TarxKeysSpan sealed_destination;	/* the same */
 } TarxKeysNewKey;
 
 extern pg_uuid_t *tarx_keys_insert_key(const TarxKeysNewKey *key, const TarxKeysRow *policy);
@@ -154,9 +155,17 @@ extern TarxKeysText tarx_keys_arg_sealed(FunctionCallInfo fcinfo, int n,
 										 const TarxKeysBinding *header);
 pg_noreturn extern void tarx_keys_fail_box(void);
 extern void tarx_keys_arg_sealed_key(FunctionCallInfo fcinfo, TarxKeysNewKey *key);
+extern void tarx_keys_arg_sealed_replacement(FunctionCallInfo fcinfo, int n, const pg_uuid_t *old_id,
+											 TarxKeysNewKey *key);
+extern void tarx_keys_check_sealed_for(const TarxKeysNewKey *key, text *destination);
+
+/* sealed_results.c: what resolve calls return for a value */
 extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
-extern Datum tarx_keys_value_result(const uint8 *recipient, const TarxKeysText *value,
-									TarxKeysSecret **copy);
+extern bytea *tarx_keys_sealed_key(const uint8 *recipient, const pg_uuid_t *project_id,
+								   const pg_uuid_t *asked, const TarxKeysOpenKey *key);
+extern bytea *tarx_keys_sealed_secret(const uint8 *recipient, const pg_uuid_t *project_id, text *name,
+									  const TarxKeysText *value);
+extern text *tarx_keys_clear_value(TarxKeysSpan value, TarxKeysSecret **copy);
 
 /* change_llm_keys.c */
 extern bool tarx_keys_lock_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row);

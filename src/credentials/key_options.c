@@ -153,42 +153,6 @@ read_time(const Source *source, const char *name, const JsonbValue *value)
  * Lists
  */
 
-/* The elements of an array; *count is how many. */
-static JsonbValue *
-elements_of(const JsonbValue *array, int *count)
-{
-	JsonbIterator *it = JsonbIteratorInit(array->val.binary.data);
-	JsonbValue	value;
-	JsonbIteratorToken token;
-	JsonbValue *elements;
-
-	*count = 0;
-	token = JsonbIteratorNext(&it, &value, true);
-	elements = palloc(sizeof(JsonbValue) * (value.val.array.nElems + 1));
-	while ((token = JsonbIteratorNext(&it, &value, true)) == WJB_ELEM)
-		elements[(*count)++] = value;
-	return elements;
-}
-
-/* The members of an object; *count is how many. */
-static JsonbPair *
-members_of(JsonbContainer *object, int *count)
-{
-	JsonbIterator *it = JsonbIteratorInit(object);
-	JsonbPair  *members;
-	JsonbValue	value;
-
-	*count = 0;
-	(void) JsonbIteratorNext(&it, &value, true);
-	members = palloc(sizeof(JsonbPair) * (value.val.object.nPairs + 1));
-	while (JsonbIteratorNext(&it, &members[*count].key, true) == WJB_KEY)
-	{
-		(void) JsonbIteratorNext(&it, &members[*count].value, true);
-		(*count)++;
-	}
-	return members;
-}
-
 static bool
 is_model(const JsonbValue *value)
 {
@@ -205,15 +169,16 @@ is_model(const JsonbValue *value)
 static ArrayType *
 read_models(const Source *source, const char *name, const JsonbValue *value)
 {
-	JsonbValue *elements;
+	const JsonbValue *elements;
 	Datum	   *models;
-	int			count = 0;
+	int			count;
 
 	if (value->type == jbvNull)
 		return NULL;
-	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+	if (value->type != jbvArray)
 		fail_option(source, name, "is not a list of texts", "Write null for all models.");
-	elements = elements_of(value, &count);
+	elements = value->val.array.elems;
+	count = value->val.array.nElems;
 	if (count < 1 || count > MODELS_MAX)
 		fail_option(source, name, "does not have 1 to 50 elements", "Write null for all models.");
 	models = palloc(sizeof(Datum) * count);
@@ -233,23 +198,21 @@ read_models(const Source *source, const char *name, const JsonbValue *value)
  * many.  The texts point into the object.
  */
 bool
-tarx_keys_read_headers(JsonbContainer *object, TarxKeysHeaders *headers)
+tarx_keys_read_headers(const JsonbValue *object, TarxKeysHeaders *headers)
 {
-	JsonbPair  *members;
-	int			count;
-
 	headers->count = 0;
-	if (!JsonContainerIsObject(object) || JsonContainerSize(object) > TARX_KEYS_HEADERS_MAX)
+	if (object->type != jbvObject || object->val.object.nPairs > TARX_KEYS_HEADERS_MAX)
 		return false;
-	members = members_of(object, &count);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < object->val.object.nPairs; i++)
 	{
-		if (members[i].value.type != jbvString)
+		const JsonbPair *member = &object->val.object.pairs[i];
+
+		if (member->value.type != jbvString)
 			return false;
-		headers->items[i].name = span_of(&members[i].key);
-		headers->items[i].value = span_of(&members[i].value);
+		headers->items[i].name = span_of(&member->key);
+		headers->items[i].value = span_of(&member->value);
 	}
-	headers->count = (uint8) count;
+	headers->count = (uint8) object->val.object.nPairs;
 	return true;
 }
 
@@ -280,9 +243,9 @@ read_key_headers(const Source *source, const char *name, const JsonbValue *value
 	headers->count = 0;
 	if (value->type == jbvNull)
 		return;
-	if (value->type != jbvBinary || !tarx_keys_read_headers(value->val.binary.data, headers))
+	if (!tarx_keys_read_headers(value, headers))
 		fail_option(source, name, "is not an object of up to 16 texts",
-					"Write it like {\"x-portkey-virtual-key\": \"…\"}.");
+					"Write it like {\"x-portkey-virtual-key\": \"...\"}.");
 	for (int i = 0; i < headers->count; i++)
 	{
 		check_header(source, &headers->items[i]);
@@ -390,26 +353,24 @@ rule_of(const Source *source, const JsonbValue *name)
  * 22023, with the name of the argument, for anything else.
  */
 void
-tarx_keys_read_options(Jsonb *object, const char *argument, TarxKeysOptionsOf call,
+tarx_keys_read_options(const JsonbValue *object, const char *argument, TarxKeysOptionsOf call,
 					   TarxKeysKeyOptions *options)
 {
 	Source		source = {argument, call};
-	JsonbPair  *members;
-	int			count;
 
 	memset(options, 0, sizeof(*options));
-	if (!JB_ROOT_IS_OBJECT(object))
+	if (object->type != jbvObject)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 tarx_keys_errarg(argument),
 				 errmsg("%s is not a JSON object", argument),
 				 errhint("Known members: %s.", known_options(rules, lengthof(rules), call))));
-	members = members_of(&object->root, &count);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < object->val.object.nPairs; i++)
 	{
-		const OptionRule *rule = rule_of(&source, &members[i].key);
+		const JsonbPair *member = &object->val.object.pairs[i];
+		const OptionRule *rule = rule_of(&source, &member->key);
 
-		rule->read(&source, rule->name, &members[i].value, options);
+		rule->read(&source, rule->name, &member->value, options);
 		options->given |= 1u << rule->option;
 	}
 }
@@ -427,7 +388,7 @@ tarx_keys_arg_options(FunctionCallInfo fcinfo, int n, const char *argument, Tarx
 	object = PG_GETARG_JSONB_P(n);
 	if ((Pointer) object != PG_GETARG_POINTER(n))
 		(void) tarx_keys_secret_register(object, VARSIZE_ANY(object));
-	tarx_keys_read_options(object, argument, call, options);
+	tarx_keys_read_options(tarx_keys_json_tree(object), argument, call, options);
 }
 
 /* Was this option given? */

@@ -315,7 +315,8 @@ tarx_keys_set_sealed_secret(PG_FUNCTION_ARGS)
 	TarxKeysBinding header;
 	TarxKeysText value;
 
-	tarx_keys_binding_init(&header, TARX_KEYS_PURPOSE_BOX_SECRET, project_of(&secret)->data);
+	tarx_keys_binding_start(&header, TARX_KEYS_BOX_FORMAT_VALUE, TARX_KEYS_PURPOSE_BOX_SECRET,
+							project_of(&secret)->data);
 	tarx_keys_binding_add(&header, name.data, name.len);
 	value = tarx_keys_arg_sealed(fcinfo, 2, &header);
 	PG_RETURN_INT32(set_secret(fcinfo, &secret, &value, "sealed", "the sealed value"));

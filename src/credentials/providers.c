@@ -130,7 +130,8 @@ fetch_requests(void)
 	requests.model_path = span_column(MODEL_PATH);
 	requests.probe_method = span_column(PROBE_METHOD);
 	requests.probe_path = span_column(PROBE_PATH);
-	if (!tarx_keys_read_headers(&DatumGetJsonbP(column(0, EXTRA_HEADERS, &isnull))->root, &requests.headers))
+	if (!tarx_keys_read_headers(tarx_keys_json_tree(DatumGetJsonbP(column(0, EXTRA_HEADERS, &isnull))),
+								&requests.headers))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 tarx_keys_errarg("provider"),

@@ -22,6 +22,7 @@
 #include "credentials/credentials.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_replace_llm_key);
+PG_FUNCTION_INFO_V1(tarx_keys_replace_sealed_llm_key);
 
 /* In one minute the same name can be replaced so often. */
 #define MOST_OF_A_NAME	1000
@@ -202,5 +203,23 @@ tarx_keys_replace_llm_key(PG_FUNCTION_ARGS)
 	old.id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
 	key.value = tarx_keys_arg_utf8(fcinfo, 2, "key_value");
 	tarx_keys_arg_options(fcinfo, 3, "options", TARX_KEYS_OPTIONS_OF_REPLACE, &key.options);
+	PG_RETURN_DATUM(replace_key(&old, &key));
+}
+
+/*
+ * replace_sealed_llm_key(project_id uuid, key_id uuid, sealed bytea) returns uuid:
+ * replace_llm_key() with the value, and the options, in a box that is bound to the old
+ * key's id and to where the new one goes
+ */
+Datum
+tarx_keys_replace_sealed_llm_key(PG_FUNCTION_ARGS)
+{
+	TarxKeysNewKey key = {.argument = "sealed", .what = "the sealed value"};
+	OldKey		old;
+
+	old.project_id = key.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_ADMIN);
+	old.id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
+	tarx_keys_arg_sealed_replacement(fcinfo, 2, old.id, &key);
 	PG_RETURN_DATUM(replace_key(&old, &key));
 }

@@ -44,6 +44,9 @@ typedef struct Resolve
 	TarxKeysKeyRequest request;
 	const uint8 *recipient;		/* the public key to seal to; NULL for a value
 								 * in clear */
+	pg_uuid_t	asked;			/* the id in the call: of the key, or of an
+								 * agent; for BY_PROVIDER that of the chosen
+								 * key */
 	TarxKeysKeyUse use;			/* makes another result of the key; NULL for
 								 * the usual row */
 	void	   *use_arg;
@@ -85,6 +88,8 @@ choose(TarxKeysCall *call, Resolve *resolve, text *provider, Relation keys, Snap
 {
 	*row = *tarx_keys_choose_key(&resolve->request, provider, keys, snapshot, &resolve->remaining);
 	tarx_keys_call_object(call, DatumGetUUIDP(row->values[LLM_KEY_ID]), true);
+	if (resolve->by == BY_PROVIDER)
+		resolve->asked = call->object;
 }
 
 /* Fetch the key that an agent refers to, or one of its provider. */
@@ -175,16 +180,27 @@ resolved_desc(bool sealed, bool chosen)
 	return *desc;
 }
 
+/* The value of a key, and its headers if it has any, as columns of the result */
+static void
+set_clear_values(const TarxKeysPayload *payload, Datum *values, bool *nulls,
+				 TarxKeysSecret **copy, TarxKeysSecret **header_copy)
+{
+	values[4] = PointerGetDatum(tarx_keys_clear_value(payload->value, copy));
+	nulls[5] = payload->headers.count == 0;
+	if (!nulls[5])
+		values[5] = tarx_keys_own_headers(payload, header_copy);
+}
+
 /* The result row, in this memory context; every other copy of the values is wiped. */
 static HeapTuple
-form_resolved(const Resolve *resolve, const TarxKeysOpenKey *key, MemoryContext context)
+form_resolved(const Resolve *resolve, const pg_uuid_t *project_id, const TarxKeysOpenKey *key,
+			  MemoryContext context)
 {
 	bool		sealed = resolve->recipient != NULL;
 	int			count = sealed ? SEALED_COLUMNS : CLEAR_COLUMNS;
-	TarxKeysText value = {unconstify(char *, key->payload.value.data), key->payload.value.len, NULL};
 	Datum		values[CLEAR_COLUMNS + CHOICE_COLUMNS];
 	bool		nulls[CLEAR_COLUMNS + CHOICE_COLUMNS] = {false};
-	TarxKeysSecret *copy;
+	TarxKeysSecret *copy = NULL;
 	TarxKeysSecret *header_copy = NULL;
 	HeapTuple	tuple;
 	MemoryContext old;
@@ -193,10 +209,11 @@ form_resolved(const Resolve *resolve, const TarxKeysOpenKey *key, MemoryContext 
 	values[1] = key->row->values[LLM_KEY_PROVIDER];
 	values[2] = key->row->values[LLM_KEY_NAME];
 	values[3] = key->row->values[LLM_KEY_DESTINATION];
-	values[4] = tarx_keys_value_result(resolve->recipient, &value, &copy);
-	nulls[5] = !sealed && key->payload.headers.count == 0;
-	if (!sealed && !nulls[5])
-		values[5] = tarx_keys_own_headers(&key->payload, &header_copy);
+	if (sealed)
+		values[4] = PointerGetDatum(tarx_keys_sealed_key(resolve->recipient, project_id, &resolve->asked,
+														 key));
+	else
+		set_clear_values(&key->payload, values, nulls, &copy, &header_copy);
 	values[count] = Int32GetDatum(resolve->request.ntried + 1);
 	values[count + 1] = Int32GetDatum(resolve->remaining);
 	old = MemoryContextSwitchTo(context);
@@ -244,7 +261,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 	if (resolve->use != NULL)
 		resolve->use(&key, resolve->use_arg);
 	else
-		resolve->row = HeapTupleGetDatum(form_resolved(resolve, &key, context));
+		resolve->row = HeapTupleGetDatum(form_resolved(resolve, call->project_id, &key, context));
 	tarx_keys_secret_wipe(key.plain.secret);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(work);
@@ -263,8 +280,10 @@ call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 	if (resolve->by == BY_PROVIDER)
 		resolve->provider = tarx_keys_arg_text(fcinfo, 1, "provider");
 	else
-		tarx_keys_call_object(&call, tarx_keys_arg_uuid(fcinfo, 1, resolve->by == BY_AGENT ? "agent_id" : "key_id"),
-							  false);
+	{
+		resolve->asked = *tarx_keys_arg_uuid(fcinfo, 1, resolve->by == BY_AGENT ? "agent_id" : "key_id");
+		tarx_keys_call_object(&call, &resolve->asked, false);
+	}
 	resolve->request.call = &call;
 	tarx_keys_run_call(&call, run_resolve, resolve);
 }

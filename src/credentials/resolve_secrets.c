@@ -302,9 +302,22 @@ describe_sealed_secrets(void)
 	return desc;
 }
 
+/* The value of a secret as a column of the result */
+static Datum
+value_column(const pg_uuid_t *project_id, const TarxKeysResolvedSecrets *found, uint64 n,
+			 TarxKeysSecret **copy)
+{
+	const TarxKeysText *value = &found->values[n];
+
+	if (found->recipient != NULL)
+		return PointerGetDatum(tarx_keys_sealed_secret(found->recipient, project_id, found->names[n], value));
+	return PointerGetDatum(tarx_keys_clear_value((TarxKeysSpan) {value->data, value->len}, copy));
+}
+
 /* Copy the rows to the store.  The values, and the copies on the way, are wiped. */
 static void
-put_rows(Tuplestorestate *store, TupleDesc desc, const TarxKeysResolvedSecrets *found)
+put_rows(Tuplestorestate *store, TupleDesc desc, const pg_uuid_t *project_id,
+		 const TarxKeysResolvedSecrets *found)
 {
 	MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys row",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -312,14 +325,15 @@ put_rows(Tuplestorestate *store, TupleDesc desc, const TarxKeysResolvedSecrets *
 
 	for (uint64 i = 0; i < found->count; i++)
 	{
-		TarxKeysSecret *copy;
+		TarxKeysSecret *copy = NULL;
 		Datum		values[2];
 		bool		nulls[2] = {false, false};
 
 		values[0] = PointerGetDatum(found->names[i]);
-		values[1] = tarx_keys_value_result(found->recipient, &found->values[i], &copy);
+		values[1] = value_column(project_id, found, i, &copy);
 		tuplestore_putvalues(store, desc, values, nulls);
 		tarx_keys_secret_wipe(copy);
+		tarx_keys_secret_wipe(found->values[i].secret);
 		MemoryContextReset(row);
 	}
 	MemoryContextSwitchTo(old);
@@ -340,7 +354,7 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 	}
 	tarx_keys_queries_begin();
 	tarx_keys_resolve_project_secrets(fcinfo, project_id, &found);
-	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, &found);
+	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, project_id, &found);
 	tarx_keys_queries_end();
 }
 

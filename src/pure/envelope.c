@@ -40,14 +40,13 @@ keep(TarxKeysBinding *binding, const TarxKeysFieldWriter *writer)
 }
 
 /*
- * Start a binding.  purpose has 16 characters and must outlive the binding;
- * scope (a project's uuid) has 16 bytes.
+ * Start a binding of a format.  purpose has 16 characters and must outlive the
+ * binding; scope (a project's uuid) has 16 bytes.
  */
 void
-tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
-					   const uint8_t *scope)
+tarx_keys_binding_start(TarxKeysBinding *binding, uint8_t version, const char *purpose,
+						const uint8_t *scope)
 {
-	static const uint8_t version = TARX_KEYS_ENVELOPE_VERSION;
 	TarxKeysFieldWriter writer = {binding->aad, sizeof(binding->aad), 0, false};
 
 	binding->purpose = purpose;
@@ -56,6 +55,14 @@ tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
 	tarx_keys_fields_put_bytes(&writer, purpose, TARX_KEYS_PURPOSE_BYTES);
 	tarx_keys_fields_put_bytes(&writer, scope, TARX_KEYS_SCOPE_BYTES);
 	keep(binding, &writer);
+}
+
+/* Start the binding of an envelope or stamp. */
+void
+tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
+					   const uint8_t *scope)
+{
+	tarx_keys_binding_start(binding, TARX_KEYS_ENVELOPE_VERSION, purpose, scope);
 }
 
 /* Bind one more field.  NULL differs from any bytes; text is in UTF-8. */

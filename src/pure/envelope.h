@@ -34,6 +34,8 @@ typedef struct TarxKeysBinding
 	uint8_t		aad[TARX_KEYS_BINDING_MAX];
 } TarxKeysBinding;
 
+extern void tarx_keys_binding_start(TarxKeysBinding *binding, uint8_t version,
+									const char *purpose, const uint8_t *scope);
 extern void tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
 								   const uint8_t *scope);
 extern void tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len);

@@ -24,17 +24,12 @@ tarx_keys_fields_put_bytes(TarxKeysFieldWriter *writer, const void *bytes, size_
 	writer->len += len;
 }
 
-/* Write a field.  NULL differs from any bytes. */
+/* Begin a field whose bytes the caller writes next. */
 void
-tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len)
+tarx_keys_fields_begin(TarxKeysFieldWriter *writer, size_t len)
 {
 	uint8_t		prefix[TARX_KEYS_FIELD_OVERHEAD] = {1};
 
-	if (field == NULL)
-	{
-		tarx_keys_fields_put_bytes(writer, "", 1);
-		return;
-	}
 	if (len > writer->size)
 	{
 		writer->overflow = true;
@@ -45,11 +40,24 @@ tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len)
 	prefix[3] = (uint8_t) (len >> 8);
 	prefix[4] = (uint8_t) len;
 	tarx_keys_fields_put_bytes(writer, prefix, sizeof(prefix));
+}
+
+/* Write a field.  NULL differs from any bytes. */
+void
+tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len)
+{
+	if (field == NULL)
+	{
+		tarx_keys_fields_put_bytes(writer, "", 1);
+		return;
+	}
+	tarx_keys_fields_begin(writer, len);
 	tarx_keys_fields_put_bytes(writer, field, len);
 }
 
-static const uint8_t *
-take_bytes(TarxKeysFieldReader *reader, size_t len)
+/* Read bytes as they are, which stay where they are; NULL if there are fewer. */
+const uint8_t *
+tarx_keys_fields_take_bytes(TarxKeysFieldReader *reader, size_t len)
 {
 	const uint8_t *bytes = reader->at;
 
@@ -67,7 +75,7 @@ take_bytes(TarxKeysFieldReader *reader, size_t len)
 uint8_t
 tarx_keys_fields_take_byte(TarxKeysFieldReader *reader)
 {
-	const uint8_t *byte = take_bytes(reader, 1);
+	const uint8_t *byte = tarx_keys_fields_take_bytes(reader, 1);
 
 	return byte != NULL ? *byte : 0;
 }
@@ -84,12 +92,23 @@ tarx_keys_fields_take(TarxKeysFieldReader *reader)
 		reader->broken = true;
 	if (tag != 1)
 		return field;
-	prefix = take_bytes(reader, 4);
+	prefix = tarx_keys_fields_take_bytes(reader, 4);
 	if (prefix == NULL)
 		return field;
 	field.len = (size_t) prefix[0] << 24 | (size_t) prefix[1] << 16 | (size_t) prefix[2] << 8 | prefix[3];
-	field.data = (const char *) take_bytes(reader, field.len);
+	field.data = (const char *) tarx_keys_fields_take_bytes(reader, field.len);
 	if (field.data == NULL)
 		field.len = 0;
+	return field;
+}
+
+/* Read a field that must not be NULL. */
+TarxKeysSpan
+tarx_keys_fields_take_not_null(TarxKeysFieldReader *reader)
+{
+	TarxKeysSpan field = tarx_keys_fields_take(reader);
+
+	if (field.data == NULL)
+		reader->broken = true;
 	return field;
 }

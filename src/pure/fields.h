@@ -35,8 +35,11 @@ typedef struct TarxKeysFieldReader
 } TarxKeysFieldReader;
 
 extern void tarx_keys_fields_put_bytes(TarxKeysFieldWriter *writer, const void *bytes, size_t len);
+extern void tarx_keys_fields_begin(TarxKeysFieldWriter *writer, size_t len);
 extern void tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len);
+extern const uint8_t *tarx_keys_fields_take_bytes(TarxKeysFieldReader *reader, size_t len);
 extern uint8_t tarx_keys_fields_take_byte(TarxKeysFieldReader *reader);
 extern TarxKeysSpan tarx_keys_fields_take(TarxKeysFieldReader *reader);
+extern TarxKeysSpan tarx_keys_fields_take_not_null(TarxKeysFieldReader *reader);
 
 #endif							/* TARX_KEYS_FIELDS_H */

@@ -47,41 +47,35 @@ put_requests(TarxKeysFieldWriter *writer, const TarxKeysRequests *requests)
 	put_headers(writer, &requests->headers);
 }
 
-static size_t
-write_payload(uint8_t *out, size_t size, const TarxKeysPayload *payload)
+static void
+put_payload(TarxKeysFieldWriter *writer, const TarxKeysPayload *payload)
 {
 	static const uint8_t version = TARX_KEYS_PAYLOAD_VERSION;
-	TarxKeysFieldWriter writer = {.out = out, .size = size};
 
-	tarx_keys_fields_put_bytes(&writer, &version, 1);
-	put(&writer, payload->value);
-	put_headers(&writer, &payload->headers);
-	put_requests(&writer, &payload->requests);
-	return writer.len;
+	tarx_keys_fields_put_bytes(writer, &version, 1);
+	put(writer, payload->value);
+	put_headers(writer, &payload->headers);
+	put_requests(writer, &payload->requests);
 }
 
 /* The size of a payload, in bytes */
 size_t
 tarx_keys_payload_size(const TarxKeysPayload *payload)
 {
-	return write_payload(NULL, SIZE_MAX, payload);
+	TarxKeysFieldWriter counter = {.size = SIZE_MAX};
+
+	put_payload(&counter, payload);
+	return counter.len;
 }
 
 /* Write a payload to out[0 .. tarx_keys_payload_size()). */
 void
 tarx_keys_payload_write(uint8_t *out, const TarxKeysPayload *payload)
 {
-	(void) write_payload(out, tarx_keys_payload_size(payload), payload);
-}
+	TarxKeysFieldWriter writer = {.size = tarx_keys_payload_size(payload)};
 
-static TarxKeysSpan
-take_not_null(TarxKeysFieldReader *reader)
-{
-	TarxKeysSpan field = tarx_keys_fields_take(reader);
-
-	if (field.data == NULL)
-		reader->broken = true;
-	return field;
+	writer.out = out;
+	put_payload(&writer, payload);
 }
 
 static void
@@ -95,19 +89,19 @@ take_headers(TarxKeysFieldReader *reader, TarxKeysHeaders *headers)
 	}
 	for (int i = 0; i < headers->count; i++)
 	{
-		headers->items[i].name = take_not_null(reader);
-		headers->items[i].value = take_not_null(reader);
+		headers->items[i].name = tarx_keys_fields_take_not_null(reader);
+		headers->items[i].value = tarx_keys_fields_take_not_null(reader);
 	}
 }
 
 static void
 take_requests(TarxKeysFieldReader *reader, TarxKeysRequests *requests)
 {
-	requests->auth_header = take_not_null(reader);
+	requests->auth_header = tarx_keys_fields_take_not_null(reader);
 	requests->auth_scheme = tarx_keys_fields_take(reader);
 	requests->models_path = tarx_keys_fields_take(reader);
 	requests->deployments_path = tarx_keys_fields_take(reader);
-	requests->chat_base_path = take_not_null(reader);
+	requests->chat_base_path = tarx_keys_fields_take_not_null(reader);
 	requests->model_path = tarx_keys_fields_take(reader);
 	requests->probe_method = tarx_keys_fields_take(reader);
 	requests->probe_path = tarx_keys_fields_take(reader);
@@ -125,7 +119,7 @@ tarx_keys_payload_read(const char *bytes, size_t len, TarxKeysPayload *payload)
 
 	if (tarx_keys_fields_take_byte(&reader) != TARX_KEYS_PAYLOAD_VERSION)
 		return false;
-	payload->value = take_not_null(&reader);
+	payload->value = tarx_keys_fields_take_not_null(&reader);
 	take_headers(&reader, &payload->headers);
 	take_requests(&reader, &payload->requests);
 	return !reader.broken && reader.left == 0;

@@ -22,6 +22,7 @@
 #include "pure/mask.h"
 #include "pure/private_hosts.h"
 #include "pure/public_host.h"
+#include "pure/resolved_box.h"
 #include "pure/sealed_box.h"
 #include "pure/sensitive_text.h"
 #include "pure/template.h"

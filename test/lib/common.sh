@@ -54,12 +54,12 @@ has_node() {
 	command -v node >/dev/null && command -v npm >/dev/null
 }
 
-# What the clients of docs/integration.md in Python need: Debian's modules, which
-# are those of its own Python
+# What the clients of docs/integration.md and examples/sealed in Python need: Debian's
+# modules, which are those of its own Python
 has_python_clients() {
 	local python
 	for python in python3 /usr/bin/python3; do
-		"$python" -c 'import psycopg, psycopg_pool, psycopg2, sqlalchemy' 2>/dev/null && return
+		"$python" -c 'import psycopg, psycopg_pool, psycopg2, sqlalchemy, nacl' 2>/dev/null && return
 	done
 	return 1
 }
@@ -107,14 +107,14 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2 and python3-sqlalchemy"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy and python3-nacl"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
 	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl \
 		"postgresql-$(newest_major)-pgaudit"
 	case $1 in test | browse)
-		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy ;;
+		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy python3-nacl ;;
 	esac
 	[ "$1" = build ] || has_node || apt_install nodejs npm
 	[ "$1" != browse ] || has_chromium || apt_install chromium

@@ -139,6 +139,7 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.add_sealed_llm_key($1, 'openai', 'x', NULL)$$),
     ($$SELECT tarx_keys.add_sealed_llm_key($1, 'openai', 'x', '')$$),
     ($$SELECT tarx_keys.add_sealed_llm_key($1, 'openai', 'x', '', repeat('x', 1048577))$$),
+    ($$SELECT tarx_keys.add_sealed_llm_key($1, 'openai', 'x', '', NULL, '{}')$$),
     ($$SELECT tarx_keys.set_sealed_secret(NULL, 'X', '')$$),
     ($$SELECT tarx_keys.set_sealed_secret($1, NULL, '')$$),
     ($$SELECT tarx_keys.set_sealed_secret($1, 'X', NULL)$$),

@@ -1,5 +1,5 @@
--- Values that travel sealed. The boxes are made by test/make-sealed-boxes; that
--- what comes out opens is for test/t/140_sealed_examples.pl.
+-- Values that travel sealed. That what comes out opens is for
+-- test/t/140_sealed_examples.pl.
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set include :abs_srcdir /sql/include
 \set people :include /people.sql
@@ -98,6 +98,10 @@ SELECT tarx_keys.set_sealed_secret(:'A', 'openai', :'key');
 -- that has expired
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_expired');
 SELECT tarx_keys.set_sealed_secret(:'A', 'BOXED', :'secret_expired');
+-- that would live for more than a day
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_too_late');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_milliseconds');
+SELECT tarx_keys.set_sealed_secret(:'A', 'BOXED', :'secret_too_late');
 -- to another server
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key_foreign');
 -- that is none, or no more
@@ -153,6 +157,84 @@ SELECT tarx_keys.set_sealed_secret(:'A', 'BOXED', :'secret', E'\u202e');
 SELECT tarx_keys.set_sealed_secret(:'A', '1', :'secret');
 COMMIT;
 
+-- In format 2 the destination and the options are in the box
+
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol') IS NOT NULL;
+SELECT base_url, destination, priority, allowed_models, header_names FROM tarx_keys.project_llm_keys WHERE name = 'Sol';
+ROLLBACK;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_options') AS sol_id \gset
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai_compatible', 'Luna', :'luna_typed', 'https://LLM.example/v1/chat/completions') AS luna_id \gset
+SELECT name, base_url, destination, priority, allowed_models, header_names FROM tarx_keys.project_llm_keys WHERE id IN (:'sol_id', :'luna_id') ORDER BY name;
+COMMIT;
+SET ROLE regress_agent;
+SELECT base_url, key_value, headers FROM tarx_keys.resolve_key(:'A', :'sol_id');
+SET ROLE regress_backend;
+
+-- the base URL that the user typed is a destination, and so is what becomes of it
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.delete_llm_key(:'A', :'sol_id'), tarx_keys.delete_llm_key(:'A', :'luna_id');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai_compatible', 'Luna', :'luna_canonical', 'https://LLM.example/v1/chat/completions') AS luna_id \gset
+SELECT tarx_keys.delete_llm_key(:'A', :'luna_id');
+COMMIT;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai_compatible', 'Luna', :'luna_neither', 'https://LLM.example/v1/chat/completions');
+\set VERBOSITY sqlstate
+-- any other is not
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_elsewhere');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_no_destination');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai_compatible', 'Luna', :'luna_typed', 'https://llm.example/v1');
+-- nor may anything else differ
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Luna', :'sol');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'mistral', 'Sol', :'sol');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol', 'https://api.openai.com/v1');
+SELECT tarx_keys.set_sealed_secret(:'A', 'openai', :'sol');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_expired');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_too_late');
+\set VERBOSITY default
+COMMIT;
+
+-- when a provider's default is another one than the user saw, the key is not added
+RESET ROLE;
+BEGIN;
+UPDATE tarx_keys.providers SET default_base_url = 'https://other.example/v1' WHERE slug = 'openai';
+SET LOCAL ROLE regress_backend;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol');
+ROLLBACK;
+
+-- options beside a box of either format are an error: anybody in between could add them
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol', NULL, '{}');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Boxed', :'key', options => '{"priority": 7}');
+ROLLBACK;
+
+-- no error tells anything of what is no JSON object
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_no_json');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_cut');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_nothing');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_array');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_text');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_null');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_surrogate');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_nul');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_latin1');
+-- an object is held to the rules for options
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_unknown');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_type');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_authorization');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_header');
+COMMIT;
+
 -- NULLs
 BEGIN;
 SELECT tarx_keys.act_as('alice');
@@ -165,13 +247,15 @@ SELECT tarx_keys.set_sealed_secret(:'A', NULL, :'secret');
 SELECT tarx_keys.set_sealed_secret(:'A', 'BOXED', NULL);
 COMMIT;
 
--- The runner gets boxes: as many bytes more as a box has, another one each time
+-- The runner gets boxes: another one each time, with all that a request needs.
+-- Formats and ids have 33 bytes in front of the fields, which have 5 each, but one
+-- without a scheme or headers.
 \set recipient '\\x6d54d629b6d603301e29883b19fb0d79495b1d5175f7d3c6d4c67e9bfde49100'
 SET ROLE regress_agent;
-SELECT key_id = :'boxed', provider, name, base_url, length(sealed) - length('sk-proj-boxed-0123456789abcdef0123456789') FROM tarx_keys.resolve_key_sealed(:'A', :'boxed', :'recipient');
+SELECT key_id = :'boxed', provider, name, base_url, length(sealed) - 48 - 33 - (5 + 16) - (5 + 6) - (5 + 25) - (5 + 13) - (5 + 6) - (5 + length('sk-proj-boxed-0123456789abcdef0123456789')) - 1 AS rest FROM tarx_keys.resolve_key_sealed(:'A', :'boxed', :'recipient');
 SELECT key_id = :'boxed', provider, name, base_url, length(sealed) FROM tarx_keys.resolve_agent_key_sealed(project_id => :'A', agent_id => :'agent', recipient_public_key => :'recipient');
 SELECT base_url, length(sealed) FROM tarx_keys.resolve_key_sealed(:'A', :'url', :'recipient');
-SELECT name, length(sealed) - length(E'first line\nsecond line') FROM tarx_keys.resolve_secrets_sealed(:'A', ARRAY['BOXED', 'BOXED'], :'recipient');
+SELECT name, length(sealed) - 48 - 33 - (5 + 5) - 4 - (5 + length(E'first line\nsecond line')) - 1 AS rest FROM tarx_keys.resolve_secrets_sealed(:'A', ARRAY['BOXED', 'BOXED'], :'recipient');
 SELECT name FROM tarx_keys.resolve_secrets_sealed(:'A', recipient_public_key => :'recipient');
 SELECT count(*) FROM tarx_keys.resolve_secrets_sealed(:'B', recipient_public_key => :'recipient');
 SELECT count(DISTINCT sealed) FROM generate_series(1, 3) i, LATERAL tarx_keys.resolve_key_sealed(:'A', CASE WHEN i > 0 THEN :'boxed'::uuid END, :'recipient');

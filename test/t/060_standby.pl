@@ -84,11 +84,11 @@ my ($key_id, $public_key) = split /\|/,
 isnt(ask_ok($primary, 'service', 'SELECT key_id FROM tarx_keys.sealing_public_key()'),
 	$key_id, 'another active master key, another public key');
 is( ask_ok($standby, 'runner',
-		"SELECT length(sealed) - 48 FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', '$public_key')"),
-	length $value, 'resolve_key_sealed');
+		"SELECT length(sealed) > 48 FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', '$public_key')"),
+	't', 'resolve_key_sealed');
 is( ask_ok($standby, 'runner',
-		"SELECT length(sealed) - 48 FROM tarx_keys.resolve_agent_key_sealed('$PROJECT', '$agent', '$public_key')"),
-	length $value, 'resolve_agent_key_sealed');
+		"SELECT length(sealed) > 48 FROM tarx_keys.resolve_agent_key_sealed('$PROJECT', '$agent', '$public_key')"),
+	't', 'resolve_agent_key_sealed');
 is( ask_ok($standby, 'runner',
 		"SELECT count(*) FROM tarx_keys.resolve_secrets_sealed('$PROJECT', NULL, '$public_key')"),
 	'2', 'resolve_secrets_sealed');

@@ -18,10 +18,7 @@ use TarxKeys;
 my $clients = "$FindBin::RealBin/../clients";
 my $value = 'sk-proj-of-clients-0123456789abcdef0123456789';
 
-# Debian's modules are those of its own Python, which need not be the first one.
-my ($python) = grep {
-	(run_program([ $_, '-c', 'import psycopg, psycopg_pool, psycopg2, sqlalchemy' ]))[0]
-} grep { -x } map { "$_/python3" } split(/:/, $ENV{PATH}), '/usr/bin';
+my $python = python_with('psycopg, psycopg_pool, psycopg2, sqlalchemy');
 need('psycopg 3 with its pool, psycopg2 and SQLAlchemy', defined $python);
 npm_packages("$clients/node");
 

@@ -86,7 +86,7 @@ sub count_in
 	return $count;
 }
 
-my @labels = ('key', 'secret', 'refused', 'elsewhere', 'compressed');
+my @labels = ('key', 'secret', 'refused', 'elsewhere', 'compressed', 'header', 'other header', 'broken');
 my $act = q{SELECT tarx_keys.act_as('alice')};
 my $recipient = new_recipient('runner');
 
@@ -115,6 +115,29 @@ sub leaves_nothing
 my $key = leaves_nothing('add_sealed_llm_key',
 	"SELECT tarx_keys.add_sealed_llm_key('$PROJECT', 'openai', 'In', "
 	  . seal_box($node, value('key'), 'llm-key', 'openai', 'In') . ')');
+
+# Switches for a box whose options have a header with this value
+sub with_header
+{
+	my ($value, $rest) = @_;
+	my $json = sprintf('{"headers": {"x-other": "\u0022%s", "x-gateway-key": "%s"}%s',
+		value('other header'), $value, $rest || '}');
+	my $file = write_private(PostgreSQL::Test::Utils::tempdir . '/options', $json);
+
+	return ('-d', 'https://api.openai.com/v1', '-o', $file);
+}
+
+my $with_header = leaves_nothing('add_sealed_llm_key with headers',
+	"SELECT tarx_keys.add_sealed_llm_key('$PROJECT', 'openai', 'Header', "
+	  . seal_box($node, value('key'), 'llm-key', with_header(value('header')), 'openai', 'Header') . ')');
+leaves_nothing('options that are no JSON',
+	"SELECT tarx_keys.add_sealed_llm_key('$PROJECT', 'openai', 'Broken', "
+	  . seal_box($node, value('key'), 'llm-key', with_header(value('broken'), ', nonsense'), 'openai', 'Broken') . ')',
+	qr/the sealed box does not open/);
+leaves_nothing('options with an escape that is none',
+	"SELECT tarx_keys.add_sealed_llm_key('$PROJECT', 'openai', 'Broken', "
+	  . seal_box($node, value('key'), 'llm-key', with_header(value('broken') . '\ud800'), 'openai', 'Broken') . ')',
+	qr/the sealed box does not open/);
 leaves_nothing('set_sealed_secret',
 	"SELECT tarx_keys.set_sealed_secret('$PROJECT', 'IN', "
 	  . seal_box($node, value('secret'), 'secret', 'IN') . ')');
@@ -137,8 +160,14 @@ foreach my $call (
 {
 	my $sealed = leaves_nothing($call =~ s/\(.*//r, "SELECT sealed FROM tarx_keys.$call");
 
-	is(open_box('runner', $sealed), value($call =~ /secret/ ? 'secret' : 'key'), 'which it had opened');
+	is( $call =~ /secret/ ? open_secret('runner', $sealed, 'IN') :
+		  open_key('runner', $sealed, $call =~ /agent/ ? $agent : $key)->{value},
+		value($call =~ /secret/ ? 'secret' : 'key'), 'which it had opened');
 }
+is( open_key('runner', leaves_nothing('a key with headers',
+			"SELECT sealed FROM tarx_keys.resolve_key_sealed('$PROJECT', '$with_header', $recipient)"), $with_header)->{headers},
+	sprintf('{"x-other":"\"%s","x-gateway-key":"%s"}', value('other header'), value('header')),
+	'which it had opened');
 
 # What opens values and shows none
 

@@ -1,4 +1,4 @@
-# The examples in examples/sealed, in Node.js and in C, against a server: what
+# The examples in examples/sealed, in Node.js, C and Python, against a server: what
 # either of them seals the server takes, what the server seals they open. And
 # what takes a program that seals: limits of size, and master keys that change.
 
@@ -21,6 +21,8 @@ my ($old, $new) = (hex_key('sealed'), hex_key('sealed, later'));
 my $value = q{sk-proj-'"$1\\-0123456789abcdef0123456789};
 my $secret = "first line\n\tsecond \x{f0}\x{9f}\x{94}\x{91}";
 
+my $python = python_with('nacl');
+need('PyNaCl', defined $python);
 npm_packages($examples);
 
 my $keys = write_private("$dir/keys", $old);
@@ -75,7 +77,7 @@ like($err, qr/^42501: must be admin/, 'Node.js: a member is refused');
 
 my $agent = ask_ok($node, 'service', as_alice("create_agent('$PROJECT', 'Helper', '$key')"));
 ($ok, $out, $err) = node('runner', 'runner.js', undef, $PROJECT, $agent);
-is($out, "https://api.openai.com/v1 $value\nBY_NODE=$secret", 'Node.js: a runner opens what it gets')
+is($out, "https://api.openai.com/v1 Authorization: Bearer $value\nBY_NODE=$secret", 'Node.js: a runner opens what it gets')
   or diag($err);
 ($ok, $out, $err) = node('runner', 'runner.js', undef, $PROJECT, $key);
 like($err, qr/^TK003: agent/, 'Node.js: a runner is told of an agent that is none');
@@ -94,13 +96,129 @@ is( ask_ok($node, 'service',
 my $recipient = new_recipient('runner');
 my $sealed = ask_ok($node, 'runner',
 	"SELECT sealed FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', $recipient)");
-is(open_box('runner', $sealed), $value, 'C: a runner opens what it gets');
+is_deeply(open_key('runner', $sealed, $key),
+	{ provider => 'openai', base_url => 'https://api.openai.com/v1', auth_header => 'Authorization',
+		auth_scheme => 'Bearer', value => $value, headers => '' },
+	'C: a runner opens what it gets');
 $sealed = ask_ok($node, 'runner',
 	"SELECT sealed FROM tarx_keys.resolve_secrets_sealed('$PROJECT', '{BY_C}', $recipient)");
-is(open_box('runner', $sealed), $secret, 'C: and a secret');
-new_recipient('other');
-($ok) = try_open_box('other', $sealed);
-ok(!$ok, 'C: nobody else does');
+is(open_secret('runner', $sealed, 'BY_C'), $secret, 'C: and a secret');
+
+# C: in, with options, and a header that JSON escapes
+
+my $options = write_private("$dir/options", q({"priority": 7, "headers": {"x-gateway": "\"a\\\\b\""}}));
+my @with_options = ('-d', 'https://api.openai.com/v1', '-o', $options);
+my $with_headers = ask_ok($node, 'service',
+	as_alice("add_sealed_llm_key('$PROJECT', 'openai', 'Options', " . seal($value, 'llm-key', @with_options, 'openai', 'Options') . ')'));
+my $sealed_headers = ask_ok($node, 'runner',
+	"SELECT sealed FROM tarx_keys.resolve_key_sealed('$PROJECT', '$with_headers', $recipient)");
+is(open_key('runner', $sealed_headers, $with_headers)->{headers}, q({"x-gateway":"\"a\\\\b\""}),
+	'C: a runner gets the headers');
+
+# Python: in
+
+sub seal_by_python
+{
+	my ($what, @args) = @_;
+	return "'\\x" . run_program_ok([ $python, "$FindBin::RealBin/sealed_reader.py", $what, public_key($node), $PROJECT, @args ], $value) . "'";
+}
+
+my $by_python = ask_ok($node, 'service', as_alice("add_sealed_llm_key('$PROJECT', 'openai', 'Caf\x{c3}\x{a9} by Python', "
+	  . seal_by_python('seal-llm-key', 'https://api.openai.com/v1', 'openai', "Caf\x{c3}\x{a9} by Python") . ')'));
+is(ask_ok($node, 'runner', resolve_sql($by_python)), $value, 'Python: an admin adds a key');
+is( ask_ok($node, 'service', as_alice("set_sealed_secret('$PROJECT', 'BY_PYTHON', " . seal_by_python('seal-secret', 'BY_PYTHON') . ')')),
+	'1', 'Python: an admin sets a secret');
+
+# Somebody in between, as a pooler, who changes what passes through. Each case is the
+# box that a reader gets, and what it asked for.
+
+my $other_key = add_key($node, 'other', 'sk-proj-other-0123456789abcdef0123456789');
+my $agent_of_c = ask_ok($node, 'service', as_alice("create_agent('$PROJECT', 'Of C', '$key')"));
+ask_ok($node, 'service', as_alice("set_secret('$PROJECT', 'OTHER', 'other')"));
+
+sub sealed_row
+{
+	my ($call, $to) = @_;
+	$call =~ s/TO$/$to || $recipient/e;
+	return ask_ok($node, 'runner', "SELECT sealed FROM tarx_keys.$call)");
+}
+
+my $earlier = new_recipient('earlier');
+my $other_project = 'bbbbbbbb-0000-4000-8000-000000000002';
+my $key_box = sealed_row("resolve_key_sealed('$PROJECT', '$key', TO");
+my $agent_box = sealed_row("resolve_agent_key_sealed('$PROJECT', '$agent_of_c', TO");
+my $secret_box = sealed_row("resolve_secrets_sealed('$PROJECT', '{BY_C}', TO");
+my @refused = (
+	[ 'the box of another key', $key_box, 'key', $other_key, qr/for something else/ ],
+	[ 'the box of a key for its agent', $key_box, 'key', $agent_of_c, qr/for something else/ ],
+	[ 'the box of an agent for its key', $agent_box, 'key', $key, qr/for something else/ ],
+	[ 'the box of another secret', $secret_box, 'secret', 'OTHER', qr/for something else/ ],
+	[ 'the box of a secret for a key', $secret_box, 'key', $key, qr/for something else/ ],
+	[ 'the box of a key for a secret', $key_box, 'secret', 'BY_C', qr/for something else/ ],
+	[ 'the box of another project', $key_box, 'key', $key, qr/for something else/, $other_project ],
+	[ 'a box of an earlier run', sealed_row("resolve_key_sealed('$PROJECT', '$key', TO", $earlier), 'key', $key, qr/./ ],
+	[ 'a box to the server', seal($value, 'llm-key', 'openai', 'By C') =~ s/'//gr, 'key', $key, qr/./ ],
+	[ 'a box that was changed', $key_box =~ s/(.)\z/$1 eq '0' ? '1' : '0'/er, 'key', $key, qr/./ ],
+	[ 'a box that was cut', substr($key_box, 0, -2), 'key', $key, qr/./ ],
+	[ 'no box', '\x00', 'key', $key, qr/./ ]);
+
+# Boxes that nobody but an attacker makes: to the runner, from bytes of his own
+my $start = unpack('H*', "\2tarx.box-out...2") . $PROJECT =~ s/-//gr;
+my $field = sub { join '', map { defined $_ ? '01' . unpack('H*', pack('N/a*', $_)) : '00' } @_ };
+my $id = pack('H*', $key =~ s/-//gr);
+my @whole = ($id, 'openai', 'https://evil.example/v1', 'Authorization', 'Bearer', 'forged');
+my %forged = (
+	'that goes on' => $start . $field->(@whole, undef) . '00',
+	'that ends early' => $start . $field->(@whole),
+	'that ends in a field' => $start . $field->(@whole) . '01000000ff7b7d',
+	'with a field that is none' => $start . $field->(@whole) . '02',
+	'without a value' => $start . $field->(@whole[0 .. 4], undef, undef),
+	'without a base URL' => $start . $field->(@whole[0, 1], undef, @whole[3 .. 5], undef),
+	'of another format' => $start =~ s/^02/01/r . $field->(@whole, undef),
+	'for another purpose' => $start =~ s/32(?=\Q@{[ $PROJECT =~ s{-}{}gr ]}\E)/31/r . $field->(@whole, undef));
+
+sub forge
+{
+	my ($payload, $to) = @_;
+	return run_program_ok([ 'node', "$FindBin::RealBin/sealed_reader.mjs", 'forge', $to =~ s/^'\\x|'$//gr ], $payload);
+}
+
+push @refused, map { [ "a box $_", forge($forged{$_}, $recipient), 'key', $key, qr/./ ] } sort keys %forged;
+push @refused, [ 'a secret with a base URL',
+	forge($start . $field->('BY_C', undef, 'https://evil.example/v1', undef, undef, 'forged', undef), $recipient),
+	'secret', 'BY_C', qr/no secret/ ];
+
+my @readers = (
+	[ 'C', seal_program() ],
+	[ 'Node.js', 'node', "$FindBin::RealBin/sealed_reader.mjs" ],
+	[ 'Python', $python, "$FindBin::RealBin/sealed_reader.py" ]);
+foreach my $reader (@readers)
+{
+	my ($language, @program) = @$reader;
+	my $open = sub {
+		my ($sealed, $what, $asked, $project) = @_;
+		return run_program([ @program, "open-$what", key_file('runner'), $project || $PROJECT, $asked ], $sealed);
+	};
+
+	# the row beside the box says what the pooler likes; the reader never sees it
+	($ok, $out, $err) = $open->($key_box, 'key', $key);
+	is($out, "openai\nhttps://api.openai.com/v1\nAuthorization\nBearer\n$value\n",
+		"$language: the base URL is the one in the box") or diag($err);
+	($ok, $out) = $open->($agent_box, 'key', $agent_of_c);
+	is((split /\n/, $out)[4], $value, "$language: the box of an agent");
+	($ok, $out) = $open->($sealed_headers, 'key', $with_headers);
+	is((split /\n/, $out)[5], q({"x-gateway":"\"a\\\\b\""}), "$language: headers");
+	($ok, $out) = $open->($secret_box, 'secret', 'BY_C');
+	is($out, $secret, "$language: the box of a secret");
+	foreach my $case (@refused)
+	{
+		my ($name, $sealed, $what, $asked, $error, $project) = @$case;
+
+		($ok, $out, $err) = $open->($sealed, $what, $asked, $project);
+		ok(!$ok && $out eq '', "$language: $name is refused");
+		like($err, $error, "$language: and says why");
+	}
+}
 
 # Sealed calls are logged as those in clear are
 
@@ -109,8 +227,45 @@ like($log, qr/event=resolve outcome=allowed project=$PROJECT object=$key sqlstat
 	'a sealed resolve is logged');
 like($log, qr/event=resolve outcome=refused project=$PROJECT object=[0-9a-f-]{36} sqlstate=TK003 login=runner/,
 	'so is one that was refused');
-is(scalar(() = $log =~ /event=resolve_secret outcome=allowed project=$PROJECT/g), 3,
-	'so are two sealed secrets, after one in clear');
+is(scalar(() = $log =~ /event=resolve_secret outcome=allowed project=$PROJECT/g), 4,
+	'so are three sealed secrets, after one in clear');
+
+# The runner itself behind such a pooler: a database whose function hands on other rows
+# than the real one has
+
+$node->safe_psql('postgres', 'CREATE DATABASE between');
+$node->safe_psql('between', 'CREATE EXTENSION tarx_keys');
+my ($agent_between, $other_agent) = map {
+	my $name = $_;
+	ask_ok($node, 'service', qq{
+		SELECT tarx_keys.act_as('alice');
+		SELECT tarx_keys.create_project('Story', '$PROJECT') WHERE '$name' = 'Agent';
+		SELECT tarx_keys.create_agent('$PROJECT', '$name', tarx_keys.add_llm_key('$PROJECT', 'openai', '$name', 'sk-proj-\L$name\E-0123456789abcdef'))}, 'between')
+	  =~ s/.*\n//sr
+} 'Agent', 'Other';
+my $before = ask_ok($node, 'runner',
+	"SELECT sealed FROM tarx_keys.resolve_agent_key_sealed('$PROJECT', '$agent_between', $earlier)", 'between');
+$node->safe_psql('between', 'ALTER FUNCTION tarx_keys.resolve_agent_key_sealed RENAME TO real_one');
+
+sub pooler_returns
+{
+	my ($columns, $of) = @_;
+
+	$node->safe_psql('between', qq{
+		CREATE OR REPLACE FUNCTION tarx_keys.resolve_agent_key_sealed(project_id uuid, agent_id uuid, recipient bytea,
+			OUT base_url text, OUT sealed bytea) LANGUAGE sql
+		AS \$\$ SELECT $columns FROM tarx_keys.real_one(project_id, $of, recipient) \$\$});
+	local $ENV{PGDATABASE} = 'between';
+	return node('runner', 'runner.js', undef, $PROJECT, $agent_between);
+}
+
+($ok, $out, $err) = pooler_returns(q('https://evil.example/v1', sealed), 'agent_id');
+is($out, 'https://api.openai.com/v1 Authorization: Bearer sk-proj-agent-0123456789abcdef',
+	'a runner does not believe another base URL beside the box') or diag($err);
+($ok, $out, $err) = pooler_returns('base_url, sealed', "'$other_agent'");
+like("$out$err", qr/^undefined: the box is for something else$/, 'a runner refuses the box of another agent');
+($ok, $out, $err) = pooler_returns("base_url, '$before'::bytea", 'agent_id');
+ok(!$ok && $out eq '', 'a runner refuses a box of an earlier run') or diag($out);
 
 # Boxes are in UTF-8 whatever the database's encoding is
 
@@ -130,7 +285,12 @@ state_is($node, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'BY_C')",
 	'LATIN1: a secret that the database cannot show', 'latin1');
 $sealed = ask_ok($node, 'runner',
 	"SELECT sealed FROM tarx_keys.resolve_secrets_sealed('$PROJECT', '{BY_C}', $recipient)", 'latin1');
-is(open_box('runner', $sealed), $secret, 'LATIN1: but seal');
+is(open_secret('runner', $sealed, 'BY_C'), $secret, 'LATIN1: but seal');
+$latin1 = ask_ok($node, 'service', as_alice(
+	"add_sealed_llm_key('$PROJECT', 'openai', 'L\x{c3}\x{b6}we', "
+	  . seal($value, 'llm-key', @with_options, 'openai', "L\x{c3}\x{b6}we") . ')'), 'latin1');
+is(ask_ok($node, 'runner', "SELECT headers ->> 'x-gateway' FROM tarx_keys.resolve_key('$PROJECT', '$latin1')", 'latin1'),
+	'"a\\b"', 'LATIN1: a key with options');
 
 # Sizes: the largest of each, and one byte more
 

@@ -95,7 +95,7 @@ sub fill_pool
 	my %source = (
 		project => 'SELECT id FROM tarx_keys.projects ORDER BY created_at, id',
 		key => 'SELECT id FROM tarx_keys.project_llm_keys ORDER BY created_at, id',
-		deleted => 'SELECT id FROM tarx_keys.project_llm_keys WHERE state = 'deleted' ORDER BY deleted_at, id',
+		deleted => q(SELECT id FROM tarx_keys.project_llm_keys WHERE state = 'deleted' ORDER BY deleted_at, id),
 		agent => 'SELECT id FROM tarx_keys.agents ORDER BY created_at, id',
 		platform => 'SELECT id FROM tarx_keys.platform_api_keys ORDER BY created_at, id',
 		secret => 'SELECT DISTINCT name FROM tarx_keys.project_secrets ORDER BY name');
@@ -132,6 +132,8 @@ foreach my $n (0 .. $#texts)
 {
 	push @{ $boxes{add_sealed_llm_key} },
 	  [ 'openai', "Boxed $n", box($texts[$n], 'llm-key', 'openai', "Boxed $n"), undef ];
+	push @{ $boxes{add_sealed_llm_key} },
+	  [ 'openai', "Options $n", box('sk-0123456789abcdef', 'llm-key', options($texts[$n]), 'openai', "Options $n"), undef ];
 	push @{ $boxes{set_sealed_secret} }, [ 'BOXED', box($texts[$n], 'secret', 'BOXED') ];
 }
 push @{ $boxes{add_sealed_llm_key} }, map {
@@ -151,7 +153,19 @@ sub run_program
 sub box
 {
 	my ($value, $what, @for) = @_;
-	return '\x' . run_program($value, $seal, $what, $server_key, $PROJECT, @for);
+	my @switches = $for[0] =~ /^-/ ? splice(@for, 0, 4) : ();
+
+	return '\x' . run_program($value, $seal, $what, @switches, $server_key, $PROJECT, @for);
+}
+
+# Switches for a box with options: a text as JSON, or in the place of one
+sub options
+{
+	my ($text) = @_;
+	my $file = write_private("$seal.options",
+		$text =~ /^[{"0-9-]/ ? $text : qq({"expires_at": "$text", "headers": {"x-a": "$text"}}));
+
+	return ('-d', 'https://api.openai.com/v1', '-o', $file);
 }
 
 # A literal on one line, so that psql's line numbers tell the statement
@@ -200,6 +214,13 @@ my %values = (
 		return '(' . pick("'infinity'", "'-infinity'", 'now()', "now() + interval '1 day'", "'4713-01-01 BC'",
 			"'294276-12-31'", "'epoch'") . ')::timestamptz';
 	},
+	# options of LLM keys, and what is none
+	jsonb => sub {
+		return 'jsonb_build_object(' . quote(pick(qw(name priority enabled expires_at allowed_models headers refresh_requests colour)))
+		  . ', ' . pick('5', 'true', 'NULL', text_value() . '::text', "ARRAY['gpt-5']", "'{}'::jsonb") . ')' if rand() < 0.5;
+		return "jsonb_build_object('headers', jsonb_build_object('x-a', " . text_value() . '::text))' if rand() < 0.4;
+		return quote(pick('{}', '[]', '5', '"x"', 'null', '{"headers": {"Host": "x"}}', '{"priority": 1e400}')) . '::jsonb';
+	},
 	date => sub { return pick("'infinity'", "'-infinity'", "'4713-01-01 BC'", 'current_date') . '::date' },
 	anyelement => sub { return pick('1', text_value() . '::text', uuid_value()) });
 
@@ -238,6 +259,8 @@ sub call
 	{
 		my @for = map { defined $_ ? quote($_) : 'NULL' } @{ pick(@{ $boxes{ $f->[0] } }) };
 		@args[ 0 .. @for ] = (quote($PROJECT), @for);
+		# options are in the box
+		$args[5] = 'NULL' if $f->[0] eq 'add_sealed_llm_key';
 		my $n = int(rand @args);
 		$args[$n] = value($types[$n]) if rand() < 0.3;
 	}

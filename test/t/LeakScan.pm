@@ -443,7 +443,7 @@ sub plant_failures
 		"SELECT tarx_keys.add_llm_key('$call{'shifted arguments'}', '$PROJECT', 'openai', 'x')",
 		qr/invalid input syntax for type uuid: "$call{'shifted arguments'}"/);
 	$raised->('too many arguments',
-		"SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'x', 'y', 'z', '$call{'too many arguments'}')",
+		"SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'x', 'y', 'z', '{}', '$call{'too many arguments'}')",
 		qr/does not exist/);
 	$raised->('misspelt',
 		"SELECT tarx_keys.add_lmm_key('$PROJECT', 'openai', 'x', '$call{misspelt}')",
@@ -686,6 +686,22 @@ SELECT tarx_keys.login(:token);
 
 # Forms: values in boxes, which only the server and the runner open
 
+# Switches for a box with a header that has a marker, in JSON that is good, or broken
+# in a way
+sub options
+{
+	my ($form, $way) = @_;
+	my $marker = sealed_marker($form);
+	my %json = (
+		good => qq({"headers": {"x-gateway-key": "$marker"}}),
+		cut => qq({"headers": {"x-gateway-key": "$marker),
+		nonsense => qq({"headers": {"x-gateway-key": "$marker"}, nonsense}),
+		refused => qq({"headers": {"Authorization": "$marker"}}));
+	my $file = write_private(PostgreSQL::Test::Utils::tempdir() . '/options', $json{ $way || 'good' });
+
+	return ('-d', 'https://api.openai.com/v1', '-o', $file);
+}
+
 sub plant_sealed
 {
 	my ($node) = @_;
@@ -698,7 +714,7 @@ sub plant_sealed
 
 	my $key = succeeds($node, 'service', 'add_sealed_llm_key',
 		"${begin}add_sealed_llm_key('$PROJECT', 'openai', 'Sealed', "
-		  . $box->('sealed key', 'llm-key', 'openai', 'Sealed') . '); COMMIT;');
+		  . $box->('sealed key', 'llm-key', options('sealed header'), 'openai', 'Sealed') . '); COMMIT;');
 	($key) = $key =~ /([0-9a-f-]{36})/;
 	succeeds($node, 'service', 'set_sealed_secret',
 		"${begin}set_sealed_secret('$PROJECT', 'SEALED', "
@@ -708,6 +724,19 @@ sub plant_sealed
 		  . seal_box($node, "\n" . sealed_marker('sealed key that is refused'), 'llm-key', 'openai', 'Refused')
 		  . '); COMMIT;',
 		qr/the sealed value /);
+	foreach my $broken ('cut', 'nonsense')
+	{
+		fails($node, 'service', "options that are $broken",
+			"${begin}add_sealed_llm_key('$PROJECT', 'openai', 'Refused', "
+			  . $box->("sealed key with $broken options", 'llm-key', options("sealed header, $broken", $broken), 'openai', 'Refused')
+			  . '); COMMIT;',
+			qr/the sealed box does not open/);
+	}
+	fails($node, 'service', 'options with a header that is refused',
+		"${begin}add_sealed_llm_key('$PROJECT', 'openai', 'Refused', "
+		  . $box->('sealed key with a header that is refused', 'llm-key', options('sealed header that is refused', 'refused'), 'openai', 'Refused')
+		  . '); COMMIT;',
+		qr/header "Authorization" in options/);
 	fails($node, 'service', 'a box for another name',
 		"${begin}set_sealed_secret('$PROJECT', 'HERE', "
 		  . $box->('sealed secret of another name', 'secret', 'THERE') . '); COMMIT;',
@@ -724,7 +753,8 @@ sub plant_sealed
 		my $sealed = succeeds($node, 'runner', $call,
 			"SELECT sealed FROM tarx_keys.$call('$PROJECT', $out{$call});");
 
-		like(open_box($node->name, $sealed), qr/^sk-proj-abc\w+wxyz$/, "$call returns a box");
+		like($call =~ /secret/ ? open_secret($node->name, $sealed, 'SEALED') : open_key($node->name, $sealed, $key)->{value},
+			qr/^sk-proj-abc\w+wxyz$/, "$call returns a box");
 		fails($node, 'runner', "a cast of what $call returns",
 			"SELECT sealed::text::int FROM tarx_keys.$call('$PROJECT', $out{$call});", qr/type integer/);
 	}

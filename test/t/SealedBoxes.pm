@@ -15,11 +15,15 @@ use TarxKeys;
 our @EXPORT = qw(
   run_program
   run_program_ok
+  python_with
   public_key
   seal_box
+  seal_program
+  key_file
   new_recipient
-  try_open_box
-  open_box
+  try_open
+  open_key
+  open_secret
 );
 
 # Run a program with an input; returns whether it succeeded, and what it printed.
@@ -42,10 +46,21 @@ sub run_program_ok
 	return $out;
 }
 
+# A Python that has these modules. Debian's are those of its own one, which need not be
+# the first in the path.
+sub python_with
+{
+	my ($modules) = @_;
+	my ($python) = grep { (run_program([ $_, '-c', "import $modules" ]))[0] }
+	  grep { -x } map { "$_/python3" } split(/:/, $ENV{PATH}), '/usr/bin';
+
+	return $python;
+}
+
 # Where keys are, and the program once it is built
 my $dir = PostgreSQL::Test::Utils::tempdir;
 
-sub program
+sub seal_program
 {
 	my $source = "$FindBin::RealBin/../../examples/sealed/seal.c";
 
@@ -60,35 +75,59 @@ sub public_key
 }
 
 # Seal a value to a server for the story's project; returns the box as a literal.
-# The arguments are the program's: what, [-e expires_at], then the fields.
+# The arguments are the program's: what, its switches, then the fields.
 sub seal_box
 {
 	my ($node, $value, $what, @fields) = @_;
-	my @expiry = @fields && $fields[0] eq '-e' ? splice(@fields, 0, 2) : ();
+	my @switches;
 
+	push @switches, splice(@fields, 0, 2) while @fields && $fields[0] =~ /^-[edo]$/;
 	return "'\\x"
-	  . run_program_ok([ program(), $what, @expiry, public_key($node), $PROJECT, @fields ], $value)
+	  . run_program_ok([ seal_program(), $what, @switches, public_key($node), $PROJECT, @fields ], $value)
 	  . "'";
+}
+
+# Where the secret key of a key pair is
+sub key_file
+{
+	my ($name) = @_;
+	return "$dir/$name.key";
 }
 
 # A key pair to seal to, by a name; returns the public key as a literal.
 sub new_recipient
 {
 	my ($name) = @_;
-	return "'\\x" . run_program_ok([ program(), 'new-key', "$dir/$name.key" ]) . "'";
+	return "'\\x" . run_program_ok([ seal_program(), 'new-key', key_file($name) ]) . "'";
 }
 
-# Open what was sealed to it; returns whether that went well, and the value.
-sub try_open_box
+# Open what was sealed to a key pair, as a box of the story's project for an id or a
+# name; returns whether that went well, what was printed, and the error. what is "key"
+# or "secret".
+sub try_open
 {
-	my ($name, $sealed) = @_;
-	return run_program([ program(), 'open', "$dir/$name.key" ], $sealed);
+	my ($name, $sealed, $what, $asked, $project) = @_;
+	return run_program([ seal_program(), "open-$what", key_file($name), $project || $PROJECT, $asked ], $sealed);
 }
 
-sub open_box
+# The contents of a key's box, which must open
+sub open_key
 {
-	my ($name, $sealed) = @_;
-	return run_program_ok([ program(), 'open', "$dir/$name.key" ], $sealed);
+	my ($ok, $out, $err) = try_open($_[0], $_[1], 'key', $_[2]);
+	my %key;
+
+	die $err unless $ok;
+	@key{qw(provider base_url auth_header auth_scheme value headers)} = split /\n/, $out, -1;
+	return \%key;
+}
+
+# The value in a secret's box, which must open
+sub open_secret
+{
+	my ($ok, $out, $err) = try_open($_[0], $_[1], 'secret', $_[2]);
+
+	die $err unless $ok;
+	return $out;
 }
 
 1;

@@ -45,10 +45,21 @@ llm_key_header(const char *provider, const char *name, const char *base_url)
 {
 	TarxKeysBinding header;
 
-	tarx_keys_binding_init(&header, TARX_KEYS_PURPOSE_BOX_LLM_KEY, scope);
+	tarx_keys_binding_start(&header, TARX_KEYS_BOX_FORMAT_VALUE, TARX_KEYS_PURPOSE_BOX_LLM_KEY, scope);
 	tarx_keys_binding_add(&header, provider, strlen(provider));
 	tarx_keys_binding_add(&header, name, strlen(name));
 	tarx_keys_binding_add(&header, base_url, base_url == NULL ? 0 : strlen(base_url));
+	return header;
+}
+
+/* The header of format 2, up to what the box states itself */
+static TarxKeysBinding
+header_2(const char *purpose, const char *first)
+{
+	TarxKeysBinding header;
+
+	tarx_keys_binding_start(&header, TARX_KEYS_BOX_FORMAT_OPTIONS, purpose, scope);
+	tarx_keys_binding_add(&header, first, strlen(first));
 	return header;
 }
 
@@ -60,6 +71,13 @@ put(uint8_t *payload, size_t *len, const void *bytes, size_t count)
 	*len += count;
 }
 
+static void
+put_expiry(uint8_t *payload, size_t *len, uint64_t expires_at)
+{
+	for (int shift = 56; shift >= 0; shift -= 8)
+		payload[(*len)++] = (uint8_t) (expires_at >> shift);
+}
+
 /* The payload that docs/security.md describes, put together on its own */
 static size_t
 make_payload(uint8_t *payload, uint64_t expires_at, const char *value)
@@ -69,18 +87,46 @@ make_payload(uint8_t *payload, uint64_t expires_at, const char *value)
 	put(payload, &len, "\1tarx.box-llm...1", 17);
 	put(payload, &len, scope, sizeof(scope));
 	put(payload, &len, "\1\0\0\0\6openai\1\0\0\0\4Prod\0", 5 + 6 + 5 + 4 + 1);
-	for (int shift = 56; shift >= 0; shift -= 8)
-		payload[len++] = (uint8_t) (expires_at >> shift);
+	put_expiry(payload, &len, expires_at);
 	put(payload, &len, value, strlen(value));
 	return len;
+}
+
+/* The same for format 2 of a replacement, with a header of one field */
+static size_t
+make_payload_2(uint8_t *payload, uint64_t expires_at, const char *stated, size_t stated_len)
+{
+	size_t		len = 0;
+
+	put(payload, &len, "\2tarx.box-rep...2", 17);
+	put(payload, &len, scope, sizeof(scope));
+	put(payload, &len, "\1\0\0\0\3old", 5 + 3);
+	put(payload, &len, stated, stated_len);
+	put_expiry(payload, &len, expires_at);
+	put(payload, &len, "\1\0\0\0\2{}value", 5 + 2 + 5);
+	return len;
+}
+
+static bool
+read_2(const uint8_t *payload, size_t len, const TarxKeysBinding *header, int stated,
+	   TarxKeysBoxContent *content)
+{
+	Bytes		copy = guarded_copy(payload, len);
+	bool		result = tarx_keys_sealed_box_read(copy.data, copy.len, header, stated, NOW, content);
+
+	sodium_free(copy.data);
+	return result;
 }
 
 static bool
 check(const uint8_t *payload, size_t len, const TarxKeysBinding *header, size_t *value_at)
 {
 	Bytes		copy = guarded_copy(payload, len);
-	bool		result = tarx_keys_sealed_box_check(copy.data, copy.len, header, NOW, value_at);
+	TarxKeysBoxContent content;
+	bool		result = tarx_keys_sealed_box_read(copy.data, copy.len, header, 0, NOW, &content);
 
+	if (result)
+		*value_at = (size_t) (content.value.data - (const char *) copy.data);
 	sodium_free(copy.data);
 	return result;
 }
@@ -112,7 +158,7 @@ contexts(void)
 	other = header;
 	other.aad[1 + TARX_KEYS_PURPOSE_BYTES] ^= 1;
 	ok(!check(payload, len, &other, &value_at), "another project");
-	tarx_keys_binding_init(&other, TARX_KEYS_PURPOSE_BOX_SECRET, scope);
+	tarx_keys_binding_start(&other, TARX_KEYS_BOX_FORMAT_VALUE, TARX_KEYS_PURPOSE_BOX_SECRET, scope);
 	ok(!check(payload, len, &other, &value_at), "a secret");
 	other = header;
 	other.overflow = true;
@@ -141,7 +187,8 @@ expiry(void)
 		bool		good;
 	}			cases[] = {
 		{0, false}, {1, false}, {NOW - 1, false}, {NOW, false}, {NOW + 1, true},
-		{UINT64_C(0x100000000), true}, {UINT64_C(0x8000000000000000), true}, {UINT64_MAX, true}
+		{NOW + 86400, true}, {NOW + 86401, false}, {NOW * 1000, false},
+		{UINT64_C(0x100000000), false}, {UINT64_C(0x8000000000000000), false}, {UINT64_MAX, false}
 	};
 	TarxKeysBinding header = llm_key_header("openai", "Prod", NULL);
 
@@ -156,10 +203,78 @@ expiry(void)
 	}
 }
 
+#define STATED	"\1\0\0\0\6openai\1\0\0\0\11https://x"
+
+static bool
+is_span(TarxKeysSpan span, const char *expected)
+{
+	return span.len == strlen(expected) && memcmp(span.data, expected, span.len) == 0;
+}
+
+static void
+format_2(void)
+{
+	TarxKeysBinding header = header_2(TARX_KEYS_PURPOSE_BOX_REPLACEMENT, "old");
+	TarxKeysBinding other;
+	TarxKeysBoxContent content;
+	uint8_t		payload[PAYLOAD_MAX];
+	size_t		len = make_payload_2(payload, NOW + 1, STATED, sizeof(STATED) - 1);
+
+	is_int(tarx_keys_sealed_box_format(payload, len), 2, "the format of a payload");
+	is_int(tarx_keys_sealed_box_format(payload, 0), 0, "and of none");
+	ok(tarx_keys_sealed_box_read(payload, len, &header, 2, NOW, &content), "a payload with options");
+	ok(is_span(content.stated[0], "openai"), "the first field that it states");
+	ok(is_span(content.stated[1], "https://x"), "the second");
+	ok(is_span(content.options, "{}"), "its options");
+	ok(is_span(content.value, "value"), "its value");
+
+	ok(!read_2(payload, len, &header, 1, &content), "a field too many");
+	other = header_2(TARX_KEYS_PURPOSE_BOX_REPLACEMENT, "new");
+	ok(!read_2(payload, len, &other, 2, &content), "another old key");
+	other = header_2(TARX_KEYS_PURPOSE_BOX_LLM_KEY_2, "old");
+	ok(!read_2(payload, len, &other, 2, &content), "another purpose");
+	tarx_keys_binding_start(&other, TARX_KEYS_BOX_FORMAT_VALUE, TARX_KEYS_PURPOSE_BOX_REPLACEMENT, scope);
+	tarx_keys_binding_add(&other, "old", 3);
+	ok(!read_2(payload, len, &other, 2, &content), "another format");
+	for (size_t i = 0; i < header.len; i++)
+	{
+		payload[i] ^= 0x80;
+		ok(!read_2(payload, len, &header, 2, &content), "byte %zu of the header", i);
+		payload[i] ^= 0x80;
+	}
+	for (size_t cut = 0; cut < len - strlen("value"); cut++)
+		ok(!read_2(payload, cut, &header, 2, &content), "cut to %zu bytes", cut);
+	ok(read_2(payload, len - strlen("value"), &header, 2, &content), "no value is an empty one");
+
+	len = make_payload_2(payload, NOW + 1, "\1\0\0\0\6openai\0", 5 + 6 + 1);
+	ok(!read_2(payload, len, &header, 2, &content), "no destination");
+	len = make_payload_2(payload, NOW + 1, "\0" STATED, sizeof(STATED));
+	ok(!read_2(payload, len, &header, 2, &content), "no provider");
+	len = make_payload_2(payload, NOW, STATED, sizeof(STATED) - 1);
+	ok(!read_2(payload, len, &header, 2, &content), "an expiry that has come");
+	len = make_payload_2(payload, NOW + 86401, STATED, sizeof(STATED) - 1);
+	ok(!read_2(payload, len, &header, 2, &content), "one that is too far ahead");
+	len = make_payload_2(payload, NOW + 1, STATED, sizeof(STATED) - 1);
+	payload[len - 5 - 2 - 5] = 0;
+	ok(!read_2(payload, len, &header, 2, &content), "NULL as options");
+}
+
+static void
+sizes(void)
+{
+	TarxKeysBinding header = llm_key_header("openai", "Prod", NULL);
+	uint8_t    *payload = calloc(1, PAYLOAD_MAX + TARX_KEYS_SECRET_MAX_BYTES + 1);
+	size_t		len = make_payload(payload, NOW + 1, "");
+	size_t		value_at;
+
+	ok(check(payload, len + TARX_KEYS_SECRET_MAX_BYTES, &header, &value_at), "the longest value");
+	ok(!check(payload, len + TARX_KEYS_SECRET_MAX_BYTES + 1, &header, &value_at), "a longer one");
+	free(payload);
+}
+
 static void
 boxes(void)
 {
-	TarxKeysBinding header = llm_key_header("openai", "Prod", NULL);
 	TarxKeysMasterKey other = counting_from(1);
 	uint8_t		public_key[TARX_KEYS_BOX_KEY_BYTES];
 	uint8_t		payload[PAYLOAD_MAX];
@@ -168,8 +283,6 @@ boxes(void)
 	uint8_t    *box = guarded(size);
 	uint8_t    *opened = guarded(len);
 
-	is_int((long long) tarx_keys_sealed_box_len(&header, 5), (long long) size,
-		   "how long a box is");
 	tarx_keys_sealed_box_public_key(public_key, &master);
 	ok(tarx_keys_box_seal(box, payload, len, public_key), "a box is sealed");
 	ok(tarx_keys_sealed_box_open(opened, &master, box, size), "and opens");
@@ -218,6 +331,8 @@ main(void)
 	known_answer();
 	contexts();
 	expiry();
+	format_2();
+	sizes();
 	boxes();
 	recipients();
 	return done_testing();

@@ -18,6 +18,9 @@ function fieldOf(form, name) {
   return input && !input.disabled ? input.value : '';
 }
 
+// Where requests go without a base URL of one's own, as the form says
+const usualBaseUrl = (form) => form.elements.provider.selectedOptions[0].dataset.usual;
+
 async function sealForm(form, value) {
   const { default: sodium } = await import('libsodium-wrappers');
   const { seal, project, publicKey, now } = form.dataset;
@@ -25,11 +28,12 @@ async function sealForm(form, value) {
   // the server's time when it made the page, and what has passed since
   const expiresAt = Math.floor(Number(now) + performance.now() / 1000) + LIFETIME_SECONDS;
   const name = fieldOf(form, 'name');
+  const baseUrl = fieldOf(form, 'base_url') || null;
   const box = seal === 'secret'
     ? await sealSecret(sodium, key, { projectId: project, name, value, expiresAt })
     : await sealLlmKey(sodium, key, {
       projectId: project, provider: fieldOf(form, 'provider'), name,
-      baseUrl: fieldOf(form, 'base_url') || null, value, expiresAt,
+      baseUrl, destination: baseUrl ?? usualBaseUrl(form), value, expiresAt,
     });
   return toBase64(box);
 }

@@ -1,21 +1,70 @@
--- Written by test/make-sealed-boxes, which tells what they are.
-\set key '\\x6edc6509d80b724b6ff33a2739d33a88eeaedfbe12b11ffad7eb33418076f120c6d0fd568173f14ea4a72ace7ccd8b8a8f0789ab38f9319e9eead6ccf9bacc8a0c0d7b89a6c085b0fafbcc7d88a994523e83047690548ac8811eaaef9cb87fd9a34d95d33fe7fe9e44c6aaa537d181cbab4448580b474f69bbb895e099e209bf557c2bdfd5b0e3b3ea73a229e82255df237b892ec38e9f'
-\set key_expired '\\x168d27e8acde380000d8c3275e4d838b526605c9361c96aea223a1316f64341bd202e7207f90875d33c1353b4fe31161b44c3df188cb5c060c880006c558a9deae1a99a4288fe456225d5c79d83804db6529b29bd76100858c02396feda0b44908959f4ae527b1af1eff6d521b01490bbef09be9c8e221acaf6df12dba33fbf5e7868e4eb66ffa94d29f10f6522505e95701c2d9d332a4'
-\set key_empty_url '\\x76cfebd9cfe02fc0b051ba2be3ac4502747e6c7613ecd6a9c39ef93ea18b8153f800d512043ecfa2e719db954c81bce1f29c0c654b8694b12a094ee1d1e516de4b557840ef44010e6850cda9a78004a54c8fc8c6db95e2099b2334e4b0d6463be0c46413bb33ee63ae87a5ae85126ea59fb0ad62a05925cea0e84008be999b7de64d17bb2d45677d772f0e77cc9ac1ef49d854d146c60dc30cdcbb'
-\set key_retired '\\xce7da372494c9b053fc61580ff9e13fab180fde7c0436c94f8015d571b45df1967852bdad9233a8e220fdc58efdd00641d95587b1530c415e4b94ab73028382429baecc22d0104facc10d51e43c604427c442327a66d7526241ded2d10186b3c7e7f2a0a8f6436c4dbb40aba5af93b6bb82f540c598499c64801fe140d04ac32d64468ddc2c536b0d11a9c15c544ffe2e55e679744e768c0d1'
-\set key_foreign '\\xb07e0bd02417bbafe53f52b5c1b0ee42094de91798229c2bfcd52b07d40c9c4a96a930ab56d33975a6a0c206e87c5329fa6a6cc59462e70b8c2977fdc50f13b73589a7bce8fc8e0afd5a07634ce869783b8498fae4cccf3725f53796193a75eb7e6e6a7397f4ade1a546c256208af9bee0692af832f38cf51c80d5b31cc8a05271faa4af0dcf69ac6c28dc5cc235e0a6e274dfc3405d89'
-\set key_url '\\xb4542885a800342960b3ae8fead8e1130bf48997338b55b19ae198e30ab85f75094cc469a5573b04b83436dcfa082299bfe225df653376a9312e0513cb31bae8dd48dfdfb1bde201182488f891b6240774a57c80fbceef7ffde58061047e573760a47e969f8931907005224be461f12277b0e38d14651a5a605a1bf1b42bd95140e7780cc726fd98e04b827f8e5a89ccc9cc5d56f6c4de70cecca8a34512d18855d7a9544c2b11423d149cd48b4d4c7f9ae779997c6466ca3a4546c79c8ccb'
-\set key_nonesuch '\\xf12a1141ccee6c3e14a0750bf32c070e80000bde33558b7794e34e89b9346a0b533b000aaffafbaa176cdc3bd3c138a4e4bdfdb5ba5e5beea35d116ffa784c1df5d8de62a868ca6c8fa3114f6c86d0c9ae4931f1065e6db34739777782d51b18de2e84dbd11df9cf1d78c25d2dfcab6986032cb6f68b55bcb50bd64327fad14506371f3846244572a008f1e534e6266a1fb3fc3cb6a72fbba1'
-\set key_short '\\xc631b0aaa2826d9ac21815a6284e516decf5fe7ac1c8be3d35342aed475bfd1316fda4656cf2e5cf2dbc844882a10f53caa0dc1fd568a672e5f87ee89d6f488213f75b968fac60279a176d1cde3bd6058e86be7146ab7ed88fce1dfc1487d6699332e471780219936b7632a12aad08d1457e'
-\set key_empty '\\xedd392faca9335ed8979449a5e14c9c17da5c6cb590eebfb4d4b3181a1b1631a3e78c63f3e75c64022abf21f23ff52a6a37822d364d894939547c077f1460a7bf073b8bdc206e6efb5feab487cdae4551d02c8653f6691387b010e0174d86406e31b376b0d9aaafb2d84af28150873'
-\set key_masked '\\xca373b393c40a51933479fd3dc74b1e78a2721a60c6bb46600f7b9886439a03559a0a6e131f2a905ff1dd9db0bc4623d64e447a064076fcb3b7754e73d1556f091bb8c785e504f686b6285beb2cc13429303aba40ade66c004be18c1809a3909fc0f10f12fb59dc3418bdb3910ce5394c95ffc9605c289b5a1ca29c9855f5d8c58'
-\set key_lines '\\x829f048af3961218de940cb0b089ad2f8a12a6409539e4418d8cf69ef72ce066aa791c574e688ce20491667392418c5a25f6c0d50ed3d08c9b9be7908cf54d548ff5960184a1ac0e58046688d9be510f91099e08f7eaf5fa29c2b4d2d847975de9adfe523cc633d2ddb853de435a3b7b2b39475b8a7155aae0af6d96f0b7bb'
-\set key_bearer '\\xeb14e4a05ff6ddef3d2d05fd3e2c4f63f9c4b0da63bb17614d47717aab7b3d5f3b3025b1d02bd243b2d0df1c76af54f734a1ccb7fc0600295f6a0c5e04391f8fad09e748bca7c9660256be01abfb7c9888d361233a4907bbb35fbe924937324aee97d43460d3e2bedb27a2ae7ca2c5f69ac3ea7f79a7d5500cb85522eb6cd69954af6679219b120eb0f3bf2b1bdbbd6df0bc74c3afc3d631e9e9ddedd2c8'
-\set key_decomposed '\\x00682be4eefdce4ade8a54ab9b9b1d691d2079488466f86c5075877fe4abfb510e99fae58c6fe88599845e7d97fbbdb5670abb5989614fc0686140688fc27d7df49b0e5cc1ef950e3e4a3eef4ad7cf7f75e70a833d4428933ec7fc39c13fe069d1971401cfec2f03f2f3b193b3a7c0072eb4024b67ba90dbd45261da34e9fae1ee51a84e13ad90b932686592afd54b7be5c52e4bf9fb5c3c'
-\set key_call '\\xdf63129a98336f21a88a5fa4b223fa9837f99c11abfe539338560925bcb3090e4159c97df9719a79737549ef85c00993cb93d7ac261858376be06d878ab9f75e6141cfa6a2f04faa97b21ae19e0ad875250f6cf4a3edcb92185cc7c4a36e6bcc60828b88309bd9aeeac59ee5ec8d36505d5037db9616ec603c6a0ed92a3d372435141bd31133487ebbc3d384bb1b414950717bcfa18596775e0123527d97341edbc7a58a4c6b86fea7f1ff7969eacf9c8177825fc165ca014c8e7f8e3b623366c3819ccce9fa74af24809678'
-\set secret '\\xd432891cca343936ca1760c7223637640b012619c5283c9c2c36c6b20be3c17efa2cfca80d0b9e9695e7837681ef0a06345a2f08367d870e102f8a4d41f56475851efebf15afe36d66421ab43b09055ff71d5dc876410660f0f17a304e189400a5d41bbf211f7f303acbcc21d1ba31859f6c8a9fd70b961448'
-\set secret_expired '\\x2133f58623bb21a36178e3380be20167e5b8eb193eff9415064f976839a6946655829772daa9341da1b5e7089001a871816eb0bf544dd5970ddc44f60905c1a00381ff6ca0877569ffadd9bb20d2404abef497b6d637b7ad6da212e97fc6f98d1518425e2f0b0fc48fda0cb5d24b71'
-\set secret_empty '\\xc350fe3bd43f9e500016a3bf39688174f024d64e5c53a2b72daee1053f36bb05d3c837a588b248100d70e640c84d5eceb96cc106d8890fb81aeda2e3bb837fe8a70382bc0e4fb192dc62fa35de993e046b86150491ed07da208485a4a42a5a8de0159f'
-\set secret_nul '\\xcf85f086d2adbe7f4a082f0ad3b7341979c2f99446f70665e0b67727ef0b59738135f49c29337b1d14189b191891f3ac01cf784eddb90ddab6f70defb468adbed06713c5c3a9adcb1f178a6a76022299dfc73949565c2caa683d80d07274a86d3139e0b3796a'
-\set secret_latin1 '\\xdbe0f4a86be5bae6853f79ca1fc9f04757afe042e04024fa0d8b1c3d2e15453e21ac625febbf56efa83ed1837b10168c7c0bb5df0e61ff83ea2c460f810112dc75f59798e157505c8026d1ac7f45bbe154cb73d5c4c431d4c560fc2293195ae1a0746259ba97c8'
-\set secret_openai '\\x74aca07e52898e023e97ee3ac658b6291062e5b4268813510d9242ced12c4f3db4af96553536fd279c7b9daeed0cd8302f609699e55d26aa89b98eca30a40f33f6653acb283ceceffa21420f3e0b91afc9badb8efa62477fa23e838ff9eee5ffbcf1c22701f87068d1263f10b0e8275eaad8554bad78deb1a62938e5ecaee375a934399c4d4908033d14c24c'
+-- Boxes to the public keys of the master keys in test/server.conf, made by the
+-- program in examples/sealed, which make installcheck builds. They are made anew each
+-- time, because no box may live for longer than a day. Included with ECHO none.
+\set seal :abs_srcdir /../examples/sealed/seal
+\set soon `echo $(($(date +%s) + 36000))`
+\set too_late `echo $(($(date +%s) + 86400 + 36000))`
+\set milliseconds :soon 000
+\set active 6d54d629b6d603301e29883b19fb0d79495b1d5175f7d3c6d4c67e9bfde49100
+\set retired 59204b2d11581ad8aae3e4209daf0c47fa5ee9e1a9ad5e56fccf07d88a374270
+\set foreign 2b3444f2bfe3dd3a0ba437d444b513a93944395c0d45446c3a5438b06b066d5b
+\set project aaaaaaaa-0000-4000-8000-000000000001
+\set value sk-proj-boxed-0123456789abcdef0123456789
+
+-- LLM keys in format 1, without options
+\set key '\\x' `printf :value | :'seal' llm-key -e :soon :active :project openai Boxed`
+\set key_expired '\\x' `printf :value | :'seal' llm-key -e 1 :active :project openai Boxed`
+\set key_too_late '\\x' `printf :value | :'seal' llm-key -e :too_late :active :project openai Boxed`
+\set key_milliseconds '\\x' `printf :value | :'seal' llm-key -e :milliseconds :active :project openai Boxed`
+\set key_empty_url '\\x' `printf :value | :'seal' llm-key -e :soon :active :project openai Boxed ''`
+\set key_retired '\\x' `printf :value | :'seal' llm-key -e :soon :retired :project openai Retired`
+\set key_foreign '\\x' `printf :value | :'seal' llm-key -e :soon :foreign :project openai Boxed`
+\set key_url '\\x' `printf :value | :'seal' llm-key -e :soon :active :project openai_compatible 'With URL' https://LLM.example/v1`
+\set key_nonesuch '\\x' `printf :value | :'seal' llm-key -e :soon :active :project nonesuch Boxed`
+\set key_short '\\x' `printf abc | :'seal' llm-key -e :soon :active :project openai Boxed`
+\set key_empty '\\x' `printf '' | :'seal' llm-key -e :soon :active :project openai Boxed`
+\set key_masked '\\x' `printf 'sk-proj-abc\342\200\2466789' | :'seal' llm-key -e :soon :active :project openai Boxed`
+\set key_lines '\\x' `printf 'sk-proj-abc\n0123' | :'seal' llm-key -e :soon :active :project openai Boxed`
+\set key_bearer '\\x' `printf 'Bearer :value' | :'seal' llm-key -e :soon :active :project openai Boxed`
+-- what is stored of these is another name, and another base URL
+\set key_decomposed '\\x' `printf :value | :'seal' llm-key -e :soon :active :project openai "$(printf 'Cafe\314\201')"`
+\set key_call '\\x' `printf :value | :'seal' llm-key -e :soon :active :project openai_compatible Call https://LLM.example/v1/chat/completions`
+
+-- LLM keys in format 2, with destination and options
+\set usual https://api.openai.com/v1
+\set to_sol 'llm-key -e ' :soon ' -d ' :usual ' -o /dev/fd/3 ' :active ' ' :project ' openai Sol'
+\set sol '\\x' `printf :value | :'seal' llm-key -e :soon -d :usual :active :project openai Sol`
+\set sol_options '\\x' `echo '{"priority": 5, "allowed_models": ["gpt-5"], "headers": {"X-Title": "a\\u0022b\\\\c", "x-gateway-key": "gw-0123456789abcdef"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_elsewhere '\\x' `printf :value | :'seal' llm-key -e :soon -d https://evil.example/v1 :active :project openai Sol`
+\set sol_no_destination '\\x' `printf :value | :'seal' llm-key -e :soon -d '' :active :project openai Sol`
+\set sol_expired '\\x' `printf :value | :'seal' llm-key -e 1 -d :usual :active :project openai Sol`
+\set sol_too_late '\\x' `printf :value | :'seal' llm-key -e :too_late -d :usual :active :project openai Sol`
+\set typed https://LLM.example/v1/chat/completions
+\set luna_typed '\\x' `printf :value | :'seal' llm-key -e :soon -d :typed :active :project openai_compatible Luna :typed`
+\set luna_canonical '\\x' `printf :value | :'seal' llm-key -e :soon -d https://llm.example/v1 :active :project openai_compatible Luna :typed`
+\set luna_neither '\\x' `printf :value | :'seal' llm-key -e :soon -d https://llm.example/v1/chat/completions :active :project openai_compatible Luna :typed`
+-- what is no JSON object
+\set sol_no_json '\\x' `echo '{"headers": {"x-gateway-key": "gw-0123456789abcdef"}, nonsense}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_cut '\\x' `echo '{"headers": {"x-gateway-key": "gw-0123456789abcdef' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_nothing '\\x' `printf '' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_array '\\x' `echo '[{"priority": 5}]' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_text '\\x' `echo '"gw-0123456789abcdef"' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_null '\\x' `echo null | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_surrogate '\\x' `echo '{"headers": {"x-gateway-key": "gw-0123456789abcdef\\ud800"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_nul '\\x' `echo '{"headers": {"x-gateway-key": "gw-0123456789abcdef\\u0000"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_latin1 '\\x' `printf '{"headers": {"x-gateway-key": "gw-0123456789abcdef\351"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
+-- objects that break a rule
+\set sol_unknown '\\x' `echo '{"colour": "red"}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_type '\\x' `echo '{"priority": "5"}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_authorization '\\x' `echo '{"headers": {"Authorization": "gw-0123456789abcdef"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_header '\\x' `echo '{"headers": {"x-gateway-key": ["gw-0123456789abcdef"]}}' | { printf :value | :'seal' :to_sol; } 3<&0`
+
+-- secrets
+\set secret '\\x' `printf 'first line\nsecond line' | :'seal' secret -e :soon :active :project BOXED`
+\set secret_expired '\\x' `printf 'not any more' | :'seal' secret -e 1 :active :project BOXED`
+\set secret_too_late '\\x' `printf 'not yet' | :'seal' secret -e :too_late :active :project BOXED`
+\set secret_empty '\\x' `printf '' | :'seal' secret -e :soon :active :project BOXED`
+\set secret_nul '\\x' `printf 'a\000b' | :'seal' secret -e :soon :active :project BOXED`
+\set secret_latin1 '\\x' `printf 'caf\351' | :'seal' secret -e :soon :active :project BOXED`
+-- named as a secret could be and a provider, so that only the purpose differs
+\set secret_openai '\\x' `printf :value | :'seal' secret -e :soon :active :project openai`

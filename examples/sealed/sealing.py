@@ -1,0 +1,118 @@
+"""Seals values to a tarx_keys server, and opens what it sealed to us: the same as
+sealing.js, with PyNaCl (python3-nacl).
+
+A text in Python cannot be wiped, so do not keep values longer than you need them.
+"""
+
+import json
+import time
+import uuid
+from typing import NamedTuple
+
+from nacl.public import PrivateKey, PublicKey, SealedBox
+
+LIFETIME_SECONDS = 300
+
+
+def _field(content):
+    """A field is bytes, or a text, or None."""
+    if content is None:
+        return b"\0"
+    data = content.encode() if isinstance(content, str) else content
+    return b"\1" + len(data).to_bytes(4, "big") + data
+
+
+def _header(version, purpose, project_id, fields):
+    return bytes([version]) + purpose + uuid.UUID(project_id).bytes + b"".join(map(_field, fields))
+
+
+def _seal(public_key, front, expires_at, middle, value):
+    expiry = int(time.time()) + LIFETIME_SECONDS if expires_at is None else expires_at
+    payload = front + expiry.to_bytes(8, "big") + middle + value.encode()
+    return SealedBox(PublicKey(public_key)).encrypt(payload)
+
+
+def seal_llm_key(public_key, project_id, provider, name, value, *, destination, base_url=None, options=None, expires_at=None):
+    """A box for add_sealed_llm_key() with exactly these arguments; its options are in the
+    box. destination is where requests with the key go: base_url, or the provider's
+    default. The key is not added for another one. expires_at is in seconds since 1970,
+    five minutes from now by default and at most a day."""
+    front = _header(2, b"tarx.box-llm...2", project_id, [provider, name, base_url, destination])
+    return _seal(public_key, front, expires_at, _field(json.dumps(options or {})), value)
+
+
+def seal_replacement(public_key, project_id, old_key_id, provider, value, *, destination, options=None, expires_at=None):
+    """A box for replace_sealed_llm_key(); provider and destination are those of the new key."""
+    front = _header(2, b"tarx.box-rep...2", project_id, [uuid.UUID(old_key_id).bytes, provider, destination])
+    return _seal(public_key, front, expires_at, _field(json.dumps(options or {})), value)
+
+
+def seal_secret(public_key, project_id, name, value, *, expires_at=None):
+    """A box for set_sealed_secret() with exactly these arguments"""
+    return _seal(public_key, _header(1, b"tarx.box-sec...1", project_id, [name]), expires_at, b"", value)
+
+
+def new_private_key():
+    """A key pair for one run; bytes(key.public_key) is what resolve calls take."""
+    return PrivateKey.generate()
+
+
+class Key(NamedTuple):
+    """What a request needs. auth_scheme is None where the header has the value alone;
+    headers are the key's own, to send as well."""
+
+    provider: str
+    base_url: str
+    auth_header: str
+    auth_scheme: str | None
+    value: str
+    headers: dict
+
+
+def _fields(data, count):
+    """The fields behind a header, which must be all there is"""
+    fields, at = [], 0
+
+    def take(length):
+        nonlocal at
+        if length > len(data) - at:
+            raise ValueError("the box ends too early")
+        at += length
+        return data[at - length:at]
+
+    while len(fields) < count:
+        tag = take(1)
+        if tag not in (b"\0", b"\1"):
+            raise ValueError("the box has no field where one must be")
+        fields.append(take(int.from_bytes(take(4), "big")).decode() if tag == b"\1" else None)
+    if at < len(data):
+        raise ValueError("the box goes on behind its end")
+    return fields
+
+
+def _open(box, private_key, project_id, asked):
+    """What is in a box, if it is for what was asked for: bytes of an id, or a name"""
+    payload = SealedBox(private_key).decrypt(bytes(box))
+    expected = _header(2, b"tarx.box-out...2", project_id, [asked])
+    if not payload.startswith(expected):
+        raise ValueError("the box is for something else")
+    return _fields(payload[len(expected):], 6)
+
+
+def open_key(box, private_key, project_id, asked_id):
+    """The key in a box of a resolve call for this id, which is that of a key or of an
+    agent. Take all of it from here, and nothing from the row beside the box: whoever
+    passes the row on can change that."""
+    provider, base_url, auth_header, auth_scheme, value, headers = _open(
+        box, private_key, project_id, uuid.UUID(asked_id).bytes)
+    if None in (provider, base_url, auth_header, value):
+        raise ValueError("the box has no key")
+    return Key(provider, base_url, auth_header, auth_scheme, value, {} if headers is None else json.loads(headers))
+
+
+def open_secret(box, private_key, project_id, name):
+    """The value of a secret, in a box of a resolve call for this name"""
+    *before, value, headers = _open(box, private_key, project_id, name)
+    if value is None or any(field is not None for field in [*before, headers]):
+        raise ValueError("the box has no secret")
+    return value

@@ -1,0 +1,187 @@
+/*
+ * json.c
+ *	  JSON objects as trees in memory, whose texts nobody has copied.
+ *
+ * jsonb_in() quotes what is wrong, and leaves copies that nobody can wipe.  So an
+ * object that did not come as an argument of type jsonb, but may have secrets, is
+ * read by PostgreSQL's parser with actions of our own.
+ *
+ * Invariant: every copy of a value in the parsed text is a registered secret.
+ */
+#include "postgres.h"
+#include "base/compat.h"
+
+#include "common/jsonapi.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+#include "base/base.h"
+
+/* A tree that grows */
+typedef struct Tree
+{
+	JsonbParseState *state;		/* NULL outside of objects and arrays */
+	JsonbValue *root;
+} Tree;
+
+static JsonbValue
+text_value(char *string)
+{
+	JsonbValue	value = {.type = jbvString};
+
+	value.val.string.val = string;
+	value.val.string.len = (int) strlen(string);
+	return value;
+}
+
+static void
+push(Tree *tree, JsonbIteratorToken token, JsonbValue *value)
+{
+	tree->root = pushJsonbValue(&tree->state, token, value);
+}
+
+/*
+ * What the parser calls
+ */
+
+static TARX_KEYS_JSON_RESULT
+begin_object(void *tree)
+{
+	push(tree, WJB_BEGIN_OBJECT, NULL);
+	TARX_KEYS_JSON_GO_ON();
+}
+
+static TARX_KEYS_JSON_RESULT
+end_object(void *tree)
+{
+	push(tree, WJB_END_OBJECT, NULL);
+	TARX_KEYS_JSON_GO_ON();
+}
+
+static TARX_KEYS_JSON_RESULT
+begin_array(void *tree)
+{
+	push(tree, WJB_BEGIN_ARRAY, NULL);
+	TARX_KEYS_JSON_GO_ON();
+}
+
+static TARX_KEYS_JSON_RESULT
+end_array(void *tree)
+{
+	push(tree, WJB_END_ARRAY, NULL);
+	TARX_KEYS_JSON_GO_ON();
+}
+
+static TARX_KEYS_JSON_RESULT
+add_name(void *tree, char *name, bool isnull pg_attribute_unused())
+{
+	JsonbValue	value = text_value(name);
+
+	push(tree, WJB_KEY, &value);
+	TARX_KEYS_JSON_GO_ON();
+}
+
+static JsonbValue
+scalar_value(char *token, JsonTokenType type)
+{
+	JsonbValue	value = {.type = jbvNull};
+
+	switch (type)
+	{
+		case JSON_TOKEN_STRING:
+			(void) tarx_keys_secret_register(token, strlen(token));
+			return text_value(token);
+		case JSON_TOKEN_NUMBER:
+			value.type = jbvNumeric;
+			value.val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(token),
+																	ObjectIdGetDatum(InvalidOid),
+																	Int32GetDatum(-1)));
+			return value;
+		case JSON_TOKEN_TRUE:
+		case JSON_TOKEN_FALSE:
+			value.type = jbvBool;
+			value.val.boolean = type == JSON_TOKEN_TRUE;
+			return value;
+		default:
+			return value;
+	}
+}
+
+/* A scalar on its own is no object, and makes no tree. */
+static TARX_KEYS_JSON_RESULT
+add_scalar(void *arg, char *token, JsonTokenType type)
+{
+	Tree	   *tree = arg;
+	JsonbValue	value = scalar_value(token, type);
+
+	if (tree->state != NULL)
+		push(tree, tree->state->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &value);
+	TARX_KEYS_JSON_GO_ON();
+}
+
+/*
+ * Trees
+ */
+
+/*
+ * Is this JSON?  Checked first, without copies: where the parser finds an error
+ * behind a value, it forgets its copy of that.
+ */
+static bool
+is_json(const char *data, size_t len)
+{
+	return pg_parse_json(tarx_keys_json_lexer(data, len, false), &nullSemAction) == JSON_SUCCESS;
+}
+
+/* A lexer whose buffer never moves, because no text gets longer by losing its escapes */
+static JsonLexContext *
+wiped_lexer(const char *data, size_t len)
+{
+	JsonLexContext *lexer = tarx_keys_json_lexer(data, len, true);
+	StringInfo	buffer = (StringInfo) lexer->strval;
+
+	enlargeStringInfo(buffer, (int) len);
+	(void) tarx_keys_secret_register(buffer->data, buffer->maxlen);
+	return lexer;
+}
+
+/*
+ * The object in a JSON text, which is in the database's encoding; NULL if it is not
+ * one.  The caller wipes the text.
+ */
+const JsonbValue *
+tarx_keys_json_parse_object(const char *data, size_t len)
+{
+	Tree		tree = {NULL, NULL};
+	JsonSemAction actions = {
+		.semstate = &tree,
+		.object_start = begin_object,
+		.object_end = end_object,
+		.array_start = begin_array,
+		.array_end = end_array,
+		.object_field_start = add_name,
+		.scalar = add_scalar
+	};
+
+	if (!is_json(data, len) || pg_parse_json(wiped_lexer(data, len), &actions) != JSON_SUCCESS)
+		return NULL;
+	return tree.root != NULL && tree.root->type == jbvObject ? tree.root : NULL;
+}
+
+/* The tree of a jsonb, whose texts stay where they are; an array of one for a scalar */
+const JsonbValue *
+tarx_keys_json_tree(Jsonb *json)
+{
+	JsonbIterator *it = JsonbIteratorInit(&json->root);
+	Tree		tree = {NULL, NULL};
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
+		push(&tree, token, token < WJB_BEGIN_ARRAY ? &value : NULL);
+	return tree.root;
+}
