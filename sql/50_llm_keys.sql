@@ -249,7 +249,7 @@ SELECT k.id,
        coalesce(s.status, 'needs_reentry') AS status
   FROM tarx_keys.project_llm_keys k
  CROSS JOIN LATERAL tarx_keys_internal.key_health(k.project_id, k.id, k.revision) h
-  LEFT JOIN tarx_keys.providers p ON p.slug = tarx_keys_internal.shown(k.provider)
+  LEFT JOIN tarx_keys_internal.provider_labels() p ON p.slug = tarx_keys_internal.shown(k.provider)
   LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
   LEFT JOIN tarx_keys_internal.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';

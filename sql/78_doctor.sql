@@ -381,8 +381,8 @@ AS $$
     SELECT 'critical', format('row security is %s on table %s', CASE WHEN c.relrowsecurity THEN 'not forced' ELSE 'disabled' END, c.oid::regclass),
            format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;', c.oid::regclass)
       FROM pg_class c
-     -- providers is the same for all
-     WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND c.relkind IN ('r', 'p') AND c.relname <> 'providers'
+     -- providers are the same for all
+     WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND c.relkind IN ('r', 'p') AND c.relname <> 'custom_providers'
        AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
      ORDER BY c.relname
 $$;
@@ -432,7 +432,7 @@ AS $$
            format('DROP TRIGGER %I ON %s;', t.tgname, c.oid::regclass)
       FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
      WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND NOT t.tgisinternal
-       AND (c.relname, t.tgfoid) <> ('providers', 'tarx_keys_internal.keep_own_provider'::regproc)
+       AND (c.relname, t.tgfoid) <> ('custom_providers', 'tarx_keys_internal.check_custom_provider'::regproc)
     UNION ALL
     SELECT 'critical', format('rule %I on %s is not the extension''s, and changes what statements do', r.rulename, c.oid::regclass),
            format('DROP RULE %I ON %s;', r.rulename, c.oid::regclass)
@@ -448,6 +448,24 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_triggers IS 'Internal. A check of doctor(): triggers and rules on the tables.';
 
 -- Rows
+
+CREATE FUNCTION tarx_keys_internal.doctor_providers() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH replaced AS (
+        SELECT c.slug, tarx_keys_internal.changed_builtin(c) AS changed
+          FROM tarx_keys.custom_providers c JOIN tarx_keys_internal.builtin_providers b ON b.slug = c.slug)
+    SELECT 'warning', format('custom_providers has a row %s that was there before this provider was built in or changed; %s counts as the built-in one has it', r.slug, r.changed),
+           format('UPDATE tarx_keys.custom_providers SET slug = %L WHERE slug = %L; if it is another provider, else take %s from tarx_keys.providers.',
+                  'custom_' || r.slug, r.slug, r.changed)
+      FROM replaced r WHERE r.changed IS NOT NULL
+    UNION ALL
+    SELECT 'info', format('custom_providers has a row in place of the built-in provider %s, which updates of the extension do not change', r.slug),
+           format('To have the built-in one again: DELETE FROM tarx_keys.custom_providers WHERE slug = %L;', r.slug)
+      FROM replaced r WHERE r.changed IS NULL
+     ORDER BY 1 DESC, 2
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_providers IS 'Internal. A check of doctor(): rows of custom_providers that take the place of built-in ones.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_agents() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -662,6 +680,7 @@ BEGIN
         ('row_security', 'row security is enabled and forced on all tables'),
         ('policies', 'all policies are those that CREATE EXTENSION made'),
         ('triggers', 'no triggers and rules but the extension''s'),
+        ('providers', 'no row of custom_providers takes the place of a built-in provider'),
         ('agents', 'all agents refer to LLM keys that exist, or to none'),
         ('rows', 'all rows that were looked at authenticate'),
         ('older_rows', 'no row that was looked at is older than the audit log says'),

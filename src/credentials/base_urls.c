@@ -13,18 +13,30 @@
 
 #include "credentials/credentials.h"
 
-/* The suffix that host is below; NULL if there is none */
+/* The pattern that host matches; NULL if there is none */
 static char *
-suffix_of(const char *host, TarxKeysSpans suffixes)
+pattern_of(const char *host, TarxKeysSpans patterns)
 {
-	for (size_t i = 0; i < suffixes.count; i++)
+	for (size_t i = 0; i < patterns.count; i++)
 	{
-		char	   *suffix = pnstrdup(suffixes.items[i].data, suffixes.items[i].len);
+		char	   *pattern = pnstrdup(patterns.items[i].data, patterns.items[i].len);
 
-		if (tarx_keys_host_has_suffix(host, suffix))
-			return suffix;
+		if (tarx_keys_host_matches(host, pattern))
+			return pattern;
 	}
 	return NULL;
+}
+
+/* A pattern as people read it */
+static char *
+shown_pattern(TarxKeysSpan pattern)
+{
+	char	   *shown = pnstrdup(pattern.data, pattern.len);
+	char	   *place;
+
+	while ((place = strstr(shown, "{region}")) != NULL)
+		shown = psprintf("%.*sREGION%s", (int) (place - shown), shown, place + strlen("{region}"));
+	return shown;
 }
 
 static bool
@@ -37,7 +49,7 @@ static bool
 any_path_stays(const TarxKeysProvider *provider, const char *host)
 {
 	return provider->any_path_suffixes.items == NULL ||
-		suffix_of(host, provider->any_path_suffixes) != NULL;
+		pattern_of(host, provider->any_path_suffixes) != NULL;
 }
 
 /*
@@ -47,18 +59,21 @@ any_path_stays(const TarxKeysProvider *provider, const char *host)
 static char *
 right_form(const TarxKeysProvider *provider, const char *host)
 {
-	char	   *suffix = suffix_of(host, provider->host_suffixes);
+	char	   *pattern = pattern_of(host, provider->host_suffixes);
 
-	if (suffix == NULL && is_default_host(provider, host))
+	if (pattern == NULL && is_default_host(provider, host))
 		return TextDatumGetCString(provider->default_base_url);
-	if (suffix == NULL && provider->host_suffixes.count > 0)
-		suffix = pnstrdup(provider->host_suffixes.items[0].data,
-						  provider->host_suffixes.items[0].len);
-	return psprintf("https://NAME%s%s", suffix != NULL ? suffix : ".example.com",
+	if (pattern != NULL)
+		pattern = shown_pattern((TarxKeysSpan) {pattern, strlen(pattern)});
+	else if (provider->host_suffixes.count > 0)
+		pattern = shown_pattern(provider->host_suffixes.items[0]);
+	else
+		pattern = pstrdup(".example.com");
+	return psprintf("https://%s%s%s", pattern[0] == '.' ? "NAME" : "", pattern,
 					provider->base_url_path);
 }
 
-/* The suffixes in a list, and in front of them the host of the default if there is one */
+/* The patterns in a list, and in front of them the host of the default if there is one */
 static char *
 known_hosts(const TarxKeysProvider *provider)
 {
@@ -68,9 +83,8 @@ known_hosts(const TarxKeysProvider *provider)
 	if (provider->default_host != NULL)
 		appendStringInfoString(&known, provider->default_host);
 	for (size_t i = 0; i < provider->host_suffixes.count; i++)
-		appendStringInfo(&known, "%s%.*s", known.len > 0 ? ", " : "",
-						 (int) provider->host_suffixes.items[i].len,
-						 provider->host_suffixes.items[i].data);
+		appendStringInfo(&known, "%s%s", known.len > 0 ? ", " : "",
+						 shown_pattern(provider->host_suffixes.items[i]));
 	return known.data;
 }
 
@@ -78,7 +92,7 @@ static void
 check_host(const TarxKeysProvider *provider, const char *host)
 {
 	if (provider->host_suffixes.items == NULL || is_default_host(provider, host) ||
-		suffix_of(host, provider->host_suffixes) != NULL)
+		pattern_of(host, provider->host_suffixes) != NULL)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -186,7 +200,7 @@ tarx_keys_check_base_url(text *base_url, TarxKeysProvider *provider)
 	TarxKeysBaseUrlStatus status;
 	char	   *host;
 
-	provider->is_elsewhere = provider->base_url_required;
+	provider->is_elsewhere = false;
 	if (base_url == NULL)
 		return require_none(provider);
 	if (!provider->base_url_allowed)
@@ -204,7 +218,7 @@ tarx_keys_check_base_url(text *base_url, TarxKeysProvider *provider)
 	check_status(provider, &given, status, "");
 	host = pstrdup(url->host);
 	check_host(provider, host);
-	provider->is_elsewhere |= provider->host_suffixes.items == NULL &&
+	provider->is_elsewhere = provider->host_suffixes.items == NULL &&
 		!is_default_host(provider, host);
 	check_status(provider, &given, settle_path(provider, host, url), host);
 	return cstring_to_text_with_len(url->url, (int) url->len);

@@ -202,7 +202,8 @@ extern void tarx_keys_fail_if_tried(const TarxKeysKeyRequest *request, const pg_
 
 /* key_headers.c: headers as JSON */
 extern Datum tarx_keys_own_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret);
-extern Datum tarx_keys_request_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret);
+extern Datum tarx_keys_request_headers(const TarxKeysPayload *payload, const char *body_type,
+									   TarxKeysSecret **secret);
 
 /* resolve_llm_keys.c: a key that is open, for a function that makes something of it */
 typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey *key, void *arg);

@@ -22,12 +22,14 @@ typedef struct Header
 	TarxKeysSpan rest;
 } Header;
 
-/* Room for the provider's headers, the key's own, and the one that carries the key */
+/* Room for the provider's headers, the key's own, the body's type, and the one that carries the key */
 typedef struct HeaderList
 {
 	int			count;
-	Header		items[2 * TARX_KEYS_HEADERS_MAX + 1];
+	Header		items[2 * TARX_KEYS_HEADERS_MAX + 2];
 } HeaderList;
+
+static const TarxKeysSpan nothing = {"", 0};
 
 /* Add a header, in place of one of the same name. */
 static void
@@ -45,8 +47,6 @@ add(HeaderList *list, TarxKeysSpan name, TarxKeysSpan start, TarxKeysSpan rest)
 static void
 add_all(HeaderList *list, const TarxKeysHeaders *headers)
 {
-	static const TarxKeysSpan nothing = {"", 0};
-
 	for (int i = 0; i < headers->count; i++)
 		add(list, headers->items[i].name, nothing, headers->items[i].value);
 }
@@ -56,7 +56,7 @@ static void
 add_key(HeaderList *list, const TarxKeysPayload *payload)
 {
 	const TarxKeysRequests *requests = &payload->requests;
-	TarxKeysSpan start = {"", 0};
+	TarxKeysSpan start = nothing;
 
 	if (requests->auth_scheme.data != NULL)
 	{
@@ -127,14 +127,20 @@ tarx_keys_own_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret)
 	return to_json(&list, secret);
 }
 
-/* All headers of a request with a key, as jsonb, which is a registered secret */
+/*
+ * All headers of a request with a key, as jsonb, which is a registered secret.
+ * body_type is the type of its body; NULL if the caller does not decide it.
+ */
 Datum
-tarx_keys_request_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret)
+tarx_keys_request_headers(const TarxKeysPayload *payload, const char *body_type, TarxKeysSecret **secret)
 {
 	HeaderList	list = {0};
 
 	add_all(&list, &payload->requests.headers);
 	add_all(&list, &payload->headers);
+	if (body_type != NULL)
+		add(&list, (TarxKeysSpan) {"Content-Type", strlen("Content-Type")}, nothing,
+			(TarxKeysSpan) {body_type, strlen(body_type)});
 	add_key(&list, payload);
 	return to_json(&list, secret);
 }

@@ -83,19 +83,25 @@ is_printable(TarxKeysSpan value)
 	return value.len > 0;
 }
 
+/* May a provider's row have this header? */
+TarxKeysHeaderProblem
+tarx_keys_check_header(TarxKeysSpan name, TarxKeysSpan value)
+{
+	TarxKeysHeaderProblem problem = tarx_keys_check_header_name(name);
+
+	if (problem == TARX_KEYS_HEADER_OK &&
+		(value.len > TARX_KEYS_HEADER_VALUE_MAX || !is_printable(value)))
+		return TARX_KEYS_HEADER_BAD_VALUE;
+	return problem;
+}
+
 /* May a key bring this header? */
 TarxKeysHeaderProblem
 tarx_keys_check_key_header(TarxKeysSpan name, TarxKeysSpan value)
 {
-	TarxKeysHeaderProblem problem = tarx_keys_check_header_name(name);
-
-	if (problem != TARX_KEYS_HEADER_OK)
-		return problem;
 	if (is_in(name, credentials, lengthof(credentials)))
 		return TARX_KEYS_HEADER_IS_CREDENTIAL;
-	if (value.len > TARX_KEYS_HEADER_VALUE_MAX || !is_printable(value))
-		return TARX_KEYS_HEADER_BAD_VALUE;
-	return TARX_KEYS_HEADER_OK;
+	return tarx_keys_check_header(name, value);
 }
 
 /* What is wrong with a header, to follow its name in a message */

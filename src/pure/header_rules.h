@@ -24,6 +24,7 @@ typedef enum TarxKeysHeaderProblem
 
 extern bool tarx_keys_same_header(TarxKeysSpan a, TarxKeysSpan b);
 extern TarxKeysHeaderProblem tarx_keys_check_header_name(TarxKeysSpan name);
+extern TarxKeysHeaderProblem tarx_keys_check_header(TarxKeysSpan name, TarxKeysSpan value);
 extern TarxKeysHeaderProblem tarx_keys_check_key_header(TarxKeysSpan name, TarxKeysSpan value);
 extern const char *tarx_keys_header_problem(TarxKeysHeaderProblem problem);
 

@@ -20,6 +20,7 @@
 #include "pure/key_payload.h"
 #include "pure/keyring_text.h"
 #include "pure/mask.h"
+#include "pure/model_path.h"
 #include "pure/private_hosts.h"
 #include "pure/public_host.h"
 #include "pure/resolved_box.h"

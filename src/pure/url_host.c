@@ -216,3 +216,65 @@ tarx_keys_host_has_suffix(const char *host, const char *suffix)
 	}
 	return true;
 }
+
+/*
+ * Is this label the name of a cloud's region, such as us-east-1?  Two to four
+ * letters, then one or more parts of letters, then digits, with hyphens between
+ * them.  What else such clouds have in that place, as s3-us-west-2, is none.
+ */
+static bool
+is_region(TarxKeysSpan label)
+{
+	size_t		parts = 0;
+	size_t		start = 0;
+
+	for (size_t at = 0; at <= label.len; at++)
+	{
+		bool		is_last = at == label.len;
+
+		if (is_last || label.data[at] == '-')
+		{
+			size_t		len = at - start;
+
+			if (len == 0 || (parts == 0 && (len < 2 || len > 4)))
+				return false;
+			if (tarx_keys_is_digit(label.data[start]) != is_last)
+				return false;
+			parts++;
+			start = at + 1;
+		}
+		else if (!tarx_keys_is_alnum(label.data[at]) ||
+				 tarx_keys_is_digit(label.data[at]) != tarx_keys_is_digit(label.data[start]))
+			return false;
+	}
+	return parts >= 3;
+}
+
+/*
+ * Is host what the pattern says?  A pattern with a dot in front is a suffix.  Any
+ * other is a whole host, in which the label {region} stands for a region's name.
+ */
+bool
+tarx_keys_host_matches(const char *host, const char *pattern)
+{
+	if (host == NULL || pattern == NULL || pattern[0] == '\0')
+		return false;
+	if (pattern[0] == '.')
+		return tarx_keys_host_has_suffix(host, pattern);
+	for (;;)
+	{
+		TarxKeysSpan label = {host, strcspn(host, ".")};
+		TarxKeysSpan expected = {pattern, strcspn(pattern, ".")};
+
+		if (label.len == 0)
+			return false;
+		if (tarx_keys_span_is(expected, "{region}") ? !is_region(label) : !tarx_keys_span_same(label, expected))
+			return false;
+		host += label.len;
+		pattern += expected.len;
+		if (*host == '\0' || *pattern == '\0')
+			return *host == *pattern;
+		host++;
+		pattern++;
+	}
+}

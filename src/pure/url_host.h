@@ -38,5 +38,6 @@ extern bool tarx_keys_url_port_read(TarxKeysSpan text, unsigned int *port);
 extern bool tarx_keys_url_host_is_public(const TarxKeysUrlHost *host);
 extern bool tarx_keys_url_host_is_metadata(const TarxKeysUrlHost *host);
 extern bool tarx_keys_host_has_suffix(const char *host, const char *suffix);
+extern bool tarx_keys_host_matches(const char *host, const char *pattern);
 
 #endif							/* TARX_KEYS_URL_HOST_H */

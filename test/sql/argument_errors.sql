@@ -189,6 +189,8 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.resolve_agent_key_sealed($1, $3, 'x')$$),
     ($$SELECT tarx_keys.models_request(NULL, $2)$$),
     ($$SELECT tarx_keys.models_request($1, NULL)$$),
+    ($$SELECT tarx_keys.probe_request(NULL, $2)$$),
+    ($$SELECT tarx_keys.probe_request($1, NULL)$$),
     ($$SELECT tarx_keys.chat_request_base(NULL, $2)$$),
     ($$SELECT tarx_keys.chat_request_base($1, NULL)$$),
     ($$SELECT tarx_keys.resolve_secret(NULL, 'LONG')$$),

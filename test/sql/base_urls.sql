@@ -167,6 +167,83 @@ SELECT v.provider, v.url, pg_temp.pasted(v.provider, v.url) FROM (VALUES
     ('anthropic', 'https://r.services.ai.azure.com/anthropic'),
     ('google_ai', 'https://generativelanguage.googleapis.com')) AS v (provider, url);
 SELECT slug, base_url_required, base_url_allowed FROM tarx_keys.providers ORDER BY slug;
+-- vendors, whose hosts are suffixes, whole hosts, or those of a region; and servers of one's own
+SELECT v.provider, v.url, pg_temp.pasted(v.provider, v.url) FROM (VALUES
+    ('xai', 'https://api.x.ai'),
+    ('xai', 'https://api.x.ai/v1/chat/completions'),
+    ('xai', 'https://us.api.x.ai/v1'),
+    ('xai', 'https://api.x.ai/v1/language-models'),
+    ('xai', 'https://evil.x.ai/v1'),
+    ('deepseek', 'https://api.deepseek.com'),
+    ('deepseek', 'https://api.deepseek.com/v1'),
+    ('deepseek', 'https://api.deepseek.com/chat/completions'),
+    ('deepseek', 'https://api.deepseek.com/v1/chat/completions'),
+    ('deepseek', 'https://api.deepseek.com/beta'),
+    ('deepseek', 'https://api.deepseek.com/anthropic/v1/messages'),
+    ('deepseek', 'https://api.deepseek.com.evil.example'),
+    ('groq', 'https://api.groq.com'),
+    ('groq', 'https://api.groq.com/openai/v1/'),
+    ('groq', 'https://api.groq.com/openai/v1/chat/completions'),
+    ('groq', 'https://api.groq.com/openai'),
+    ('groq', 'https://api.groq.com/openai/v1/models'),
+    ('together', 'https://api.together.xyz/v1'),
+    ('together', 'https://api.together.xyz'),
+    ('together', 'https://api.together.ai/v1/chat/completions'),
+    ('together', 'https://x.together.ai/v1'),
+    ('fireworks', 'https://api.fireworks.ai/inference'),
+    ('fireworks', 'https://api.fireworks.ai/inference/v1/chat/completions'),
+    ('fireworks', 'https://api.fireworks.ai/inference/v1/messages'),
+    ('fireworks', 'https://api.fireworks.ai/v1/accounts/fireworks/models'),
+    ('fireworks', 'https://audio-prod.us-virginia-1.direct.fireworks.ai/v1'),
+    ('cerebras', 'https://api.cerebras.ai'),
+    ('cerebras', 'https://api.cerebras.ai/v1/chat/completions'),
+    ('perplexity', 'https://api.perplexity.ai'),
+    ('perplexity', 'https://api.perplexity.ai/chat/completions'),
+    ('perplexity', 'https://api.perplexity.ai/v1/sonar'),
+    ('perplexity', 'https://api.perplexity.ai/v1/agent'),
+    ('perplexity', 'https://api.perplexity.ai/v1/responses'),
+    ('perplexity', 'https://api.perplexity.ai/router/v1'),
+    ('cohere', 'https://api.cohere.ai/compatibility/v1'),
+    ('cohere', 'https://api.cohere.ai/compatibility/v1/chat/completions'),
+    ('cohere', 'https://api.cohere.com'),
+    ('cohere', 'https://api.cohere.com/v2/chat'),
+    ('cohere', 'https://api.cohere.com/v1/models'),
+    ('openrouter', 'https://openrouter.ai/api/v1'),
+    ('openrouter', 'https://openrouter.ai/api/v1/chat/completions'),
+    ('openrouter', 'https://openrouter.ai'),
+    ('openrouter', 'https://openrouter.ai/api'),
+    ('openrouter', 'https://openrouter.ai/api/v1/key'),
+    ('openrouter', 'https://eu.openrouter.ai/api/v1'),
+    ('openrouter', 'https://api.openrouter.ai/v1'),
+    ('moonshot', 'https://api.moonshot.ai/v1'),
+    ('moonshot', 'https://api.moonshot.cn/v1/chat/completions'),
+    ('moonshot', 'https://api.moonshot.ai/anthropic'),
+    ('moonshot', 'https://api.kimi.com/coding/v1'),
+    ('bedrock', 'https://bedrock-runtime.us-west-2.amazonaws.com'),
+    ('bedrock', 'https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1'),
+    ('bedrock', 'https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1/chat/completions'),
+    ('bedrock', 'https://bedrock-runtime.eu-central-1.amazonaws.com/v1/chat/completions'),
+    ('bedrock', 'https://bedrock-runtime.us-gov-west-1.amazonaws.com/model/us.anthropic.claude-sonnet-4-6/converse'),
+    ('bedrock', 'https://bedrock-runtime.eu-west-1.amazonaws.com/model/openai.gpt-oss-20b-1:0/invoke'),
+    ('bedrock', 'https://bedrock-runtime.s3.amazonaws.com'),
+    ('bedrock', 'https://bedrock-runtime.s3-us-west-2.amazonaws.com'),
+    ('bedrock', 'https://bedrock-runtime.s3-external-1.amazonaws.com'),
+    ('bedrock', 'https://bedrock-runtime.s3-accelerate.amazonaws.com'),
+    ('bedrock', 'https://bedrock-runtime.us-west-2.amazonaws.com.evil.example'),
+    ('bedrock', 'https://x.bedrock-runtime.us-west-2.amazonaws.com'),
+    ('bedrock', 'https://bedrock-runtime.us-west-2.s3.amazonaws.com'),
+    ('bedrock', 'https://bedrock.us-west-2.amazonaws.com'),
+    ('bedrock', 'https://bedrock-runtime-fips.us-west-2.amazonaws.com'),
+    ('bedrock', 'https://bedrock-mantle.us-west-2.api.aws/v1'),
+    ('bedrock', 'https://bedrock-runtime.amazonaws.com'),
+    ('ollama', 'https://ollama.com/v1'),
+    ('ollama', 'https://ollama.com/api'),
+    ('ollama', 'https://gpu.example/ollama/v1'),
+    ('vllm', 'https://gpu.example/llm/v1/models'),
+    ('bedrock', 'https://bedrock-runtime.us-east-1.amazonaws.com/foo'),
+    ('ollama', 'https://gpu.example/api/chat'),
+    ('deepseek', 'https://x.api.deepseek.com')) AS v (provider, url);
+SELECT v.provider, pg_temp.pasted(v.provider, NULL) FROM (VALUES ('bedrock'), ('ollama'), ('vllm')) AS v (provider);
 
 -- everywhere in the one form, so that a path can be appended
 BEGIN;
@@ -185,8 +262,9 @@ SELECT r.name, r.base_url, c.base_url, m.url
 -- whoever edits the catalogue, or the row, redirects none of them
 SET ROLE tarx_keys_owner;
 BEGIN;
-UPDATE tarx_keys.providers SET base_url_host_suffixes = '{.evil.example}', base_url_path = '/evil', base_url_tails = '{}', base_url_paths = '{}'
- WHERE slug IN ('openai', 'azure_ai_foundry');
+INSERT INTO tarx_keys.custom_providers
+SELECT (jsonb_populate_record(NULL::tarx_keys.custom_providers, to_jsonb(p) || '{"base_url_path": "/evil", "base_url_tails": [], "base_url_paths": []}')).*
+  FROM tarx_keys.providers p WHERE slug IN ('openai', 'azure_ai_foundry');
 SELECT r.base_url FROM unnest(ARRAY[:'azure', :'eu']::uuid[]) WITH ORDINALITY AS k (id, n), tarx_keys.resolve_key(:'A', k.id) r ORDER BY n;
 ROLLBACK;
 RESET ROLE;
@@ -201,8 +279,8 @@ SELECT base_url FROM tarx_keys.resolve_key(:'A', :'azure');
 SET ROLE tarx_keys_owner;
 CREATE FUNCTION pg_temp.row_of(columns text, entries text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('INSERT INTO tarx_keys.providers (slug, label, models_path, %s) VALUES (''acme'', ''Acme'', ''/models'', %s)', columns, entries);
-    DELETE FROM tarx_keys.providers WHERE slug = 'acme';
+    EXECUTE format('INSERT INTO tarx_keys.custom_providers (slug, label, models_path, %s) VALUES (''acme'', ''Acme'', ''/models'', %s)', columns, entries);
+    DELETE FROM tarx_keys.custom_providers WHERE slug = 'acme';
     RETURN 'accepted';
 EXCEPTION WHEN check_violation OR not_null_violation THEN
     RETURN SQLSTATE;
@@ -217,6 +295,17 @@ SELECT v.columns, v.entries, pg_temp.row_of(v.columns, v.entries) FROM (VALUES
     ('base_url_required, base_url_host_suffixes', 'true, ''{.acme.example,.acme.test}'''),
     ('base_url_required, base_url_host_suffixes', 'true, ''{}'''),
     ('base_url_required, base_url_host_suffixes', 'true, ''{acme.example}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{acme.example,.acme.test,"llm.{region}.acme.example"}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{acme}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{"{region}.acme.example"}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{".{region}.acme.example"}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{"llm-{region}.acme.example"}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{"llm.{any}.acme.example"}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{*.acme.example}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{acme.example.}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{acme.example,""}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{"",acme.example}'''),
+    ('base_url_required, base_url_host_suffixes', 'true, ''{"acme.example "}'''),
     ('base_url_required, base_url_host_suffixes', 'true, ''{.acme.example,NULL}'''),
     ('base_url_required, base_url_host_suffixes', 'true, ''{.acme.example/x}'''),
     ('base_url_required, base_url_any_path_suffixes', 'true, ''{acme}'''),
@@ -244,18 +333,18 @@ SELECT v.columns, v.entries, pg_temp.row_of(v.columns, v.entries) FROM (VALUES
     ('base_url_required, base_url_paths', 'true, ''{"/a b"}'''),
     ('base_url_required, base_url_paths', 'true, ''{/a,NULL}''')) AS v (columns, entries);
 -- a provider of one's own cuts off calls as the others do, and whatever else it says
-INSERT INTO tarx_keys.providers (slug, label, models_path, base_url_required) VALUES ('acme', 'Acme', '/models', true);
+INSERT INTO tarx_keys.custom_providers (slug, label, models_path, base_url_required) VALUES ('acme', 'Acme', '/models', true);
 SELECT base_url_required, base_url_allowed, base_url_path, base_url_tails, base_url_paths FROM tarx_keys.providers WHERE slug = 'acme';
 SET ROLE regress_backend;
 SELECT pg_temp.pasted('acme', 'https://llm.acme.example/api/v2/chat/completions');
 SET ROLE tarx_keys_owner;
-UPDATE tarx_keys.providers SET base_url_tails = '{/run/*}', base_url_paths = '{/console}', base_url_path = '/api/v2', base_url_any_path_suffixes = '{.own.acme.example}' WHERE slug = 'acme';
+UPDATE tarx_keys.custom_providers SET base_url_tails = '{/run/*}', base_url_paths = '{/console}', base_url_path = '/api/v2', base_url_any_path_suffixes = '{.own.acme.example}' WHERE slug = 'acme';
 SET ROLE regress_backend;
 SELECT v.url, pg_temp.pasted('acme', v.url) FROM (VALUES
     ('https://llm.acme.example'), ('https://llm.acme.example/console'), ('https://llm.acme.example/api/v2/run/7'),
     ('https://llm.acme.example/api/v3'), ('https://x.own.acme.example/api/v3/run/7'), ('https://x.own.acme.example/')) AS v (url);
 SET ROLE tarx_keys_owner;
-DELETE FROM tarx_keys.providers WHERE slug = 'acme';
+DELETE FROM tarx_keys.custom_providers WHERE slug = 'acme';
 
 -- models in one's own network: only where a superuser says so
 SET ROLE regress_backend;
@@ -331,6 +420,12 @@ RESET tarx_keys.allowed_private_hosts;
 SET ROLE regress_agent;
 SELECT base_url FROM tarx_keys.resolve_key(:'A', :'ours');
 SELECT url FROM tarx_keys.models_request(:'A', :'ours');
+RESET ROLE;
+-- servers of one's own, where no key is needed
+SET tarx_keys.allowed_private_hosts = 'http://ollama:11434', 'http://vllm:8000';
+SET ROLE regress_backend;
+SELECT v.provider, v.url, pg_temp.pasted(v.provider, v.url) FROM (VALUES
+    ('ollama', 'http://ollama:11434'), ('ollama', 'http://ollama:11434/api/chat'), ('vllm', 'http://vllm:8000/v1/chat/completions')) AS v (provider, url);
 RESET ROLE;
 -- a provider's hosts stay what they are
 SET tarx_keys.allowed_private_hosts = 'http://my_litellm';

@@ -17,7 +17,7 @@ CREATE TEMP VIEW tables AS SELECT * FROM relations WHERE relkind IN ('r', 'p');
 -- the same for all, and a project's own row has no other project.
 CREATE TEMP VIEW project_tables AS
 SELECT * FROM tables
- WHERE relation NOT IN ('tarx_keys.projects'::regclass, 'tarx_keys.providers'::regclass,
+ WHERE relation NOT IN ('tarx_keys.projects'::regclass, 'tarx_keys.custom_providers'::regclass,
                         'tarx_keys.platform_api_keys'::regclass);
 SELECT count(*) > 0 FROM functions WHERE prosecdef;
 SELECT count(*) > 0 FROM functions WHERE for_agents;
@@ -54,9 +54,10 @@ SELECT 'no comment', name FROM relations WHERE relkind IN ('r', 'p', 'v', 'm') A
 
 -- The owner is held to the policies as well
 SELECT 'row security not enabled and forced', name FROM tables
- WHERE NOT (relrowsecurity AND relforcerowsecurity) AND relation <> 'tarx_keys.providers'::regclass;
+ WHERE NOT (relrowsecurity AND relforcerowsecurity) AND relation <> 'tarx_keys.custom_providers'::regclass;
+-- Providers are the same for all
 SELECT 'view that is not its reader''s', name FROM relations
- WHERE relkind = 'v' AND NOT coalesce(reloptions @> '{security_invoker=true,security_barrier=true}', false);
+ WHERE relkind = 'v' AND relation NOT IN ('tarx_keys.providers'::regclass, 'tarx_keys_internal.builtin_providers'::regclass) AND NOT coalesce(reloptions @> '{security_invoker=true,security_barrier=true}', false);
 SELECT 'materialized', name FROM relations WHERE relkind = 'm';
 SELECT 'not a member of the extension', name FROM relations r
  WHERE relkind IN ('r', 'p', 'v')

@@ -101,7 +101,9 @@ SELECT pg_temp.outcome(format('tarx_keys.resolve_key(%L, %L)', :'A', :'off'));
 -- an edit of the provider's row changes new keys only, and those that are refreshed
 RESET ROLE;
 BEGIN;
-UPDATE tarx_keys.providers SET extra_headers = '{"x-route": "elsewhere"}', models_path = '/others', auth_scheme = 'Token' WHERE slug = 'openai';
+INSERT INTO tarx_keys.custom_providers
+SELECT (jsonb_populate_record(NULL::tarx_keys.custom_providers, to_jsonb(p) || '{"extra_headers": {"x-route": "elsewhere"}, "models_path": "/others", "auth_scheme": "Token"}')).*
+  FROM tarx_keys.providers p WHERE p.slug = 'openai';
 SELECT m.url, m.headers FROM tarx_keys.models_request(:'A', :'all') m;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.update_llm_key(:'A', :'all', '{"refresh_requests": false}');

@@ -150,6 +150,14 @@ SELECT p, k, pg_temp.pasted(p, k || pg_temp.rest(), u) FROM (VALUES
     ('google_ai', 'sk-ant-api03-', NULL),
     ('huggingface', 'sk-proj-', NULL),
     ('huggingface', 'xai-', NULL),
+    ('deepseek', 'sk-ant-api03-', NULL),
+    ('deepseek', 'sk-proj-', NULL),
+    ('deepseek', 'gsk_', 'https://api.deepseek.com'),
+    ('openrouter', 'sk-', 'https://eu.openrouter.ai/api/v1'),
+    ('groq', 'xai-', NULL),
+    ('bedrock', 'sk-proj-', 'https://bedrock-runtime.us-east-1.amazonaws.com'),
+    ('xai', 'gsk_', 'https://us.api.x.ai/v1'),
+    ('anthropic', 'ABSK', NULL),
     -- its own, and what nobody is known for
     ('openai', 'sk-proj-', NULL),
     ('openai', 'sk-', NULL),
@@ -160,20 +168,36 @@ SELECT p, k, pg_temp.pasted(p, k || pg_temp.rest(), u) FROM (VALUES
     ('anthropic', '', NULL),
     ('google_ai', 'AQ.', NULL),
     ('openai', 'SK-ANT-', NULL),
+    ('deepseek', 'sk-', NULL),
+    ('moonshot', 'sk-', 'https://api.moonshot.cn/v1'),
+    ('xai', 'xai-', NULL),
+    ('groq', 'gsk_', NULL),
+    ('together', 'tgp_v1_', NULL),
+    ('together', '', NULL),
+    ('fireworks', 'fw_', NULL),
+    ('cerebras', 'csk-', NULL),
+    ('cerebras', 'csk_', NULL),
+    ('perplexity', 'pplx-', NULL),
+    ('openrouter', 'sk-or-v1-', NULL),
+    ('bedrock', 'ABSK', 'https://bedrock-runtime.us-east-1.amazonaws.com'),
+    ('bedrock', 'bedrock-api-key-', 'https://bedrock-runtime.us-east-1.amazonaws.com'),
     -- no prefixes of its own
     ('mistral', 'sk-ant-api03-', NULL),
     ('mistral', '', NULL),
+    ('cohere', 'sk-', NULL),
     -- gateways take any
     ('openai_compatible', 'sk-ant-api03-', 'https://llm.example/v1'),
     ('openai_compatible', 'sk-proj-', 'https://llm.example/v1'),
     ('openai_compatible', 'gsk_', 'https://llm.example/v1'),
     ('openai_compatible', 'hf_', 'https://llm.example/v1'),
     ('azure_ai_foundry', 'sk-proj-', 'https://r.openai.azure.com'),
+    ('ollama', 'sk-proj-', 'https://ollama.com/v1'),
+    ('vllm', 'gsk_', 'https://vllm.example'),
     ('anthropic', 'sk-', 'https://gw.example/anthropic'),
     ('anthropic', 'gsk_', 'https://gw.example/anthropic')) AS t (p, k, u);
 -- a row of one's own counts as all others do
 SET ROLE tarx_keys_owner;
-INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path, key_prefixes) VALUES
+INSERT INTO tarx_keys.custom_providers (slug, label, default_base_url, models_path, key_prefixes) VALUES
     ('deep', 'Deep', 'https://deep.example', '/models', '{sk-,""}'),
     ('deeper', 'Deeper', 'https://deeper.example', '/models', '{sk-deep-}'),
     ('deepest', 'Deepest', 'https://deepest.example', '/models', '{sk-deep-}');
@@ -182,7 +206,7 @@ SELECT p, k, pg_temp.pasted(p, k || pg_temp.rest()) FROM (VALUES
     ('deep', 'sk-'), ('openai', 'sk-'), ('anthropic', 'sk-'), ('deep', 'sk-proj-'),
     ('deep', 'sk-deep-'), ('deeper', 'sk-deep-'), ('openai', 'sk-deep-'), ('deeper', 'sk-'), ('deep', 'x')) AS t (p, k);
 SET ROLE tarx_keys_owner;
-DELETE FROM tarx_keys.providers WHERE slug ~ 'deep';
+DELETE FROM tarx_keys.custom_providers WHERE slug ~ 'deep';
 SET ROLE regress_backend;
 
 -- no key is refused for what it only resembles

@@ -118,7 +118,20 @@ my %calls = (
 	mistral => [ "https://api.mistral.ai/v1$chat", 'Authorization', 'Bearer ' ],
 	huggingface => [ "https://router.huggingface.co/v1$chat", 'Authorization', 'Bearer ' ],
 	azure_ai_foundry => [ "https://x.openai.azure.com/openai/v1$chat", 'api-key', '', 'https://x.openai.azure.com' ],
-	openai_compatible => [ "https://models.example.com/v1$chat", 'Authorization', 'Bearer ', 'https://models.example.com/v1' ]);
+	openai_compatible => [ "https://models.example.com/v1$chat", 'Authorization', 'Bearer ', 'https://models.example.com/v1' ],
+	xai => [ "https://api.x.ai/v1$chat", 'Authorization', 'Bearer ' ],
+	deepseek => [ "https://api.deepseek.com$chat", 'Authorization', 'Bearer ' ],
+	groq => [ "https://api.groq.com/openai/v1$chat", 'Authorization', 'Bearer ' ],
+	together => [ "https://api.together.ai/v1$chat", 'Authorization', 'Bearer ' ],
+	fireworks => [ "https://api.fireworks.ai/inference/v1$chat", 'Authorization', 'Bearer ' ],
+	cerebras => [ "https://api.cerebras.ai/v1$chat", 'Authorization', 'Bearer ' ],
+	perplexity => [ 'https://api.perplexity.ai/v1/responses', 'Authorization', 'Bearer ' ],
+	cohere => [ "https://api.cohere.ai/compatibility/v1$chat", 'Authorization', 'Bearer ' ],
+	openrouter => [ "https://openrouter.ai/api/v1$chat", 'Authorization', 'Bearer ' ],
+	moonshot => [ "https://api.moonshot.ai/v1$chat", 'Authorization', 'Bearer ' ],
+	bedrock => [ "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1$chat", 'Authorization', 'Bearer ', 'https://bedrock-runtime.us-east-1.amazonaws.com' ],
+	ollama => [ "https://ollama.example.com/v1$chat", 'Authorization', 'Bearer ', 'https://ollama.example.com' ],
+	vllm => [ "https://vllm.example.com/v1$chat", 'Authorization', 'Bearer ', 'https://vllm.example.com' ]);
 
 SKIP:
 {

@@ -72,7 +72,7 @@ reload_keyring($standby);
 
 is(ask_ok($standby, 'runner', resolve_sql($key)), $value, 'resolve_key');
 is(ask_ok($standby, 'runner', $by_agent), $value, 'resolve_agent_key');
-foreach my $call ('models_request', 'chat_request_base')
+foreach my $call ('models_request', 'probe_request', 'chat_request_base')
 {
 	is( ask_ok($standby, 'runner', "SELECT headers ->> 'Authorization' FROM tarx_keys.$call('$PROJECT', '$key')"),
 		"Bearer $value", $call);

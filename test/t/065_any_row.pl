@@ -99,8 +99,11 @@ foreach my $db (@encodings)
 
 in_all(q{
 	SELECT odd.add_copies();
-	UPDATE tarx_keys.providers SET label = (SELECT value FROM odd.texts WHERE sort = 'bytes') WHERE slug = 'openai_compatible';
-	UPDATE tarx_keys.providers SET label = (SELECT value FROM odd.texts WHERE sort = 'large') WHERE slug = 'mistral'});
+	INSERT INTO tarx_keys.custom_providers
+		SELECT (jsonb_populate_record(NULL::tarx_keys.custom_providers, to_jsonb(p))).*
+		FROM tarx_keys.providers p WHERE slug IN ('mistral', 'openai_compatible');
+	UPDATE tarx_keys.custom_providers SET label = (SELECT value FROM odd.texts WHERE sort = 'bytes') WHERE slug = 'openai_compatible';
+	UPDATE tarx_keys.custom_providers SET label = (SELECT value FROM odd.texts WHERE sort = 'large') WHERE slug = 'mistral'});
 
 # What a client gets of a list, as alice
 sub list

@@ -29,9 +29,16 @@ $node->safe_psql('postgres', 'CREATE DATABASE app');
 install($node, 'app');
 $node->safe_psql(
 	'app', q{
-	INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path, key_prefixes)
+	INSERT INTO tarx_keys.custom_providers (slug, label, default_base_url, models_path, key_prefixes)
 		VALUES ('acme', 'Acme', 'https://llm.acme.example/v1', '/models', '{ak-}');
-	UPDATE tarx_keys.providers SET label = 'Mistral (Paris)' WHERE slug = 'mistral';
+	INSERT INTO tarx_keys.custom_providers
+		SELECT (jsonb_populate_record(NULL::tarx_keys.custom_providers, to_jsonb(p) || '{"label": "Mistral (Paris)"}')).*
+		FROM tarx_keys.providers p WHERE slug = 'mistral';
+	-- as one that was there before this provider was built in
+	SET check_function_bodies = off;
+	INSERT INTO tarx_keys.custom_providers (slug, label, default_base_url, models_path)
+		VALUES ('groq', 'Our gateway', 'https://llm.acme.example/groq', '/models');
+	RESET check_function_bodies;
 	CREATE ROLE auditor LOGIN;
 	GRANT USAGE ON SCHEMA tarx_keys TO auditor;
 	GRANT USAGE ON SCHEMA tarx_keys_internal TO auditor;
@@ -109,13 +116,13 @@ sub doctor_of
 		$db, q{
 		SELECT check_name, severity, finding FROM tarx_keys.doctor()
 		 WHERE check_name IN ('ownership', 'grants', 'public_rights', 'row_security', 'policies',
-			'triggers', 'agents')});
+			'triggers', 'providers', 'agents')});
 }
 
 my $doctor_before = doctor_of($node, 'app');
 my @rows_before = rows_of($node, 'app');
 my @rights_before = rights_of($node, 'app');
-foreach my $table (qw(project_secrets project_secret_versions platform_api_keys project_members agents audit_log audit_ends))
+foreach my $table (qw(custom_providers project_secrets project_secret_versions platform_api_keys project_members agents audit_log audit_ends))
 {
 	ok((grep { /^tarx_keys(_internal)?\.$table\|/ } @rows_before), "$table has rows to lose");
 }
@@ -321,7 +328,7 @@ same_as_before($node, 'parts');
 $node->safe_psql('parts', 'DELETE FROM tarx_keys.projects');
 my ($toc, $toc_errors) = run_command([ 'pg_restore', '-l', "$dir/app.custom" ]);
 # what the deletion has not taken along
-write_private("$dir/list", join "\n", grep { !/ (providers|last_used|platform_api_keys|audit_\w+) / } split /\n/, $toc);
+write_private("$dir/list", join "\n", grep { !/ (custom_providers|last_used|platform_api_keys|audit_\w+) / } split /\n/, $toc);
 restore_parts('several, by a list', '-L', "$dir/list");
 same_as_before($node, 'parts');
 resolves($node, 'parts');

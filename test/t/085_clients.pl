@@ -70,14 +70,20 @@ my %path = (
 	anthropic => '/anthropic', openai => '/openai/v1', google_ai => '/google',
 	mistral => '/mistral/v1', huggingface => '/huggingface/v1',
 	azure_ai_foundry => '/azure', openai_compatible => '/compatible/v1');
-foreach my $slug (sort keys %path)
-{
-	$node->safe_psql('postgres', "UPDATE tarx_keys.providers SET default_base_url = '$url$path{$slug}' WHERE slug = '$slug'")
-	  unless $slug =~ /^(?:azure_ai_foundry|openai_compatible)$/;
-}
+my $changes = join ', ', '"azure_ai_foundry": {"base_url_host_suffixes": null, "base_url_any_path_suffixes": null}',
+  map { qq{"$_": {"default_base_url": "$url$path{$_}"}} } grep { !/^(?:azure_ai_foundry|openai_compatible)$/ } sort keys %path;
+# Rows of custom_providers cannot say where keys of built-in providers go, so others are built in.
+$node->safe_psql(
+	'postgres', qq{
+	DO \$\$
+	BEGIN
+		EXECUTE format('CREATE OR REPLACE VIEW tarx_keys_internal.builtin_providers AS
+			SELECT (jsonb_populate_record(NULL::tarx_keys.custom_providers, to_jsonb(b) || coalesce(%L::jsonb -> b.slug, ''{}''))).*
+			  FROM (%s) b', '{$changes}', rtrim(pg_get_viewdef('tarx_keys_internal.builtin_providers'::regclass), ';'));
+	END
+	\$\$});
 $node->safe_psql(
 	'postgres', q{
-	UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL, base_url_any_path_suffixes = NULL WHERE slug = 'azure_ai_foundry';
 	CREATE ROLE app_backend LOGIN IN ROLE tarx_keys_backend;
 	CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login;
 	CREATE ROLE app_runner LOGIN IN ROLE tarx_keys_agent;

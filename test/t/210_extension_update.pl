@@ -40,14 +40,16 @@ CREATE FUNCTION tarx_keys.version_of(project_id uuid) RETURNS text
 REVOKE ALL ON FUNCTION tarx_keys.version_of FROM PUBLIC;
 COMMENT ON FUNCTION tarx_keys.version_of IS 'New';
 ALTER TABLE tarx_keys.projects ADD COLUMN colour text;
-DELETE FROM tarx_keys.providers WHERE slug IN ('mistral', 'openai') AND is_builtin;
-INSERT INTO tarx_keys.providers (slug, label, default_base_url, auth_scheme, models_path, is_builtin) VALUES
-    ('mistral', 'Mistral, new', 'https://new.mistral.example/v1', 'Bearer', '/models', true),
-    ('openai', 'OpenAI, new', 'https://api.openai.com/v1', 'Bearer', '/models?new', true),
-    ('acme', 'Acme, built in', 'https://acme.example', 'Bearer', '/models', true),
-    ('nova', 'Nova', 'https://nova.example', 'Bearer', '/models', true)
-ON CONFLICT (slug) DO NOTHING;
 };
+# Built-in providers: two that are changed, and two that are new
+my ($new_providers) = slurp_file("$source/sql/30_providers.sql") =~ /^(CREATE VIEW tarx_keys_internal\.builtin_providers.*?);$/ms;
+$new_providers =~ s/^CREATE/CREATE OR REPLACE/;
+$new_providers =~ s/'Mistral', (\d+), 'https:..api.mistral.ai/'Mistral, new', $1, 'https:\/\/new.mistral.example/ or die;
+$new_providers =~ s/'OpenAI'/'OpenAI, new'/ or die;
+$new_providers .= ",\n    ('$_', '$_, built in', 30, 'https://new.$_.example', false, false, NULL, '', NULL, '{}', '{}',"
+  . " 'Authorization', 'Bearer', '{}', '/models', false, NULL, NULL, '', NULL, NULL, '{}')"
+  foreach qw(acme nova);
+$new_objects .= "$new_providers;\n";
 # What doctor() expects is what was expected, and this; not what somebody else made.
 my $new_policies = q{
 DO $$
@@ -144,13 +146,23 @@ $node->safe_psql(
 
 # Rows of providers that are the owner's: one that is edited, and one that is added
 my $own_providers = q{
-	UPDATE tarx_keys.providers SET label = 'Mistral (ours)' WHERE slug = 'mistral';
-	INSERT INTO tarx_keys.providers (slug, label, default_base_url, models_path)
+	INSERT INTO tarx_keys.custom_providers
+		SELECT (jsonb_populate_record(NULL::tarx_keys.custom_providers, to_jsonb(p) || '{"label": "Mistral (ours)"}')).*
+		FROM tarx_keys.providers p WHERE slug = 'mistral';
+	INSERT INTO tarx_keys.custom_providers (slug, label, default_base_url, models_path)
 		VALUES ('acme', 'Acme (ours)', 'https://acme.example', '/ours');};
 my $providers = q{
-	SELECT label, default_base_url, models_path, is_builtin FROM tarx_keys.providers
+	SELECT slug, label, default_base_url, models_path, is_builtin FROM tarx_keys.providers
 	WHERE slug IN ('mistral', 'acme') ORDER BY slug DESC};
-my $kept = "Mistral (ours)|https://api.mistral.ai/v1|/models|f\nAcme (ours)|https://acme.example|/ours|f";
+my $own = "mistral|Mistral (ours)|https://api.mistral.ai/v1|/models|f\nacme|Acme (ours)|https://acme.example|/ours|f";
+
+# They stay as they are, but for where keys of a provider go that is built in by then.
+sub kept_in
+{
+	my ($version) = @_;
+	return $own if $version eq $current;
+	return $own =~ s/api.mistral/new.mistral/r =~ s/mistral.ai/mistral.example/r =~ s/acme.example/new.acme.example/r;
+}
 
 # All that the catalogs say of the extension's objects, and what doctor() says,
 # one a line; columns by name, for an update can only put a new one at the end.
@@ -194,7 +206,8 @@ sub catalogs
 		SELECT 'extension', extversion, extrelocatable FROM pg_extension WHERE extname = 'tarx_keys';
 		SELECT 'provider', * FROM tarx_keys.providers
 			WHERE is_builtin AND slug NOT IN ('mistral', 'acme') ORDER BY slug;
-		SELECT 'doctor', check_name, severity, finding FROM tarx_keys.doctor();});
+		SELECT 'doctor', check_name, severity, finding FROM tarx_keys.doctor()
+			WHERE check_name <> 'providers';});
 }
 
 # Users' own rights, which no catalogs of a new installation have
@@ -251,11 +264,16 @@ sub update
 		0, "$test: restores into $to");
 	is(ask_ok($node, 'runner', resolve_sql($key), "$db restored"), $value,
 		"$test: where its key resolves");
-	is($node->safe_psql("$db restored", $providers), $kept, "$test: and the owner's providers are");
+	is($node->safe_psql("$db restored", $providers), kept_in($to), "$test: and the owner's providers are");
 
 	$node->safe_psql($db, "ALTER EXTENSION tarx_keys UPDATE TO '$to'");
 	is($session->query(resolve_sql($key)), $value, "$test: and after the update, in the same session");
-	is($node->safe_psql($db, $providers), $kept, "$test: the owner's providers are kept");
+	is($node->safe_psql($db, $providers), kept_in($to), "$test: the owner's providers are kept");
+	is( $node->safe_psql($db, q{
+			SELECT slug, (SELECT severity FROM tarx_keys.doctor() WHERE check_name = 'providers' AND finding ~ slug)
+			FROM unnest(ARRAY['mistral', 'acme']) slug}),
+		$to eq $current ? "mistral|info\nacme|" : "mistral|warning\nacme|warning",
+		"$test: doctor() names those that are built in by then");
 	$session->quit;
 	is(ask_ok($node, undef, "SELECT ok FROM tarx_keys.verify_audit('$PROJECT')", $db),
 		't', "$test: the audit log verifies");

@@ -62,6 +62,7 @@ $node->safe_psql(
 			END LOOP;
 			PERFORM call('SELECT * FROM tarx_keys.resolve_secrets(''$PROJECT'')');
 			PERFORM call('SELECT * FROM tarx_keys.models_request(''$PROJECT'', ''$key'')');
+			PERFORM call('SELECT * FROM tarx_keys.probe_request(''$PROJECT'', ''$key'')');
 			PERFORM call('SELECT * FROM tarx_keys.chat_request_base(''$PROJECT'', ''$key'')');
 			PERFORM tarx_keys.sealing_public_key();
 			PERFORM tarx_keys.resolve_key_sealed('$PROJECT', '$key', $recipient);

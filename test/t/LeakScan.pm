@@ -314,6 +314,7 @@ my @calls_for_keys = (
 	[ 'resolve_key', 'key_value', 'key' ],
 	[ 'resolve_agent_key', 'key_value', 'agent' ],
 	[ 'models_request', 'headers::text', 'key' ],
+	[ 'probe_request', 'headers::text', 'key' ],
 	[ 'chat_request_base', 'headers::text', 'key' ]);
 
 # Add a key for a form, and an agent that has it; returns its marker and the ids.

@@ -71,6 +71,10 @@ check_lengths(void)
 	memset(text, 'a', sizeof(text));
 	is_int(tarx_keys_check_header_name(longest), TARX_KEYS_HEADER_OK, "a name of 128 characters");
 	is_int(tarx_keys_check_header_name(longer), TARX_KEYS_HEADER_TOO_LONG, "a name of 129 characters");
+	is_int(tarx_keys_check_header(span("Authorization"), span("a b")), TARX_KEYS_HEADER_OK, "a provider's credential");
+	is_int(tarx_keys_check_header(span("Host"), span("a")), TARX_KEYS_HEADER_ROUTES, "a provider's routing header");
+	is_int(tarx_keys_check_header(span("X"), span("")), TARX_KEYS_HEADER_BAD_VALUE, "a provider's header without a value");
+	is_int(tarx_keys_check_header(span("X"), span("a\r\nb")), TARX_KEYS_HEADER_BAD_VALUE, "a provider's header of two lines");
 	longest.len = TARX_KEYS_HEADER_VALUE_MAX;
 	longer.len = TARX_KEYS_HEADER_VALUE_MAX + 1;
 	is_int(tarx_keys_check_key_header(span("x"), longest), TARX_KEYS_HEADER_OK, "a value of 2048 characters");

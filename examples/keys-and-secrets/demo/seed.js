@@ -29,15 +29,21 @@ async function install(client, providerUrl) {
     await client.query(`ALTER ROLE ${login} SET statement_timeout = '5s'`);
     await client.query(`ALTER ROLE ${login} SET idle_in_transaction_session_timeout = '10s'`);
   }
-  // the owner of the catalogue may edit it; keys are bound to what it says when they are added
-  await client.query('SET ROLE tarx_keys_owner');
-  for (const [slug, path] of Object.entries(PATHS)) {
-    await client.query('UPDATE tarx_keys.providers SET default_base_url = $2 WHERE slug = $1', [slug, providerUrl + path]);
-  }
   // the stand-in is Azure at any host, below a path
-  await client.query(`UPDATE tarx_keys.providers SET base_url_host_suffixes = NULL, base_url_any_path_suffixes = NULL
-                       WHERE slug = 'azure_ai_foundry'`);
-  await client.query('RESET ROLE');
+  const changes = { azure_ai_foundry: { base_url_host_suffixes: null, base_url_any_path_suffixes: null } };
+  for (const [slug, path] of Object.entries(PATHS)) changes[slug] = { default_base_url: providerUrl + path };
+  await buildIn(client, changes);
+}
+
+// Nobody says in a table where keys of a built-in provider go. For the stand-in,
+// other providers are built in: only who owns the extension can do that.
+async function buildIn(client, changes) {
+  await client.query(`DO $do$
+    BEGIN
+      EXECUTE format('CREATE OR REPLACE VIEW tarx_keys_internal.builtin_providers AS
+          SELECT (jsonb_populate_record(NULL::tarx_keys.custom_providers, to_jsonb(b) || coalesce(%L::jsonb -> b.slug, ''{}''))).*
+            FROM (%s) b', ${client.escapeLiteral(JSON.stringify(changes))}, rtrim(pg_get_viewdef('tarx_keys_internal.builtin_providers'::regclass), ';'));
+    END $do$`);
 }
 
 async function as(client, userId, work) {

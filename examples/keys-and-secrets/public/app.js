@@ -61,7 +61,7 @@ for (const form of document.querySelectorAll('form[data-seal]')) {
 // The base URL is asked for where the provider needs or takes one.
 
 function baseUrlHint({ baseUrl, hosts, usual }) {
-  const ends = hosts ? ` The host ends in one of: ${hosts}, and the like.` : '';
+  const ends = hosts ? ` The host is, or ends in, one of: ${hosts}, and the like.` : '';
   if (baseUrl === 'optional') return `Only for an endpoint of your own, regional or a gateway. Left empty, calls go to ${usual}.${ends}`;
   if (hosts) return `The address of your resource, as the portal shows it.${ends}`;
   return 'The address that paths like /chat/completions are below, like https://api.groq.com/openai/v1.';

@@ -116,7 +116,7 @@ async function listAll(request, options) {
 // Of several requests, the first that is answered counts: deployments before
 // models, where a provider lists both. Each has the time for itself.
 export async function listModels(requests, { timeLimitMs, allowPrivate = false }) {
-  let problem;
+  let problem = new ProviderError('The provider lists no models.');
   for (const request of requests) {
     try {
       return await listAll(request, { allowPrivate, redact: redactorOf(request.headers), signal: AbortSignal.timeout(timeLimitMs) });

@@ -38,7 +38,7 @@ async function readKeys(client, view) {
     await readProject(client, view);
     view.providers = await rows(client,
       `SELECT slug, label, base_url_required, base_url_allowed, base_url_host_suffixes, default_base_url
-         FROM tarx_keys.providers ORDER BY label`);
+         FROM tarx_keys.providers ORDER BY position, label`);
     view.secrets = await rows(client,
       `SELECT name, description, version, updated_by, updated_at, last_used_at
          FROM tarx_keys.secrets WHERE project_id = $1 ORDER BY name`, [view.project.id]);

@@ -119,7 +119,7 @@ export const post = ({ base_url: baseUrl, headers }, path, body) => send(baseUrl
 export async function listModels(projectId, keyId) {
   const { rows } = await runner.query(
     'SELECT method, url, headers FROM tarx_keys.models_request($1, $2)', [projectId, keyId]);
-  let refusal;
+  let refusal = new Error('the provider lists no models');
   for (const { method, url, headers } of rows) { // the first that is answered counts
     try {
       return await send(url, { method, headers });

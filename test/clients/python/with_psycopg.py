@@ -97,6 +97,7 @@ def list_models(project_id, key_id):
         requests = conn.execute(
             "SELECT method, url, headers FROM tarx_keys.models_request(%s, %s)", (project_id, key_id)
         ).fetchall()
+    refusal = OSError("the provider lists no models")
     for request in requests:  # the first that is answered counts
         try:
             return send(*request)
