@@ -28,7 +28,7 @@ tarx_keys_are_request_headers(PG_FUNCTION_ARGS)
 {
 	TarxKeysHeaders headers;
 
-	if (!tarx_keys_read_headers(&PG_GETARG_JSONB_P(0)->root, &headers))
+	if (!tarx_keys_read_headers(tarx_keys_json_tree(PG_GETARG_JSONB_P(0)), &headers))
 		PG_RETURN_BOOL(false);
 	for (int i = 0; i < headers.count; i++)
 	{

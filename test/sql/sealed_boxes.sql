@@ -202,10 +202,36 @@ COMMIT;
 -- when a provider's default is another one than the user saw, the key is not added
 RESET ROLE;
 BEGIN;
-UPDATE tarx_keys.providers SET default_base_url = 'https://other.example/v1' WHERE slug = 'openai';
-SET LOCAL ROLE regress_backend;
+INSERT INTO tarx_keys.custom_providers (slug, label, default_base_url, models_path) VALUES ('acme', 'Acme', 'https://one.acme.example/v1', '/models');
 SELECT tarx_keys.act_as('alice');
-SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol');
+SAVEPOINT s;
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'acme', 'Acme', :'acme') IS NOT NULL;
+ROLLBACK TO s;
+UPDATE tarx_keys.custom_providers SET default_base_url = 'https://two.acme.example/v1' WHERE slug = 'acme';
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'acme', 'Acme', :'acme');
+ROLLBACK;
+
+-- a replacement is sealed for the old key, and for where the new one goes
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.add_llm_key(:'A', 'openai', 'Old', :'value', options => '{"priority": 3}') AS old \gset
+SELECT tarx_keys.add_llm_key(:'A', 'openai', 'Bystander', :'value') AS bystander \gset
+\set replacement '\\x' `printf sk-proj-fresh-0123456789abcdef0123456789 | :'seal' replacement -e :soon -d :usual :active :project :old openai`
+\set elsewhere '\\x' `printf sk-proj-fresh-0123456789abcdef0123456789 | :'seal' replacement -e :soon -d https://evil.example/v1 :active :project :old openai`
+\set renamed '\\x' `echo '{"name": "New", "priority": 9}' | { printf sk-proj-fresh-0123456789abcdef0123456789 | :'seal' replacement -e :soon -d :usual -o /dev/fd/3 :active :project :old openai; } 3<&0`
+SAVEPOINT s;
+SELECT tarx_keys.replace_sealed_llm_key(project_id => :'A', key_id => :'old', sealed => :'replacement') AS fresh \gset
+SELECT k.name, k.priority, r.key_value FROM tarx_keys.llm_keys k, tarx_keys.resolve_key(:'A', :'fresh') r WHERE k.id = :'fresh';
+ROLLBACK TO s;
+SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'renamed') AS fresh \gset
+SELECT k.name, k.priority FROM tarx_keys.llm_keys k WHERE k.id = :'fresh';
+ROLLBACK TO s;
+\set VERBOSITY sqlstate
+SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'elsewhere');
+SELECT tarx_keys.replace_sealed_llm_key(:'A', :'bystander', :'replacement');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Old', :'replacement');
+SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'sol');
+\set VERBOSITY default
 ROLLBACK;
 
 -- options beside a box of either format are an error: anybody in between could add them

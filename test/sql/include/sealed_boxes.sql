@@ -33,6 +33,7 @@
 -- LLM keys in format 2, with destination and options
 \set usual https://api.openai.com/v1
 \set to_sol 'llm-key -e ' :soon ' -d ' :usual ' -o /dev/fd/3 ' :active ' ' :project ' openai Sol'
+\set acme '\\x' `printf :value | :'seal' llm-key -e :soon -d https://one.acme.example/v1 :active :project acme Acme`
 \set sol '\\x' `printf :value | :'seal' llm-key -e :soon -d :usual :active :project openai Sol`
 \set sol_options '\\x' `echo '{"priority": 5, "allowed_models": ["gpt-5"], "headers": {"X-Title": "a\\u0022b\\\\c", "x-gateway-key": "gw-0123456789abcdef"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
 \set sol_elsewhere '\\x' `printf :value | :'seal' llm-key -e :soon -d https://evil.example/v1 :active :project openai Sol`
