@@ -158,24 +158,54 @@ as_postgres_in_copy() {
 	return $status
 }
 
-# stage DIR: install below DIR, for a server that has DIR/server.conf
+# stage DIR: install below DIR, for a server that has DIR/server.conf. Where no setting
+# makes a server find the extension there, this is a copy of the server, which
+# PG_CONFIG is then the pg_config of.
 stage() {
-	"${MAKE:-make}" -s PG_CONFIG="$PG_CONFIG" with_llvm=no install DESTDIR="$1" >/dev/null
+	local destdir=$1
+	mkdir -p "$1"
+	if [ "$(extension_setting)" = none ]; then
+		copy_server "$1/server"
+		destdir=
+	fi
+	"${MAKE:-make}" -s PG_CONFIG="$PG_CONFIG" with_llvm=no install DESTDIR="$destdir" >/dev/null
 	write_server_conf "$1"
 }
 
-# Write DIR/server.conf, the settings that make a server find the extension below
-# DIR. Debian's packages before 18 have extension_destdir for that, 18 and later
-# extension_control_path.
-write_server_conf() {
-	local dir=$1 major
-	major=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-	{
-		if [ "$major" -ge 18 ]; then
-			say "extension_control_path = '$dir$("$PG_CONFIG" --sharedir):\$system'"
-		else
-			say "extension_destdir = '$dir'"
+# The setting that says where extensions are: PostgreSQL has one from 18 on, Debian's
+# packages had one before.
+extension_setting() {
+	local setting
+	for setting in extension_control_path extension_destdir; do
+		if "$("$PG_CONFIG" --bindir)/postgres" --describe-config | grep -q "^$setting	"; then
+			say "$setting"
+			return
 		fi
-		say "dynamic_library_path = '$dir$("$PG_CONFIG" --pkglibdir):\$libdir'"
-	} >"$dir/server.conf"
+	done
+	say none
+}
+
+# Write DIR/server.conf, the settings that make a server find the extension below DIR.
+write_server_conf() {
+	local dir=$1
+	case $(extension_setting) in
+		extension_control_path) say "extension_control_path = '$dir$("$PG_CONFIG" --sharedir):\$system'" ;;
+		extension_destdir) say "extension_destdir = '$dir'" ;;
+	esac >"$dir/server.conf"
+	[ ! -s "$dir/server.conf" ] ||
+		say "dynamic_library_path = '$dir$("$PG_CONFIG" --pkglibdir):\$libdir'" >>"$dir/server.conf"
+}
+
+# copy_server DIR: copy the server to DIR, and use it from then on. PostgreSQL finds its
+# files from where its programs are.
+copy_server() {
+	local prefix dir
+	prefix=$(dirname "$("$PG_CONFIG" --bindir)")
+	for dir in sharedir pkglibdir; do
+		[[ $prefix != /usr && $prefix != /usr/local && $("$PG_CONFIG" "--$dir") == "$prefix"/* ]] ||
+			die "this server has neither extension_control_path nor extension_destdir, and is not in a directory of its own that could be copied: use one that was built with a --prefix of its own"
+	done
+	mkdir -p "$1"
+	cp -a "$prefix/." "$1"
+	PG_CONFIG=$1/bin/pg_config
 }

@@ -85,13 +85,22 @@ sub script_of_next
 	return $script . $new_grants;
 }
 
-# A directory of its own for the extension's files, with the library
+# A directory of its own for the extension's files, with the library; where no setting
+# says where they are, a server of its own
+
+my $setting = shell_output('extension_setting');
+my $server = '';
+if ($setting eq 'none')
+{
+	$server = "$dir/server";
+	shell_output("copy_server '$server'");
+}
 
 sub pg_path
 {
 	my ($what) = @_;
-	my ($path) = run_command([ 'pg_config', "--$what" ]);
-	return "$dir$path";
+	my ($path) = run_command([ $server ? "$server/bin/pg_config" : 'pg_config', "--$what" ]);
+	return $server ? $path : "$dir$path";
 }
 
 my ($share, $lib) = (pg_path('sharedir'), pg_path('pkglibdir'));
@@ -117,10 +126,14 @@ foreach my $file ("$source/sql/tarx_keys--$current.sql",
 copy("$source/tarx_keys.so", "$lib/") or die "could not copy the library: $!";
 chmod 0755, "$lib/tarx_keys.so";
 
-my $node = new_node('update', keyring => { master_key => hex_key('update') });
-$node->append_conf('postgresql.conf',
-	($node->pg_version < 18 ? "extension_destdir = '$dir'" : "extension_control_path = '$share:\$system'")
-	  . "\ndynamic_library_path = '$lib:\$libdir'");
+my $node = new_node(
+	'update',
+	keyring => { master_key => hex_key('update') },
+	new => $server ? { install_path => $server } : {});
+$node->append_conf('postgresql.conf', {
+	extension_destdir => "extension_destdir = '$dir'\n",
+	extension_control_path => "extension_control_path = '$share:\$system'\n",
+	none => '' }->{$setting} . "dynamic_library_path = '$lib:\$libdir'");
 $node->start;
 $node->safe_psql(
 	'postgres', q{

@@ -25,6 +25,7 @@ our @EXPORT = qw(
   base64_key
   hex_key
   write_private
+  shell_output
   need
   npm_packages
   new_node
@@ -100,6 +101,17 @@ sub in_shell
 	my $library = dirname(__FILE__) . '/../lib/common.sh';
 
 	return system('bash', '-euo', 'pipefail', '-c', ". \"\$0\"; $command", $library, @args) == 0;
+}
+
+# What such a command prints, about the server whose programs are in PATH
+sub shell_output
+{
+	my ($command) = @_;
+	my $library = dirname(__FILE__) . '/../lib/common.sh';
+	my ($out, $err) = run_command([ 'bash', '-euo', 'pipefail', '-c', ". '$library'; PG_CONFIG=pg_config; $command" ]);
+
+	die "$command: $err\n" if $err ne '';
+	return $out;
 }
 
 # The npm packages that a directory's lock file names, unless they are there from
