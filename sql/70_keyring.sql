@@ -6,6 +6,13 @@ AS 'MODULE_PATHNAME', 'tarx_keys_keyring_fingerprints';
 COMMENT ON FUNCTION tarx_keys_internal.keyring_fingerprints IS
 'Internal. The fingerprints of the keyring''s keys, the active one first. Error: TK005, with what is wrong.';
 
+CREATE FUNCTION tarx_keys_internal.keyring_state(
+    OUT loaded_at timestamptz, OUT loading_since timestamptz, OUT problem text, OUT advice text)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'tarx_keys_keyring_state';
+COMMENT ON FUNCTION tarx_keys_internal.keyring_state IS
+'Internal. When the keyring in use was loaded, since when a load is under way, and what was wrong with the last load that has ended.';
+
 CREATE FUNCTION tarx_keys_internal.fingerprint_of(sealed bytea) RETURNS text
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_fingerprint_of';
@@ -56,18 +63,24 @@ COMMENT ON FUNCTION tarx_keys_internal.count_sealed IS
 
 CREATE FUNCTION tarx_keys.keyring_status() RETURNS TABLE (
     fingerprint text, is_active boolean,
-    llm_keys bigint, secret_versions bigint, platform_keys bigint, audit_chains bigint)
+    llm_keys bigint, secret_versions bigint, platform_keys bigint, audit_chains bigint,
+    loaded_at timestamptz, reload text, problem text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT fingerprint, bool_and(l.position = 1),
-           coalesce(sum(s.count) FILTER (WHERE s.counter = 'llm_keys'), 0)::bigint,
-           coalesce(sum(s.count) FILTER (WHERE s.counter = 'secret_versions'), 0)::bigint,
-           coalesce(sum(s.count) FILTER (WHERE s.counter = 'platform_keys'), 0)::bigint,
-           coalesce(sum(s.count) FILTER (WHERE s.counter = 'audit_chains'), 0)::bigint
-      FROM unnest(tarx_keys_internal.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
-      FULL JOIN tarx_keys_internal.count_sealed() s USING (fingerprint)
-     GROUP BY fingerprint, l.position
-     ORDER BY l.position NULLS LAST, fingerprint
+    WITH needed AS (
+        SELECT fingerprint, bool_and(l.position = 1) AS is_active, l.position,
+               coalesce(sum(s.count) FILTER (WHERE s.counter = 'llm_keys'), 0)::bigint AS llm_keys,
+               coalesce(sum(s.count) FILTER (WHERE s.counter = 'secret_versions'), 0)::bigint AS secret_versions,
+               coalesce(sum(s.count) FILTER (WHERE s.counter = 'platform_keys'), 0)::bigint AS platform_keys,
+               coalesce(sum(s.count) FILTER (WHERE s.counter = 'audit_chains'), 0)::bigint AS audit_chains
+          FROM unnest(tarx_keys_internal.keyring_fingerprints()) WITH ORDINALITY AS l (fingerprint, position)
+          FULL JOIN tarx_keys_internal.count_sealed() s USING (fingerprint)
+         GROUP BY fingerprint, l.position)
+    SELECT n.fingerprint, n.is_active, n.llm_keys, n.secret_versions, n.platform_keys, n.audit_chains, k.loaded_at,
+           CASE WHEN k.loading_since IS NOT NULL THEN 'waiting' WHEN k.problem IS NOT NULL THEN 'failed' ELSE 'done' END,
+           k.problem
+      FROM needed n, tarx_keys_internal.keyring_state() k
+     ORDER BY n.position NULLS LAST, n.fingerprint
 $$;
 COMMENT ON FUNCTION tarx_keys.keyring_status IS
-'For the DBA: one row for each master key, with its fingerprint and how many rows need it: LLM keys, versions of secrets, platform keys that are not revoked, chains of the audit log. is_active is true for the key that encrypts, false for one that only decrypts, NULL for one that rows need and the keyring lacks. A retired key with 0 everywhere can be removed. Error: TK005, with what is wrong with the keyring.';
+'For the DBA: one row for each master key, with its fingerprint and how many rows need it: LLM keys, versions of secrets, platform keys that are not revoked, chains of the audit log. is_active is true for the key that encrypts, false for one that only decrypts, NULL for one that rows need and the keyring lacks. A retired key with 0 everywhere can be removed. In all rows: when the keyring in use was loaded; whether the last reload is done, is waiting for a file or command, or has failed; and what was wrong with the last one that has ended. Error: TK005, with what is wrong with the keyring.';

@@ -7,12 +7,12 @@
 -- objects, roles, settings and paths, never a value.
 
 CREATE FUNCTION tarx_keys_internal.doctor_facts(
-    OUT preload_libraries text, OUT libsodium text, OUT keyring_sources integer, OUT keyring_is_literal boolean,
-    OUT has_keyring boolean, OUT load_problem text, OUT file_problem text, OUT file_is_in_data_directory boolean)
+    OUT preload_libraries text, OUT libsodium text, OUT keyring_is_literal boolean,
+    OUT file_problem text, OUT file_advice text, OUT file_is_in_data_directory boolean)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_doctor_facts';
 COMMENT ON FUNCTION tarx_keys_internal.doctor_facts IS
-'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, how many settings name a keyring, whether one is loaded, what was wrong with the last load, and what is wrong with the key file now.';
+'Internal. What SQL cannot see: the preloaded libraries, libsodium''s version, whether the configuration has the keyring itself, and what is wrong with the key file now.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_open_directories() RETURNS text[]
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
@@ -90,26 +90,34 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_tls IS 'Internal. A check of docto
 CREATE FUNCTION tarx_keys_internal.doctor_keyring() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
+    WITH state AS (
+        SELECT k.*, to_char(k.loaded_at, 'YYYY-MM-DD HH24:MI:SSOF') AS loaded, to_char(k.loading_since, 'YYYY-MM-DD HH24:MI:SSOF') AS loading
+          FROM tarx_keys_internal.keyring_state() k),
+    found (severity, finding, advice) AS (
     SELECT 'critical',
-           CASE WHEN f.has_keyring THEN 'the keyring in use stays only until the server restarts, because the last reload was refused: '
-                ELSE 'there is no usable master keyring: ' END || f.load_problem,
-           CASE f.keyring_sources
-                WHEN 0 THEN 'Set tarx_keys.master_key_file in the configuration, then SELECT pg_reload_conf();'
-                WHEN 1 THEN 'Correct what the setting names (the server log has the entry), then SELECT pg_reload_conf(); a change of tarx_keys.master_key needs a restart.'
-                ELSE 'Keep one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key in the configuration and reload, or restart if you remove tarx_keys.master_key.' END
-      FROM tarx_keys_internal.doctor_facts() f WHERE f.load_problem IS NOT NULL
+           CASE WHEN s.loaded IS NULL THEN 'there is no usable master keyring: '
+                ELSE format('the keyring in use stays only until the server restarts: it was loaded at %s, and the last reload failed: ', s.loaded) END
+           || s.problem, s.advice
+      FROM state s WHERE s.problem IS NOT NULL
+    UNION ALL
+    SELECT 'warning', format('a keyring has been waited for since %s', s.loading) || coalesce('; the one in use was loaded at ' || s.loaded, ''),
+           'Find out what the command of tarx_keys.master_key_command waits for. After tarx_keys.master_key_timeout it is killed.'
+      FROM state s WHERE s.loading IS NOT NULL
     UNION ALL
     SELECT 'warning', 'tarx_keys.master_key has the keyring in the configuration itself, which is for development only',
            'Move it to a file of mode 0600, set tarx_keys.master_key_file instead, and restart the server.'
-      FROM tarx_keys_internal.doctor_facts() f WHERE f.keyring_is_literal
+      FROM tarx_keys_internal.doctor_facts() f WHERE f.keyring_is_literal)
+    TABLE found
+    UNION ALL
+    SELECT 'ok', format('one setting names the keyring, and it was loaded at %s', s.loaded), NULL
+      FROM state s WHERE NOT EXISTS (SELECT FROM found)
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_keyring IS 'Internal. A check of doctor(): the keyring''s source, and what was wrong at the last load, for instance weak or duplicate keys.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_key_file() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    SELECT 'critical', 'the next reload or restart will refuse the key file: ' || f.file_problem,
-           'chown the file of tarx_keys.master_key_file to the server''s user and chmod 0600 it.'
+    SELECT 'critical', 'the next reload or restart will refuse the key file: ' || f.file_problem, f.file_advice
       FROM tarx_keys_internal.doctor_facts() f WHERE f.file_problem IS NOT NULL
     UNION ALL
     SELECT 'warning', format('users other than root and the server''s can replace the key file, through directory %s', d),
@@ -567,7 +575,7 @@ BEGIN
         ('version', NULL),
         ('workers', 'max_worker_processes has room for the workers'),
         ('tls', 'the server uses TLS, or listens on this host only'),
-        ('keyring', 'one setting names the keyring, and it is loaded'),
+        ('keyring', NULL),
         ('key_file', 'nobody else can read or replace the key file, if there is one'),
         ('master_keys', 'no row needs another master key than the active one'),
         ('group_roles', 'the roles of the extension have no attributes or memberships of their own'),

@@ -138,7 +138,7 @@ tarx_keys_fail_no_keyring(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_TK_NO_KEYRING),
 			 errmsg("there is no usable master keyring"),
-			 errhint("Ask the database administrator to correct the tarx_keys.master_key settings; the server log and tarx_keys.keyring_status() tell what is wrong.")));
+			 errhint("Ask the database administrator: the server log and tarx_keys.keyring_status() say what is wrong, and what to do.")));
 }
 
 void

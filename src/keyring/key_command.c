@@ -2,18 +2,22 @@
  * key_command.c
  *	  Runs the command whose standard output is the keyring.
  *
- * In the reload worker each wait is one for the latch, so that a shutdown or
- * the death of the postmaster ends it, whatever the command does.  The command
- * has a process group of its own there, and who gives it up kills the whole
- * group.  Only what left the group, like a daemon, stays.
+ * Every wait ends at the time limit, tarx_keys.master_key_timeout.  In the reload
+ * worker each wait is one for the latch as well, so that a shutdown or the death
+ * of the postmaster ends it, whatever the command does.
  *
- * The postmaster runs the command while it preloads us.  It has no latch to
- * wait for then, and nothing else to do, so it waits until the command has
- * ended.  The command stays in the postmaster's group, because only that may
- * ask somebody at a terminal.
+ * The postmaster runs the command while it preloads us.  It does not mind signals
+ * yet: in 15 they are blocked, later its handlers only take a note.  So while a
+ * command runs it takes those that stop the server from a file descriptor.
+ *
+ * The command has a process group of its own, and who gives it up kills the whole
+ * group.  Only what left the group, like a daemon, stays.  A postmaster that has a
+ * terminal leaves the command in its own group, because only that may ask somebody
+ * there; then only the shell is killed.
  *
  * The text goes from the pipe into the caller's guarded memory.  No buffer in
- * between has a copy.
+ * between has a copy.  Of what comes by standard error, which may have tokens when
+ * somebody debugs, only the first line is kept, and only for the log.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -22,12 +26,15 @@
 #include <signal.h>
 #include <sodium.h>
 #include <spawn.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -39,13 +46,29 @@
 #define KILLED_STEP_MS	10
 #define KILLED_STEPS	200
 
+/* What is read of standard error at a time */
+#define ERRORS_BYTES	4096
+
 typedef struct KeyCommand
 {
 	pid_t		pid;			/* its shell; 0 if there is none to wait for */
-	int			output;			/* our end of the pipe; -1 if it is closed */
+	int			status;			/* how that has ended, as waitpid() has it */
+	bool		at_terminal;	/* where it may ask somebody */
+	instr_time	started;
+
+	/* -1 if they are closed */
+	int			output;			/* our ends of its pipes */
+	int			errors;
+	int			signals;		/* in the postmaster: those that it takes */
+	int			events;			/* an epoll of all of these */
+	sigset_t	saved_mask;
+	int			stopped_by;		/* the signal that stops the server, or 0 */
+
 	char	   *text;			/* what it has written */
 	size_t		size;
 	size_t		len;
+	TarxKeysFirstLine said;		/* the same by standard error */
+	int			elevel;
 } KeyCommand;
 
 /* What a crash of the server leaves nobody to wait for; 0 if there is none */
@@ -107,11 +130,12 @@ spawn_shell(KeyCommand *command, const char *line,
 }
 
 /*
- * Start a shell whose standard output is "output", and whose signals are as if
- * no server had changed them.  Returns an errno, 0 if all is well.
+ * Start a shell whose standard output and standard error are these, unless they
+ * are -1, and whose signals are as if no server had changed them.  Returns an
+ * errno, 0 if all is well.
  */
 static int
-start_shell(KeyCommand *command, const char *line, int output)
+start_shell(KeyCommand *command, const char *line, int output, int errors)
 {
 	short		flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
 	posix_spawnattr_t attributes;
@@ -122,7 +146,7 @@ start_shell(KeyCommand *command, const char *line, int output)
 
 	sigfillset(&all);
 	sigemptyset(&none);
-	if (IsUnderPostmaster)
+	if (!command->at_terminal)
 		flags |= POSIX_SPAWN_SETPGROUP; /* the default group is a new one */
 	(void) posix_spawnattr_init(&attributes);
 	(void) posix_spawnattr_setflags(&attributes, flags);
@@ -130,6 +154,8 @@ start_shell(KeyCommand *command, const char *line, int output)
 	(void) posix_spawnattr_setsigmask(&attributes, &none);
 	(void) posix_spawn_file_actions_init(&actions);
 	error = posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+	if (error == 0 && errors >= 0)
+		error = posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
 	if (error == 0)
 		error = spawn_shell(command, line, &actions, &attributes);
 	(void) posix_spawn_file_actions_destroy(&actions);
@@ -137,129 +163,250 @@ start_shell(KeyCommand *command, const char *line, int output)
 	return error;
 }
 
-/*
- * Neither end of the pipe gets into the command, other than as its standard
- * output: a command that keeps an end open would keep us waiting for the last
- * of it.
- */
-static TarxKeysKeyringProblem
-start_command(KeyCommand *command, const char *line)
+static bool
+watch(const KeyCommand *command, int fd)
 {
-	int			ends[2];
-	int			error;
+	struct epoll_event event = {.events = EPOLLIN};
 
-	if (pipe2(ends, O_CLOEXEC) != 0)
-	{
-		ereport(LOG,
-				(errmsg("tarx_keys: could not create a pipe for the master key command: %m")));
-		return TARX_KEYS_KEYRING_COMMAND_FAILED;
-	}
-	command->output = ends[0];
-	error = start_shell(command, line, ends[1]);
-	close(ends[1]);
-	if (error != 0)
-	{
-		errno = error;
-		ereport(LOG,
-				(errmsg("tarx_keys: could not start the master key command: %m")));
-		return TARX_KEYS_KEYRING_COMMAND_FAILED;
-	}
-	return TARX_KEYS_KEYRING_OK;
+	return epoll_ctl(command->events, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 /*
- * In the worker: wait until the command may have written, or may have ended.
- * False if it is to be given up.  All waits are here.
+ * A pipe from the command to us.  Neither end gets into the command, other than as
+ * what it writes to: a command that keeps an end open would keep us waiting for
+ * the last of it.
  */
 static bool
-wait_for_command(const KeyCommand *command)
+open_pipe(const KeyCommand *command, int *ours, int *its)
 {
-	int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+	int			ends[2];
 
-	/* a pipe at its end is readable all the time, so it is closed by then */
-	if (command->output >= 0)
-		events |= WL_SOCKET_READABLE;
-	(void) WaitLatchOrSocket(MyLatch, events, command->output, -1, PG_WAIT_EXTENSION);
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return false;
+	*ours = ends[0];
+	*its = ends[1];
+	return fcntl(*ours, F_SETFL, O_NONBLOCK) == 0 && watch(command, *ours);
+}
+
+/* In the postmaster: keep signals that stop the server for wait_for_command(). */
+static bool
+catch_signals(KeyCommand *command)
+{
+	sigset_t	caught;
+
+	sigemptyset(&caught);
+	sigaddset(&caught, SIGTERM);
+	sigaddset(&caught, SIGINT);
+	sigaddset(&caught, SIGQUIT);
+	sigaddset(&caught, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &caught, NULL);
+	command->signals = signalfd(-1, &caught, SFD_NONBLOCK | SFD_CLOEXEC);
+	return command->signals >= 0 && watch(command, command->signals);
+}
+
+/* At a terminal standard error is the terminal, where somebody reads questions. */
+static bool
+open_channels(KeyCommand *command, int *output, int *errors)
+{
+	command->events = epoll_create1(EPOLL_CLOEXEC);
+	return command->events >= 0 &&
+		(IsUnderPostmaster || catch_signals(command)) &&
+		open_pipe(command, &command->output, output) &&
+		((command->at_terminal && isatty(STDERR_FILENO)) ||
+		 open_pipe(command, &command->errors, errors));
+}
+
+static TarxKeysKeyringProblem
+start_command(KeyCommand *command, const char *line)
+{
+	int			output = -1;
+	int			errors = -1;
+	int			error;
+
+	command->at_terminal = !IsUnderPostmaster && isatty(STDIN_FILENO);
+	INSTR_TIME_SET_CURRENT(command->started);
+	error = !open_channels(command, &output, &errors) ? errno :
+		start_shell(command, line, output, errors);
+	if (output >= 0)
+		close(output);
+	if (errors >= 0)
+		close(errors);
+	if (error == 0)
+		return TARX_KEYS_KEYRING_OK;
+	errno = error;
+	ereport(command->elevel,
+			(errmsg("tarx_keys: could not start the master key command: %m")));
+	return TARX_KEYS_KEYRING_COMMAND_FAILED;
+}
+
+/* What is left of the time limit, in milliseconds */
+static long
+time_left(const KeyCommand *command)
+{
+	instr_time	passed;
+
+	INSTR_TIME_SET_CURRENT(passed);
+	INSTR_TIME_SUBTRACT(passed, command->started);
+	return tarx_keys_setting_key_timeout() * 1000L - (long) INSTR_TIME_GET_MILLISEC(passed);
+}
+
+/* In the worker: false if the server shuts down. */
+static bool
+wait_in_worker(const KeyCommand *command, long timeout)
+{
+	(void) WaitLatchOrSocket(MyLatch,
+							 WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 command->events, timeout, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	return !ShutdownRequestPending;
 }
 
-/* Read to the end of the output.  A text that fills all of the memory is too long. */
-static TarxKeysKeyringProblem
-read_output(KeyCommand *command)
+/* In the postmaster: false if somebody stops the server. */
+static bool
+wait_in_postmaster(KeyCommand *command, long timeout)
 {
-	ssize_t		got;
+	struct epoll_event event;
+	struct signalfd_siginfo info;
 
-	/* in the worker only: elsewhere read() is the wait */
-	if (IsUnderPostmaster && !pg_set_noblock(command->output))
-		return TARX_KEYS_KEYRING_COMMAND_FAILED;
-	while ((got = read(command->output, command->text + command->len,
-					   command->size - command->len)) != 0)
-	{
-		if (got > 0)
-		{
-			command->len += (size_t) got;
-			if (command->len == command->size)
-				return TARX_KEYS_KEYRING_TOO_LONG;
-		}
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-		{
-			if (!wait_for_command(command))
-				return TARX_KEYS_KEYRING_COMMAND_FAILED;
-		}
-		else if (errno != EINTR)
-			return TARX_KEYS_KEYRING_COMMAND_FAILED;
-	}
-	close(command->output);
-	command->output = -1;
-	return TARX_KEYS_KEYRING_OK;
+	(void) epoll_wait(command->events, &event, 1, (int) timeout);
+	if (read(command->signals, &info, sizeof(info)) == sizeof(info) &&
+		info.ssi_signo != SIGCHLD)
+		command->stopped_by = (int) info.ssi_signo;
+	return command->stopped_by == 0;
 }
 
 /*
- * Wait for the end of a command that has closed its output.  In the worker
- * SIGCHLD sets the latch, so the end cannot be missed between looking and
- * waiting.
+ * Wait until the command may have written, or may have ended.  All waits are here.
+ * What is at its end has been closed by then, because that is readable all the
+ * time.
  */
 static TarxKeysKeyringProblem
-read_status(KeyCommand *command)
+wait_for_command(KeyCommand *command)
 {
-	int			status;
-	pid_t		ended;
+	long		timeout = time_left(command);
 
-	while ((ended = waitpid(command->pid, &status, IsUnderPostmaster ? WNOHANG : 0)) <= 0)
+	if (timeout <= 0)
 	{
-		if (ended < 0 && errno != EINTR)
-			return TARX_KEYS_KEYRING_COMMAND_FAILED;
-		if (ended == 0 && !wait_for_command(command))
-			return TARX_KEYS_KEYRING_COMMAND_FAILED;
+		ereport(command->elevel,
+				(errmsg("tarx_keys: master key command has not ended within %d s, and is killed",
+						tarx_keys_setting_key_timeout())));
+		return TARX_KEYS_KEYRING_COMMAND_TIMEOUT;
 	}
+	return (IsUnderPostmaster ? wait_in_worker(command, timeout) : wait_in_postmaster(command, timeout)) ?
+		TARX_KEYS_KEYRING_OK : TARX_KEYS_KEYRING_COMMAND_FAILED;
+}
+
+static void
+close_channel(int *channel)
+{
+	if (*channel >= 0)
+		close(*channel);
+	*channel = -1;
+}
+
+/* Read what is there by now; closed at its end.  -1 if that fails. */
+static ssize_t
+read_channel(int *channel, char *buffer, size_t size)
+{
+	ssize_t		got = *channel >= 0 ? read(*channel, buffer, size) : 0;
+
+	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return 0;
+	if (got <= 0)
+		close_channel(channel);
+	return got;
+}
+
+/* A text that fills all of the memory is too long. */
+static TarxKeysKeyringProblem
+read_output(KeyCommand *command)
+{
+	ssize_t		got = read_channel(&command->output, command->text + command->len,
+								   command->size - command->len);
+
+	if (got < 0)
+		return TARX_KEYS_KEYRING_COMMAND_FAILED;
+	command->len += (size_t) got;
+	return command->len == command->size ? TARX_KEYS_KEYRING_TOO_LONG : TARX_KEYS_KEYRING_OK;
+}
+
+/* It is read to its end, also where nobody looks at it, so that no command has to wait. */
+static void
+read_errors(KeyCommand *command)
+{
+	char		piece[ERRORS_BYTES];
+	ssize_t		got = read_channel(&command->errors, piece, sizeof(piece));
+
+	if (got > 0)
+		tarx_keys_first_line_add(&command->said, piece, (size_t) got);
+	sodium_memzero(piece, sizeof(piece));
+}
+
+/* SIGCHLD ends a wait, so the end cannot be missed between looking and waiting. */
+static bool
+is_running(KeyCommand *command)
+{
+	pid_t		ended = waitpid(command->pid, &command->status, WNOHANG);
+
+	if (ended == 0)
+		return true;
+	if (ended < 0)
+		command->status = -1;	/* nobody knows */
 	group_in_worker = 0;
 	command->pid = 0;
-	if (status != 0)
-	{
-		char	   *reason = wait_result_to_str(status);
+	return false;
+}
 
-		ereport(LOG,
-				(errmsg("tarx_keys: master key command failed: %s", reason)));
-		pfree(reason);
+/*
+ * Read what the command says until its output has ended, and then the command.
+ * Something else may have its standard error for longer.
+ */
+static TarxKeysKeyringProblem
+read_command(KeyCommand *command)
+{
+	TarxKeysKeyringProblem problem = TARX_KEYS_KEYRING_OK;
+
+	while (problem == TARX_KEYS_KEYRING_OK && (command->output >= 0 || is_running(command)))
+	{
+		problem = wait_for_command(command);
+		if (problem == TARX_KEYS_KEYRING_OK)
+			problem = read_output(command);
+		read_errors(command);
+	}
+	read_errors(command);		/* its last words */
+	if (problem == TARX_KEYS_KEYRING_OK && command->status != 0)
+	{
+		ereport(command->elevel,
+				(errmsg("tarx_keys: master key command failed: %s",
+						wait_result_to_str(command->status))));
 		return TARX_KEYS_KEYRING_COMMAND_FAILED;
 	}
-	return TARX_KEYS_KEYRING_OK;
+	return problem;
+}
+
+static void
+log_errors(const KeyCommand *command)
+{
+	if (command->said.len > 0)
+		ereport(command->elevel,
+				(errmsg("tarx_keys: master key command wrote to its standard error: \"%s\"",
+						command->said.text)));
 }
 
 /*
  * Kill the command and reap it.
  *
- * In the worker that is its whole group.  Those whose parent is killed as well
- * become our children for that time: else they would be process 1's, which is
- * the postmaster in a container, and it takes a child that was killed for a
- * crash.  A process that the kernel does not let die is left behind.
+ * In the worker those of its group whose parent is killed as well become our
+ * children for that time: else they would be process 1's, which is the postmaster
+ * in a container, and it takes a child that was killed for a crash.  The postmaster
+ * itself must not be given what has left the group.  A process that the kernel does
+ * not let die is left behind.
  */
 static void
 kill_command(KeyCommand *command)
 {
-	pid_t		target = IsUnderPostmaster ? -command->pid : command->pid;
+	pid_t		target = command->at_terminal ? command->pid : -command->pid;
 
 	if (IsUnderPostmaster)
 		(void) prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
@@ -279,44 +426,63 @@ kill_command(KeyCommand *command)
 	command->pid = 0;
 }
 
-/* Leave nothing of a command that did not succeed, nor of its text. */
+/* Leave nothing of a command, whether it has ended or not, but its text. */
+static void
+end_command(KeyCommand *command)
+{
+	close_channel(&command->output);
+	close_channel(&command->errors);
+	close_channel(&command->signals);
+	close_channel(&command->events);
+	if (command->pid != 0)
+		kill_command(command);
+	sodium_memzero(&command->said, sizeof(command->said));
+	sigprocmask(SIG_SETMASK, &command->saved_mask, NULL);
+}
+
+/* For errors, and for the exit when the postmaster died */
 static void
 give_up_command(int code pg_attribute_unused(), Datum arg)
 {
 	KeyCommand *command = (KeyCommand *) DatumGetPointer(arg);
 
-	if (command->output >= 0)
-		close(command->output);
-	command->output = -1;
-	if (command->pid != 0)
-		kill_command(command);
+	end_command(command);
 	sodium_memzero(command->text, command->size);
 }
 
 /*
  * Run a command and read what it prints into memory of this size, which is
  * wiped if that fails.  If it was given up for a shutdown,
- * ShutdownRequestPending says so.
+ * ShutdownRequestPending says so; a server that has not yet started ends here.
  */
 TarxKeysKeyringProblem
-tarx_keys_key_command_read(const char *command, char *text, size_t size, size_t *len)
+tarx_keys_key_command_read(const char *command, char *text, size_t size, size_t *len,
+						   TarxKeysKeyringLoad *load)
 {
-	KeyCommand	running = {.output = -1, .size = size};
+	KeyCommand	running = {.output = -1, .errors = -1, .signals = -1, .events = -1,
+	.size = size, .elevel = load->elevel};
 	TarxKeysKeyringProblem problem;
 
 	running.text = text;
-	/* the cleanup is for errors, and for the exit when the postmaster died */
+	sigprocmask(SIG_SETMASK, NULL, &running.saved_mask);
 	PG_ENSURE_ERROR_CLEANUP(give_up_command, PointerGetDatum(&running));
 	{
 		problem = start_command(&running, command);
 		if (problem == TARX_KEYS_KEYRING_OK)
-			problem = read_output(&running);
-		if (problem == TARX_KEYS_KEYRING_OK)
-			problem = read_status(&running);
+			problem = read_command(&running);
+		log_errors(&running);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(give_up_command, PointerGetDatum(&running));
+	end_command(&running);
 	if (problem != TARX_KEYS_KEYRING_OK)
-		give_up_command(0, PointerGetDatum(&running));
+		sodium_memzero(text, size);
+	if (running.stopped_by != 0)
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("tarx_keys: server is stopped by signal %d before its start has ended",
+						running.stopped_by),
+				 errdetail("The master key command was running.")));
+	load->command_status = running.status;
 	*len = running.len;
 	return problem;
 }

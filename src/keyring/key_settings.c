@@ -30,11 +30,12 @@
 static char *master_key = NULL;
 static char *master_key_command = NULL;
 static char *master_key_file = NULL;
+static int	master_key_timeout = 30;
 
 static bool
 is_redacted(const char *value)
 {
-	return value[0] == '\0' || strcmp(value, REDACTED_INVALID) == 0 ||
+	return strcmp(value, REDACTED_INVALID) == 0 ||
 		strncmp(value, REDACTED_PREFIX, strlen(REDACTED_PREFIX)) == 0;
 }
 
@@ -68,27 +69,26 @@ static bool
 check_master_key(char **newval, void **extra pg_attribute_unused(),
 				 GucSource source pg_attribute_unused())
 {
-	TarxKeysKeyring ring;
+	TarxKeysKeyring ring = {0};
 	TarxKeysKeyringProblem problem;
 	unsigned int entry;
 	char		redacted[REDACTED_SIZE];
 	char	   *copy;
 
-	if (*newval == NULL || is_redacted(*newval))
+	if (*newval == NULL || **newval == '\0')
+		return true;
+	if (is_redacted(*newval))
 	{
 		/* somebody's own text that looks like ours is no keyring either */
-		if (*newval != NULL && **newval != '\0' && process_shared_preload_libraries_in_progress)
-			tarx_keys_page_set_problem(TARX_KEYS_KEYRING_MALFORMED);
+		if (process_shared_preload_libraries_in_progress)
+			tarx_keys_page_set_pending(&ring, TARX_KEYS_KEYRING_MALFORMED, 1);
 		return true;
 	}
 
 	problem = tarx_keys_keyring_parse(*newval, strlen(*newval), &ring, &entry);
 	redact(&ring, redacted);
 	if (process_shared_preload_libraries_in_progress)
-	{
-		*tarx_keys_page_pending() = ring;
-		tarx_keys_page_set_problem(problem);
-	}
+		tarx_keys_page_set_pending(&ring, problem, entry);
 	sodium_memzero(&ring, sizeof(ring));
 
 	copy = tarx_keys_guc_strdup(redacted);
@@ -148,6 +148,24 @@ define_master_key_file(void)
 							   NULL);
 }
 
+/* tarx_keys.master_key_timeout is how long that command may take, in seconds. */
+static void
+define_master_key_timeout(void)
+{
+	DefineCustomIntVariable("tarx_keys.master_key_timeout",
+							"How long the master key command may take before it is killed.",
+							NULL,
+							&master_key_timeout,
+							30,
+							1,
+							86400,
+							PGC_SIGHUP,
+							GUC_UNIT_S | GUC_SUPERUSER_ONLY,
+							NULL,
+							NULL,
+							NULL);
+}
+
 /* The keyring page must be there: the check hook writes to it. */
 void
 tarx_keys_key_settings_init(void)
@@ -155,6 +173,7 @@ tarx_keys_key_settings_init(void)
 	define_master_key();
 	define_master_key_command();
 	define_master_key_file();
+	define_master_key_timeout();
 }
 
 const char *
@@ -167,6 +186,12 @@ const char *
 tarx_keys_setting_key_command(void)
 {
 	return master_key_command;
+}
+
+int
+tarx_keys_setting_key_timeout(void)
+{
+	return master_key_timeout;
 }
 
 bool

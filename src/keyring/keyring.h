@@ -34,13 +34,27 @@ extern void tarx_keys_active_public_key(uint8 *public_key);
 extern bool tarx_keys_open_box(bytea *box, TarxKeysText *payload);
 
 /* keyring_page.c: the keyring in shared memory */
+typedef struct TarxKeysKeyringState
+{
+	TarxKeysKeyringProblem problem; /* of the last load */
+	int			command_status; /* of its command that failed, as of waitpid() */
+	TimestampTz settings_as_of; /* it had what was configured by then */
+	TimestampTz loaded_at;		/* the keyring in use; 0 if there is none */
+	TimestampTz loading_since;	/* a load that is under way; 0 if none is */
+} TarxKeysKeyringState;
+
 extern void tarx_keys_page_init(void);
+extern bool tarx_keys_page_is_locked(void);
 extern void tarx_keys_page_keep_writable(void);
-extern TarxKeysKeyring *tarx_keys_page_pending(void);
+extern void tarx_keys_page_set_pending(const TarxKeysKeyring *ring,
+									   TarxKeysKeyringProblem problem, unsigned int entry);
+extern TarxKeysKeyringProblem tarx_keys_page_pending(TarxKeysKeyring *ring, unsigned int *entry);
+extern void tarx_keys_page_begin_load(void);
 extern void tarx_keys_page_publish(const TarxKeysKeyring *ring);
-extern void tarx_keys_page_set_problem(TarxKeysKeyringProblem problem);
-extern TarxKeysKeyringProblem tarx_keys_page_problem(void);
-extern TimestampTz tarx_keys_page_loaded_at(void);
+extern void tarx_keys_page_end_load(TarxKeysKeyringProblem problem, int command_status,
+									TimestampTz settings_as_of);
+extern void tarx_keys_page_abandon_load(void);
+extern TarxKeysKeyringState tarx_keys_page_state(void);
 extern bool tarx_keys_page_has_keyring(void);
 extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
 extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
@@ -50,16 +64,31 @@ extern bool tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey 
 extern void tarx_keys_key_settings_init(void);
 extern const char *tarx_keys_setting_key_file(void);
 extern const char *tarx_keys_setting_key_command(void);
+extern int	tarx_keys_setting_key_timeout(void);
 extern bool tarx_keys_setting_key_is_set(void);
+
+/* One load of the keyring: how to log what goes wrong, and what has gone wrong */
+typedef struct TarxKeysKeyringLoad
+{
+	int			elevel;
+	unsigned int entry;			/* counted from 1; 0 if it is not about one */
+	int			command_status;
+} TarxKeysKeyringLoad;
 
 /* key_command.c: runs the command that prints the keyring */
 extern void tarx_keys_key_command_signals(void);
 extern TarxKeysKeyringProblem tarx_keys_key_command_read(const char *command, char *text,
-														 size_t size, size_t *len);
+														 size_t size, size_t *len,
+														 TarxKeysKeyringLoad *load);
 
 /* keyring_source.c: where the keyring comes from */
-extern void tarx_keys_keyring_load(void);
+extern void tarx_keys_keyring_load(TimestampTz settings_as_of, int elevel);
 extern TarxKeysKeyringProblem tarx_keys_key_file_problem(const char *path);
+
+/* keyring_problem.c: what is wrong with the keyring, and what to do, in words */
+extern bool tarx_keys_keyring_may_recover(TarxKeysKeyringProblem problem);
+extern char *tarx_keys_keyring_detail(TarxKeysKeyringProblem problem, int command_status);
+extern char *tarx_keys_keyring_hint(TarxKeysKeyringProblem problem);
 
 /* keyring_worker.c: reloads it */
 extern void tarx_keys_worker_register(void);

@@ -28,10 +28,12 @@
 typedef struct KeyringPage
 {
 	pg_atomic_uint32 generation;	/* 0: there has never been a keyring */
-	volatile int problem;		/* TarxKeysKeyringProblem of the last load */
-	volatile TimestampTz loaded_at; /* of the last load, good or bad */
+	volatile TarxKeysKeyringState state;	/* for people: its fields are not
+											 * read as one */
 	TarxKeysKeyring slots[2];
 	TarxKeysKeyring pending;	/* what tarx_keys.master_key has */
+	TarxKeysKeyringProblem pending_problem; /* what is wrong with that */
+	unsigned int pending_entry; /* and with which of its entries */
 } KeyringPage;
 
 static KeyringPage *page = NULL;
@@ -64,7 +66,14 @@ tarx_keys_page_init(void)
 				(errmsg("tarx_keys: could not lock memory for the master keyring: %m")));
 	page = memory;
 	pg_atomic_init_u32(&page->generation, 0);
-	page->problem = TARX_KEYS_KEYRING_NO_SOURCE;
+	page->state.problem = TARX_KEYS_KEYRING_NO_SOURCE;
+}
+
+/* Without the lock nothing secret gets into the page. */
+bool
+tarx_keys_page_is_locked(void)
+{
+	return page_locked;
 }
 
 /* Call in the one child process that may write. */
@@ -74,11 +83,24 @@ tarx_keys_page_keep_writable(void)
 	view_is_settled = true;
 }
 
-/* Where the check hook of tarx_keys.master_key leaves its keyring. */
-TarxKeysKeyring *
-tarx_keys_page_pending(void)
+/* What the check hook of tarx_keys.master_key leaves for the load */
+void
+tarx_keys_page_set_pending(const TarxKeysKeyring *ring, TarxKeysKeyringProblem problem,
+						   unsigned int entry)
 {
-	return &page->pending;
+	if (page_locked)
+		page->pending = *ring;
+	page->pending_problem = problem;
+	page->pending_entry = entry;
+}
+
+/* Copy that; returns what is wrong with it. */
+TarxKeysKeyringProblem
+tarx_keys_page_pending(TarxKeysKeyring *ring, unsigned int *entry)
+{
+	*ring = page->pending;
+	*entry = page->pending_entry;
+	return page->pending_problem;
 }
 
 /* Whether there has ever been a usable keyring */
@@ -94,6 +116,12 @@ slot_of(uint32 generation)
 	return &page->slots[generation & 1];
 }
 
+void
+tarx_keys_page_begin_load(void)
+{
+	page->state.loading_since = GetCurrentTimestamp();
+}
+
 /* Make *ring the keyring of all processes. */
 void
 tarx_keys_page_publish(const TarxKeysKeyring *ring)
@@ -101,11 +129,7 @@ tarx_keys_page_publish(const TarxKeysKeyring *ring)
 	uint32		now = pg_atomic_read_u32(&page->generation);
 	uint32		next = now + 1;
 
-	if (!page_locked)
-	{
-		tarx_keys_page_set_problem(TARX_KEYS_KEYRING_NOT_LOCKED);
-		return;
-	}
+	Assert(page_locked);
 	if (next == 0)				/* wrapped: 0 means none, 2 has its parity */
 		next = 2;
 	*slot_of(next) = *ring;
@@ -114,26 +138,30 @@ tarx_keys_page_publish(const TarxKeysKeyring *ring)
 	pg_memory_barrier();
 	/* who is still copying the old one will see that and start again */
 	sodium_memzero(slot_of(now), sizeof(TarxKeysKeyring));
-	tarx_keys_page_set_problem(TARX_KEYS_KEYRING_OK);
+	page->state.loaded_at = GetCurrentTimestamp();
 }
 
 void
-tarx_keys_page_set_problem(TarxKeysKeyringProblem problem)
+tarx_keys_page_end_load(TarxKeysKeyringProblem problem, int command_status,
+						TimestampTz settings_as_of)
 {
-	page->problem = problem;
-	page->loaded_at = GetCurrentTimestamp();
+	page->state.problem = problem;
+	page->state.command_status = command_status;
+	page->state.settings_as_of = settings_as_of;
+	page->state.loading_since = 0;
 }
 
-TarxKeysKeyringProblem
-tarx_keys_page_problem(void)
+/* The load has neither succeeded nor failed, and somebody will make up for it. */
+void
+tarx_keys_page_abandon_load(void)
 {
-	return page->problem;
+	page->state.loading_since = 0;
 }
 
-TimestampTz
-tarx_keys_page_loaded_at(void)
+TarxKeysKeyringState
+tarx_keys_page_state(void)
 {
-	return page->loaded_at;
+	return page->state;
 }
 
 /*

@@ -78,7 +78,7 @@ read_text(int fd, char *text, size_t *len)
  * FIFO in its place is refused instead of waited for.
  */
 static TarxKeysKeyringProblem
-read_file(const char *path, char *text, size_t *len)
+read_file(const char *path, char *text, size_t *len, int elevel)
 {
 	TarxKeysKeyringProblem problem;
 	struct stat st;
@@ -89,7 +89,7 @@ read_file(const char *path, char *text, size_t *len)
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
 	if (fd < 0 || fstat(fd, &st) != 0)
 	{
-		ereport(LOG,
+		ereport(elevel,
 				(errcode_for_file_access(),
 				 errmsg("tarx_keys: could not open master key file \"%s\": %m", path)));
 		problem = TARX_KEYS_KEYRING_FILE_UNREADABLE;
@@ -105,25 +105,25 @@ read_file(const char *path, char *text, size_t *len)
 
 static TarxKeysKeyringProblem
 load_text(const char *file, const char *command, TarxKeysKeyring *ring,
-		  unsigned int *entry)
+		  TarxKeysKeyringLoad *load)
 {
 	TarxKeysKeyringProblem problem;
 	size_t		len = 0;
 	char	   *text = sodium_malloc(TARX_KEYS_KEYRING_MAX_TEXT + 1);
 
 	if (text == NULL)
-		return TARX_KEYS_KEYRING_NOT_LOCKED;
-	problem = is_set(file) ? read_file(file, text, &len) :
-		tarx_keys_key_command_read(command, text, TARX_KEYS_KEYRING_MAX_TEXT + 1, &len);
+		return TARX_KEYS_KEYRING_NO_MEMORY;
+	problem = is_set(file) ? read_file(file, text, &len, load->elevel) :
+		tarx_keys_key_command_read(command, text, TARX_KEYS_KEYRING_MAX_TEXT + 1, &len, load);
 	if (problem == TARX_KEYS_KEYRING_OK)
-		problem = tarx_keys_keyring_parse(text, len, ring, entry);
+		problem = tarx_keys_keyring_parse(text, len, ring, &load->entry);
 	sodium_free(text);
 	return problem;
 }
 
 /* Fill *ring from the source; exactly one setting must name it. */
 static TarxKeysKeyringProblem
-load(TarxKeysKeyring *ring, unsigned int *entry)
+load_source(TarxKeysKeyring *ring, TarxKeysKeyringLoad *load)
 {
 	const char *file = tarx_keys_setting_key_file();
 	const char *command = tarx_keys_setting_key_command();
@@ -133,12 +133,12 @@ load(TarxKeysKeyring *ring, unsigned int *entry)
 		return TARX_KEYS_KEYRING_NO_SOURCE;
 	if (sources > 1)
 		return TARX_KEYS_KEYRING_SEVERAL_SOURCES;
-	if (!tarx_keys_setting_key_is_set())
-		return load_text(file, command, ring, entry);
-
-	/* the check hook has parsed it, and noted why if it is no good */
-	*ring = *tarx_keys_page_pending();
-	return ring->nkeys > 0 ? TARX_KEYS_KEYRING_OK : tarx_keys_page_problem();
+	if (!tarx_keys_page_is_locked())
+		return TARX_KEYS_KEYRING_NOT_LOCKED;
+	/* the check hook has parsed the setting */
+	if (tarx_keys_setting_key_is_set())
+		return tarx_keys_page_pending(ring, &load->entry);
+	return load_text(file, command, ring, load);
 }
 
 static void
@@ -154,50 +154,46 @@ log_loaded(const TarxKeysKeyring *ring)
 }
 
 static void
-log_refused(TarxKeysKeyringProblem problem, unsigned int entry)
+log_refused(TarxKeysKeyringProblem problem, const TarxKeysKeyringLoad *load)
 {
-	ereport(LOG,
+	const char *detail = tarx_keys_keyring_detail(problem, load->command_status);
+
+	ereport(load->elevel,
 			(errcode(ERRCODE_CONFIG_FILE_ERROR),
 			 tarx_keys_page_has_keyring() ?
 			 errmsg("tarx_keys: master keyring not reloaded, the one in use stays") :
 			 errmsg("tarx_keys: no usable master keyring"),
-			 entry > 0 ?
-			 errdetail("%s It is entry %u.", tarx_keys_keyring_problem_text(problem), entry) :
-			 errdetail("%s", tarx_keys_keyring_problem_text(problem)),
-			 errhint("Correct the settings or the source and reload the configuration; a change of tarx_keys.master_key needs a restart.")));
+			 load->entry > 0 ?
+			 errdetail("%s It is entry %u.", detail, load->entry) :
+			 errdetail("%s", detail),
+			 errhint("%s", tarx_keys_keyring_hint(problem))));
 }
 
 /*
- * Load the keyring and make it the one in use.  Never fails: whatever is
- * wrong is logged, and what is in use stays in use.
+ * Load the keyring from what was configured by that time, and make it the one in
+ * use.  Whatever is wrong is logged at elevel, and what is in use stays in use.
  */
 void
-tarx_keys_keyring_load(void)
+tarx_keys_keyring_load(TimestampTz settings_as_of, int elevel)
 {
+	TarxKeysKeyringLoad load = {.elevel = elevel};
+	TarxKeysKeyringProblem problem = TARX_KEYS_KEYRING_NO_MEMORY;
 	TarxKeysKeyring *ring = sodium_malloc(sizeof(TarxKeysKeyring));
-	TarxKeysKeyringProblem problem = TARX_KEYS_KEYRING_NOT_LOCKED;
-	unsigned int entry = 0;
 
+	tarx_keys_page_begin_load();
 	if (ring != NULL)
-		problem = load(ring, &entry);
+		problem = load_source(ring, &load);
 	if (ShutdownRequestPending)
-	{
-		/* neither loaded nor refused: the next worker makes up for it */
-		sodium_free(ring);
-		return;
-	}
-	if (problem == TARX_KEYS_KEYRING_OK)
-	{
-		entry = 0;
-		tarx_keys_page_publish(ring);
-		problem = tarx_keys_page_problem();
-	}
+		tarx_keys_page_abandon_load();	/* the next worker makes up for it */
 	else
-		tarx_keys_page_set_problem(problem);
-
-	if (problem == TARX_KEYS_KEYRING_OK)
-		log_loaded(ring);
-	else
-		log_refused(problem, entry);
+	{
+		if (problem == TARX_KEYS_KEYRING_OK)
+			tarx_keys_page_publish(ring);
+		tarx_keys_page_end_load(problem, load.command_status, settings_as_of);
+		if (problem == TARX_KEYS_KEYRING_OK)
+			log_loaded(ring);
+		else
+			log_refused(problem, &load);
+	}
 	sodium_free(ring);
 }

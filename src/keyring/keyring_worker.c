@@ -1,6 +1,8 @@
 /*
  * keyring_worker.c
- *	  Reloads the keyring when the server's configuration is reloaded.
+ *	  Reloads the keyring when the server's configuration is reloaded, and again
+ *	  while what it names may still become good: a KMS that is not up yet, a file
+ *	  that is mounted late.
  *
  * A background worker, because a reload reaches every process, while reading a
  * file or running a command shall happen once and must not hold up the
@@ -16,10 +18,17 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #include "keyring/keyring.h"
+
+/* Between two loads that fail: at first, and at most after doubling it */
+#define RETRY_MIN_MS	1000L
+#define RETRY_MAX_MS	60000L
+
+#define LOG_EVERY_MS	60000
 
 PGDLLEXPORT void tarx_keys_worker_main(Datum arg);
 
@@ -39,15 +48,70 @@ tarx_keys_worker_register(void)
 	RegisterBackgroundWorker(&worker);
 }
 
+/*
+ * What was configured by now.  A keyring from tarx_keys.master_key stays until the
+ * server restarts, so once it is in use there is nothing to load.
+ */
 static void
 reload(void)
 {
+	TimestampTz now = GetCurrentTimestamp();
+
 	ProcessConfigFile(PGC_SIGHUP);
-	/* a keyring from tarx_keys.master_key stays until the server restarts */
 	if (!tarx_keys_setting_key_is_set() ||
 		tarx_keys_setting_key_file()[0] != '\0' ||
-		tarx_keys_setting_key_command()[0] != '\0')
-		tarx_keys_keyring_load();
+		tarx_keys_setting_key_command()[0] != '\0' ||
+		tarx_keys_page_state().problem != TARX_KEYS_KEYRING_OK)
+		tarx_keys_keyring_load(now, LOG);
+}
+
+/* Once more what was configured then; its failures are logged once a minute. */
+static void
+load_again(TimestampTz *logged_at)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		is_logged = TimestampDifferenceExceeds(*logged_at, now, LOG_EVERY_MS);
+
+	if (is_logged)
+		*logged_at = now;
+	tarx_keys_keyring_load(tarx_keys_page_state().settings_as_of, is_logged ? LOG : DEBUG1);
+}
+
+/*
+ * Reload when the configuration is reloaded, and try again what may recover.  No
+ * load leaves anything in memory, however often it fails.
+ */
+static void
+serve(void)
+{
+	long		delay = RETRY_MIN_MS;
+	TimestampTz logged_at = GetCurrentTimestamp();
+
+	while (!ShutdownRequestPending)
+	{
+		int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
+
+		MemoryContextReset(CurrentMemoryContext);
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			reload();
+			delay = RETRY_MIN_MS;
+			logged_at = GetCurrentTimestamp();
+			/* a command's wait has reset the latch, whoever had set it */
+			continue;
+		}
+		if (tarx_keys_keyring_may_recover(tarx_keys_page_state().problem))
+			events |= WL_TIMEOUT;
+		if (WaitLatch(MyLatch, events, delay, PG_WAIT_EXTENSION) & WL_TIMEOUT)
+		{
+			load_again(&logged_at);
+			delay = Min(2 * delay, RETRY_MAX_MS);
+			continue;
+		}
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 void
@@ -59,23 +123,15 @@ tarx_keys_worker_main(Datum arg pg_attribute_unused())
 	BackgroundWorkerUnblockSignals();
 	tarx_keys_page_keep_writable();
 
-	/* make up for a reload while there was no worker, after a crash */
-	if (PgReloadTime > tarx_keys_page_loaded_at())
-		reload();
+	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "tarx_keys keyring",
+												ALLOCSET_SMALL_SIZES));
 
-	while (!ShutdownRequestPending)
-	{
-		if (ConfigReloadPending)
-		{
-			ConfigReloadPending = false;
-			reload();
-			/* a command's wait has reset the latch, whoever had set it */
-			continue;
-		}
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1, PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-	}
+	/* what a worker that was killed has left */
+	tarx_keys_page_abandon_load();
+	/* make up for a reload that no worker has finished */
+	if (PgReloadTime > tarx_keys_page_state().settings_as_of)
+		ConfigReloadPending = true;
+	serve();
 
 	/* status 1, so that a worker that somebody terminated is started again */
 	proc_exit(1);

@@ -33,17 +33,13 @@ text_or_null(const char *string, bool *isnull)
 	return *isnull ? (Datum) 0 : CStringGetTextDatum(string);
 }
 
-static bool
-is_set(const char *setting)
-{
-	return setting != NULL && setting[0] != '\0';
-}
-
 /* The path of the key file, or NULL if the setting names none */
 static const char *
 key_file(void)
 {
-	return is_set(tarx_keys_setting_key_file()) ? tarx_keys_setting_key_file() : NULL;
+	const char *path = tarx_keys_setting_key_file();
+
+	return path != NULL && path[0] != '\0' ? path : NULL;
 }
 
 static bool
@@ -63,28 +59,23 @@ Datum
 tarx_keys_doctor_facts(PG_FUNCTION_ARGS)
 {
 	TupleDesc	tupdesc;
-	Datum		values[8];
-	bool		nulls[8] = {false};
-	TarxKeysKeyringProblem problem = tarx_keys_page_problem();
-	TarxKeysKeyringProblem file_problem = TARX_KEYS_KEYRING_OK;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+	TarxKeysKeyringProblem problem = TARX_KEYS_KEYRING_OK;
 	char		real[PATH_MAX];
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	if (key_file() != NULL)
-		file_problem = tarx_keys_key_file_problem(key_file());
+		problem = tarx_keys_key_file_problem(key_file());
 	values[0] = text_or_null(shared_preload_libraries_string, &nulls[0]);
 	values[1] = CStringGetTextDatum(sodium_version_string());
-	values[2] = Int32GetDatum((key_file() != NULL) +
-							  is_set(tarx_keys_setting_key_command()) +
-							  tarx_keys_setting_key_is_set());
-	values[3] = BoolGetDatum(tarx_keys_setting_key_is_set());
-	values[4] = BoolGetDatum(tarx_keys_page_has_keyring());
-	values[5] = text_or_null(problem == TARX_KEYS_KEYRING_OK ? NULL :
-							 tarx_keys_keyring_problem_text(problem), &nulls[5]);
-	values[6] = text_or_null(file_problem == TARX_KEYS_KEYRING_OK ? NULL :
-							 tarx_keys_keyring_problem_text(file_problem), &nulls[6]);
-	values[7] = BoolGetDatum(key_file() != NULL && realpath(key_file(), real) != NULL &&
+	values[2] = BoolGetDatum(tarx_keys_setting_key_is_set());
+	values[3] = text_or_null(problem == TARX_KEYS_KEYRING_OK ? NULL :
+							 tarx_keys_keyring_problem_text(problem), &nulls[3]);
+	values[4] = text_or_null(problem == TARX_KEYS_KEYRING_OK ? NULL :
+							 tarx_keys_keyring_problem_hint(problem), &nulls[4]);
+	values[5] = BoolGetDatum(key_file() != NULL && realpath(key_file(), real) != NULL &&
 							 is_below(real, DataDir));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
 }

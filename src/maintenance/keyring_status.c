@@ -1,19 +1,23 @@
 /*
  * keyring_status.c
- *	  Fingerprints for SQL: of the keys in the keyring, and of the key that a row
- *	  names.
+ *	  The keyring for SQL: its fingerprints, the one that a row names, and whether
+ *	  it is that of the configuration.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "keyring/keyring.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_keyring_fingerprints);
 PG_FUNCTION_INFO_V1(tarx_keys_fingerprint_of);
+PG_FUNCTION_INFO_V1(tarx_keys_keyring_state);
 
 /* keyring_fingerprints() returns text[]: see sql/70_keyring.sql */
 Datum
@@ -24,11 +28,15 @@ tarx_keys_keyring_fingerprints(PG_FUNCTION_ARGS)
 	int			count;
 
 	if (!tarx_keys_page_has_keyring())
+	{
+		TarxKeysKeyringState state = tarx_keys_page_state();
+
 		ereport(ERROR,
 				(errcode(ERRCODE_TK_NO_KEYRING),
 				 errmsg("there is no usable master keyring"),
-				 errdetail("%s", tarx_keys_keyring_problem_text(tarx_keys_page_problem())),
-				 errhint("Correct the tarx_keys.master_key settings or what they name, and reload; a change of tarx_keys.master_key needs a restart.")));
+				 errdetail("%s", tarx_keys_keyring_detail(state.problem, state.command_status)),
+				 errhint("%s", tarx_keys_keyring_hint(state.problem))));
+	}
 	count = tarx_keys_page_fingerprints(fingerprints);
 
 	for (int i = 0; i < count; i++)
@@ -58,4 +66,27 @@ tarx_keys_fingerprint_of(PG_FUNCTION_ARGS)
 	memcpy(fingerprint, VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found));
 	tarx_keys_fingerprint_hex(fingerprint, hex);
 	PG_RETURN_TEXT_P(cstring_to_text(hex));
+}
+
+/* keyring_state(OUT ...): see sql/70_keyring.sql */
+Datum
+tarx_keys_keyring_state(PG_FUNCTION_ARGS)
+{
+	TupleDesc	tupdesc;
+	Datum		values[4];
+	bool		nulls[4];
+	TarxKeysKeyringState state = tarx_keys_page_state();
+	bool		is_well = state.problem == TARX_KEYS_KEYRING_OK;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	nulls[0] = state.loaded_at == 0;
+	values[0] = TimestampTzGetDatum(state.loaded_at);
+	nulls[1] = state.loading_since == 0;
+	values[1] = TimestampTzGetDatum(state.loading_since);
+	nulls[2] = nulls[3] = is_well;
+	values[2] = is_well ? (Datum) 0 :
+		CStringGetTextDatum(tarx_keys_keyring_detail(state.problem, state.command_status));
+	values[3] = is_well ? (Datum) 0 : CStringGetTextDatum(tarx_keys_keyring_hint(state.problem));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
 }

@@ -220,6 +220,8 @@ tarx_keys_keyring_problem_text(TarxKeysKeyringProblem problem)
 			return "More than one of tarx_keys.master_key_file, tarx_keys.master_key_command and tarx_keys.master_key is set.";
 		case TARX_KEYS_KEYRING_NOT_LOCKED:
 			return "The memory page for the keyring could not be locked (see ulimit -l).";
+		case TARX_KEYS_KEYRING_NO_MEMORY:
+			return "There was no memory to read the keyring into.";
 		case TARX_KEYS_KEYRING_PATH_RELATIVE:
 			return "tarx_keys.master_key_file is not an absolute path.";
 		case TARX_KEYS_KEYRING_FILE_UNREADABLE:
@@ -232,6 +234,8 @@ tarx_keys_keyring_problem_text(TarxKeysKeyringProblem problem)
 			return "The master key file must have permissions u=rw (0600) or less if owned by the database server's user, or u=rw,g=r (0640) or less if owned by root.";
 		case TARX_KEYS_KEYRING_COMMAND_FAILED:
 			return "The master key command failed.";
+		case TARX_KEYS_KEYRING_COMMAND_TIMEOUT:
+			return "The master key command did not end within tarx_keys.master_key_timeout and was killed.";
 		case TARX_KEYS_KEYRING_TOO_LONG:
 			return "The keyring's text is too long.";
 		case TARX_KEYS_KEYRING_EMPTY:
@@ -246,4 +250,50 @@ tarx_keys_keyring_problem_text(TarxKeysKeyringProblem problem)
 			return "A key of the keyring occurs twice.";
 	}
 	return "The keyring is not usable.";
+}
+
+/* A full sentence for errhint(): what the reader can do about this problem. */
+const char *
+tarx_keys_keyring_problem_hint(TarxKeysKeyringProblem problem)
+{
+	switch (problem)
+	{
+		case TARX_KEYS_KEYRING_OK:
+			return "There is nothing to do.";
+		case TARX_KEYS_KEYRING_NO_SOURCE:
+			return "Set tarx_keys.master_key_file or tarx_keys.master_key_command, and reload the configuration.";
+		case TARX_KEYS_KEYRING_SEVERAL_SOURCES:
+			return "Keep one of them and reload the configuration, or restart the server if you remove tarx_keys.master_key.";
+		case TARX_KEYS_KEYRING_NOT_LOCKED:
+			return "Raise the server's limit for locked memory (LimitMEMLOCK of its systemd unit, or ulimit -l) and restart the server; a reload does not help.";
+		case TARX_KEYS_KEYRING_NO_MEMORY:
+			return "Free memory on this machine.";
+		case TARX_KEYS_KEYRING_PATH_RELATIVE:
+			return "Set it to the file's absolute path, and reload the configuration.";
+		case TARX_KEYS_KEYRING_FILE_UNREADABLE:
+			return "Put the file in its place, or let the database server's user read it and enter the directories above it.";
+		case TARX_KEYS_KEYRING_FILE_NOT_REGULAR:
+			return "Put a regular file in its place.";
+		case TARX_KEYS_KEYRING_FILE_OWNER:
+			return "Use chown to give the file to the database server's user.";
+		case TARX_KEYS_KEYRING_FILE_MODE:
+			return "Use chmod 0600 on the file if it is the database server's user's, or chmod 0640 if it is root's.";
+		case TARX_KEYS_KEYRING_COMMAND_FAILED:
+			return "Find out what is wrong with the command: the server log has its status and the first line of its standard error.";
+		case TARX_KEYS_KEYRING_COMMAND_TIMEOUT:
+			return "Find out what the command waits for, or set a longer tarx_keys.master_key_timeout and reload the configuration.";
+		case TARX_KEYS_KEYRING_TOO_LONG:
+			return "Shorten the keyring to at most 16 KiB.";
+		case TARX_KEYS_KEYRING_EMPTY:
+			return "Put a master key into the keyring.";
+		case TARX_KEYS_KEYRING_TOO_MANY:
+			return "Leave at most 16 keys in the keyring.";
+		case TARX_KEYS_KEYRING_MALFORMED:
+			return "Correct the key, which the server log has the number of; keys have commas or newlines between them.";
+		case TARX_KEYS_KEYRING_WEAK:
+			return "Replace the key, which the server log has the number of, by 32 random bytes.";
+		case TARX_KEYS_KEYRING_DUPLICATE:
+			return "Remove one of the two; the server log has the second one's number.";
+	}
+	return "Look into the server log.";
 }

@@ -44,12 +44,14 @@ typedef enum TarxKeysKeyringProblem
 	TARX_KEYS_KEYRING_NO_SOURCE,
 	TARX_KEYS_KEYRING_SEVERAL_SOURCES,
 	TARX_KEYS_KEYRING_NOT_LOCKED,
+	TARX_KEYS_KEYRING_NO_MEMORY,
 	TARX_KEYS_KEYRING_PATH_RELATIVE,
 	TARX_KEYS_KEYRING_FILE_UNREADABLE,
 	TARX_KEYS_KEYRING_FILE_NOT_REGULAR,
 	TARX_KEYS_KEYRING_FILE_OWNER,
 	TARX_KEYS_KEYRING_FILE_MODE,
 	TARX_KEYS_KEYRING_COMMAND_FAILED,
+	TARX_KEYS_KEYRING_COMMAND_TIMEOUT,
 	TARX_KEYS_KEYRING_TOO_LONG,
 	TARX_KEYS_KEYRING_EMPTY,
 	TARX_KEYS_KEYRING_TOO_MANY,
@@ -64,6 +66,7 @@ extern TarxKeysKeyringProblem tarx_keys_keyring_parse(const char *text, size_t l
 extern const TarxKeysMasterKey *tarx_keys_keyring_find(const TarxKeysKeyring *ring,
 													   const uint8_t *fingerprint);
 extern const char *tarx_keys_keyring_problem_text(TarxKeysKeyringProblem problem);
+extern const char *tarx_keys_keyring_problem_hint(TarxKeysKeyringProblem problem);
 extern void tarx_keys_fingerprint_hex(const uint8_t *fingerprint,
 									  char out[TARX_KEYS_FINGERPRINT_HEX]);
 

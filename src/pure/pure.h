@@ -13,6 +13,7 @@
 #include "pure/baseurl_paths.h"
 #include "pure/crypto.h"
 #include "pure/envelope.h"
+#include "pure/first_line.h"
 #include "pure/key_form.h"
 #include "pure/keyring_text.h"
 #include "pure/mask.h"

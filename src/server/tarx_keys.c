@@ -13,6 +13,7 @@
 #include <sodium.h>
 
 #include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "identity/identity.h"
 #include "keyring/keyring.h"
@@ -43,7 +44,7 @@ _PG_init(void)
 	tarx_keys_login_lines_init();
 	tarx_keys_shmem_init();
 	tarx_keys_hooks_init();
-	tarx_keys_keyring_load();
+	tarx_keys_keyring_load(GetCurrentTimestamp(), LOG);
 	tarx_keys_worker_register();
 	tarx_keys_usage_worker_register();
 }

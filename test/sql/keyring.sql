@@ -9,7 +9,7 @@
 \i :internals
 \set ECHO all
 
-SELECT * FROM tarx_keys.keyring_status();
+SELECT fingerprint, is_active, llm_keys, secret_versions, platform_keys, audit_chains FROM tarx_keys.keyring_status();
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('alice');
@@ -19,7 +19,9 @@ SELECT count(tarx_keys.add_llm_key(:'B', 'mistral', 'key', 'abcdefghijklmnopqrst
 COMMIT;
 -- it counts over all projects
 RESET ROLE;
-SELECT * FROM tarx_keys.keyring_status();
+SELECT fingerprint, is_active, llm_keys, secret_versions, platform_keys, audit_chains FROM tarx_keys.keyring_status();
+-- of the keyring as a whole, in all rows: when it was loaded, whether that is what is configured
+SELECT loaded_at <= now() AS is_loaded, reload, problem FROM tarx_keys.keyring_status();
 -- and lets nobody look at all projects after it
 SET ROLE tarx_keys_owner;
 SELECT count(*) FROM tarx_keys.keyring_status();
@@ -33,7 +35,7 @@ RESET ROLE;
 GRANT USAGE ON SCHEMA tarx_keys TO regress_nobody;
 GRANT EXECUTE ON FUNCTION tarx_keys.keyring_status TO regress_nobody;
 SET ROLE regress_nobody;
-SELECT * FROM tarx_keys.keyring_status();
+SELECT fingerprint, is_active, llm_keys, secret_versions, platform_keys, audit_chains FROM tarx_keys.keyring_status();
 SELECT tarx_keys_internal.keyring_fingerprints();
 SET ROLE regress_backend;
 SELECT * FROM tarx_keys.keyring_status();
@@ -48,6 +50,7 @@ SET ROLE regress_backend;
 SHOW tarx_keys.master_key;
 SHOW tarx_keys.master_key_file;
 SHOW tarx_keys.master_key_command;
+SHOW tarx_keys.master_key_timeout;
 \set VERBOSITY default
 SHOW tarx_keys.allowed_private_hosts;
 SELECT name FROM pg_settings WHERE name ~ '^tarx_keys\.' ORDER BY name;

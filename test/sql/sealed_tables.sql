@@ -55,7 +55,8 @@ SELECT 'another key', t.table_name FROM tarx_keys_internal.sealed_tables() t
 -- What keyring_status() counts and verify_keys() looks at, both ways
 SELECT 'counter', counter, attname
   FROM (SELECT DISTINCT counter FROM described WHERE seal <> 'chain') d
-  FULL JOIN (SELECT unnest(proargnames[3:]) AS attname FROM pg_proc WHERE oid = 'tarx_keys.keyring_status'::regproc) p ON attname = counter
+  FULL JOIN (SELECT attname FROM pg_proc, unnest(proargnames, proallargtypes) AS a (attname, atttypid)
+              WHERE oid = 'tarx_keys.keyring_status'::regproc AND atttypid = 'bigint'::regtype) p ON attname = counter
  WHERE counter IS NULL OR attname IS NULL;
 SET ROLE tarx_keys_backend;
 BEGIN;

@@ -116,7 +116,7 @@ ROLLBACK;
 -- a key sealed with a master key that is not in the keyring
 BEGIN;
 UPDATE tarx_keys.project_llm_keys SET ciphertext = overlay(ciphertext PLACING '\x0123456789abcdef' FROM 2) WHERE id = :'one';
-SELECT * FROM tarx_keys.keyring_status();
+SELECT fingerprint, is_active, llm_keys, secret_versions, platform_keys, audit_chains FROM tarx_keys.keyring_status();
 SELECT * FROM tarx_keys.resolve_key(:'A', :'one');
 ROLLBACK;
 

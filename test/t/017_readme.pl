@@ -51,7 +51,7 @@ my ($mask) = $readme =~ /`(sk-ant-\S*WXYZ)`/;
 my @lines = split /\n/, paste($story);
 is($lines[-2], "Production|$mask|alice|1", 'the list has the mask that the README shows');
 is($lines[-1], "anthropic|https://api.anthropic.com|$value", 'the runner gets the value back');
-like(paste($roles), qr/^[0-9a-f]{16}\|t\|1\|0\|0\|4$/, 'one active key, which the key and its audit log hang on');
+like(paste($roles), qr/^[0-9a-f]{16}\|t\|1\|0\|0\|4\|[^|]+\|done\|$/, 'one active key, which the key and its audit log hang on');
 
 #
 # JavaScript

@@ -13,14 +13,13 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
+use KeyCommand;
 use TarxKeys;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $value = 'sk-proj-command-0123456789abcdef0123456789';
 my $file = write_private("$dir/keys", hex_key('a'));
-my $started = "$dir/started";
 my $seen = "$dir/seen";
-my %running;
 
 my $node = new_node(
 	'command',
@@ -30,12 +29,6 @@ $node->start;
 install($node);
 my $key = add_key($node, 'first', $value);
 
-END
-{
-	local $?;
-	kill 'KILL', keys %running if %running;
-}
-
 sub resolves
 {
 	my ($test) = @_;
@@ -43,35 +36,6 @@ sub resolves
 
 	is(ask_ok($node, 'runner', resolve_sql($key)), $value, $test);
 	return;
-}
-
-# Does this process run? One that only waits for its parent to look does not.
-sub runs
-{
-	my ($pid) = @_;
-	my $stat = eval { slurp_file("/proc/$pid/stat") } || return 0;
-
-	return $stat !~ /\) [ZX] [^)]*$/;
-}
-
-# What the command has noted in $started: its processes. It has its name as soon
-# as it is complete.
-sub wait_started
-{
-	my ($test) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	ok(wait_until(sub { -e $started }), "$test: the command runs") or return;
-	my @pids = split ' ', slurp_file($started);
-	unlink $started;
-	@running{@pids} = ();
-	return @pids;
-}
-
-sub note_pids
-{
-	my ($pids) = @_;
-	return "echo $pids > '$started.new'; mv '$started.new' '$started'";
 }
 
 sub reload_command
@@ -85,17 +49,6 @@ sub reload_command
 	return wait_started($test);
 }
 
-sub all_gone
-{
-	my ($test, @pids) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	ok(wait_until(sub { !grep { runs($_) } @pids }), "$test: nothing of the command is left")
-	  or diag(scalar `ps -o pid,ppid,pgid,stat,args -p @{[join ',', @pids]}`);
-	delete @running{@pids};
-	return;
-}
-
 # What the command is given
 
 # The shell's signals, before it has changed them itself, the file descriptors of a
@@ -106,29 +59,23 @@ my $look = qq{while read -r name mask; do echo "\$name \$mask"; done < /proc/\$\
 	echo "group \$(cut -d ' ' -f 5 /proc/\$\$/stat) of \$\$" >> '$seen';
 	cat '$file'};
 
-foreach my $case ([ 'at start', 0 ], [ 'on reload', 1 ])
+foreach my $case ([ 'at start', sub { $node->restart } ], [ 'on reload', sub { reload_keyring($node) } ])
 {
-	my ($test, $own_group) = @$case;
+	my ($test, $load) = @$case;
 
 	set_keyring($node, master_key_command => $look);
-	if ($own_group)
-	{
-		like(reload_keyring($node), qr/loaded: 1 key/, "$test: loaded");
-	}
-	else
-	{
-		$node->restart;
-	}
+	$load->();
 	my $got = slurp_file($seen);
 	my ($pipe) = $got =~ / 3 -> (pipe:\[\d+\])$/m;
+	my ($other) = $got =~ / 2 -> (pipe:\[\d+\])$/m;
 	my @same = $got =~ / (\d+) -> \Q$pipe\E$/mg;
 	is("@same", '3', "$test: of the pipe the command has its standard output only");
+	isnt($other, $pipe, "$test: its standard error is another pipe");
 	# the C library has the signals above 31 for itself
 	like($got, qr/^SigBlk: [0-9a-f]{8}0{8}$/m, "$test: no signal is blocked");
 	like($got, qr/^SigIgn: [0-9a-f]{8}[08]0{7}$/m, "$test: no signal is ignored");
 	my ($group, $shell) = $got =~ /^group (\d+) of (\d+)$/m;
-	is($group == $shell ? 1 : 0,
-		$own_group, "$test: a process group of its own in the worker only");
+	is($group, $shell, "$test: a process group of its own");
 }
 resolves('a command\'s keyring works');
 
@@ -168,15 +115,9 @@ my @endless = reload_command(
 $node->wait_for_log(qr/the one in use stays\n.*DETAIL:  .*too long/, $offset);
 all_gone('a command that writes without end', @endless);
 
-# What becomes of one that hangs. A stubborn one minds no signal that can be
-# minded, nor do its children.
+# What becomes of one that hangs
 
-my $wait = "sleep 300 & @{[note_pids('$$ $!')]}; wait";
-my %hanging = (
-	hanging => $wait,
-	silent => "cat '$file'; exec >&-; $wait",
-	stubborn => "trap '' HUP INT QUIT TERM PIPE; $wait",
-	orphaned => "sleep 300 & @{[note_pids('$!')]}");
+my %hanging = hanging();
 
 # Time on a processor, in ticks of which a second has a hundred, and how often
 # the process has gone to sleep
@@ -292,12 +233,12 @@ SKIP:
 	my $server = IPC::Run::start(
 		[ @namespace, 'postgres', '-D', $node->data_dir ],
 		'<', \undef, '>>', $node->logfile, '2>&1');
-	$node->poll_query_until('postgres', 'SELECT true');
+	$node->wait_for_log(qr/ready to accept/, $begin);
 	set_keyring($node, master_key_command => "@{[note_pids('$$')]}; sleep 300 | sleep 300; true");
 	$node->safe_psql('postgres', 'SELECT pg_reload_conf()');
 
 	# its processes have other numbers out here
-	delete @running{wait_started('process 1')};
+	forget(wait_started('process 1'));
 	my $postmaster = child_pid($server->{KIDS}[0]{PID}, qr/postgres/);
 	isnt($postmaster, 0, 'process 1: it is a postmaster');
 	kill 'INT', $postmaster;

@@ -60,7 +60,7 @@ $session->quit;
 
 SKIP:
 {
-	skip 'needs prlimit', 2
+	skip 'needs prlimit', 7
 	  if $> == 0 || system("prlimit --pid $$ --memlock=0: >/dev/null 2>&1") != 0;
 
 	# the server takes its limits from us
@@ -70,7 +70,24 @@ SKIP:
 		log_since($node, $offset),
 		qr/could not lock memory for the master keyring/,
 		'a server that cannot lock the page says so and starts');
+	like(
+		log_since($node, $offset),
+		qr/no usable master keyring\n.*could not be locked.*\n.*HINT:  .*restart the server; a reload does not help\.$/m,
+		'it says that only a restart helps');
 	state_is($node, 'runner', resolve_sql($key), 'TK005', 'a page that is not locked gets no keyring');
+	like(
+		state_is($node, undef, 'SELECT * FROM tarx_keys.keyring_status()', 'TK005', 'keyring_status() fails'),
+		qr/HINT:  .*restart the server; a reload does not help\.$/m,
+		'keyring_status() says that only a restart helps');
+	is( $node->safe_psql(
+			'postgres', q{SELECT advice ~ 'restart the server; a reload does not help' FROM tarx_keys.doctor()
+			WHERE check_name = 'keyring' AND severity = 'critical'}),
+		't', 'so does doctor()');
+
+	my $ran = PostgreSQL::Test::Utils::tempdir . '/ran';
+	set_keyring($node, master_key_command => "touch '$ran'; exit 1");
+	$node->restart;
+	ok(!-e $ran, 'nothing is fetched that has no place');
 }
 
 done_testing();

@@ -36,6 +36,16 @@ sub finds
 	return;
 }
 
+sub advises
+{
+	my ($check, $regexp, $test) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	like($node->safe_psql('postgres', "SELECT advice FROM tarx_keys.doctor() WHERE check_name = '$check' AND severity = 'critical'"),
+		$regexp, "$check: $test");
+	return;
+}
+
 sub restart_with
 {
 	my ($conf) = @_;
@@ -59,13 +69,15 @@ is( $node->safe_psql(
 chmod 0640, $file or die "could not chmod: $!";
 finds('key_file', qr/^critical\|the next reload or restart will refuse .* permissions/,
 	'a mode that the next reload refuses');
-finds('keyring', qr/^ok\|/, 'the keyring is in use all the same');
+advises('key_file', qr/^Use chmod 0600/, 'what to do about the mode');
+finds('keyring', qr/^ok\|.* loaded at \d{4}-/, 'the keyring is in use all the same');
 like(reload_keyring($node), qr/not reloaded/, 'the reload is refused');
 finds('keyring', qr/^critical\|the keyring in use stays only until .* permissions/,
 	'the last reload was refused');
 chmod 0600, $file or die "could not chmod: $!";
 rename $file, "$file.away" or die "could not rename: $!";
 finds('key_file', qr/^critical\|.* cannot be read/, 'a missing file');
+advises('key_file', qr/^Put the file in its place/, 'what to do about a missing file');
 rename "$file.away", $file or die "could not rename: $!";
 reload_keyring($node);
 finds('keyring', qr/^ok\|/, 'all is well after the next reload');

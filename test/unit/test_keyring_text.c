@@ -698,14 +698,21 @@ check_problems(void)
 	for (int problem = OK; problem <= DUPLICATE; problem++)
 	{
 		const char *text = tarx_keys_keyring_problem_text((TarxKeysKeyringProblem) problem);
+		const char *hint = tarx_keys_keyring_problem_hint((TarxKeysKeyringProblem) problem);
 
+		ok(strlen(hint) > 10 && hint[strlen(hint) - 1] == '.',
+		   "hint for problem %d is a sentence", problem);
 		ok(strlen(text) > 10 && text[strlen(text) - 1] == '.',
 		   "text of problem %d is a sentence", problem);
 		ok(strcmp(text, "The keyring is not usable.") != 0,
 		   "text of problem %d is its own", problem);
 		for (int other = OK; other < problem; other++)
+		{
 			ok(strcmp(text, tarx_keys_keyring_problem_text((TarxKeysKeyringProblem) other)) != 0,
 			   "texts of problems %d and %d differ", problem, other);
+			ok(strcmp(hint, tarx_keys_keyring_problem_hint((TarxKeysKeyringProblem) other)) != 0,
+			   "hints for problems %d and %d differ", problem, other);
+		}
 	}
 	is_str(tarx_keys_keyring_problem_text(OK), "The keyring is usable.", "text of no problem");
 	is_str(tarx_keys_keyring_problem_text(NO_KEY), "The keyring has no key.",
@@ -713,6 +720,12 @@ check_problems(void)
 	/* One that has no name. */
 	is_str(tarx_keys_keyring_problem_text((TarxKeysKeyringProblem) (DUPLICATE + 1)),
 		   "The keyring is not usable.", "text of an unknown problem");
+	is_str(tarx_keys_keyring_problem_hint((TarxKeysKeyringProblem) (DUPLICATE + 1)),
+		   "Look into the server log.", "hint for an unknown problem");
+	/* A page that is not locked stays so until the server starts anew. */
+	ok(strstr(tarx_keys_keyring_problem_hint(TARX_KEYS_KEYRING_NOT_LOCKED),
+			  "restart the server; a reload does not help") != NULL,
+	   "hint for a page that cannot be locked");
 }
 
 /* Words that random texts are made of, and what they are: a key, or else. */
