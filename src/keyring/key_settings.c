@@ -61,13 +61,27 @@ redact(const TarxKeysKeyring *ring, char out[REDACTED_SIZE])
 }
 
 /*
+ * The command line is no place for a key: everybody on the machine can look at it
+ * while the server runs, and it is written to postmaster.opts.  Ends the server,
+ * because a value that a hook refuses is logged, and the server starts without.
+ */
+static void
+refuse_command_line(void)
+{
+	ereport(FATAL,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("tarx_keys: tarx_keys.master_key must not be set on the command line"),
+			 errdetail("Other users of this machine can see it there."),
+			 errhint("Make a new master key, because this one may have been seen, and set tarx_keys.master_key_file in the configuration file.")));
+}
+
+/*
  * Parse a raw value, keep the keyring aside while the server starts, and put
  * its redacted form in its place.  On a reload the same file value comes by
  * again and must come out the same, which is all that happens then.
  */
 static bool
-check_master_key(char **newval, void **extra pg_attribute_unused(),
-				 GucSource source pg_attribute_unused())
+check_master_key(char **newval, void **extra pg_attribute_unused(), GucSource source)
 {
 	TarxKeysKeyring ring = {0};
 	TarxKeysKeyringProblem problem;
@@ -77,6 +91,8 @@ check_master_key(char **newval, void **extra pg_attribute_unused(),
 
 	if (*newval == NULL || **newval == '\0')
 		return true;
+	if (source == PGC_S_ARGV)
+		refuse_command_line();
 	if (is_redacted(*newval))
 	{
 		/* somebody's own text that looks like ours is no keyring either */

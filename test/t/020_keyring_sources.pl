@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
+use IPC::Run;
 use POSIX qw(mkfifo);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -106,6 +107,19 @@ sub refused_at_reload
 		qr/tarx_keys: no usable master keyring\n.*DETAIL:  .*$why/, "$test: the log says why");
 	state_is($node, 'runner', resolve_sql($key), 'TK005', "$test: TK005");
 	return;
+}
+
+# Run a server; returns its exit status, or -1 if it goes on. All that it says is in a file.
+sub run_server
+{
+	my ($path, @command) = @_;
+	my $server = IPC::Run::start(\@command, '<', '/dev/null', '>', $path, '2>&1',
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+
+	return $server->result(0) if eval { $server->finish; 1 };
+	$server->signal('QUIT');
+	$server->kill_kill;
+	return -1;
 }
 
 # Forms of a keyring, in a file
@@ -335,6 +349,48 @@ foreach my $case (
 	# the next one must not live on this one's keyring
 	set_keyring($node);
 	$node->restart;
+}
+
+# The command line is no place for a key: ps shows it, and postmaster.opts would have it.
+# Other settings may stand there.
+
+$node->stop;
+set_keyring($node);
+my @postgres = ('postgres', '-D', $node->data_dir);
+foreach my $case (
+	[ '-c', @postgres, '-c', "tarx_keys.master_key=$hex_a" ],
+	[ 'another case', @postgres, '-c', "TARX_KEYS.Master_Key=$hex_a" ],
+	[ 'a long option', @postgres, "--tarx_keys.master-key=$hex_a" ],
+	[ 'a bad key', @postgres, '-c', "tarx_keys.master_key=$garbage" ],
+	[ 'what it is shown as', @postgres, '-c', "tarx_keys.master_key=fingerprint:$fingerprint{a}" ],
+	[ 'a stand-alone server', 'postgres', '--single', '-D', $node->data_dir, '-c', "tarx_keys.master_key=$hex_a", 'postgres' ])
+{
+	my ($test, @command) = @$case;
+	my $status = run_server("$dir/refused", @command);
+	my $said = slurp_file("$dir/refused");
+
+	is($status, 1, "$test: the server does not start");
+	like($said, qr/FATAL:  tarx_keys: tarx_keys\.master_key must not be set on the command line/,
+		"$test: it says why");
+	is(scalar(grep { index($said, $_) >= 0 } @secrets), 0, "$test: without the key");
+	unlike(slurp_file($node->data_dir . '/postmaster.opts'), qr/master_key/, "$test: nor is it in postmaster.opts");
+}
+foreach my $case (
+	[ 'the command', "-c tarx_keys.master_key_command='cat $file'" ],
+	[ 'the file, and no key', "-c tarx_keys.master_key= -c tarx_keys.master_key_file=$file" ])
+{
+	my ($test, $options) = @$case;
+
+	system_log('pg_ctl', '-w', '-D', $node->data_dir, '-l', $node->logfile, '-o', $options, 'start');
+	$node->_update_pid(1);
+	keyring_works("$test on the command line");
+	$node->stop;
+}
+$node->start;
+{
+	local $ENV{PGOPTIONS} = "-c tarx_keys.master_key=$hex_a";
+	my ($status, $out, $err) = $node->psql('postgres', 'SELECT 1');
+	like($err, qr/parameter "tarx_keys\.master_key" cannot be changed/, 'a client cannot set it either');
 }
 
 my $log = log_since($node, 0);
