@@ -20,7 +20,9 @@ printable(char c)
 {
 	if (c == '\t')
 		return ' ';
-	return c >= ' ' && c <= '~' ? c : '?';
+	if (c >= ' ' && c <= '~')
+		return c;
+	return '?';
 }
 
 /* Take the next piece of the text. */

@@ -28,7 +28,7 @@
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
 
 #define SCHEMA	"tarx_keys"
-#define NAMED(name)	{name, sizeof(name) - 1, "/* statement redacted: it names " SCHEMA "." name " */"}
+#define NAMED(name)	{name, sizeof(name) - 1, TARX_KEYS_NOTICE_START SCHEMA "." name " */"}
 
 const TarxKeysSensitiveName tarx_keys_sensitive_names[] = {
 #define CARRIES(name)	NAMED(#name),
@@ -189,7 +189,7 @@ static const TarxKeysSensitiveName *
 carrier(Word word)
 {
 	/* most words differ in the last character; that of a name is a letter */
-	char		last = word.len == 0 ? '\0' : word.start[word.len - 1] | 0x20;
+	int			last = word.len == 0 ? 0 : word.start[word.len - 1] | 0x20;
 
 	for (size_t i = 0; i < NUM_CARRIERS; i++)
 	{

@@ -24,6 +24,9 @@ typedef enum TarxKeysSensitive
 	TARX_KEYS_NUM_SENSITIVE
 } TarxKeysSensitive;
 
+/* How each notice begins */
+#define TARX_KEYS_NOTICE_START	"/* statement redacted: it names "
+
 typedef struct TarxKeysSensitiveName
 {
 	const char *name;

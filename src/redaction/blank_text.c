@@ -184,6 +184,30 @@ tarx_keys_redaction_blank(const char *text, const char *notice, PlannedStmt *pst
 		blank = blanks[level];
 	}
 	pstmt->stmt_location = 0;
-	pstmt->stmt_len = blank.notice_len;
+	/* PREPARE hands its place to the statement in it, which has one of its own */
+	pstmt->stmt_len = IsA(pstmt->utilityStmt, PrepareStmt) ? 0 : blank.notice_len;
 	return blank.blank;
+}
+
+static bool
+starts_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+/*
+ * Is a text blank where a statement has its place?  It may be a copy.  A statement
+ * in another text has characters that a blank has not, and soon.
+ */
+bool
+tarx_keys_redaction_is_blank(const char *text, int location, int len)
+{
+	const char *at = text + Max(location, 0);
+	const char *end = len > 0 ? at + len : NULL;
+
+	if (starts_with(text, TARX_KEYS_NOTICE_START))
+		return true;
+	while (at != end && (*at == ' ' || IS_HIGHBIT_SET(*at)))
+		at++;
+	return at == end || *at == '\0' || starts_with(at, TARX_KEYS_NOTICE_START + 3);
 }

@@ -30,6 +30,7 @@ extern void tarx_keys_redaction_log_install(void);
 /* blank_text.c: what stands in place of the text of a utility statement */
 extern const char *tarx_keys_redaction_blank(const char *text, const char *notice,
 											 PlannedStmt *pstmt, int level);
+extern bool tarx_keys_redaction_is_blank(const char *text, int location, int len);
 
 /* statements.c: statements as other libraries and sessions keep them */
 extern void tarx_keys_redaction_statements_install(void);

@@ -528,7 +528,7 @@ sub plant_utilities
 	my %call = map { $_ => marker($_) } (
 		'PREPARE', 'EXECUTE', 'EXECUTE that fails', 'EXPLAIN EXECUTE', 'DO', 'DO that fails',
 		'DO with dynamic SQL', 'DO with a notice', 'DO with an assignment', 'CALL', 'EXPLAIN',
-		'EXPLAIN ANALYZE', 'EXPLAIN that fails', 'COPY', 'CREATE TABLE AS', 'SELECT INTO', 'cursor',
+		'EXPLAIN ANALYZE', 'EXPLAIN with a list', 'CREATE TABLE AS with a list', 'EXPLAIN that fails', 'COPY', 'CREATE TABLE AS', 'SELECT INTO', 'cursor',
 		'cursor that is closed later', 'dynamic SQL in a function');
 
 	my $runs = sub {
@@ -563,6 +563,11 @@ sub plant_utilities
 		'CREATE PROCEDURE pg_temp.takes(v uuid) LANGUAGE sql AS $$ SELECT 1 $$; CALL pg_temp.takes(' . add($call{CALL}) . ')');
 	$runs->('EXPLAIN', 'EXPLAIN (VERBOSE) SELECT ' . add($call{EXPLAIN}));
 	$runs->('EXPLAIN ANALYZE', 'EXPLAIN (VERBOSE, ANALYZE) SELECT ' . add($call{'EXPLAIN ANALYZE'}));
+	# pg_stat_statements knows the place of a list of constants in the text
+	my $list = ' FROM generate_series(1, 3) g WHERE g IN (4, 5, 6)';
+	$runs->('EXPLAIN with a list', 'EXPLAIN SELECT ' . add($call{'EXPLAIN with a list'}) . $list);
+	$runs->('CREATE TABLE AS with a list',
+		'CREATE TEMP TABLE t AS SELECT ' . add($call{'CREATE TABLE AS with a list'}) . $list);
 	$raised->('EXPLAIN that fails',
 		"EXPLAIN SELECT tarx_keys.set_secret('$PROJECT', 'X', 'x', 'x', '$call{'EXPLAIN that fails'}')",
 		qr/LINE 1: .*EXPLAIN SELECT tarx_keys.set_secret(?:.|\n)*\n +\^/);
