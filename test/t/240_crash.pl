@@ -225,7 +225,8 @@ sub rotation_remains
 
 sub postmaster_is_up
 {
-	return $node->poll_query_until('postgres', 'SELECT true');
+	# psql gets no statement on its standard input, which it would not read while nobody answers
+	return wait_until(sub { return system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 });
 }
 
 sub kill_backend
