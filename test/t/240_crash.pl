@@ -223,7 +223,8 @@ sub rotation_remains
 
 sub postmaster_is_up
 {
-	return $node->poll_query_until('postgres', 'SELECT true');
+	# psql gets no statement on its standard input, which it would not read while nobody answers
+	return wait_until(sub { return system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0 });
 }
 
 sub kill_backend
@@ -313,7 +314,7 @@ my $cancels = ask_ok(
 			UPDATE cancels SET n = n + (
 				SELECT count(*) FROM (
 					SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-					WHERE (usename = 'service' OR query ~ '^CALL') AND state = 'active' ORDER BY random() LIMIT 1) s);
+					WHERE (usename = 'service' OR query ~ 'rotate_master_ke[y]') AND state = 'active' ORDER BY random() LIMIT 1) s);
 		END LOOP;
 	END $$;
 	SELECT n FROM cancels;});
