@@ -247,7 +247,7 @@ is(ask_ok($node, 'runner', $euro_sql, 'copy'), $euro, 'copy: any secret resolves
 my $again = "INSERT INTO tarx_keys.project_llm_keys SELECT (\$row\$$row\$row\$::tarx_keys.project_llm_keys).*";
 like(($node->psql('copy', $again))[2], qr/project_llm_keys_pkey/, 'copy: a deleted row collides with what is left of it');
 $node->safe_psql('copy', "DELETE FROM tarx_keys.project_llm_keys WHERE id = '$key{deleted}'; $again");
-is(ask_ok($node, undef, "SELECT status FROM tarx_keys.verify_keys() WHERE object_id = '$key{deleted}'", 'copy'),
+is(ask_ok($node, undef, "SELECT status FROM tarx_keys.verify_keys() WHERE id = '$key{deleted}'", 'copy'),
 	'older', 'copy: in its place it is found to be older');
 is(ask_ok($node, undef, 'SELECT tarx_keys.delete_older_rows()', 'copy'), 1, 'copy: and is deleted');
 state_is($node, 'runner', resolve_sql($key{deleted}),
