@@ -203,7 +203,7 @@ $holder->query_safe(q{
 # longer than it ever does with a batch locked
 my $waiting = q{
 	SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid)
-	WHERE query ~ '^CALL' AND NOT granted AND waitstart < clock_timestamp() - interval '0.5 s'};
+	WHERE query ~ 'rotate_master_ke[y]' AND NOT granted AND waitstart < clock_timestamp() - interval '0.5 s'};
 my $remaining_keys = q{SELECT remaining FROM tarx_keys.rotation_progress WHERE table_name = 'project_llm_keys'};
 
 sub start_call
@@ -223,7 +223,7 @@ ask_ok($node, 'service', qq{
 	SELECT tarx_keys.delete_llm_key('$PROJECT', id) FROM tarx_keys.llm_keys WHERE name = 'key 8'});
 pass('others change what it has done meanwhile');
 $node->safe_psql('postgres',
-	q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ '^CALL'});
+	q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ 'rotate_master_ke[y]'});
 $session->finish;
 is(state_of($said), '57014', 'cancelled');
 is($node->safe_psql('postgres', $remaining_keys), '1', 'what is done stays done');

@@ -313,7 +313,7 @@ my $cancels = ask_ok(
 			UPDATE cancels SET n = n + (
 				SELECT count(*) FROM (
 					SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-					WHERE (usename = 'service' OR query ~ '^CALL') AND state = 'active' ORDER BY random() LIMIT 1) s);
+					WHERE (usename = 'service' OR query ~ 'rotate_master_ke[y]') AND state = 'active' ORDER BY random() LIMIT 1) s);
 		END LOOP;
 	END $$;
 	SELECT n FROM cancels;});
