@@ -261,6 +261,12 @@ sub call
 		next unless $types[$n] eq 'uuid' && $names[$n] =~ /^(agent|key|project)_id$/ && rand() < 0.6;
 		$args[$n] = quote($1 eq 'project' ? $PROJECT : pick(@{ $pool{$1} }, $PROJECT)) . '::uuid';
 	}
+	# words that are right, where most are wrong
+	my %words = (provider => ['openai'], outcome => [qw(ok rejected quota rate_limited server timeout)], model => ['gpt-5']);
+	foreach my $n (grep { $words{ $names[$_] } } 0 .. $#args)
+	{
+		$args[$n] = quote(pick(@{ $words{ $names[$n] } })) . '::text' if rand() < 0.6;
+	}
 	if ($boxes{ $f->[0] } && rand() < 0.7)
 	{
 		my @for = map { defined $_ ? quote($_) : 'NULL' } @{ pick(@{ $boxes{ $f->[0] } }) };

@@ -211,6 +211,7 @@ INSERT INTO odd.looks VALUES
     ('audits', 'none', NULL, $$SELECT ok FROM tarx_keys.verify_audit(odd.id('Q')) UNION ALL
         SELECT ok FROM tarx_keys.verify_personal_audit('alice') UNION ALL SELECT ok FROM tarx_keys.verify_personal_audit('bob')$$),
     ('llm_keys', 'service', 'alice', 'SELECT * FROM tarx_keys.llm_keys'),
+    ('due_keys', 'service', 'alice', $$SELECT count(*) FILTER (WHERE key_id <> odd.id('victim')) FROM tarx_keys.due_keys$$),
     ('key_usage', 'service', 'alice', 'SELECT * FROM tarx_keys.key_usage'),
     ('secrets', 'service', 'alice', 'SELECT * FROM tarx_keys.secrets'),
     ('platform_keys', 'service', 'alice', 'SELECT * FROM tarx_keys.platform_keys'),
