@@ -94,7 +94,7 @@ BEGIN
      WHERE l.project_id = ANY (flush_last_used.project_ids)
        AND CASE l.kind
            WHEN 'llm_key' THEN NOT EXISTS (
-               SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = l.project_id AND k.id = l.id AND k.state <> 'deleted')
+               SELECT FROM tarx_keys.project_llm_keys k WHERE k.project_id = l.project_id AND k.id = l.id AND k.state IS DISTINCT FROM 'deleted')
            WHEN 'secret' THEN NOT EXISTS (
                SELECT FROM tarx_keys.project_secrets s WHERE s.project_id = l.project_id AND s.id = l.id)
            ELSE NOT EXISTS (

@@ -41,7 +41,7 @@ ALTER TABLE tarx_keys.project_llm_keys
     ALTER COLUMN ciphertext SET STORAGE EXTERNAL;
 ALTER TABLE tarx_keys.project_llm_keys ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY members_read ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_backend, tarx_keys_login
-    USING (state <> 'deleted' AND project_id = ANY (tarx_keys_internal.visible_project_ids()));
+    USING (state IS DISTINCT FROM 'deleted' AND project_id = ANY (tarx_keys_internal.visible_project_ids()));
 CREATE POLICY owner_in_project ON tarx_keys.project_llm_keys TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_owner
@@ -124,7 +124,7 @@ AS $$
     UPDATE tarx_keys.project_llm_keys k
        SET state = 'deleted', ciphertext = NULL, masked_key = NULL, deleted_at = now(),
            deleted_by = end_llm_keys.ended_by, revision = tarx_keys_internal.next_revision(k.revision)
-     WHERE k.project_id = end_llm_keys.project_id AND k.state <> 'deleted'
+     WHERE k.project_id = end_llm_keys.project_id AND k.state IS DISTINCT FROM 'deleted'
        AND (end_llm_keys.key_id IS NULL OR k.id = end_llm_keys.key_id)
     RETURNING k.*
 $$;
@@ -233,7 +233,7 @@ SELECT k.id,
        CASE WHEN s.status = 'ok' THEN tarx_keys_internal.shown(k.base_url) END AS base_url,
        tarx_keys_internal.shown(k.added_by) AS added_by,
        k.created_at,
-       CASE WHEN k.state = 'enabled' AND k.expires_at <= pg_catalog.now() THEN 'expired' ELSE k.state END AS state,
+       CASE WHEN k.state = 'enabled' AND k.expires_at <= pg_catalog.now() THEN 'expired' ELSE tarx_keys_internal.shown(k.state) END AS state,
        CASE WHEN s.status = 'ok' THEN tarx_keys_internal.shown(k.destination) END AS destination,
        k.priority,
        k.expires_at,
@@ -269,13 +269,14 @@ COMMENT ON COLUMN tarx_keys.llm_keys.health_at IS 'When they did, on this server
 COMMENT ON COLUMN tarx_keys.llm_keys.cooling_until IS 'Until when other keys are tried first; NULL if the key is not cooling, or is rejected';
 COMMENT ON COLUMN tarx_keys.llm_keys.status IS 'ok, or needs_reentry if the stored key cannot be opened';
 
+-- No time that a row may have is out of range here.
 CREATE VIEW tarx_keys.due_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.project_id, k.id AS key_id, k.name, d.reason, d.since
   FROM tarx_keys.llm_keys k
  CROSS JOIN LATERAL (VALUES
-       ('expiring', k.expires_at - interval '14 days'),
+       ('expiring', CASE WHEN k.expires_at IS NOT NULL THEN greatest(k.expires_at, timestamptz 'epoch') - interval '14 days' END),
        ('rotation due', k.rotate_after),
-       ('unused', coalesce(k.last_used_at, k.created_at) + interval '90 days'),
+       ('unused', least(coalesce(k.last_used_at, k.created_at), pg_catalog.now()) + interval '90 days'),
        ('rejected', CASE WHEN k.health = 'rejected' THEN k.health_at END)) d (reason, since)
  WHERE d.since <= pg_catalog.now() AND k.state <> 'disabled';
 COMMENT ON VIEW tarx_keys.due_keys IS 'LLM keys of the acting user''s projects, or of the active one, that somebody should look at; one row for each reason. Disabled ones are left out.';

@@ -34,7 +34,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_log_operation_sql);
 
 static TarxKeysQuery project_rest_query = {
 	.sql = "SELECT 1 FROM tarx_keys.project_llm_keys k WHERE k.project_id OPERATOR(pg_catalog.=) $1"
-	" AND k.state OPERATOR(pg_catalog.<>) 'deleted'"
+	" AND coalesce(k.state, '') OPERATOR(pg_catalog.<>) 'deleted'"
 	" UNION ALL SELECT 1 FROM tarx_keys.project_secrets s WHERE s.project_id OPERATOR(pg_catalog.=) $1"
 	" UNION ALL SELECT 1 FROM tarx_keys.agents a WHERE a.project_id OPERATOR(pg_catalog.=) $1"
 	" UNION ALL SELECT 1 FROM tarx_keys.project_members m WHERE m.project_id OPERATOR(pg_catalog.=) $1"

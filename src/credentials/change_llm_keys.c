@@ -19,7 +19,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_update_llm_key);
 static TarxKeysQuery lock_query = {
 	TARX_KEYS_SELECT(tarx_keys_llm_keys,
 					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.id OPERATOR(pg_catalog.=) $2"
-					 " AND t.state OPERATOR(pg_catalog.<>) 'deleted' FOR NO KEY UPDATE"),
+					 " AND coalesce(t.state, '') OPERATOR(pg_catalog.<>) 'deleted' FOR NO KEY UPDATE"),
 	.nargs = 2, .argtypes = {UUIDOID, UUIDOID}
 };
 

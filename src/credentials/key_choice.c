@@ -23,7 +23,7 @@
 static TarxKeysQuery candidates_query = {
 	TARX_KEYS_SELECT(tarx_keys_llm_keys,
 					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.provider OPERATOR(pg_catalog.=) $2"
-					 " AND t.state OPERATOR(pg_catalog.<>) 'deleted' ORDER BY t.priority, t.id"),
+					 " AND coalesce(t.state, '') OPERATOR(pg_catalog.<>) 'deleted' ORDER BY t.priority, t.id"),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 

@@ -41,7 +41,7 @@
 SEALED_TABLE(llm_keys, "tarx.llm-key...1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "project_llm_keys", .nkeys = 2,
 			 .seal = TARX_KEYS_ENVELOPE, .kind = "llm_key", .counter = "llm_keys",
-			 .revision = "revision", .live = "t.state OPERATOR(pg_catalog.<>) 'deleted'")
+			 .revision = "revision", .live = "coalesce(t.state, '') OPERATOR(pg_catalog.<>) 'deleted'")
 SCOPE(LLM_KEY_PROJECT_ID, "project_id")
 BOUND(LLM_KEY_ID, "id", UUIDOID)
 BOUND(LLM_KEY_PROVIDER, "provider", TEXTOID)

@@ -59,8 +59,9 @@ $node->restart;
 
 # All functions in one session, because a library whose initialization failed
 # must be as unusable at the second call. Left out is what needs nothing of the
-# library: what only raises an error or a warning of its own, or waits for locks,
-# and the checks of doctor(), which read catalogs.
+# library: what only raises an error or a warning of its own, waits for locks, computes,
+# or reads or writes tables under row security, which stops no superuser; the checks of
+# doctor(), which read catalogs; and what is not run with NULL.
 my $called = $node->safe_psql(
 	'postgres', q{
 	CREATE TEMP TABLE called (name text, state text, hint text);
@@ -81,8 +82,11 @@ my $called = $node->safe_psql(
 			 WHERE p.pronamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[])
 			   AND p.prokind = 'f'
 			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-			   AND p.proname NOT IN ('fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of', 'lock_members', 'logged_objects',
-									 'make_successor', 'require_provider', 'require_superuser', 'wait_for_locks_until', 'warn_of_rest')
+			   AND NOT p.proisstrict
+			   AND p.proname NOT IN ('changed_builtin', 'end_llm_keys', 'fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of',
+									 'is_request_path', 'lock_members', 'logged_objects', 'make_successor', 'next_revision',
+									 'platform_key_descendants', 'platform_key_ends_with_ancestor', 'provider_labels',
+									 'require_provider', 'require_superuser', 'status_of', 'wait_for_locks_until', 'warn_of_rest')
 			   AND p.proname !~ '^doctor_'
 		LOOP
 			state := 'none';
@@ -107,7 +111,8 @@ foreach my $line (split /\n/, $called)
 }
 foreach my $name (
 	qw(act_as current_user_id current_project_id create_project add_member
-	remove_member add_llm_key delete_llm_key resolve_key resolve_agent_key
+	remove_member add_llm_key add_sealed_llm_key update_llm_key replace_llm_key replace_sealed_llm_key
+	delete_llm_key resolve_key resolve_agent_key resolve_provider_key report_key probe_request
 	create_agent set_agent_key set_agent_provider delete_agent restamp_members delete_older_rows repoint_agents keyring_status
 	rename_project delete_project purge_project end_user rename_agent
 	rename_secret describe_secret

@@ -242,11 +242,16 @@ is(list($node, 'copy'), $list, 'copy: the list is the same');
 resolves($node, 'copy');
 is(ask_ok($node, 'runner', $euro_sql, 'copy'), $euro, 'copy: any secret resolves');
 
-# A deleted row that comes back all the same, from an older backup
-$node->safe_psql('copy',
-	"INSERT INTO tarx_keys.project_llm_keys SELECT (\$row\$$row\$row\$::tarx_keys.project_llm_keys).*");
+# A deleted key cannot be inserted once more, from an older backup. Put in the place of
+# its row, it opens, until somebody looks.
+my $again = "INSERT INTO tarx_keys.project_llm_keys SELECT (\$row\$$row\$row\$::tarx_keys.project_llm_keys).*";
+like(($node->psql('copy', $again))[2], qr/project_llm_keys_pkey/, 'copy: a deleted row collides with what is left of it');
+$node->safe_psql('copy', "DELETE FROM tarx_keys.project_llm_keys WHERE id = '$key{deleted}'; $again");
+is(ask_ok($node, undef, "SELECT status FROM tarx_keys.verify_keys() WHERE id = '$key{deleted}'", 'copy'),
+	'older', 'copy: in its place it is found to be older');
+is(ask_ok($node, undef, 'SELECT tarx_keys.delete_older_rows()', 'copy'), 1, 'copy: and is deleted');
 state_is($node, 'runner', resolve_sql($key{deleted}),
-	'TK002', 'copy: a deleted row that comes back does not resolve', 'copy');
+	'TK002', 'copy: so that it does not resolve', 'copy');
 
 # Another role than a superuser
 
@@ -354,7 +359,10 @@ $other->command_ok(
 	[ 'pg_restore', '--exit-on-error', '-d', $other->connstr('moved'), "$dir/app.custom" ],
 	'moved: the dump restores');
 same_as_before($other, 'moved');
-is(list($other, 'moved'), $list, 'moved: the list is the same without the master key');
+# where a key goes is not shown of one that does not open
+my $hidden = $list =~ s{\|https://llm\.example/v1\|}{||}r;
+isnt($hidden, $list, 'a base URL to hide');
+is(list($other, 'moved'), $hidden, 'moved: without the master key the list is the same but for base URLs');
 
 my ($fingerprint) = split /\|/, keyring($node, 'app');
 my $err = state_is($other, 'runner', resolve_sql($key{first}),

@@ -343,10 +343,12 @@ $node->safe_psql('postgres', qq{
 	RESET ROLE;
 	SET ROLE front;
 	CREATE FUNCTION app.front(call text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS \$\$ BEGIN EXECUTE call; END \$\$});
+# the key is the first of its provider
 my $secret = ask_ok($node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.update_llm_key('$PROJECT', '$key', '{"priority": 1}');
 	SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', '$value');
-	SELECT tarx_keys.usage_name_id('TOKEN')});
+	SELECT id FROM tarx_keys.secrets WHERE name = 'TOKEN'}) =~ s/.*\n//sr;
 my ($platform_key, $platform_token) = split /\|/, ask_ok($node, 'service', q{
 	SELECT tarx_keys.act_as('bob');
 	SELECT * FROM tarx_keys.create_platform_key('bob''s', now() + '1 day', NULL, true)});
@@ -374,7 +376,9 @@ sub roles_are
 my @resolves = (
 	"SELECT * FROM tarx_keys.resolve_key('$PROJECT', '$key')",
 	"SELECT * FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')",
+	"SELECT * FROM tarx_keys.resolve_provider_key('$PROJECT', 'openai')",
 	"SELECT * FROM tarx_keys.models_request('$PROJECT', '$key')",
+	"SELECT * FROM tarx_keys.probe_request('$PROJECT', '$key')",
 	"SELECT * FROM tarx_keys.chat_request_base('$PROJECT', '$key')");
 my @secrets = (
 	"SELECT tarx_keys.resolve_secret('$PROJECT', 'TOKEN')",

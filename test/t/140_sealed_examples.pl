@@ -328,6 +328,8 @@ is(ask_ok($node, 'runner', resolve_sql(ask_ok($node, 'service', $add->(1)))), $v
 my $later = seal($value, 'llm-key', 'openai', 'Later');
 write_private($keys, $new);
 reload_keyring($node);
+# who is a member hangs on a master key, too
+$node->safe_psql('postgres', "SELECT tarx_keys.restamp_members('$PROJECT')");
 state_is($node, 'service', $add->(2), 'TK013', 'a box to a master key that is gone');
 is( ask_ok($node, 'runner', resolve_sql(ask_ok($node, 'service',
 				as_alice("add_sealed_llm_key('$PROJECT', 'openai', 'Later', $later)")))),

@@ -47,9 +47,19 @@ my %by_name = (
 	key_value => "'sk-proj-0123456789abcdefghijklmnopqrstuv'::text");
 my %by_type = (
 	uuid => "'$PROJECT'::uuid", text => "'NAME'::text", integer => '1', bigint => '1', boolean => 'true',
-	bytea => q{'\\x01'::bytea}, timestamptz => "(now() + interval '1 day')", date => 'current_date',
+	bytea => q{'\\x01'::bytea}, jsonb => "'{}'::jsonb", interval => "interval '1 s'", timestamptz => "(now() + interval '1 day')", date => 'current_date',
 	'text[]' => "'{NAME}'::text[]", 'uuid[]' => "'{$PROJECT}'::uuid[]");
-my %as_type = (text => '%s::text', 'text[]' => 'ARRAY[%s]::text[]', bytea => 'convert_to(%s, \'UTF8\')');
+my %as_type = (
+	text => ['%s::text'],
+	'text[]' => ['ARRAY[%s]::text[]'],
+	bytea => ['convert_to(%s, \'UTF8\')'],
+	jsonb => [
+		'to_jsonb(%s::text)', 'jsonb_build_object(%s::text, 1)',
+		(map { "jsonb_build_object('$_', %s::text)" } qw(name priority expires_at provider base_url headers)),
+		"jsonb_build_object('allowed_models', ARRAY[%s])",
+		"jsonb_build_object('headers', jsonb_build_object('x-a', %s::text))",
+		"jsonb_build_object('headers', jsonb_build_object(%s::text, 'x'))",
+		"jsonb_build_object('headers', jsonb_build_object(%s::text, 1))" ]);
 
 # Name, argument types and names, kind
 my @functions = map { my @f = split /\|/, $_, -1; \@f } split /\n/, $node->safe_psql(
@@ -61,7 +71,7 @@ my @functions = map { my @f = split /\|/, $_, -1; \@f } split /\n/, $node->safe_
 	  FROM pg_proc p
 	 WHERE p.pronamespace = 'tarx_keys'::regnamespace AND p.pronargs > 0
 	 ORDER BY p.oid::regprocedure::text COLLATE "C"});
-my @takers = grep { $_->[1] =~ /text|bytea/ } @functions;
+my @takers = grep { $_->[1] =~ /text|bytea|jsonb/ } @functions;
 cmp_ok(scalar @takers, '>', 25, 'there are functions that take a text');
 
 sub quote
@@ -89,10 +99,19 @@ sub calls
 	my @places = grep { $as_type{ $types[$_] } } 0 .. $#types;
 	my @calls;
 
-	foreach my $set ((map { [$_] } @places), @places > 1 ? \@places : ())
+	foreach my $place (@places)
+	{
+		foreach my $way (@{ $as_type{ $types[$place] } })
+		{
+			my @args = @usual;
+			$args[$place] = sprintf($way, quote($text));
+			push @calls, (call($f, @args)) x 2;
+		}
+	}
+	if (@places > 1)
 	{
 		my @args = @usual;
-		$args[$_] = sprintf($as_type{ $types[$_] }, quote($text)) foreach @$set;
+		$args[$_] = sprintf($as_type{ $types[$_] }[0], quote($text)) foreach @places;
 		push @calls, (call($f, @args)) x 2;
 	}
 	return @calls;

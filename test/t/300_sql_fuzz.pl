@@ -49,7 +49,7 @@ foreach my $user (qw(alice bob))
 {
 	push @tokens, ask_ok($node, 'service', "SELECT tarx_keys.act_as('$user'); SELECT token FROM tarx_keys.create_platform_key('first')");
 }
-add_key($node, 'first', 'sk-proj-0123456789abcdefghijklmnopqrstuv');
+my $first = add_key($node, 'first', 'sk-proj-0123456789abcdefghijklmnopqrstuv');
 ask_ok(
 	$node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
@@ -109,7 +109,7 @@ sub fill_pool
 my @texts = (
 	'', ' ', 'alice', 'bob', 'carol', 'x', 'anthropic', 'openai', 'azure_ai_foundry',
 	'openai_compatible', 'nobody', 'admin', 'member', 'NAME', 'SHOP_TOKEN', '1A', '_',
-	'llm_key', 'secret', 'platform_key', 'https://models.example.com/v1',
+	'llm_key', 'secret', 'platform_key', 'ok', 'rejected', 'rate_limited', 'gpt-5', 'https://models.example.com/v1',
 	'https://x.openai.azure.com', 'http://127.0.0.1', 'https://u:p@h.example.com',
 	'sk-proj-0123456789abcdefghijklmnopqrstuv', 'sk-ant-...wxyz', 'sk-********',
 	'${secrets.NAME}', 'a ${secrets.SHOP_TOKEN} b', '$${', '${', '${secrets.NAME', '${env.X}',
@@ -134,6 +134,9 @@ foreach my $n (0 .. $#texts)
 	  [ 'openai', "Boxed $n", box($texts[$n], 'llm-key', 'openai', "Boxed $n"), undef ];
 	push @{ $boxes{add_sealed_llm_key} },
 	  [ 'openai', "Options $n", box('sk-0123456789abcdef', 'llm-key', options($texts[$n]), 'openai', "Options $n"), undef ];
+	push @{ $boxes{replace_sealed_llm_key} },
+	  [ $first, box($texts[$n], 'replacement', '-d', 'https://api.openai.com/v1', '-e', time + 3600, $first, 'openai') ],
+	  [ $first, box('sk-0123456789abcdef', 'replacement', options($texts[$n]), $first, 'openai') ];
 	push @{ $boxes{set_sealed_secret} }, [ 'BOXED', box($texts[$n], 'secret', 'BOXED') ];
 }
 push @{ $boxes{add_sealed_llm_key} }, map {
@@ -214,6 +217,9 @@ my %values = (
 		return '(' . pick("'infinity'", "'-infinity'", 'now()', "now() + interval '1 day'", "'4713-01-01 BC'",
 			"'294276-12-31'", "'epoch'") . ')::timestamptz';
 	},
+	interval => sub {
+		return pick("'0'", "'20 s'", "'-1 s'", "'1 year'", "'-1 month 31 days'", "'2147483647 months'", "'178000000 years'", "'-178000000 years'") . '::interval';
+	},
 	# options of LLM keys, and what is none
 	jsonb => sub {
 		return 'jsonb_build_object(' . quote(pick(qw(name priority enabled expires_at allowed_models headers refresh_requests colour)))
@@ -254,6 +260,12 @@ sub call
 	{
 		next unless $types[$n] eq 'uuid' && $names[$n] =~ /^(agent|key|project)_id$/ && rand() < 0.6;
 		$args[$n] = quote($1 eq 'project' ? $PROJECT : pick(@{ $pool{$1} }, $PROJECT)) . '::uuid';
+	}
+	# words that are right, where most are wrong
+	my %words = (provider => ['openai'], outcome => [qw(ok rejected quota rate_limited server timeout)], model => ['gpt-5']);
+	foreach my $n (grep { $words{ $names[$_] } } 0 .. $#args)
+	{
+		$args[$n] = quote(pick(@{ $words{ $names[$n] } })) . '::text' if rand() < 0.6;
 	}
 	if ($boxes{ $f->[0] } && rand() < 0.7)
 	{
@@ -351,11 +363,11 @@ foreach my $round (1 .. $rounds)
 	fill_pool();
 	run($_) foreach (qw(service web runner stranger tarx_keys_owner), $superuser);
 }
-note(join(', ', map { "$_ $succeeded{$_}" } grep {/seal/} sort keys %succeeded));
+note(join(', ', map { "$_ $succeeded{$_}" } grep {/seal|llm_key|provider_key|report/} sort keys %succeeded));
 note("$made calls; " . join(', ', map { "$_ $seen{$_}" } sort keys %seen));
 
-ok($succeeded{add_sealed_llm_key} || $succeeded{set_sealed_secret}, 'boxes have been opened');
-ok($succeeded{resolve_key_sealed} || $succeeded{resolve_agent_key_sealed} || $succeeded{resolve_secrets_sealed},
+ok($succeeded{add_sealed_llm_key} || $succeeded{replace_sealed_llm_key} || $succeeded{set_sealed_secret}, 'boxes have been opened');
+ok($succeeded{resolve_key_sealed} || $succeeded{resolve_agent_key_sealed} || $succeeded{resolve_provider_key_sealed} || $succeeded{resolve_secrets_sealed},
 	'and made');
 is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'),
 	$started, 'the server has not restarted');

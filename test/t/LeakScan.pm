@@ -148,13 +148,21 @@ sub sealed_marker
 	return marker($form);
 }
 
-# A call of add_llm_key() with a marker in its value
+# A call of add_llm_key() with a marker in its value, and perhaps options
 sub add
 {
-	my ($marker) = @_;
+	my ($marker, $options) = @_;
 
 	$counter++;
-	return "tarx_keys.add_llm_key('$PROJECT', 'openai', 'key $counter', 'sk-proj-abc${marker}wxyz')";
+	return "tarx_keys.add_llm_key('$PROJECT', 'openai', 'key $counter', 'sk-proj-abc${marker}wxyz'"
+	  . ($options ? ", NULL, '$options')" : ')');
+}
+
+# A header with a marker in its value, as an option of a key
+sub header
+{
+	my ($marker) = @_;
+	return qq("headers": {"x-gateway-key": "$marker"});
 }
 
 sub act
@@ -313,23 +321,26 @@ sub capture_own_state
 my @calls_for_keys = (
 	[ 'resolve_key', 'key_value', 'key' ],
 	[ 'resolve_agent_key', 'key_value', 'agent' ],
+	[ 'resolve_provider_key', 'key_value', 'provider' ],
 	[ 'models_request', 'headers::text', 'key' ],
 	[ 'probe_request', 'headers::text', 'key' ],
 	[ 'chat_request_base', 'headers::text', 'key' ]);
 
-# Add a key for a form, and an agent that has it; returns its marker and the ids.
+# Add a key for a form, with a header, and an agent that has it. It is tried before
+# those that are there. Returns its marker, that of its header, and what it is found by.
 sub stored_key
 {
 	my ($node, $form) = @_;
 	my $marker = marker($form);
+	my $header = marker("header of $form");
 	my $act = act();
 	my $key = succeeds($node, 'service', "add_llm_key for $form",
-		"BEGIN; $act SELECT " . add($marker) . '; COMMIT;');
+		"BEGIN; $act SELECT " . add($marker, qq({"priority": -$counter, ) . header($header) . '}') . '; COMMIT;');
 	($key) = $key =~ /([0-9a-f-]{36})/;
 	my $agent = succeeds($node, 'service', "create_agent for $form",
 		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key'); COMMIT;");
 	($agent) = $agent =~ /([0-9a-f-]{36})/;
-	return ($marker, key => $key, agent => $agent);
+	return ($marker, $header, key => $key, agent => $agent, provider => 'openai');
 }
 
 # Set a secret for a form; returns its marker.
@@ -389,12 +400,16 @@ sub plant_plain
 	foreach my $call (@calls_for_keys)
 	{
 		my ($name, $column, $by) = @$call;
-		my ($key, %id) = stored_key($node, $name);
+		my ($key, $header, %id) = stored_key($node, $name);
 
 		fails($node, 'runner', "a cast of what $name returns",
 			"SELECT $column\::int FROM tarx_keys.$name('$PROJECT', '$id{$by}');",
 			qr/ERROR: .*integer: ".*\Q$key\E/);
+		fails($node, 'runner', "a cast of the headers of $name",
+			"SELECT headers::text::int FROM tarx_keys.$name('$PROJECT', '$id{$by}');",
+			qr/ERROR: .*integer: ".*\Q$header\E/);
 	}
+	plant_changes($node);
 
 	# a token is a marker itself
 	my $token = succeeds($node, 'service', 'create_platform_key',
@@ -411,6 +426,41 @@ sub plant_plain
 		qr/function login\(unknown\) does not exist/);
 	fails($node, 'service', 'a wrong login',
 		"SELECT tarx_keys.login('sk-tarx-" . marker('wrong login') . "');", qr/login failed/);
+	return;
+}
+
+# Forms: changes of a key, and values by mistake in calls about one
+
+sub plant_changes
+{
+	my ($node) = @_;
+	my $act = act();
+	my ($marker, $header, %id) = stored_key($node, 'key to be changed');
+	my ($value, $fresh) = (marker('replace_llm_key'), marker('header of replace_llm_key'));
+	my %wrong = map { $_ => marker($_) } (
+		'value in changes', 'header in changes', 'header that is refused', 'value in place of options',
+		'value as an outcome', 'value as a provider', 'value that was tried');
+	my $raised = sub {
+		my ($form, $call, $error) = @_;
+		fails($node, 'service', $form, "BEGIN; $act SELECT tarx_keys.$call; ROLLBACK;", $error);
+	};
+	my $key = "'$PROJECT', '$id{key}'";
+
+	succeeds($node, 'service', 'replace_llm_key',
+		"BEGIN; $act SELECT tarx_keys.replace_llm_key($key, 'sk-proj-abc${value}wxyz', '{" . header($fresh) . "}'); COMMIT;");
+	succeeds($node, 'service', 'update_llm_key',
+		"BEGIN; $act SELECT tarx_keys.update_llm_key($key, '{\"enabled\": true}'); COMMIT;");
+	$raised->('value in changes', qq{update_llm_key($key, '{"key_value": "$wrong{'value in changes'}"}')}, qr/"key_value"/);
+	$raised->('header in changes', "update_llm_key($key, '{" . header($wrong{'header in changes'}) . "}')", qr/"headers"/);
+	$raised->('header that is refused',
+		qq{replace_llm_key($key, 'x', '{"headers": {"Host": "$wrong{'header that is refused'}"}}')}, qr/"Host"/);
+	$raised->('value in place of options', "replace_llm_key($key, 'x', '$wrong{'value in place of options'}')", qr/type json/);
+	fails($node, 'runner', 'value as an outcome',
+		"SELECT tarx_keys.report_key($key, '$wrong{'value as an outcome'}');", qr/unknown outcome/);
+	fails($node, 'runner', 'value as a provider',
+		"SELECT * FROM tarx_keys.resolve_provider_key('$PROJECT', '$wrong{'value as a provider'}');", qr/no usable LLM key/);
+	fails($node, 'runner', 'value that was tried',
+		"SELECT * FROM tarx_keys.resolve_provider_key('$PROJECT', 'openai', NULL, '{$wrong{'value that was tried'}}');", qr/type uuid/);
 	return;
 }
 
@@ -658,15 +708,37 @@ sub plant_bound_resolves
 	foreach my $call (@calls_for_keys)
 	{
 		my ($name, $column, $by) = @$call;
-		my ($marker, %id) = stored_key($node, "$name by $mode");
+		my ($marker, $header, %id) = stored_key($node, "$name by $mode");
 
 		$both->($name, $column, "$name(:project, :id)", $marker, id => $id{$by});
 	}
+	plant_bound_changes($node, $mode);
 	my $secret = stored_secret($node, "resolve_secret by $mode", 'BOUND');
 	$both->('resolve_secret', 'resolve_secret', 'resolve_secret(:project, :name)',
 		$secret, name => 'BOUND');
 	$both->('resolve_secrets', 'value', 'resolve_secrets(:project, ARRAY[:name])',
 		$secret, name => 'BOUND');
+	return;
+}
+
+# Changes of a key
+sub plant_bound_changes
+{
+	my ($node, $mode) = @_;
+	my ($marker, $header, %id) = stored_key($node, "key to be changed by $mode");
+	my $change = sub {
+		my ($call, $error, %variables) = @_;
+
+		drive($node, 'service', $call =~ s/\(.*//r, $mode,
+			"BEGIN;\nSELECT tarx_keys.act_as(:user);\nSELECT tarx_keys.$call;\nROLLBACK;\n",
+			$error, user => 'alice', project => $PROJECT, key => $id{key}, %variables);
+	};
+
+	$change->('replace_llm_key(:project, :key, :value, :options)', undef,
+		value => marker("replace_llm_key by $mode"),
+		options => '{' . header(marker("header of replace_llm_key by $mode")) . '}');
+	$change->('update_llm_key(:project, :key, :changes)', qr/"key_value"/,
+		changes => '{"key_value": "' . marker("value in changes by $mode") . '"}');
 	return;
 }
 
@@ -751,6 +823,18 @@ sub plant_sealed
 		"${begin}add_sealed_llm_key('$PROJECT', 'openai', "
 		  . $box->('sealed key in place of its name', 'llm-key', 'openai', 'Shifted') . q{, 'Shifted'); COMMIT;},
 		qr/ERROR: /);
+	my $fresh = succeeds($node, 'service', 'replace_sealed_llm_key',
+		"${begin}replace_sealed_llm_key('$PROJECT', '$key', "
+		  . $box->('sealed replacement', 'replacement', options('sealed header of a replacement'), $key, 'openai') . '); COMMIT;');
+	($fresh) = $fresh =~ /([0-9a-f-]{36})/;
+	fails($node, 'service', 'a box for another key',
+		"${begin}replace_sealed_llm_key('$PROJECT', '$key', "
+		  . $box->('sealed replacement of another key', 'replacement', options('sealed header for another key'), $fresh, 'openai') . '); COMMIT;',
+		qr/the sealed box does not open/);
+	$key = $fresh;
+	my ($chosen, $of_provider) = split /\|/, succeeds($node, 'runner', 'resolve_provider_key_sealed',
+		"SELECT key_id, sealed FROM tarx_keys.resolve_provider_key_sealed('$PROJECT', 'openai', $recipient);");
+	like(open_key($node->name, $of_provider, $chosen)->{value}, qr/^sk-proj-abc\w+wxyz$/, 'resolve_provider_key_sealed returns a box');
 	my %out = (
 		resolve_key_sealed => "'$key', $recipient",
 		resolve_secrets_sealed => "'{SEALED}', $recipient");

@@ -30,7 +30,9 @@ BEGIN
     PERFORM tarx_keys.add_member(p, 'bob');
     PERFORM tarx_keys.add_member(p, 'victim');
     INSERT INTO odd.ids VALUES
-        ('victim', tarx_keys.add_llm_key(p, 'openai_compatible', 'victim', 'value-of-victim-1234', 'https://victim.example/v1')),
+        ('victim', tarx_keys.add_llm_key(p, 'openai_compatible', 'victim', 'value-of-victim-1234', 'https://victim.example/v1',
+            '{"allowed_models": ["m-1", "m-2"], "headers": {"X-Gateway": "value-of-header", "X-Other": "value"},
+              "expires_at": "2100-01-01T00:00:00Z", "rotate_after": "2099-01-01T00:00:00Z"}')),
         ('other', tarx_keys.add_llm_key(p, 'openai_compatible', 'other', 'value-of-other-12345', long_url)),
         ('plain', tarx_keys.add_llm_key(p, 'mistral', 'plain', 'value-of-plain-12345')),
         ('elsewhere', tarx_keys.add_llm_key(q, 'mistral', 'elsewhere', 'value-of-elsewhere'));
@@ -93,6 +95,7 @@ END $$;
 CREATE TABLE odd.values (type text, sort text, expression text, PRIMARY KEY (type, sort));
 INSERT INTO odd.values
     SELECT 'text', t.sort, format('(SELECT value FROM odd.texts WHERE sort = %L)', t.sort) FROM odd.texts t
+    UNION ALL SELECT 'text[]', t.sort, format('ARRAY(SELECT value FROM odd.texts WHERE sort = %L)', t.sort) FROM odd.texts t
     UNION ALL SELECT 'bytea', b.sort, format('(SELECT value FROM odd.byteas WHERE sort = %L)', b.sort) FROM odd.byteas b
     UNION ALL VALUES
         ('text', 'empty', $$''$$),
@@ -116,6 +119,16 @@ INSERT INTO odd.values
         ('uuid[]', 'bounds', $$('[200:200]={' || %1$I[1] || '}')::uuid[]$$),
         ('uuid[]', 'many', 'array_fill(%1$I[1], ARRAY[100000])'),
         ('uuid[]', 'flat', 'array_fill(%1$I[1], ARRAY[1, 100000])'),
+        ('text[]', 'empty', $$'{}'$$),
+        ('text[]', 'two-dimensional', 'ARRAY[%1$I, %1$I]'),
+        ('text[]', 'with a NULL', '%1$I || NULL::text'),
+        ('text[]', 'twice', '%1$I || %1$I'),
+        ('text[]', 'reversed', 'ARRAY[%1$I[2], %1$I[1]]'),
+        ('text[]', 'one less', '%1$I[2:2]'),
+        ('text[]', 'in one', $$ARRAY[array_to_string(%1$I, ',')]$$),
+        ('text[]', 'bounds', $$('[200:201]=' || %1$I::text)::text[]$$),
+        ('text[]', 'many', 'array_fill(%1$I[1], ARRAY[100000])'),
+        ('text[]', 'flat', 'array_fill(%1$I[1], ARRAY[1, 100000])'),
         ('timestamp with time zone', 'infinity', $$'infinity'$$),
         ('timestamp with time zone', '-infinity', $$'-infinity'$$),
         ('timestamp with time zone', 'first', $$'4714-11-24 00:00:00+00 BC'$$),
@@ -198,6 +211,7 @@ INSERT INTO odd.looks VALUES
     ('audits', 'none', NULL, $$SELECT ok FROM tarx_keys.verify_audit(odd.id('Q')) UNION ALL
         SELECT ok FROM tarx_keys.verify_personal_audit('alice') UNION ALL SELECT ok FROM tarx_keys.verify_personal_audit('bob')$$),
     ('llm_keys', 'service', 'alice', 'SELECT * FROM tarx_keys.llm_keys'),
+    ('due_keys', 'service', 'alice', $$SELECT count(*) FILTER (WHERE key_id <> odd.id('victim')) FROM tarx_keys.due_keys$$),
     ('key_usage', 'service', 'alice', 'SELECT * FROM tarx_keys.key_usage'),
     ('secrets', 'service', 'alice', 'SELECT * FROM tarx_keys.secrets'),
     ('platform_keys', 'service', 'alice', 'SELECT * FROM tarx_keys.platform_keys'),
