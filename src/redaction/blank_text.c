@@ -209,5 +209,5 @@ tarx_keys_redaction_is_blank(const char *text, int location, int len)
 		return true;
 	while (at != end && (*at == ' ' || IS_HIGHBIT_SET(*at)))
 		at++;
-	return at == end || *at == '\0' || starts_with(at, TARX_KEYS_NOTICE_START + 3);
+	return at == end || *at == '\0' || starts_with(at, &TARX_KEYS_NOTICE_START[3]);
 }
