@@ -133,7 +133,7 @@ SELECT user_id, action, object_name FROM tarx_keys.project_audit ORDER BY at DES
 COMMIT;
 
 \echo
-\echo '=== alice sees it, and replaces the key; its agents and its place in the order go to the new one'
+\echo '=== alice sees that a quota is used up, and replaces the key; agents and place in the order go to the new one'
 \connect - app_backend
 \set ECHO queries
 BEGIN;
