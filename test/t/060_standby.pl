@@ -154,7 +154,7 @@ is( ask_ok(
 		$standby, 'service', qq{
 		SELECT tarx_keys.act_as('alice', '$PROJECT');
 		SELECT action, object_name FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 1}),
-	'secret.set|GONE',
+	'llm_key.update|first',
 	'the audit log');
 is(ask_ok($standby, undef, $verify), 't', 'verify_audit');
 is(ask_ok($standby, undef, $verify_personal), 't', 'verify_personal_audit');
@@ -163,7 +163,7 @@ state_is($standby, 'service', qq{SELECT tarx_keys.act_as('mallory', '$PROJECT')}
 state_is($standby, 'service', resolve_sql($key), '42501', 'services do not resolve');
 like(
 	keyring($standby),
-	qr/^$fingerprint\|f\|1$/m,
+	qr/^$fingerprint\|f\|2$/m,
 	'keyring_status');
 is( $standby->safe_psql(
 		'postgres',
