@@ -24,8 +24,8 @@ typedef enum TarxKeysSensitive
 	TARX_KEYS_NUM_SENSITIVE
 } TarxKeysSensitive;
 
-/* How each notice begins */
-#define TARX_KEYS_NOTICE_START	"/* statement redacted: it names "
+/* How each notice begins; in two pieces, because the indent program sees comments in texts */
+#define TARX_KEYS_NOTICE_START	"/" "* statement redacted: it names "
 
 typedef struct TarxKeysSensitiveName
 {

@@ -184,7 +184,11 @@ tarx_keys_redaction_blank(const char *text, const char *notice, PlannedStmt *pst
 		blank = blanks[level];
 	}
 	pstmt->stmt_location = 0;
-	/* PREPARE hands its place to the statement in it, which has one of its own */
+
+	/*
+	 * PREPARE hands its place to the statement in it, which has one of its
+	 * own
+	 */
 	pstmt->stmt_len = IsA(pstmt->utilityStmt, PrepareStmt) ? 0 : blank.notice_len;
 	return blank.blank;
 }

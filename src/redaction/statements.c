@@ -154,7 +154,11 @@ mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
 		name = name_in_part(pstate->p_sourcetext, query->stmt_location, query->stmt_len);
 	if (name != NULL)
 		tarx_keys_redaction_mark_message(name);
-	/* who looks for constants in a blank text finds none, and may not expect that */
+
+	/*
+	 * who looks for constants in a blank text finds none, and may not expect
+	 * that
+	 */
 	if (tarx_keys_redaction_of_mark() != NULL && pstate->p_sourcetext != NULL &&
 		tarx_keys_redaction_is_blank(pstate->p_sourcetext, query->stmt_location, query->stmt_len))
 		jstate = NULL;
