@@ -65,6 +65,26 @@ SELECT provider, base_url, key_value FROM tarx_keys.resolve_agent_key(:'project'
 COMMIT;
 
 \echo
+\echo '=== alice adds a second key of the provider, for when the first one does not work'
+\connect - app_backend
+\set ECHO queries
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'project');
+SELECT tarx_keys.add_llm_key(:'project', 'anthropic', 'Fallback',
+                             'sk-ant-api03-not-a-real-one-0123456789abcdefEFGH',
+                             options => '{"priority": 200}') AS fallback \gset
+\echo '→ fallback =' :fallback
+COMMIT;
+
+\echo
+\echo '=== the runner asks for a key of the provider; its quota is used up, and the second one is next'
+\connect - app_runner
+\set ECHO queries
+SELECT name, attempt, remaining FROM tarx_keys.resolve_provider_key(:'project', 'anthropic');
+SELECT tarx_keys.report_key(:'project', :'key', 'quota');
+SELECT name, key_value FROM tarx_keys.resolve_provider_key(:'project', 'anthropic');
+
+\echo
 \echo '=== project secrets: alice sets one, the runner fills a template with it'
 \connect - app_backend
 \set ECHO queries
@@ -113,22 +133,33 @@ SELECT user_id, action, object_name FROM tarx_keys.project_audit ORDER BY at DES
 COMMIT;
 
 \echo
-\echo '=== alice rotates the key: add, repoint, delete'
+\echo '=== alice sees that a quota is used up, and replaces the key; agents and place in the order go to the new one'
 \connect - app_backend
 \set ECHO queries
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'project');
-SELECT tarx_keys.add_llm_key(:'project', 'anthropic', 'Production 2',
-                             'sk-ant-api03-another-fake-one-0123456789abcdefABCD') AS new_key \gset
+SELECT name, state, priority, health, agent_count FROM tarx_keys.llm_keys ORDER BY priority;
+SELECT tarx_keys.replace_llm_key(:'project', :'key',
+                                 'sk-ant-api03-another-fake-one-0123456789abcdefABCD') AS new_key \gset
 \echo '→ new_key =' :new_key
-SELECT tarx_keys.repoint_agents(:'project', :'key', :'new_key');
-SELECT tarx_keys.delete_llm_key(:'project', :'key');
+SELECT name, state, priority, health, agent_count FROM tarx_keys.llm_keys ORDER BY priority, state DESC;
 COMMIT;
 
 \echo
-\echo '=== the agent runs on with the new key; the old one says that it is gone (TK002)'
+\echo '=== the agent runs on with the new key'
 \connect - app_runner
 \set ECHO queries
 SELECT name, key_value FROM tarx_keys.resolve_agent_key(:'project', :'agent');
+
+\echo
+\echo '=== alice deletes the old key; it says that it is gone (TK002)'
+\connect - app_backend
+\set ECHO queries
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'project');
+SELECT tarx_keys.delete_llm_key(:'project', :'key');
+COMMIT;
+\connect - app_runner
+\set ECHO queries
 \set VERBOSITY verbose
 SELECT * FROM tarx_keys.resolve_key(:'project', :'key');

@@ -198,7 +198,7 @@ static void
 require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entry)
 {
 	TarxKeysRole role = entry->to_remove ? tarx_keys_stated_role_of(project_id, user_id) :
-		tarx_keys_role_of(project_id, user_id);
+	tarx_keys_role_of(project_id, user_id);
 
 	if (role == TARX_KEYS_ROLE_NONE)
 		tarx_keys_deny_project(project_id);

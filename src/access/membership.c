@@ -146,11 +146,11 @@ Datum
 tarx_keys_next_member_revision(PG_FUNCTION_ARGS)
 {
 	int32		revision = tarx_keys_next_revision(fcinfo, &tarx_keys_members);
-	text	   *user_id;
 
 	if (revision == 0)
 	{
-		user_id = tarx_keys_arg_text(fcinfo, MEMBER_USER_ID, "user_id");
+		text	   *user_id = tarx_keys_arg_text(fcinfo, MEMBER_USER_ID, "user_id");
+
 		tarx_keys_fail_member_integrity(tarx_keys_arg_uuid(fcinfo, MEMBER_PROJECT_ID, "project_id"),
 										text_to_cstring(tarx_keys_shown_text(PointerGetDatum(user_id),
 																			 TARX_KEYS_SHOWN_MAX_BYTES)));

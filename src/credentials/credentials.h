@@ -132,7 +132,7 @@ extern text *tarx_keys_key_name(text *given, const char *argument);
 extern bool tarx_keys_key_name_is_taken(const TarxKeysRow *row);
 pg_noreturn extern void tarx_keys_fail_name_taken(const TarxKeysRow *row);
 
-/* add_llm_keys.c: a key that is to be added */
+/* llm_keys.c: a key that is to be added */
 typedef struct TarxKeysNewKey
 {
 	const pg_uuid_t *project_id;

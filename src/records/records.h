@@ -205,6 +205,7 @@ extern void tarx_keys_health_report(const pg_uuid_t *project_id, const pg_uuid_t
 extern TarxKeysHealth tarx_keys_health_of(const pg_uuid_t *project_id, const pg_uuid_t *id,
 										  int32 revision);
 extern bool tarx_keys_health_is_cooling(const TarxKeysHealth *health, TimestampTz now);
+
 /* usage_room.c: when the table of uses needs a flush, and what it had no room for */
 #define TARX_KEYS_USAGE_PART	20	/* this part of the entries is evicted at
 									 * once */

@@ -27,6 +27,10 @@ my $agent = ask_ok(
 	$primary, 'service', qq{
 	SELECT tarx_keys.act_as('bob');
 	SELECT tarx_keys.create_agent('$PROJECT', 'Helper', '$key')});
+my $second = ask_ok(
+	$primary, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'second', '$value-2', options => '{"priority": 200}')});
 my $by_agent = "SELECT key_value FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')";
 ask_ok(
 	$primary, 'service', qq{
@@ -79,6 +83,26 @@ foreach my $call ('models_request', 'probe_request', 'chat_request_base')
 }
 is(ask_ok($standby, 'runner', 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; ' . resolve_sql($key)),
 	$value, 'resolve_key in a REPEATABLE READ transaction');
+
+# What a standby is told of a key stays there, and is of its own memory.
+my $next = "SELECT name, attempt, remaining FROM tarx_keys.resolve_provider_key('$PROJECT', 'openai')";
+my $health = qq{
+	SELECT tarx_keys.act_as('bob', '$PROJECT');
+	SELECT string_agg(name || ' ' || health, ', ' ORDER BY name) FROM tarx_keys.llm_keys};
+is(ask_ok($standby, 'runner', $next), 'first|1|1', 'resolve_provider_key');
+ask_ok($standby, 'runner', "SELECT tarx_keys.report_key('$PROJECT', '$key', 'quota')");
+is(ask_ok($standby, 'runner', $next), 'second|1|0', 'after report_key another key is first');
+is(ask_ok($standby, 'service', $health), 'first quota, second unverified', 'and the list says why');
+is(ask_ok($standby, 'runner', resolve_sql($key)), $value, 'resolve_key does not look at it');
+is(ask_ok($primary, 'runner', $next), 'first|1|1', 'the primary knows nothing of it');
+ask_ok(
+	$primary, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.update_llm_key('$PROJECT', '$key', '{"priority": 50}')});
+$primary->wait_for_catchup($standby);
+is(ask_ok($standby, 'runner', $next), 'first|1|1', 'a change by an admin, replayed, makes a key as good as new');
+is(ask_ok($standby, 'service', $health), 'first unverified, second unverified', 'and the list says so');
+
 my ($key_id, $public_key) = split /\|/,
   ask_ok($standby, 'service', 'SELECT * FROM tarx_keys.sealing_public_key()');
 isnt(ask_ok($primary, 'service', 'SELECT key_id FROM tarx_keys.sealing_public_key()'),
@@ -89,13 +113,17 @@ is( ask_ok($standby, 'runner',
 is( ask_ok($standby, 'runner',
 		"SELECT length(sealed) > 48 FROM tarx_keys.resolve_agent_key_sealed('$PROJECT', '$agent', '$public_key')"),
 	't', 'resolve_agent_key_sealed');
+is( ask_ok($standby, 'runner', qq{
+		SELECT length(sealed) > 48, remaining
+		  FROM tarx_keys.resolve_provider_key_sealed('$PROJECT', 'openai', '$public_key', 'any', ARRAY['$key'::uuid])}),
+	't|0', 'resolve_provider_key_sealed');
 is( ask_ok($standby, 'runner',
 		"SELECT count(*) FROM tarx_keys.resolve_secrets_sealed('$PROJECT', NULL, '$public_key')"),
 	'2', 'resolve_secrets_sealed');
 is( ask_ok(
 		$standby, 'service', qq{
 		SELECT tarx_keys.act_as('bob', '$PROJECT');
-		SELECT name, masked_key, agent_count FROM tarx_keys.llm_keys}),
+		SELECT name, masked_key, agent_count FROM tarx_keys.llm_keys WHERE id = '$key'}),
 	"first|sk-proj-sta\x{e2}\x{80}\x{a6}6789|1",
 	'the list');
 is( ask_ok(
@@ -114,7 +142,7 @@ is( ask_ok(
 	'GONE 1,TOKEN 2',
 	'the list of secrets');
 is(ask_ok($standby, 'service', $login), 'bob|member', 'login');
-is( ask_ok($standby, 'service', "$login; SELECT name FROM tarx_keys.llm_keys"),
+is( ask_ok($standby, 'service', "$login; SELECT name FROM tarx_keys.llm_keys WHERE id = '$key'"),
 	'first', 'who has logged in lists');
 is( ask_ok(
 		$standby, 'service', q{
@@ -126,7 +154,7 @@ is( ask_ok(
 		$standby, 'service', qq{
 		SELECT tarx_keys.act_as('alice', '$PROJECT');
 		SELECT action, object_name FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 1}),
-	'secret.set|GONE',
+	'llm_key.update|first',
 	'the audit log');
 is(ask_ok($standby, undef, $verify), 't', 'verify_audit');
 is(ask_ok($standby, undef, $verify_personal), 't', 'verify_personal_audit');
@@ -135,7 +163,7 @@ state_is($standby, 'service', qq{SELECT tarx_keys.act_as('mallory', '$PROJECT')}
 state_is($standby, 'service', resolve_sql($key), '42501', 'services do not resolve');
 like(
 	keyring($standby),
-	qr/^$fingerprint\|f\|1$/m,
+	qr/^$fingerprint\|f\|2$/m,
 	'keyring_status');
 is( $standby->safe_psql(
 		'postgres',
@@ -143,7 +171,7 @@ is( $standby->safe_psql(
 	'', 'doctor');
 
 is( $standby->safe_psql('postgres', 'SELECT kind, name, status FROM tarx_keys.verify_keys() ORDER BY kind = \'platform_key\', kind, name'),
-	join("\n", 'agent|Helper|ok', 'llm_key|first|ok', 'member|alice|ok', 'member|bob|ok', 'secret|GONE|ok', 'secret|TOKEN|ok', 'platform_key|laptop|ok'),
+	join("\n", 'agent|Helper|ok', 'llm_key|first|ok', 'llm_key|second|ok', 'member|alice|ok', 'member|bob|ok', 'secret|GONE|ok', 'secret|TOKEN|ok', 'platform_key|laptop|ok'),
 	'verify_keys');
 
 # What nobody does there
@@ -154,9 +182,12 @@ is(state_of($err), '25006', 'rotate_master_key is refused');
 
 foreach my $case (
 	[ 'add_llm_key', "'openai', 'x', '$value'" ],
+	[ 'update_llm_key', qq{'$key', '{"priority": 1}'} ],
+	[ 'replace_llm_key', "'$key', '$value'" ],
 	[ 'delete_llm_key', "'$key'" ],
 	[ 'create_agent', "'x'" ],
 	[ 'set_agent_key', "'$agent', '$key'" ],
+	[ 'set_agent_provider', "'$agent', 'openai'" ],
 	[ 'rename_agent', "'$agent', 'x'" ],
 	[ 'delete_agent', "'$agent'" ],
 	[ 'repoint_agents', "'$key', '$key'" ],
@@ -225,7 +256,7 @@ $session->quit;
 # As the new primary
 
 $standby->promote;
-my $new = add_key($standby, 'second', $value);
+my $new = add_key($standby, 'third', $value);
 is(ask_ok($standby, 'runner', resolve_sql($new)), $value, 'adding works once promoted');
 is( ask_ok(
 		$standby, 'service', qq{

@@ -74,16 +74,16 @@ check_known_bytes(void)
 	TarxKeysPayload payload = example();
 	Bytes		bytes = written(&payload);
 	static const char known[] =
-		"\x01"
-		"\x01\0\0\0\x07sk-1234"
-		"\x01\x01\0\0\0\x01x\x01\0\0\0\x02yz"
-		"\x01\0\0\0\x0d" "Authorization"
-		"\x01\0\0\0\x06" "Bearer"
-		"\x01\0\0\0\x07/models"
-		"\0"
-		"\x01\0\0\0\0"
-		"\0\0\0"
-		"\0";
+	"\x01"
+	"\x01\0\0\0\x07sk-1234"
+	"\x01\x01\0\0\0\x01x\x01\0\0\0\x02yz"
+	"\x01\0\0\0\x0d" "Authorization"
+	"\x01\0\0\0\x06" "Bearer"
+	"\x01\0\0\0\x07/models"
+	"\0"
+	"\x01\0\0\0\0"
+	"\0\0\0"
+	"\0";
 
 	ok(bytes.len == sizeof(known) - 1 && memcmp(bytes.data, known, bytes.len) == 0, "known bytes");
 	sodium_free(bytes.data);

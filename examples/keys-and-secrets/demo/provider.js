@@ -84,7 +84,8 @@ const PROVIDERS = {
 const WORDS = {
   refused: (key, error) => error(401, `Incorrect API key provided: ${key}. You can find yours at http://127.0.0.1/keys?key=${encodeURIComponent(key)}.`, 'invalid_api_key'),
   partly: (key, error) => error(401, `Incorrect API key provided: ${key.slice(0, 14)}…${key.slice(-12)}`, 'invalid_api_key'),
-  limited: (key, error) => error(429, `Rate limit reached for ${key.toUpperCase()}`, 'rate_limit_exceeded'),
+  limited: (key, error) => ({ ...error(429, `Rate limit reached for ${key.toUpperCase()}`, 'rate_limit_exceeded'), headers: { 'retry-after': '120' } }),
+  unpaid: (key, error) => error(402, `No credit is left for ${key}`, 'insufficient_quota'),
   broken: (key) => ({ status: 500, type: 'text/html', body: `<h1>Internal error with ${key}</h1>` }),
   moved: () => ({ status: 302, headers: { location: 'http://127.0.0.1:9/elsewhere' }, body: {} }),
   endless: () => json(200, { data: Array.from({ length: 200_000 }, (_, i) => ({ id: `model-number-${i}-with-a-long-name` })) }),

@@ -70,6 +70,7 @@ export async function seed(providerUrl) {
       [support, provider, name, value, path ? providerUrl + path : null]);
     for (const [provider, key] of Object.entries(KEYS)) ids[provider] = await add(provider, key);
     ids.refused = await add('openai', REFUSED);
+    await call('tarx_keys.update_llm_key($1, $2, $3)', [support, ids.refused, { priority: 200 }]);
     for (const [name, key] of [['Answer bot', 'anthropic'], ['Triage bot', 'anthropic'], ['Translator', 'openai'], ['Night shift', 'refused']]) {
       await call('tarx_keys.create_agent($1, $2, $3)', [support, name, ids[key]]);
     }

@@ -1,7 +1,7 @@
 // What the pages do in the browser: seal values, show models, copy. Everything
 // else is links and forms, which work without it.
 
-import { sealLlmKey, sealSecret } from './sealing.js';
+import { sealLlmKey, sealReplacement, sealSecret } from './sealing.js';
 
 const LIFETIME_SECONDS = 300;
 
@@ -21,21 +21,29 @@ function fieldOf(form, name) {
 // Where requests go without a base URL of one's own, as the form says
 const usualBaseUrl = (form) => form.elements.provider.selectedOptions[0].dataset.usual;
 
+// What each purpose puts into its box besides
+const BOXES = {
+  secret: (sodium, key, form, box) => sealSecret(sodium, key, { ...box, name: fieldOf(form, 'name') }),
+  'llm-key': (sodium, key, form, box) => {
+    const baseUrl = fieldOf(form, 'base_url') || null;
+    return sealLlmKey(sodium, key, {
+      ...box, provider: fieldOf(form, 'provider'), name: fieldOf(form, 'name'),
+      baseUrl, destination: baseUrl ?? usualBaseUrl(form),
+    });
+  },
+  replacement: (sodium, key, form, box) => {
+    const { oldKey, provider, destination } = form.dataset;
+    return sealReplacement(sodium, key, { ...box, oldKeyId: oldKey, provider, destination });
+  },
+};
+
 async function sealForm(form, value) {
   const { default: sodium } = await import('libsodium-wrappers');
   const { seal, project, publicKey, now } = form.dataset;
   const key = fromBase64(publicKey);
   // the server's time when it made the page, and what has passed since
   const expiresAt = Math.floor(Number(now) + performance.now() / 1000) + LIFETIME_SECONDS;
-  const name = fieldOf(form, 'name');
-  const baseUrl = fieldOf(form, 'base_url') || null;
-  const box = seal === 'secret'
-    ? await sealSecret(sodium, key, { projectId: project, name, value, expiresAt })
-    : await sealLlmKey(sodium, key, {
-      projectId: project, provider: fieldOf(form, 'provider'), name,
-      baseUrl, destination: baseUrl ?? usualBaseUrl(form), value, expiresAt,
-    });
-  return toBase64(box);
+  return toBase64(await BOXES[seal](sodium, key, form, { projectId: project, value, expiresAt }));
 }
 
 for (const form of document.querySelectorAll('form[data-seal]')) {

@@ -29,8 +29,9 @@ async function rows(client, sql, values) {
 async function readProject(client, view) {
   const project = [view.project.id];
   view.keys = await rows(client,
-    `SELECT id, name, provider_label, masked_key, base_url, added_by, agent_count, last_used_at
-       FROM tarx_keys.llm_keys WHERE project_id = $1 ORDER BY name`, project);
+    `SELECT id, name, provider, provider_label, masked_key, base_url, destination, added_by, agent_count, last_used_at,
+            state, priority, expires_at, health, cooling_until, status
+       FROM tarx_keys.llm_keys WHERE project_id = $1 ORDER BY provider_label, priority, name`, project);
 }
 
 async function readKeys(client, view) {
@@ -203,6 +204,46 @@ export function routes(app, { db, sessions, models }) {
         const key = await keyAndAgents(client, view, keyId);
         return views.deleteKeyPage(view, key, view.forms.delete);
       },
+    });
+  });
+
+  // the way to end a key's use that can be taken back
+  app.post('/:username/settings/llm-keys/:id/state', async (request, reply) => {
+    const keyId = requireUuid(request.params.id);
+    const enabled = request.body.enabled === '1';
+    return change(request, reply, {
+      form: 'state',
+      done: () => ({ notice: enabled ? 'Enabled the key.' : 'Disabled the key. You can enable it again.' }),
+      work: (client, view) => client.query('SELECT tarx_keys.update_llm_key($1, $2, $3)', [view.project.id, keyId, { enabled }]),
+      again: keysAgain,
+    });
+  });
+
+  // A key that does not open has nothing to take over: what its row says may be somebody else's.
+  async function keyToReplace(client, view, keyId) {
+    await readKeys(client, view);
+    const key = view.keys.find(({ id, status }) => id === keyId && status === 'ok');
+    if (key === undefined) throw new NotFound();
+    return key;
+  }
+
+  app.get('/:username/settings/llm-keys/:id/replace', async (request, reply) => {
+    const keyId = requireUuid(request.params.id);
+    const text = await act(request, async (client, view) => {
+      requireAdmin(view);
+      return views.replaceKeyPage(view, await keyToReplace(client, view, keyId));
+    });
+    return page(reply, text);
+  });
+
+  app.post('/:username/settings/llm-keys/:id/replace', async (request, reply) => {
+    const keyId = requireUuid(request.params.id);
+    return change(request, reply, {
+      form: 'replace',
+      done: () => ({ notice: 'Replaced the key; its agents go on with the new one. The old one is disabled.' }),
+      work: (client, view) => client.query('SELECT tarx_keys.replace_sealed_llm_key($1, $2, $3)',
+        [view.project.id, keyId, Buffer.from(request.body.sealed ?? '', 'base64')]),
+      again: async (client, view) => views.replaceKeyPage(view, await keyToReplace(client, view, keyId)),
     });
   });
 

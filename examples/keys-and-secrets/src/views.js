@@ -151,15 +151,44 @@ ${body}
 
 // Project LLM keys
 
+// A key's name in a list to choose from
+const named = ({ name, provider_label: label, state: now }) => `${name} (${label})${now === 'enabled' ? '' : `, ${now}`}`;
+
+function keyState(key) {
+  const end = key.expires_at !== null && html`<br><span class="hint">${key.state === 'expired' ? 'since' : 'until'} ${when(key.expires_at)}</span>`;
+  return html`${key.state}${end}`;
+}
+
+const HEALTH = { unverified: 'not tried yet', ok: 'works', rejected: 'rejected by the provider', quota: 'quota used up', cooling: 'failed' };
+
+// How it fared last, as runners reported, and until when others are tried first
+function keyHealth(key) {
+  if (key.status !== 'ok') return html`<span class="problem">does not open: delete it and add it again</span>`;
+  const pause = key.cooling_until !== null && html`<br><span class="hint">others first until ${when(key.cooling_until)}</span>`;
+  return html`${HEALTH[key.health]}${pause}`;
+}
+
+function keyActions(view, key) {
+  const link = (action, label) => html`<a class="action" href="${inProject(view, `/llm-keys/${key.id}/${action}`)}">${label}<span class="away"> ${key.name}</span></a>`;
+  const enable = key.state === 'disabled';
+  return html`${key.status === 'ok' && html`<form method="post" action="${inProject(view, `/llm-keys/${key.id}/state`)}">${hidden(view)}
+<input type="hidden" name="enabled" value="${enable ? '1' : '0'}">
+${button(html`${enable ? 'Enable' : 'Disable'}<span class="away"> ${key.name}</span>`, 'quiet')}</form>
+${link('replace', 'Replace')} `}${link('delete', 'Delete')}`;
+}
+
 function keyRow(view, key) {
   return [
     html`<strong>${key.name}</strong>${key.base_url && html`<br><span class="hint">${key.base_url}</span>`}`,
     key.provider_label,
     html`<code>${key.masked_key}</code>`,
+    keyState(key),
+    key.priority,
+    keyHealth(key),
     key.added_by,
     when(key.last_used_at),
     key.agent_count,
-    ...(view.isAdmin ? [html`<a class="action" href="${inProject(view, `/llm-keys/${key.id}/delete`)}">Delete<span class="away"> ${key.name}</span></a>`] : []),
+    ...(view.isAdmin ? [keyActions(view, key)] : []),
   ];
 }
 
@@ -191,9 +220,9 @@ ${button('Add key')}<p class="status" role="status"></p>
 }
 
 function llmKeys(view) {
-  const columns = ['Name', 'Provider', 'Key', 'Added by', 'Last used', 'Agents', ...(view.isAdmin ? ['Actions'] : [])];
+  const columns = ['Name', 'Provider', 'Key', 'State', 'Order', 'Health', 'Added by', 'Last used', 'Agents', ...(view.isAdmin ? ['Actions'] : [])];
   return html`<section aria-labelledby="llm-keys"><h2 id="llm-keys">Project LLM keys</h2>
-<p>Shared by the project. Agents use them; nobody reads them again.</p>
+<p>Shared by the project. Agents use them; nobody reads them again. Keys of a provider are tried in their order, lower first.</p>
 ${view.keys.length > 0
     ? table('Project LLM keys', columns, view.keys.map((key) => keyRow(view, key)))
     : html`<p class="empty">This project has no LLM keys yet.${view.isAdmin ? '' : ' Ask an admin to add one.'}</p>`}
@@ -318,14 +347,26 @@ ${view.project ? html`${llmKeys(view)}${secrets(view)}` : html`<p class="empty">
 ${platformKeys(view)}`);
 }
 
+// The new key has all that the old one has but its value, so this is all that is asked for.
+export function replaceKeyPage(view, key) {
+  const form = { id: 'replace', ...view.forms.replace };
+  return frame(view, 'Keys & Secrets', html`<section aria-labelledby="replace"><h2 id="replace">Replace “${key.name}”</h2>
+<p>The new ${key.provider_label} key has the name, base URL, headers, order and models of <code>${key.masked_key}</code>, and its agents. The old one is disabled, and keeps its value until you delete it.</p>
+<form method="post" action="${inProject(view, `/llm-keys/${key.id}/replace`)}" ${sealAttributes(view, 'replacement')} data-old-key="${key.id}" data-provider="${key.provider}" data-destination="${key.destination}">
+${hidden(view)}<input type="hidden" name="sealed">
+${field(form, 'value', 'New key', secretInput, 'Sealed in your browser; only the database opens it.')}
+${button('Replace key')} <a href="${inProject(view)}">Cancel</a><p class="status" role="status"></p>
+</form></section>`);
+}
+
 // Deletions ask first
 
 export function deleteKeyPage(view, key, form = {}) {
   const others = view.keys.filter(({ id }) => id !== key.id);
   const options = [{ value: '', label: 'Leave them without a key' },
-    ...others.map(({ id, name, provider_label: label }) => ({ value: id, label: `${name} (${label})` }))];
+    ...others.map((other) => ({ value: other.id, label: named(other) }))];
   return frame(view, 'Keys & Secrets', html`<section aria-labelledby="delete"><h2 id="delete">Delete “${key.name}”?</h2>
-<p>The ${key.provider_label} key <code>${key.masked_key}</code> is gone for good.</p>
+<p>The ${key.provider_label} key <code>${key.masked_key}</code> is gone for good. To end its use in a way that can be taken back, disable it.</p>
 <form method="post" action="${inProject(view, `/llm-keys/${key.id}/delete`)}">${hidden(view)}
 ${view.agents.length > 0
     ? html`<p class="warning">${view.agents.length === 1 ? 'This agent uses it and will stop working' : 'These agents use it and will stop working'}, unless you point ${view.agents.length === 1 ? 'it' : 'them'} to another key:</p>
@@ -347,7 +388,7 @@ ${button('Delete secret', 'danger')} <a href="${inProject(view)}">Cancel</a>
 // Agents
 
 function keyOptions(view, current) {
-  const known = view.keys.map(({ id, name, provider_label: label }) => ({ value: id, label: `${name} (${label})` }));
+  const known = view.keys.map((key) => ({ value: key.id, label: named(key) }));
   if (current === null) return [{ value: '', label: 'No key yet' }, ...known];
   return known.some(({ value }) => value === current) ? known : [{ value: '', label: 'A deleted key: choose another' }, ...known];
 }

@@ -167,6 +167,29 @@ test('a key is deleted after a question that names its agents, which move on', a
   await context.close();
 });
 
+test('a key is replaced: its agents go on, and the old one rests', async () => {
+  const { page, context, wire } = await open('alice');
+  const old = await addKey('openai', 'Renewed', newValue());
+  const [{ agent }] = await as('alice', 'SELECT tarx_keys.create_agent($1, $2, $3) AS agent', [PROJECTS.support, 'Day bot', old]);
+  const value = newValue();
+  await page.reload();
+  await row(page, 'Project LLM keys', 'Renewed').getByRole('link', { name: 'Replace' }).click();
+  await page.getByLabel('New key').fill(value);
+  await page.getByRole('button', { name: 'Replace key' }).click();
+  await page.getByText('Replaced the key; its agents go on with the new one.').waitFor();
+  const [resolved] = await asRunner('SELECT key_id, key_value FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
+  assert.equal(resolved.key_value, value);
+  const resting = row(page, 'Project LLM keys', 'Renewed (until');
+  assert.match(await resting.textContent(), /disabled/);
+  await resting.getByRole('button', { name: 'Enable' }).click();
+  await page.getByText('Enabled the key.').waitFor();
+  await row(page, 'Project LLM keys', 'Renewed (until').getByRole('button', { name: 'Disable' }).click();
+  await page.getByText('Disabled the key. You can enable it again.').waitFor();
+  for (const seen of [...await Promise.all(wire), await contents(page, context), service.log, serverLog()]) assert.ok(!seen.includes(value));
+  for (const id of [old, resolved.key_id]) await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, id]);
+  await context.close();
+});
+
 test('a member sees the list and no controls', async () => {
   const { page, context } = await open('bob');
   assert.ok(await row(page, 'Project LLM keys', 'Claude').isVisible());
@@ -352,7 +375,7 @@ const [{ id: emptyProject }] = await as('hana', "SELECT tarx_keys.create_project
 await Promise.all(['hana', 'ivan'].map(newPerson));
 
 const LOOKS = {
-  alice: [settings('alice'), settings('alice', '/agents'), settings('alice', `/llm-keys/${ids.anthropic}/delete`),
+  alice: [settings('alice'), settings('alice', '/agents'), settings('alice', `/llm-keys/${ids.anthropic}/delete`), settings('alice', `/llm-keys/${ids.anthropic}/replace`),
     settings('alice', '/secrets/SHOP_TOKEN/delete'), settings('alice', `/llm-keys/${ids.anthropic}/models`), '/nowhere'],
   hana: [settings('hana', '', emptyProject), settings('hana', '/agents', emptyProject)],
   ivan: ['/ivan/settings', '/ivan/settings/agents'],

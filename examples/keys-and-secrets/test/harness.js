@@ -76,6 +76,9 @@ export async function addKey(providerSlug, name, value, path = null) {
   return id;
 }
 
+// What the DBA does
+export const asRoot = (sql, values) => root.query(sql, values);
+
 // What an agent runner asks
 export async function asRunner(sql, values) {
   const { rows } = await runner.query(sql, values);

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createRequire } from 'node:module';
-import { sealLlmKey, sealSecret } from '../../sealed/sealing.js';
-import { addKey, as, asRunner, ids, KEYS, logged, newPerson, newValue, Person, PROJECTS, resolve, service, settings, signedIn, start, tokens } from './harness.js';
+import { sealLlmKey, sealReplacement, sealSecret } from '../../sealed/sealing.js';
+import { addKey, as, asRoot, asRunner, ids, KEYS, logged, newPerson, newValue, Person, PROJECTS, resolve, service, settings, signedIn, start, tokens } from './harness.js';
 
 const sodium = createRequire(new URL('../package.json', import.meta.url))('libsodium-wrappers');
 const [{ public_key: publicKey }] = await as('alice', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
@@ -16,6 +16,16 @@ const usual = new Map((await as('alice', 'SELECT slug, default_base_url FROM tar
 const boxFor = async (fields) => base64(await sealLlmKey(sodium, publicKey, {
   projectId: PROJECTS.support, destination: fields.baseUrl ?? usual.get(fields.provider) ?? 'https://none.example', ...fields,
 }));
+
+const replacementFor = async (oldKeyId, provider, value, destination = usual.get(provider)) =>
+  base64(await sealReplacement(sodium, publicKey, { projectId: PROJECTS.support, oldKeyId, provider, destination, value }));
+
+// The cells of a key's row on a page, by their columns
+function cellsOf(page, name) {
+  const line = page.text.split('<tr role="row">').find((each) => each.includes(`<strong>${name}</strong>`)) ?? '';
+  return Object.fromEntries(Array.from(line.matchAll(/<td role="cell" data-label="([^"]*)">(.*?)<\/td>/gs),
+    ([, column, cell]) => [column, cell.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ').trim()]));
+}
 
 // The text of the problem at a field
 function problemAt(page, form, name) {
@@ -106,7 +116,7 @@ test('a member sees the list, masked, without controls', async () => {
 
 test('what the page hides from members, the service refuses', async () => {
   const bob = await signedIn('bob');
-  for (const path of [`/llm-keys/${ids.mistral}/delete`, '/secrets/SHOP_TOKEN/delete']) {
+  for (const path of [`/llm-keys/${ids.mistral}/delete`, `/llm-keys/${ids.mistral}/replace`, '/secrets/SHOP_TOKEN/delete']) {
     assert.equal((await bob.get(settings('bob', path))).status, 404, path);
   }
   const value = newValue();
@@ -115,6 +125,8 @@ test('what the page hides from members, the service refuses', async () => {
   const calls = {
     '/llm-keys': { ...fields, sealed: await boxFor({ ...fields, value }) },
     [`/llm-keys/${ids.mistral}/delete`]: {},
+    [`/llm-keys/${ids.mistral}/state`]: { enabled: '0' },
+    [`/llm-keys/${ids.mistral}/replace`]: { sealed: await replacementFor(ids.mistral, 'mistral', value) },
     '/secrets': { name: 'BY_BOB', sealed: secret },
     '/secrets/restore': { name: 'SHOP_TOKEN', version: '1' },
     '/secrets/SHOP_TOKEN/delete': {},
@@ -124,8 +136,8 @@ test('what the page hides from members, the service refuses', async () => {
     assert.equal(response.status, 403, path);
     assertProblem(response, path);
   }
-  const keys = await as('alice', 'SELECT name FROM tarx_keys.llm_keys WHERE project_id = $1', [PROJECTS.support]);
-  assert.ok(keys.some(({ name }) => name === 'Mistral') && keys.every(({ name }) => name !== 'By Bob'));
+  const keys = await as('alice', 'SELECT name, state FROM tarx_keys.llm_keys WHERE project_id = $1', [PROJECTS.support]);
+  assert.ok(keys.some(({ name, state }) => name === 'Mistral' && state === 'enabled') && keys.every(({ name }) => name !== 'By Bob'));
 });
 
 test('a deletion that is refused repoints no agent', async () => {
@@ -279,6 +291,78 @@ test('a key is added sealed, and deleted with its agents repointed in one step',
   const [row] = await asRunner('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
   assert.equal(row.name, 'Mistral');
   await assert.rejects(resolve(id), { code: 'TK002' });
+});
+
+test('the list has the state of each key, its order, its end, and how it fared', async () => {
+  const alice = await signedIn('alice');
+  const id = await addKey('openai', 'In all states', newValue());
+  const update = (changes) => as('alice', 'SELECT tarx_keys.update_llm_key($1, $2, $3)', [PROJECTS.support, id, changes]);
+  const report = (outcome) => asRunner('SELECT tarx_keys.report_key($1, $2, $3)', [PROJECTS.support, id, outcome]);
+  const cells = async () => cellsOf(await alice.get(settings('alice')), 'In all states');
+  const { State, Order, Health } = await cells();
+  assert.deepEqual([State, Order, Health], ['enabled', '100', 'not tried yet']);
+  await update({ expires_at: '2037-01-31T14:03:00Z', priority: 7 });
+  assert.deepEqual([(await cells()).State, (await cells()).Order], ['enabled until 2037-01-31 14:03 UTC', '7']);
+  await update({ expires_at: '2001-01-31T14:03:00Z' });
+  assert.equal((await cells()).State, 'expired since 2001-01-31 14:03 UTC');
+  for (const [outcome, pattern] of [['ok', /^works$/], ['rejected', /^rejected by the provider$/],
+    ['quota', /^quota used up others first until \d{4}-.* UTC$/], ['timeout', /^failed others first until \d{4}-.* UTC$/]]) {
+    await report(outcome);
+    assert.match((await cells()).Health, pattern);
+  }
+  await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, id]);
+});
+
+test('a key is disabled, and enabled again', async () => {
+  const alice = await signedIn('alice');
+  const id = await addKey('openai', 'Rests', newValue());
+  const path = settings('alice', `/llm-keys/${id}/state`);
+  assert.match((await alice.get(settings('alice'))).text, />Disable<span class="away"> Rests</);
+  assert.equal((await alice.post(path, { enabled: '0' })).status, 303);
+  const resting = await alice.get(settings('alice'));
+  assert.equal(cellsOf(resting, 'Rests').State, 'disabled');
+  assert.match(resting.text, />Enable<span class="away"> Rests</);
+  await assert.rejects(resolve(id), { code: 'TK015' });
+  const models = await alice.get(settings('alice', `/llm-keys/${id}/models`));
+  assert.equal(models.status, 409);
+  assertProblem(models);
+  assert.match((await alice.get(settings('alice', '/agents'))).text, />Rests \(OpenAI\), disabled</);
+  assert.equal((await alice.post(path, { enabled: '1' })).status, 303);
+  assert.equal((await resolve(id)).key_id, id);
+  await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, id]);
+  assert.equal((await alice.post(path, { enabled: '1' })).status, 409);
+});
+
+test('a key is replaced sealed, with its agents and all but its value', async () => {
+  const alice = await signedIn('alice');
+  const id = await addKey('openai', 'Replaced', newValue());
+  const [{ agent }] = await as('alice', 'SELECT tarx_keys.create_agent($1, $2, $3) AS agent', [PROJECTS.support, 'Goes on', id]);
+  const path = settings('alice', `/llm-keys/${id}/replace`);
+  assert.match((await alice.get(path)).text, new RegExp(`data-old-key="${id}" data-provider="openai" data-destination="http`));
+  const value = newValue();
+  const refused = await alice.post(path, { sealed: await replacementFor(ids.openai, 'openai', value) });
+  assert.equal(refused.status, 422);
+  assertProblemAt(refused, 'replace', 'value');
+  assert.equal((await alice.post(path, { sealed: await replacementFor(id, 'openai', value) })).status, 303);
+  const [row] = await asRunner('SELECT key_id, name, key_value FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
+  assert.deepEqual([row.name, row.key_value], ['Replaced', value]);
+  const states = await as('alice', "SELECT name, state FROM tarx_keys.llm_keys WHERE name LIKE 'Replaced%' ORDER BY name");
+  assert.deepEqual(states.map(({ state }) => state), ['enabled', 'disabled']);
+  for (const each of [id, row.key_id]) await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, each]);
+});
+
+test('a key that does not open offers nothing but its end', async () => {
+  const alice = await signedIn('alice');
+  const id = await addKey('openai', 'Tampered', newValue());
+  await asRoot("UPDATE tarx_keys.project_llm_keys SET destination = 'https://evil.example' WHERE id = $1", [id]);
+  const page = await alice.get(settings('alice'));
+  assert.match(cellsOf(page, 'Tampered').Health, /^does not open/);
+  assert.ok(!page.text.includes(`/llm-keys/${id}/replace`) && !page.text.includes(`/llm-keys/${id}/state`));
+  assert.ok(page.text.includes(`/llm-keys/${id}/delete`));
+  assert.ok(!page.text.includes('evil.example'));
+  assert.equal((await alice.get(settings('alice', `/llm-keys/${id}/replace`))).status, 404);
+  assert.equal((await alice.post(settings('alice', `/llm-keys/${id}/state`), { enabled: '1' })).status, 409);
+  await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, id]);
 });
 
 test('a platform key that is revoked, or may only list, does what it may', async () => {

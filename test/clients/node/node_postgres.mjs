@@ -105,8 +105,11 @@ async function send(url, options) {
     redirect: 'error', // it would take the key along
     signal: AbortSignal.timeout(60_000),
   });
-  // the text of a refusal may quote the key
-  if (!response.ok) throw new Error(`the provider answered ${response.status}`);
+  if (!response.ok) {
+    const [retryAfter] = /^\d{1,9}$/.exec(response.headers.get('retry-after')) ?? [null]; // in seconds
+    // the text of a refusal may quote the key
+    throw Object.assign(new Error(`the provider answered ${response.status}`), { status: response.status, retryAfter });
+  }
   return response.json();
 }
 
@@ -128,6 +131,35 @@ export async function listModels(projectId, keyId) {
     }
   }
   throw refusal;
+}
+// end
+
+// doc: keys in turn
+const NEXT_KEY = `
+  SELECT k.key_id, k.remaining, c.base_url, c.headers
+    FROM tarx_keys.resolve_provider_key($1, $2, $3, $4) k, tarx_keys.chat_request_base($1, k.key_id) c`;
+const OUTCOMES = { 401: 'rejected', 402: 'quota', 403: 'rejected', 429: 'rate_limited' };
+
+const outcomeOf = ({ status = 0 }) => (status === 0 ? 'timeout' : status >= 500 ? 'server' : OUTCOMES[status]);
+
+// The call matters more than the report: the key may have been deleted meanwhile.
+const report = (...values) => runner.query(
+  'SELECT tarx_keys.report_key($1, $2, $3, make_interval(secs => $4))', values).catch(() => {});
+
+export async function ask(projectId, provider, model, path, body) {
+  for (const tried = []; ;) {
+    const { rows: [key] } = await runner.query(NEXT_KEY, [projectId, provider, model, tried]);
+    try {
+      const answer = await post(key, path, body);
+      await report(projectId, key.key_id, 'ok', null);
+      return answer;
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome) await report(projectId, key.key_id, outcome, error.retryAfter);
+      if (!outcome || key.remaining === 0) throw error; // no other key would help
+      tried.push(key.key_id);
+    }
+  }
 }
 // end
 
@@ -252,6 +284,41 @@ check('a redirect is not followed', (await failureOf(listModels(PROJECT, moved))
 const [first] = await listKeys('bob', PROJECT, undefined, 1);
 const [second] = await listKeys('bob', PROJECT, first, 1);
 check('pages follow each other', (await listKeys('bob', PROJECT)).slice(0, 2), [first, second]);
+
+// Keys in turn: one that fails in each of the ways, before one that works
+
+const { timeout } = AbortSignal;
+AbortSignal.timeout = () => timeout(5000);
+const CHAT = ['/chat/completions', { model: 'mistral-large-latest', messages: message }];
+const say = () => ask(PROJECT, 'mistral', CHAT[1].model, ...CHAT);
+const asAlice = (sql, ...values) => asUser('alice', PROJECT, async (client) =>
+  (await client.query(sql, [PROJECT, ...values])).rows[0]);
+const addFirst = (word) => asAlice(
+  'SELECT tarx_keys.add_llm_key($1, $2, $3, $4, options => $5) AS id',
+  'mistral', `First, ${word}`, `not-a-real-key-${word}-0123456789`, { priority: 1 });
+const healthOf = (keyId) => asAlice(
+  `SELECT health, extract(epoch FROM cooling_until - health_at)::int AS cooling
+     FROM tarx_keys.llm_keys WHERE project_id = $1 AND id = $2`, keyId);
+const good = keys.find(({ provider }) => provider === 'mistral').id;
+const FAILURES = { limited: ['cooling', 120], refused: ['rejected', null], unpaid: ['quota', 300], broken: ['cooling', 10], silent: ['cooling', 10] };
+for (const [word, expected] of Object.entries(FAILURES)) {
+  const { id: bad } = await addFirst(word);
+  check(`${word}: the next key answers`, JSON.stringify(await say()).includes('pong'));
+  check(`${word}: it is known of the key`, Object.values(await healthOf(bad)), expected);
+  check(`${word}: and of the one that answered`, Object.values(await healthOf(good)), ['ok', null]);
+  await asAlice('SELECT tarx_keys.delete_llm_key($1, $2)', bad);
+}
+const wrong = await failureOf(ask(PROJECT, 'mistral', null, '/nowhere', {}));
+check('a wrong request is tried once', wrong.status, 404);
+check('and says nothing of the key', Object.values(await healthOf(good)), ['ok', null]);
+const enable = (enabled) => asAlice('SELECT tarx_keys.update_llm_key($1, $2, $3)', good, { enabled });
+await enable(false);
+const { id: only } = await addFirst('refused');
+check('the last key fails as the provider says', (await failureOf(say())).status, 401);
+await asAlice('SELECT tarx_keys.delete_llm_key($1, $2)', only);
+check('a report of a key that is gone is no failure', await failureOf(report(PROJECT, only, 'ok', null)), {});
+check('without any key', (await failureOf(say())).code, 'TK014');
+await enable(true);
 
 // Somebody else was faster
 

@@ -107,6 +107,47 @@ def list_models(project_id, key_id):
 # end
 
 
+# doc: keys in turn, in Python
+import re
+
+NEXT_KEY = """
+    SELECT k.key_id, k.remaining, c.base_url, c.headers
+      FROM tarx_keys.resolve_provider_key(%(project_id)s, %(provider)s, %(model)s, %(tried)s) k,
+           tarx_keys.chat_request_base(%(project_id)s, k.key_id) c"""
+OUTCOMES = {None: "timeout", 401: "rejected", 402: "quota", 403: "rejected", 429: "rate_limited"}
+
+
+def report(project_id, key_id, outcome, headers=None):
+    retry_after = re.fullmatch("[0-9]{1,9}", (headers or {}).get("Retry-After") or "")  # in seconds
+    try:
+        with runner.connection() as conn:
+            conn.execute("SELECT tarx_keys.report_key(%s, %s, %s, make_interval(secs => %s))",
+                         (project_id, key_id, outcome, retry_after and retry_after[0]))
+    except psycopg.Error:
+        pass  # the call matters more: the key may have been deleted meanwhile
+
+
+def ask(project_id, provider, model, path, body):
+    tried = []
+    while True:
+        with runner.connection() as conn:
+            key_id, remaining, base_url, headers = conn.execute(NEXT_KEY, {
+                "project_id": project_id, "provider": provider, "model": model, "tried": tried}).fetchone()
+        try:
+            answer = post(base_url, headers, path, body)
+            report(project_id, key_id, "ok")
+            return answer
+        except OSError as error:  # HTTPError is one, and has a code
+            code = getattr(error, "code", None)
+            outcome = "server" if code and code >= 500 else OUTCOMES.get(code)
+            if outcome:
+                report(project_id, key_id, outcome, getattr(error, "headers", None))
+            if not outcome or remaining == 0:
+                raise  # no other key would help
+            tried.append(key_id)
+# end
+
+
 def who_next(pool):
     with pool.connection() as conn:
         return conn.execute("SELECT tarx_keys.current_user_id()").fetchone()[0]
@@ -195,6 +236,49 @@ def main():
         check(f"{key[2]}: its models", len(models.get("data") or models.get("models")) > 0)
     moved = add_key("alice", PROJECT, "openai", "Moved, psycopg", "sk-moved-0123456789")
     check("a redirect is not followed", failure_of(lambda: list_models(PROJECT, moved)).code, 302)
+
+    # Keys in turn: one that fails in each of the ways, before one that works
+    open_url = opener.open
+    opener.open = lambda request, timeout: open_url(request, timeout=5)
+    chat = ("/chat/completions", {"model": "mistral-large-latest", "messages": message})
+
+    def say():
+        return ask(PROJECT, "mistral", chat[1]["model"], *chat)
+
+    def as_alice(statement, *values):
+        with as_user("alice", PROJECT) as conn:
+            return conn.execute(statement, (PROJECT, *values)).fetchone()
+
+    def add_first(word):
+        return as_alice("SELECT tarx_keys.add_llm_key(%s, %s, %s, %s, options => %s)", "mistral", f"First, {word}",
+                        f"not-a-real-key-{word}-0123456789", '{"priority": 1}')[0]
+
+    def health_of(key_id):
+        return as_alice("SELECT health, extract(epoch FROM cooling_until - health_at)::int"
+                        "  FROM tarx_keys.llm_keys WHERE project_id = %s AND id = %s", key_id)
+
+    def enable(is_enabled):
+        as_alice("SELECT tarx_keys.update_llm_key(%s, %s, jsonb_build_object('enabled', %s))", good, is_enabled)
+
+    (good,) = [key[0] for key in keys if key[2] == "mistral"]
+    failures = {"limited": ("cooling", 120), "refused": ("rejected", None), "unpaid": ("quota", 300),
+                "broken": ("cooling", 10), "silent": ("cooling", 10)}
+    for word, expected in failures.items():
+        bad = add_first(word)
+        check(f"{word}: the next key answers", "pong" in json.dumps(say()))
+        check(f"{word}: it is known of the key", health_of(bad), expected)
+        check(f"{word}: and of the one that answered", health_of(good), ("ok", None))
+        as_alice("SELECT tarx_keys.delete_llm_key(%s, %s)", bad)
+    wrong = failure_of(lambda: ask(PROJECT, "mistral", None, "/nowhere", {}))
+    check("a wrong request is tried once", wrong.code, 404)
+    check("and says nothing of the key", health_of(good), ("ok", None))
+    enable(False)
+    only = add_first("refused")
+    check("the last key fails as the provider says", failure_of(say).code, 401)
+    as_alice("SELECT tarx_keys.delete_llm_key(%s, %s)", only)
+    check("a report of a key that is gone is no failure", failure_of(lambda: report(PROJECT, only, "ok")), None)
+    check("without any key", failure_of(say).sqlstate, "TK014")
+    enable(True)
 
     # Where the value is in errors
     check("the value is not in an error", is_in(refused) or in_traceback(refused), False)

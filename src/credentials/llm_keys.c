@@ -1,5 +1,5 @@
 /*
- * add_llm_keys.c
+ * llm_keys.c
  *	  Adds project LLM keys, and replaces them.
  *
  * A key's value is sealed before its row is first written.  It is bound to all
