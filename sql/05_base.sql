@@ -27,5 +27,6 @@ COMMENT ON FUNCTION tarx_keys_internal.shown IS
 CREATE FUNCTION tarx_keys_internal.shown_list(list text[]) RETURNS text[]
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (SELECT pg_catalog.array_agg(tarx_keys_internal.shown(e.element) ORDER BY e.n)
-          FROM pg_catalog.unnest(list) WITH ORDINALITY e (element, n));
-COMMENT ON FUNCTION tarx_keys_internal.shown_list IS 'Internal. shown() of each element; NULL for NULL and for an empty list.';
+          FROM pg_catalog.unnest(list) WITH ORDINALITY e (element, n)
+         WHERE e.n <= 50);
+COMMENT ON FUNCTION tarx_keys_internal.shown_list IS 'Internal. shown() of each of the first 50 elements, which are as many as a list has; NULL for NULL and for an empty list.';

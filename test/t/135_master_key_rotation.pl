@@ -83,7 +83,7 @@ my $fill = qq{
 my $token = ask_ok($node, 'service', "$fill SELECT token FROM tarx_keys.create_platform_key('mine')");
 my $values = qq{
 	SELECT count(*) FROM tarx_keys.projects p, tarx_keys.project_llm_keys k, tarx_keys.resolve_key(p.id, k.id) r
-	 WHERE k.name ~ '^key' AND r.key_value = 'value-of-' || replace(k.name, ' ', '-')
+	 WHERE k.state <> 'deleted' AND k.name ~ '^key' AND r.key_value = 'value-of-' || replace(k.name, ' ', '-')
 	UNION ALL
 	SELECT count(*) FROM tarx_keys.resolve_secrets('$PROJECT') r
 	 WHERE r.value ~ ('^(value of ' || substring(r.name FROM 2) || ')+\$')};
