@@ -10,10 +10,15 @@
  * yet: in 15 they are blocked, later its handlers only take a note.  So while a
  * command runs it takes those that stop the server from a file descriptor.
  *
- * The command has a process group of its own, and who gives it up kills the whole
- * group.  Only what left the group, like a daemon, stays.  A postmaster that has a
- * terminal leaves the command in its own group, because only that may ask somebody
- * there; then only the shell is killed.
+ * Nothing of the command stays when its run is over, whether it has succeeded or is
+ * given up.  Who runs it adopts what loses its parent meanwhile, so all of it ends
+ * up among its children, whatever process group or session it has made for itself.
+ * Process 1 gets none of it: in a container that is the postmaster, which takes a
+ * child that has failed for a crash of the server.
+ *
+ * The command has a process group of its own, so that a signal to the server's does
+ * not end it.  A postmaster that has a terminal leaves the command in its own group,
+ * because only that may ask somebody there.
  *
  * The text goes from the pipe into the caller's guarded memory.  No buffer in
  * between has a copy.  Of what comes by standard error, which may have tokens when
@@ -49,11 +54,22 @@
 /* What is read of standard error at a time */
 #define ERRORS_BYTES	4096
 
+/* What is read of /proc at a time; what does not fit comes when this has gone */
+#define CHILDREN_BYTES	4096
+
+/* A number and a space for each */
+typedef struct Children
+{
+	int			count;
+	pid_t		pids[CHILDREN_BYTES / 2];
+} Children;
+
 typedef struct KeyCommand
 {
 	pid_t		pid;			/* its shell; 0 if there is none to wait for */
 	int			status;			/* how that has ended, as waitpid() has it */
 	bool		at_terminal;	/* where it may ask somebody */
+	Children	others;			/* children that the postmaster had before */
 	instr_time	started;
 
 	/* -1 if they are closed */
@@ -71,8 +87,97 @@ typedef struct KeyCommand
 	int			elevel;
 } KeyCommand;
 
-/* What a crash of the server leaves nobody to wait for; 0 if there is none */
+/* Its process group in the worker, for handle_sigquit(); 0 if there is none */
 static volatile sig_atomic_t group_in_worker = 0;
+
+/* A /proc of another PID namespace has other numbers, which are not for kill(). */
+static bool
+is_our_proc(void)
+{
+	char		link[16];
+	ssize_t		len = readlink("/proc/self", link, sizeof(link));
+	pid_t		pid = 0;
+
+	for (ssize_t i = 0; i < len; i++)
+		pid = pid * 10 + (link[i] - '0');
+	return pid == getpid();
+}
+
+/*
+ * The children of this process, also those that have ended; -1 of them if
+ * /proc does not tell.  Signal handlers call this.
+ */
+static void
+list_children(Children *children)
+{
+	char		text[CHILDREN_BYTES];
+	int			file = is_our_proc() ? open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t		got = file >= 0 ? read(file, text, sizeof(text)) : -1;
+	pid_t		pid = 0;
+
+	if (file >= 0)
+		close(file);
+	children->count = got < 0 ? -1 : 0;
+	for (ssize_t i = 0; i < got; i++)
+	{
+		if (text[i] >= '0' && text[i] <= '9')
+			pid = pid * 10 + (text[i] - '0');
+		else
+		{
+			children->pids[children->count++] = pid;
+			pid = 0;
+		}
+	}
+}
+
+static bool
+is_among(pid_t pid, const Children *children)
+{
+	for (int i = 0; i < children->count; i++)
+		if (children->pids[i] == pid)
+			return true;
+	return false;
+}
+
+/*
+ * Kill the children that are not among the others, and reap them; true if there
+ * were any.  If /proc does not tell, only the target is known, as kill() has it.
+ */
+static bool
+kill_children(pid_t target, const Children *others)
+{
+	Children	children;
+	bool		found = false;
+
+	list_children(&children);
+	if (children.count < 0 || others->count < 0)
+		return target != 0 && waitpid(target, NULL, WNOHANG) >= 0;
+	for (int i = 0; i < children.count; i++)
+	{
+		pid_t		pid = children.pids[i];
+
+		if (is_among(pid, others))
+			continue;
+		(void) kill(pid, SIGKILL);
+		if (waitpid(pid, NULL, WNOHANG) >= 0)
+			found = true;
+	}
+	return found;
+}
+
+/*
+ * Kill all that the command has started, and reap it.  The children of what is
+ * killed become ours, so this ends when there is none.  A process that the kernel
+ * does not let die, or that has got another user's rights, is left behind.
+ */
+static void
+kill_all(pid_t target, const Children *others)
+{
+	if (target != 0)
+		(void) kill(target, SIGKILL);
+	for (int step = 0; step < KILLED_STEPS && kill_children(target, others); step++)
+		pg_usleep(KILLED_STEP_MS * 1000L);
+}
 
 /* A child has ended: the next look will tell. */
 static void
@@ -80,6 +185,7 @@ handle_sigchld(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
+	(void) postgres_signal_arg;
 	SetLatch(MyLatch);
 	errno = save_errno;
 }
@@ -91,8 +197,9 @@ handle_sigchld(SIGNAL_ARGS)
 static void
 handle_sigquit(SIGNAL_ARGS)
 {
-	if (group_in_worker != 0)
-		(void) kill(-group_in_worker, SIGKILL);
+	static const Children none = {0};
+
+	kill_all(-group_in_worker, &none);
 	SignalHandlerForCrashExit(TARX_KEYS_SIGNAL_ARGS);
 }
 
@@ -104,28 +211,28 @@ tarx_keys_key_command_signals(void)
 	pqsignal(SIGQUIT, handle_sigquit);
 }
 
-/* Our signals wait until handle_sigquit() knows whom it has to kill. */
+/* Call in the worker, between commands: what could not be killed may have ended. */
+void
+tarx_keys_key_command_reap(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
 static int
 spawn_shell(KeyCommand *command, const char *line,
 			const posix_spawn_file_actions_t *actions,
 			const posix_spawnattr_t *attributes)
 {
 	char	   *argv[] = {"sh", "-c", unconstify(char *, line), NULL};
-	sigset_t	all;
-	sigset_t	saved;
-	pid_t		pid;
 	int			error;
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &saved);
-	error = posix_spawn(&pid, "/bin/sh", actions, attributes, argv, environ);
-	if (error == 0)
-	{
-		command->pid = pid;
-		if (IsUnderPostmaster)
-			group_in_worker = pid;
-	}
-	sigprocmask(SIG_SETMASK, &saved, NULL);
+	(void) prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
+	error = posix_spawn(&command->pid, "/bin/sh", actions, attributes, argv, environ);
+	if (error != 0)
+		command->pid = 0;
+	else if (IsUnderPostmaster)
+		group_in_worker = command->pid;
 	return error;
 }
 
@@ -394,38 +501,6 @@ log_errors(const KeyCommand *command)
 						command->said.text)));
 }
 
-/*
- * Kill the command and reap it.
- *
- * In the worker those of its group whose parent is killed as well become our
- * children for that time: else they would be process 1's, which is the postmaster
- * in a container, and it takes a child that was killed for a crash.  The postmaster
- * itself must not be given what has left the group.  A process that the kernel does
- * not let die is left behind.
- */
-static void
-kill_command(KeyCommand *command)
-{
-	pid_t		target = command->at_terminal ? command->pid : -command->pid;
-
-	if (IsUnderPostmaster)
-		(void) prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L);
-	(void) kill(target, SIGKILL);
-	for (int step = 0; step < KILLED_STEPS; step++)
-	{
-		pid_t		ended = waitpid(target, NULL, WNOHANG);
-
-		if (ended < 0 && errno != EINTR)
-			break;				/* none is left */
-		if (ended == 0)
-			pg_usleep(KILLED_STEP_MS * 1000L);
-	}
-	if (IsUnderPostmaster)
-		(void) prctl(PR_SET_CHILD_SUBREAPER, 0L, 0L, 0L, 0L);
-	group_in_worker = 0;
-	command->pid = 0;
-}
-
 /* Leave nothing of a command, whether it has ended or not, but its text. */
 static void
 end_command(KeyCommand *command)
@@ -434,8 +509,10 @@ end_command(KeyCommand *command)
 	close_channel(&command->errors);
 	close_channel(&command->signals);
 	close_channel(&command->events);
-	if (command->pid != 0)
-		kill_command(command);
+	kill_all(command->at_terminal ? command->pid : -command->pid, &command->others);
+	group_in_worker = 0;
+	command->pid = 0;
+	(void) prctl(PR_SET_CHILD_SUBREAPER, 0L, 0L, 0L, 0L);
 	sodium_memzero(&command->said, sizeof(command->said));
 	sigprocmask(SIG_SETMASK, &command->saved_mask, NULL);
 }
@@ -464,6 +541,8 @@ tarx_keys_key_command_read(const char *command, char *text, size_t size, size_t 
 	TarxKeysKeyringProblem problem;
 
 	running.text = text;
+	if (!IsUnderPostmaster)
+		list_children(&running.others);
 	sigprocmask(SIG_SETMASK, NULL, &running.saved_mask);
 	PG_ENSURE_ERROR_CLEANUP(give_up_command, PointerGetDatum(&running));
 	{

@@ -78,6 +78,7 @@ typedef struct TarxKeysKeyringLoad
 
 /* key_command.c: runs the command that prints the keyring */
 extern void tarx_keys_key_command_signals(void);
+extern void tarx_keys_key_command_reap(void);
 extern TarxKeysKeyringProblem tarx_keys_key_command_read(const char *command, char *text,
 														 size_t size, size_t *len,
 														 TarxKeysKeyringLoad *load);

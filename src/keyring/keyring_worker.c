@@ -92,6 +92,7 @@ serve(void)
 		int			events = WL_LATCH_SET | WL_EXIT_ON_PM_DEATH;
 
 		MemoryContextReset(CurrentMemoryContext);
+		tarx_keys_key_command_reap();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;

@@ -41,7 +41,8 @@ sub note_pids
 }
 
 # Commands that hang, by their kind; wait_started() returns their processes. A stubborn
-# one minds no signal that can be minded, nor do its children.
+# one minds no signal that can be minded, nor do its children. timeout(1) makes a
+# process group of its own.
 sub hanging
 {
 	my $wait = "sleep 300 & @{[note_pids('$$ $!')]}; wait";
@@ -50,7 +51,9 @@ sub hanging
 		hanging => $wait,
 		silent => "echo '#'; exec >&-; $wait",
 		stubborn => "trap '' HUP INT QUIT TERM PIPE; $wait",
-		orphaned => "sleep 300 & @{[note_pids('$!')]}");
+		orphaned => "sleep 300 & @{[note_pids('$!')]}",
+		regrouped => "timeout 300 sh -c \"@{[note_pids('\$\$ \$PPID')]}; exec sleep 300\" | cat; true",
+		detached => "setsid -f sh -c \"@{[note_pids('\$\$')]}; exec sleep 300\" | cat; true");
 }
 
 # Does this process run? One that only waits for its parent to look does not.
