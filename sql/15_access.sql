@@ -4,7 +4,7 @@
 -- The enter_ functions have no SET clause on purpose. With one, what they set
 -- would end when they return; without one, it ends when their caller returns.
 
--- logged as it is: who acts is worth knowing, and each transaction begins with it
+-- logged as it is, unless it fails: who acts is worth knowing, and each transaction begins with it
 CREATE FUNCTION tarx_keys.act_as(user_id text, project_id uuid DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_act_as';

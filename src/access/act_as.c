@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 
 #include "access/access.h"
+#include "redaction/redaction.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_act_as);
 
@@ -89,8 +90,11 @@ Datum
 tarx_keys_act_as(PG_FUNCTION_ARGS)
 {
 	TarxKeysIdentity identity = {.allowed_projects = "", .expires_at = "", .platform_key = ""};
-	TarxKeysText user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
+	TarxKeysText user_id;
 
+	/* a wrapper's caller may have given a value in place of the user's id */
+	tarx_keys_redaction_mark_failure();
+	user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
 	tarx_keys_check_user_id(&user_id, "user_id");
 	check_assertion_allowed();
 	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.act_as()");

@@ -13,6 +13,8 @@
  *	 They count if they are called, or stand after the name of our schema.
  * - The setting that is the master key itself counts wherever it stands, unless it
  *	 is only shown.
+ * - What has the form of a platform key counts as a value, whatever stands around it.
+ *	 Part of one is enough, in either case.
  * - After the name of our schema, a name that is not known counts, because it may
  *	 be misspelt.  The schema tarx_keys_internal does not count: only our own code
  *	 calls the functions in it.
@@ -24,6 +26,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "pure/token.h"
 
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -55,7 +59,12 @@ enum
 /* The setting */
 static const TarxKeysSensitiveName master_key = NAMED("master_key");
 
-/* The result for a name that is not known */
+const TarxKeysSensitiveName tarx_keys_sensitive_if_failed = NAMED("act_as");
+
+/* So many characters of a platform key count: more than a list shows of one. */
+#define TOKEN_PART	16
+
+/* The result for a name that is not known, and for a platform key */
 static const TarxKeysSensitiveName unknown = NAMED("*");
 
 /* The names that may follow "tarx_keys." in a harmless text, sorted */
@@ -292,12 +301,37 @@ is_call_of_login(const char *text, const char *at, const char *end)
 	return at > text && is_word_char(at[-1]) && is_name(word_around(text, at - 1, end), LOGIN->name);
 }
 
+/* Is the first "-" of a platform key at this place? */
+static bool
+is_in_token(const char *text, const char *at, const char *end)
+{
+	const size_t before = strcspn(TARX_KEYS_TOKEN_PREFIX, "-");
+	const size_t prefix = sizeof(TARX_KEYS_TOKEN_PREFIX) - 1;
+
+	if ((size_t) (at - text) < before || (size_t) (end - at) + before < prefix + TOKEN_PART)
+		return false;
+	at -= before;
+	return strncasecmp(at, TARX_KEYS_TOKEN_PREFIX, prefix) == 0 &&
+		word_at(at + prefix, at + prefix + TOKEN_PART).len == TOKEN_PART;
+}
+
+static bool
+has_token(const char *text, const char *end)
+{
+	for (const char *at = next(text, end, '-'); at != NULL; at = next(at + 1, end, '-'))
+	{
+		if (is_in_token(text, at, end))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The name that makes a text sensitive, or NULL if the text is harmless.  A text
  * with this name after that of the schema is sensitive, too.
  *
  * This reads every statement, so it must be fast: memchr() takes it from one "_"
- * to the next, and then from one "(" to the next.  It looks at no character more
+ * to the next, then from one "(" to the next, then from one "-" to the next.  It looks at no character more
  * often than a few times, whatever the text is.
  */
 const TarxKeysSensitiveName *
@@ -312,7 +346,27 @@ tarx_keys_sensitive_name(const char *text, size_t len)
 		if (is_call_of_login(text, at, end))
 			name = LOGIN;
 	}
+	if (name == NULL && has_token(text, end))
+		name = &unknown;
 	return name;
+}
+
+/* Does a text name act_as(), so that it may carry a value if it fails? */
+bool
+tarx_keys_is_sensitive_if_failed(const char *text, size_t len)
+{
+	const TarxKeysSensitiveName *name = &tarx_keys_sensitive_if_failed;
+	const char *end = text + len;
+
+	for (const char *at = next(text, end, '_'); at != NULL;)
+	{
+		Word		word = word_around(text, at, end);
+
+		if (ends_with_name(word, name->name, name->len))
+			return true;
+		at = next(word.start + word.len, end, '_');
+	}
+	return false;
 }
 
 /*

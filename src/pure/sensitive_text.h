@@ -40,6 +40,11 @@ typedef struct TarxKeysSensitiveName
 extern const TarxKeysSensitiveName tarx_keys_sensitive_names[];
 
 extern const TarxKeysSensitiveName *tarx_keys_sensitive_name(const char *text, size_t len);
+
+/* act_as(): it is logged as it is, but its errors are not */
+extern const TarxKeysSensitiveName tarx_keys_sensitive_if_failed;
+extern bool tarx_keys_is_sensitive_if_failed(const char *text, size_t len);
+
 extern bool tarx_keys_has_execute(const char *text);
 
 #endif							/* TARX_KEYS_SENSITIVE_TEXT_H */

@@ -24,7 +24,7 @@
 #include "redaction/redaction.h"
 
 /* Room for a few functions of the same name with other arguments */
-#define MAX_FUNCTIONS	(3 * TARX_KEYS_NUM_SENSITIVE)
+#define MAX_FUNCTIONS	(3 * (TARX_KEYS_NUM_SENSITIVE + 1))
 
 typedef struct SensitiveFunction
 {
@@ -80,6 +80,7 @@ find_functions_of_schema(Oid namespace)
 {
 	for (const TarxKeysSensitiveName *name = tarx_keys_sensitive_names; name->name != NULL; name++)
 		find_functions_of_name(namespace, name);
+	find_functions_of_name(namespace, &tarx_keys_sensitive_if_failed);
 }
 
 /*
@@ -124,7 +125,10 @@ name_of_hash(uint32 hash)
 	return NULL;
 }
 
-/* The name of a function of ours that a plan calls, or NULL */
+/*
+ * The name of a function of ours that a plan calls, or NULL.  If that is act_as(),
+ * only errors are redacted.
+ */
 const TarxKeysSensitiveName *
 tarx_keys_redaction_of_plan(const PlannedStmt *plan)
 {
@@ -137,6 +141,11 @@ tarx_keys_redaction_of_plan(const PlannedStmt *plan)
 
 		if (item->cacheId == PROCOID)
 			name = name_of_hash(item->hashValue);
+		if (name == &tarx_keys_sensitive_if_failed)
+		{
+			tarx_keys_redaction_mark_failure();
+			name = NULL;
+		}
 		if (name != NULL)
 			break;
 	}

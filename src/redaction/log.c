@@ -114,6 +114,23 @@ name_in_message(const ErrorData *edata)
 	return name;
 }
 
+/*
+ * The name for which an error has to be redacted, or NULL: the client's statement, or
+ * one that it runs, calls act_as().
+ */
+static const TarxKeysSensitiveName *
+name_of_failure(const ErrorData *edata)
+{
+	const char *const texts[] = {edata->message, edata->context, edata->internalquery};
+
+	for (size_t i = 0; i < lengthof(texts); i++)
+	{
+		if (texts[i] != NULL && tarx_keys_is_sensitive_if_failed(texts[i], strlen(texts[i])))
+			return &tarx_keys_sensitive_if_failed;
+	}
+	return tarx_keys_redaction_of_failure();
+}
+
 /* The name for which a message has to be redacted, or NULL */
 static const TarxKeysSensitiveName *
 name_of(const ErrorData *edata)
@@ -124,6 +141,8 @@ name_of(const ErrorData *edata)
 		name = name_in_message(edata);
 	if (name == NULL && strstr(format_of(edata), "plan:") != NULL)
 		name = tarx_keys_redaction_in_transaction();
+	if (name == NULL && edata->elevel >= ERROR)
+		name = name_of_failure(edata);
 	return name;
 }
 

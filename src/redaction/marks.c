@@ -38,6 +38,9 @@
 static TimestampTz marked_message = 0;
 static const TarxKeysSensitiveName *marked_name = NULL;
 
+/* The message whose errors are redacted, marked or not: its start, or 0 */
+static TimestampTz failing_message = 0;
+
 /* Whether a message of this transaction was marked */
 static bool marked_transaction = false;
 
@@ -188,6 +191,25 @@ tarx_keys_redaction_of_mark(void)
 {
 	if (marked_message != 0 && marked_message == GetCurrentStatementStartTimestamp())
 		return marked_name;
+	return NULL;
+}
+
+/* The client's message calls act_as(): redact its errors, and nothing else. */
+void
+tarx_keys_redaction_mark_failure(void)
+{
+	failing_message = GetCurrentStatementStartTimestamp();
+}
+
+/* The name for which an error of the client's message is redacted, or NULL */
+const TarxKeysSensitiveName *
+tarx_keys_redaction_of_failure(void)
+{
+	const char *text = debug_query_string;
+
+	if ((failing_message != 0 && failing_message == GetCurrentStatementStartTimestamp()) ||
+		(text != NULL && tarx_keys_is_sensitive_if_failed(text, strlen(text))))
+		return &tarx_keys_sensitive_if_failed;
 	return NULL;
 }
 

@@ -14,6 +14,8 @@
 /* marks.c: which messages of the client may carry a value */
 extern void tarx_keys_redaction_mark(TarxKeysSensitive function);
 extern void tarx_keys_redaction_mark_message(const TarxKeysSensitiveName *name);
+extern void tarx_keys_redaction_mark_failure(void);
+extern const TarxKeysSensitiveName *tarx_keys_redaction_of_failure(void);
 extern void tarx_keys_redaction_hide(const TarxKeysSensitiveName *name);
 extern const TarxKeysSensitiveName *tarx_keys_redaction_of_mark(void);
 extern const TarxKeysSensitiveName *tarx_keys_redaction_of_message(void);

@@ -143,14 +143,17 @@ run_plan(TARX_KEYS_RUN_PARAMS)
 
 /*
  * A statement has been parsed.  It may run much later, and other sessions must
- * not see its text until then.
+ * not see its text until then; nor while those after it in the same message are
+ * parsed, which may wait for locks.  So BEGIN and the like count here.  In other
+ * texts, utility statements are read when they run.
  */
 static void
 mark_parsed(ParseState *pstate, Query *query, TARX_KEYS_JUMBLE_STATE * jstate)
 {
 	const TarxKeysSensitiveName *name = NULL;
 
-	if (query->commandType != CMD_UTILITY && pstate->p_sourcetext != NULL && is_redacting())
+	if (pstate->p_sourcetext != NULL && is_redacting() &&
+		(query->commandType != CMD_UTILITY || tarx_keys_redaction_is_message(pstate->p_sourcetext)))
 		name = name_in_part(pstate->p_sourcetext, query->stmt_location, query->stmt_len);
 	if (name != NULL)
 		tarx_keys_redaction_mark_message(name);
@@ -195,12 +198,16 @@ static const TarxKeysSensitiveName *
 name_in_prepared(const char *statement)
 {
 	const PreparedStatement *prepared = FetchPreparedStatement(statement, false);
+	const char *text;
 	const RawStmt *parsed;
 
 	if (prepared == NULL)
 		return NULL;
+	text = prepared->plansource->query_string;
+	if (tarx_keys_is_sensitive_if_failed(text, strlen(text)))
+		tarx_keys_redaction_mark_failure();
 	parsed = prepared->plansource->raw_parse_tree;
-	return name_in_part(prepared->plansource->query_string,
+	return name_in_part(text,
 						parsed == NULL ? -1 : parsed->stmt_location,
 						parsed == NULL ? 0 : parsed->stmt_len);
 }
@@ -264,7 +271,10 @@ run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
 {
 	const TarxKeysSensitiveName *name = NULL;
 
-	/* nobody keeps the text of BEGIN and the like */
+	/*
+	 * nobody keeps the text of BEGIN and the like; mark_parsed() has marked
+	 * it
+	 */
 	if (is_redacting() && !IsA(pstmt->utilityStmt, TransactionStmt))
 		name = name_of_utility(pstmt, text);
 	if (name == NULL)

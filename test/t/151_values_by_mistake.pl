@@ -45,7 +45,7 @@ sub found_since
 my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
 my @functions = map { [ split /\|/ ] } split /\n/, $node->safe_psql('postgres', q{
 	SELECT oid, proname, prokind, pronargs FROM pg_proc
-	WHERE pronamespace = 'tarx_keys'::regnamespace AND provolatile = 'v' AND pronargs > 0 AND proname <> 'act_as'
+	WHERE pronamespace = 'tarx_keys'::regnamespace AND provolatile = 'v' AND pronargs > 0
 	ORDER BY proname});
 
 cmp_ok(scalar @functions, '>=', 40, 'there are functions to call');
@@ -100,6 +100,66 @@ is_deeply(found_since($offset), [], 'with it, none is');
 my $log = log_since($node, $offset);
 like($log, qr/ERROR:  22P02: invalid input syntax for type %s: "%s" <redacted: tarx_keys.$_>/, "the log says that $_ failed, and why")
   foreach ('delete_llm_key', 'restore_secret', 'rotate_master_key');
+
+# act_as() is logged as it is, unless it fails; a platform key never is
+
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION public.acts(u text, p text) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN PERFORM act_as(u); PERFORM p::pg_catalog.uuid; END $$;
+	CREATE FUNCTION public.acts_in(u text, p text) RETURNS void LANGUAGE sql AS $$
+	SELECT tarx_keys.act_as(u, p::pg_catalog.uuid) $$;
+	ALTER FUNCTION public.acts SET search_path = tarx_keys;});
+my $act_as = $node->safe_psql('postgres', q{SELECT 'tarx_keys.act_as'::regproc::oid});
+my $long = 'x' x 201;
+my @failures = (
+	q{SELECT tarx_keys.act_as('alice', 'VALUE')}, q{SELECT act_as('alice', 'VALUE')}, qq{SELECT tarx_keys.act_as('VALUE$long')},
+	q{SELECT tarx_keys.act_as('VALUE', gen_random_uuid())}, q{SELECT tarx_keys.act_as('VALUE'}, q{SELECT tarx_keys.act_as('VALUE', 1)},
+	q{DO $$ BEGIN PERFORM tarx_keys.act_as('alice', 'VALUE'); END $$},
+	q{DO $$ BEGIN EXECUTE 'SELECT tarx_keys.act' || '_as(''alice'', ''VALUE'')'; END $$},
+	q{EXECUTE acting('alice', 'VALUE')}, q{EXPLAIN EXECUTE acting('alice', 'VALUE')},
+	q{SELECT public.acts('alice', 'VALUE')}, q{SELECT public.acts_in('alice', 'VALUE')});
+
+$session = Protocol->connect($node, $superuser);
+$session->query('SET search_path = public, tarx_keys');
+$session->query('PREPARE acting AS SELECT tarx_keys.act_as($1, $2)');
+foreach my $redact ('off', 'on')
+{
+	$session->query("SET tarx_keys.redact_logs = $redact");
+	$offset = log_size($node);
+	foreach my $failure (@failures)
+	{
+		my $sql = $failure =~ s/VALUE/value($failure)/er;
+
+		isnt($session->query($sql)->{C}, undef, "$failure fails");
+	}
+	isnt($session->execute('SELECT tarx_keys.act_as($1, $2)', 'alice', value('bound'))->{C}, undef, 'act_as fails when bound');
+	isnt($session->call($act_as, 'alice', value('call'))->{C}, undef, 'and in a function call');
+	$found = found_since($offset);
+	is(scalar @$found, scalar(@failures) + 2, 'without redaction, all are in the log') if $redact eq 'off';
+	is_deeply($found, [], 'with it, no error of act_as has a value') if $redact eq 'on';
+}
+like(log_since($node, $offset), qr/ERROR:  22P02: .*<redacted: tarx_keys\.act_as>/, 'but what it was');
+
+$session->query(q{SET log_statement = 'all'; LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0});
+$offset = log_size($node);
+my $acting = q{SELECT tarx_keys.act_as('alice')};
+$session->query('BEGIN');
+is($session->query($acting)->{C}, undef, 'act_as succeeds');
+$session->query('ROLLBACK');
+my $log_of_act_as = log_since($node, $offset);
+like($log_of_act_as, qr/statement: \Q$acting\E/, 'it is logged as it is');
+like($log_of_act_as, qr/Query Text: \Q$acting\E/, 'also with its plan');
+
+my $key = 'sk-tarx-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq13R1ia';
+$offset = log_size($node);
+$session->query(qq{SELECT tarx_keys.act_as('$key')});
+$session->query(qq{SELECT '$key'::uuid});
+$session->query(qq{SELECT * FROM "$key"});
+$session->execute('SELECT $1', $key);
+$session->execute('SELECT $1::uuid', $key);
+my $log_of_key = log_since($node, $offset);
+unlike($log_of_key, qr/sk-tarx-ABC/, 'a platform key is in no line, whatever the statement calls');
+like($log_of_key, qr/ERROR:  22P02: .*<redacted: tarx_keys\.\*>/, 'but what failed');
 
 # What is not ours is logged as ever
 

@@ -88,6 +88,30 @@ foreach my $form (sort keys %messages)
 workers_show('a bound statement with a name in a string',
 	sub { $_[0]->send_bound("$sleep WHERE 'tarx_keys.set_secret $_[1]' <> \$1", 'x') });
 
+# While a later statement is parsed, and waits for a lock
+
+{
+	my $holder = Protocol->connect($node, $superuser);
+
+	$holder->query('CREATE TABLE public.locked (x int); GRANT SELECT ON public.locked TO service');
+	$holder->query('BEGIN');
+	$holder->query('LOCK TABLE public.locked');
+	foreach my $first ('BEGIN', 'START TRANSACTION READ WRITE', 'COMMIT', q{SET application_name = 'a'}, 'SHOW port')
+	{
+		my $session = Protocol->connect($node, 'service');
+		my $pid = $session->query('SELECT pg_backend_pid()')->{rows}[0];
+
+		$session->send(qq{$first; SELECT count(*) FROM public.locked; $act SELECT tarx_keys.set_secret('$PROJECT', 'S', 'parsed'); ROLLBACK});
+		$node->poll_query_until('postgres', qq{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $pid})
+		  or die "nothing waits after $first";
+		is($node->safe_psql('postgres', "SELECT query FROM pg_stat_activity WHERE pid = $pid"),
+			'/* statement redacted: it names tarx_keys.set_secret */', "after $first, what waits for a lock shows no value");
+		$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+		is($session->answer->{C}, '57014', 'it is cancelled');
+	}
+	$holder->query('ROLLBACK');
+}
+
 # What the server says that the session runs
 
 {

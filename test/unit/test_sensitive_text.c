@@ -97,6 +97,17 @@ static const TextCase cases[] = {
 	{"SHOW tarx_keys.master_key; SET tarx_keys.master_key = 'a'", "master_key"},
 	{"SHOW tarx_keys.master_keys", "*"},
 	{"SET tarx_keys.master_key_file = '/a'", NULL},
+	/* what has the form of a platform key, whole or cut off */
+	{"SELECT tarx_keys.act_as('sk-tarx-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq13R1ia')", "*"},
+	{"SELECT 1 - 1, 'SK-TARX-abcdefghijklmnop'", "*"},
+	{"Bearer sk-tarx-0123456789abcdef", "*"},
+	{"sk-sk-tarx-0123456789abcdef", "*"},
+	{"sk-tarx-0123456789abcde", NULL},
+	{"sk-tarx-0123456 89abcdef", NULL},
+	{"sk-tarx-", NULL},
+	{"-", NULL},
+	{"k-tarx-0123456789abcdef", NULL},
+	{"sk-proj-0123456789abcdef", NULL},
 	/* the schema of what callers never name */
 	{"SELECT tarx_keys_internal.fingerprint_of('a')", NULL},
 	{"SELECT tarx_keys_internal.no_such_function('a')", NULL},
@@ -114,6 +125,17 @@ static const char *const known[] = {
 #define NAME(name)	#name,
 #include "pure/known_names.h"
 #undef NAME
+};
+
+static const TextCase failing[] = {
+	{"SELECT tarx_keys.act_as('a')", "act_as"},
+	{"SELECT \"Act_As\" ('a')", "act_as"},
+	{"DO E'BEGIN\\nact_as(1)'", "act_as"},
+	{"SELECT my_act_as('a')", "act_as"},
+	{"act_as", "act_as"},
+	{"SELECT act_assign('a')", NULL},
+	{"SELECT fact, as_of", NULL},
+	{"", NULL},
 };
 
 static const TextCase executes[] = {
@@ -197,6 +219,14 @@ main(void)
 		char	   *text = exact_copy(cases[i].text);
 
 		is_str(sensitive_name(text, strlen(text)), cases[i].name, "%s", text);
+		free(text);
+	}
+	for (size_t i = 0; i < lengthof(failing); i++)
+	{
+		char	   *text = exact_copy(failing[i].text);
+
+		ok(tarx_keys_is_sensitive_if_failed(text, strlen(text)) == (failing[i].name != NULL),
+		   "if it fails: %s", text);
 		free(text);
 	}
 	for (size_t i = 0; i < lengthof(executes); i++)
