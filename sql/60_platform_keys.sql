@@ -53,7 +53,7 @@ CREATE FUNCTION tarx_keys.create_platform_key(
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_create_platform_key';
 COMMENT ON FUNCTION tarx_keys.create_platform_key IS
-'Creates a platform key for the acting user; the token is shown this once. project_ids (1 to 100 of the user''s) narrows it to some projects, read_only to lists. Errors: TK007, 22023, 42501 for others'' projects, or if the acting user logged in with a key that is narrowed or expires earlier, TK005.';
+'Creates a platform key for the acting user; the token is shown this once. project_ids (1 to 100 of the user''s) narrows it to some projects, read_only to lists. Errors: TK007, 22023, 42501 for others'' projects, or if the acting user logged in with a key that is narrowed or expires earlier, 54000 if with one of the tenth generation, TK005.';
 
 CREATE FUNCTION tarx_keys.revoke_platform_key(id uuid, descendants boolean DEFAULT true) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -63,7 +63,8 @@ COMMENT ON FUNCTION tarx_keys.revoke_platform_key IS
 
 -- Row security shows the next two the keys of the acting user. They end in a cycle as
 -- well, which only somebody who edits the table can make: UNION leaves out what was
--- there before.
+-- there before. Each step is a subquery of its own, so that it is a look-up by index: a
+-- join would read the whole table, for each generation.
 
 CREATE FUNCTION tarx_keys_internal.platform_key_descendants(id uuid) RETURNS uuid[]
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
@@ -71,23 +72,25 @@ AS $$
     WITH RECURSIVE made (id) AS (
         SELECT platform_key_descendants.id
         UNION
-        SELECT k.id FROM made m JOIN tarx_keys.platform_api_keys k ON k.created_with = m.id)
+        SELECT n.id
+          FROM made m, LATERAL (SELECT k.id FROM tarx_keys.platform_api_keys k WHERE k.created_with = m.id OFFSET 0) n)
     SELECT coalesce(array_agg(m.id) FILTER (WHERE m.id <> platform_key_descendants.id), '{}') FROM made m
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.platform_key_descendants IS
 'Internal. The platform keys that were made with this one, or with one of them, also those that are revoked.';
 
-CREATE FUNCTION tarx_keys_internal.platform_key_ends_with_ancestor(id uuid) RETURNS boolean
+CREATE FUNCTION tarx_keys_internal.platform_key_ancestors(made uuid) RETURNS TABLE (id uuid, ends_descendants boolean)
 LANGUAGE sql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE before (id) AS (
-        SELECT k.created_with FROM tarx_keys.platform_api_keys k WHERE k.id = platform_key_ends_with_ancestor.id
+        SELECT (SELECT k.created_with FROM tarx_keys.platform_api_keys k WHERE k.id = platform_key_ancestors.made)
         UNION
-        SELECT k.created_with FROM before b JOIN tarx_keys.platform_api_keys k ON k.id = b.id)
-    SELECT EXISTS (SELECT FROM before b JOIN tarx_keys.platform_api_keys k ON k.id = b.id WHERE k.ends_descendants)
+        SELECT (SELECT k.created_with FROM tarx_keys.platform_api_keys k WHERE k.id = b.id) FROM before b WHERE b.id IS NOT NULL)
+    SELECT b.id, (SELECT k.ends_descendants FROM tarx_keys.platform_api_keys k WHERE k.id = b.id)
+      FROM before b WHERE b.id IS NOT NULL
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.platform_key_ends_with_ancestor IS
-'Internal. Whether a platform key with which this one was made, directly or not, was revoked with its descendants.';
+COMMENT ON FUNCTION tarx_keys_internal.platform_key_ancestors IS
+'Internal. The platform keys with which this one was made, directly or not, and whether they were revoked with their descendants; NULL of one that has no row.';
 
 -- Many at once, because each change of the audit log also writes the end of its chain.
 CREATE FUNCTION tarx_keys_internal.revoke_free_platform_keys(ids uuid[]) RETURNS integer
@@ -151,8 +154,16 @@ DECLARE
     own CONSTANT uuid[] := ARRAY(SELECT k.id FROM tarx_keys.platform_api_keys k WHERE k.user_id = acting_user);
 BEGIN
     RETURN QUERY
+        WITH RECURSIVE ended (id) AS (
+            SELECT n.id
+              FROM tarx_keys.platform_api_keys p,
+                   LATERAL (SELECT k.id FROM tarx_keys.platform_api_keys k WHERE k.created_with = p.id OFFSET 0) n
+             WHERE p.user_id = acting_user AND p.ends_descendants
+            UNION
+            SELECT n.id
+              FROM ended e, LATERAL (SELECT k.id FROM tarx_keys.platform_api_keys k WHERE k.created_with = e.id OFFSET 0) n)
         SELECT r.id,
-               CASE WHEN r.state = 0 AND tarx_keys_internal.platform_key_ends_with_ancestor(r.id) THEN 'ended'
+               CASE WHEN r.state = 0 AND r.id IN (SELECT e.id FROM ended e) THEN 'ended'
                     ELSE tarx_keys_internal.status_of(r.state) END
           FROM tarx_keys_internal.row_states('platform_api_keys', own, NULL, NULL) r;
 END

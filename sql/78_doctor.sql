@@ -209,7 +209,8 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_members IS 'Internal. A check of doctor(): logins that hold the extension''s roles, by whatever membership, and may connect to this database.';
 
 -- The roles are the cluster's. A login that was made for another database holds
--- them here as well, and only CONNECT keeps it out.
+-- them here as well, and only CONNECT keeps it out. So do members of a group that has
+-- one of the roles.
 CREATE FUNCTION tarx_keys_internal.doctor_connect() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -218,7 +219,10 @@ AS $$
       FROM pg_database d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a LEFT JOIN pg_roles g ON g.oid = a.grantee,
            LATERAL (VALUES (CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(g.rolname) END)) w (who)
      WHERE d.datname = current_database() AND a.privilege_type = 'CONNECT'
-       AND (a.grantee = 0 OR g.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'))
+       AND (a.grantee = 0 OR EXISTS (
+            SELECT FROM pg_roles r
+             WHERE r.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent')
+               AND (r.oid = g.oid OR NOT g.rolcanlogin AND NOT g.rolsuper AND pg_has_role(g.oid, r.oid, 'MEMBER'))))
        AND EXISTS (SELECT FROM pg_database o WHERE o.datallowconn AND NOT o.datistemplate AND o.oid <> d.oid)
      ORDER BY 2
 $$;

@@ -6,6 +6,8 @@
 #include "base/compat.h"
 
 #include "access/xact.h"
+#include "executor/spi.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -43,14 +45,34 @@ tarx_keys_become(const TarxKeysIdentity *identity)
 }
 
 /*
- * Does the client's own statement call the function?  Its expressions live with its
- * executor, right below the portal's memory, or in that of the message if it is a
- * call without a statement.  Those of functions, procedures and DO blocks live
- * elsewhere.
+ * Does a function or a DO block run that uses SPI?  Its cursors have portals that look
+ * like the client's.  No relation has an empty name, so this asks just for that.
+ */
+static bool
+is_inside_spi(void)
+{
+	return SPI_unregister_relation("") != SPI_ERROR_UNCONNECTED;
+}
+
+/* Is it an argument of CALL or EXECUTE, whose procedure or statement runs afterwards? */
+static bool
+is_argument_of_command(void)
+{
+	return ActivePortal != NULL &&
+		(ActivePortal->commandTag == CMDTAG_CALL || ActivePortal->commandTag == CMDTAG_EXECUTE);
+}
+
+/*
+ * Does the client's own statement call the function, with nothing to follow?  Its
+ * expressions live with its executor, right below the portal's memory, or in that of
+ * the message if it is a call without a statement.  Those of functions, procedures and
+ * DO blocks live elsewhere, but for those of their cursors.
  */
 static bool
 is_called_by_client(const FmgrInfo * function)
 {
+	if (is_inside_spi() || is_argument_of_command())
+		return false;
 	return function->fn_mcxt == MessageContext ||
 		(PortalContext != NULL && MemoryContextGetParent(function->fn_mcxt) == PortalContext);
 }

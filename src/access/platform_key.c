@@ -30,7 +30,7 @@ static TarxKeysQuery key_query = {
 };
 
 static TarxKeysQuery ended_query = {
-	.sql = "SELECT 1 WHERE tarx_keys_internal.platform_key_ends_with_ancestor($1)",
+	.sql = "SELECT 1 FROM tarx_keys_internal.platform_key_ancestors($1) a WHERE a.ends_descendants LIMIT 1",
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 

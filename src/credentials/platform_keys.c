@@ -39,6 +39,12 @@ PG_FUNCTION_INFO_V1(tarx_keys_revoke_platform_key);
 #define MAX_PROJECTS	100
 
 /*
+ * Each login walks up from its key to the one that was made without another.  So the
+ * way is short, whatever somebody makes with a stolen key.
+ */
+#define MAX_GENERATIONS	10
+
+/*
  * Without its hash and stamp a key cannot be brought back by editing its row.  A key
  * that is revoked already may still have to end its descendants.
  */
@@ -58,6 +64,11 @@ static TarxKeysQuery revoke_descendants_query = {
 	.sql = "SELECT r.revoked, r.held FROM tarx_keys_internal.revoke_platform_keys("
 	"tarx_keys_internal.platform_key_descendants($1),"
 	" pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '2 s') r",
+	.nargs = 1, .argtypes = {UUIDOID}
+};
+
+static TarxKeysQuery ancestors_query = {
+	.sql = "SELECT a.id FROM tarx_keys_internal.platform_key_ancestors($1) a",
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
@@ -211,13 +222,35 @@ form_created(FunctionCallInfo fcinfo, Datum id, text *token, MemoryContext conte
 	return tuple;
 }
 
+/* The key that the user has logged in with, if any, makes this one. */
+static void
+set_creator(TarxKeysRow *key)
+{
+	pg_uuid_t  *creator = palloc(sizeof(pg_uuid_t));
+	uint8		hash[TARX_KEYS_HASH_BYTES];
+	Datum		values[1] = {UUIDPGetDatum(creator)};
+
+	if (!tarx_keys_identity_platform_key(creator, hash))
+		return;
+
+	/*
+	 * the new key has its creator's ancestors before it, the creator, and
+	 * itself
+	 */
+	if (tarx_keys_query_run(&ancestors_query, values, NULL, true) + 2 > MAX_GENERATIONS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("platform keys are made with one another for at most %d generations",
+						MAX_GENERATIONS),
+				 errhint("Log in with a key of an earlier generation, or call tarx_keys.act_as() instead of tarx_keys.login().")));
+	tarx_keys_row_set(key, PLATFORM_KEY_CREATED_WITH, UUIDPGetDatum(creator));
+}
+
 /* Check the arguments of create_platform_key(), and make a row of all but the token. */
 static void
 form_key(FunctionCallInfo fcinfo, TarxKeysRow *key)
 {
 	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, 0, "name");
-	pg_uuid_t  *creator = palloc(sizeof(pg_uuid_t));
-	uint8		hash[TARX_KEYS_HASH_BYTES];
 
 	tarx_keys_row_clear(key);
 	tarx_keys_check_name(&name, "name");
@@ -228,8 +261,7 @@ form_key(FunctionCallInfo fcinfo, TarxKeysRow *key)
 	tarx_keys_row_set(key, PLATFORM_KEY_READ_ONLY, BoolGetDatum(PG_GETARG_BOOL(3)));
 	tarx_keys_row_set(key, PLATFORM_KEY_CREATED_AT,
 					  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
-	if (tarx_keys_identity_platform_key(creator, hash))
-		tarx_keys_row_set(key, PLATFORM_KEY_CREATED_WITH, UUIDPGetDatum(creator));
+	set_creator(key);
 	tarx_keys_row_set(key, PLATFORM_KEY_ENDS_DESCENDANTS, BoolGetDatum(false));
 	set_expiry(key, fcinfo, 1);
 	set_projects(key, fcinfo, 2);

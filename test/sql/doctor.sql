@@ -90,6 +90,13 @@ SELECT finding FROM tarx_keys.doctor() WHERE check_name = 'members';
 -- the group roles are other databases' as well
 GRANT CONNECT ON DATABASE :"db" TO tarx_keys_agent;
 SELECT severity, replace(finding, current_database(), 'DB'), replace(advice, current_database(), 'DB') FROM tarx_keys.doctor() WHERE check_name = 'connect';
+-- and so are groups that have one of them, directly or not
+REVOKE CONNECT ON DATABASE :"db" FROM tarx_keys_agent;
+CREATE ROLE regress_group IN ROLE tarx_keys_agent;
+CREATE ROLE regress_subgroup IN ROLE regress_group;
+CREATE ROLE regress_others;
+GRANT CONNECT ON DATABASE :"db" TO regress_subgroup, regress_others;
+SELECT severity, replace(finding, current_database(), 'DB'), replace(advice, current_database(), 'DB') FROM tarx_keys.doctor() WHERE check_name = 'connect';
 ROLLBACK;
 BEGIN;
 UPDATE pg_database SET datallowconn = false WHERE datname NOT IN (current_database(), 'template0', 'template1');

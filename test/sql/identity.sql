@@ -130,6 +130,35 @@ BEGIN
     RAISE NOTICE 'and % again', tarx_keys.current_user_id();
 END $$;
 CALL pg_temp.tell_of('bob');
+-- also where they call it by a cursor
+DO $$
+DECLARE
+    c refcursor;
+    named CURSOR (who text) FOR SELECT tarx_keys.act_as(who);
+    nothing text;
+BEGIN
+    FOR nothing IN SELECT tarx_keys.act_as('alice') LOOP
+        RAISE NOTICE 'in the loop: %', tarx_keys.current_user_id();
+    END LOOP;
+    FOR nothing IN EXECUTE 'SELECT tarx_keys.act_as(''bob'')' LOOP
+        RAISE NOTICE 'in the loop: %', tarx_keys.current_user_id();
+    END LOOP;
+    OPEN c FOR SELECT tarx_keys.act_as('carol');
+    FETCH c INTO nothing;
+    OPEN named('alice');
+    FETCH named INTO nothing;
+    RAISE NOTICE 'after FETCH: %', tarx_keys.current_user_id();
+END $$;
+-- nor in an argument of a procedure or a prepared statement, which runs afterwards
+CREATE PROCEDURE pg_temp.tell(nothing text) LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE 'it is %', tarx_keys.current_user_id();
+END $$;
+CALL pg_temp.tell(tarx_keys.act_as('bob')::text);
+PREPARE who (text) AS SELECT tarx_keys.current_user_id();
+EXECUTE who (tarx_keys.act_as('alice')::text);
+DEALLOCATE who;
+DROP PROCEDURE pg_temp.tell;
 -- nor in a string of several statements, which is one transaction
 SELECT tarx_keys.act_as('alice') \; SELECT count(*) FROM tarx_keys.projects;
 DROP PROCEDURE pg_temp.tell_of;

@@ -203,6 +203,46 @@ INSERT INTO tarx_keys.platform_api_keys TABLE late;
 SELECT * FROM logins;
 ROLLBACK;
 
+-- ten generations at most: nobody makes the way from a key to its first one long
+BEGIN;
+SELECT make('2', 'other');
+SELECT make(g::text, (g - 1)::text) FROM generate_series(3, 10) g;
+SELECT outcome(token) FROM keys WHERE name = '10';
+SAVEPOINT s;
+SELECT make('11', '10');
+ROLLBACK TO s;
+SELECT make('of 9', '9');
+-- also where some are revoked; not where the first ones are gone
+SELECT tarx_keys.revoke_platform_key(id, false) FROM keys WHERE name = '3';
+SAVEPOINT s;
+\set VERBOSITY sqlstate
+SELECT make('11', '10');
+ROLLBACK TO s;
+\set VERBOSITY default
+DELETE FROM tarx_keys.platform_api_keys WHERE name = '3';
+SELECT make('11', '10');
+ROLLBACK;
+
+-- each generation is looked up by an index, however many keys there are
+BEGIN;
+INSERT INTO tarx_keys.platform_api_keys (id, user_id, name, masked_key, read_only, created_with, revoked_at)
+SELECT ('00000000-0000-4000-8000-' || lpad(g::text, 12, '0'))::uuid, 'bob', 'many', 'x', false,
+       ('00000000-0000-4000-8000-' || lpad((g - 1)::text, 12, '0'))::uuid, now()
+  FROM generate_series(1, 2000) g;
+SELECT tarx_keys.act_as('bob');
+CREATE FUNCTION scans() RETURNS bigint LANGUAGE sql AS $$
+    SELECT pg_stat_get_xact_numscans('tarx_keys.platform_api_keys'::regclass) $$;
+SELECT scans() AS before \gset
+SELECT count(*) FROM tarx_keys_internal.platform_key_ancestors('00000000-0000-4000-8000-000000002000');
+SELECT cardinality(tarx_keys_internal.platform_key_descendants('00000000-0000-4000-8000-000000000001'));
+SELECT scans() - :before AS whole_table;
+UPDATE tarx_keys.platform_api_keys SET ends_descendants = true WHERE id = '00000000-0000-4000-8000-000000000001';
+SELECT scans() AS before \gset
+SELECT count(*) FROM tarx_keys_internal.own_platform_key_status();
+-- for its own keys, not for each generation
+SELECT scans() - :before < 5 AS few;
+ROLLBACK;
+
 -- clean up
 \set ECHO none
 DROP VIEW logins, listed, audited;

@@ -85,7 +85,7 @@ my $called = $node->safe_psql(
 			   AND NOT p.proisstrict
 			   AND p.proname NOT IN ('changed_builtin', 'end_llm_keys', 'fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of',
 									 'is_request_path', 'lock_members', 'logged_objects', 'make_successor', 'next_revision',
-									 'platform_key_descendants', 'platform_key_ends_with_ancestor', 'provider_labels',
+									 'platform_key_ancestors', 'platform_key_descendants', 'provider_labels',
 									 'require_provider', 'require_superuser', 'status_of', 'wait_for_locks_until', 'warn_of_rest')
 			   AND p.proname !~ '^doctor_'
 		LOOP
