@@ -185,6 +185,7 @@ handle_sigchld(SIGNAL_ARGS)
 {
 	int			save_errno = errno;
 
+	(void) postgres_signal_arg;
 	SetLatch(MyLatch);
 	errno = save_errno;
 }
