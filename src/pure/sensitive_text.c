@@ -331,8 +331,8 @@ has_token(const char *text, const char *end)
  * with this name after that of the schema is sensitive, too.
  *
  * This reads every statement, so it must be fast: memchr() takes it from one "_"
- * to the next, then from one "(" to the next, then from one "-" to the next.  It looks at no character more
- * often than a few times, whatever the text is.
+ * to the next, then from one "(" to the next, then from one "-" to the next.  It
+ * looks at no character more often than a few times, whatever the text is.
  */
 const TarxKeysSensitiveName *
 tarx_keys_sensitive_name(const char *text, size_t len)

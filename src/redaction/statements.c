@@ -273,7 +273,7 @@ run_utility(PlannedStmt *pstmt, const char *text, bool read_only_tree,
 
 	/*
 	 * nobody keeps the text of BEGIN and the like; mark_parsed() has marked
-	 * it
+	 * the message
 	 */
 	if (is_redacting() && !IsA(pstmt->utilityStmt, TransactionStmt))
 		name = name_of_utility(pstmt, text);

@@ -59,7 +59,8 @@ sub call_all
 		my ($oid, $name, $kind, $nargs) = @$function;
 		my $verb = $kind eq 'p' ? 'CALL' : 'SELECT';
 
-		foreach my $n (0 .. $nargs - 1)
+		# any text may be a user's id, and act_as succeeds with it
+		foreach my $n (($name eq 'act_as' ? 1 : 0) .. $nargs - 1)
 		{
 			my $args = sub { my ($value) = @_; return map { $_ == $n ? $value : undef } 0 .. $nargs - 1; };
 			my $list = sub { my ($value) = @_; return join ', ', map { defined $_ ? "'$_'" : 'NULL' } $args->($value); };
@@ -108,7 +109,9 @@ $node->safe_psql('postgres', q{
 	BEGIN PERFORM act_as(u); PERFORM p::pg_catalog.uuid; END $$;
 	CREATE FUNCTION public.acts_in(u text, p text) RETURNS void LANGUAGE sql AS $$
 	SELECT tarx_keys.act_as(u, p::pg_catalog.uuid) $$;
-	ALTER FUNCTION public.acts SET search_path = tarx_keys;});
+	ALTER FUNCTION public.acts SET search_path = tarx_keys;
+	-- so that it is not inlined, and fails before it is known
+	ALTER FUNCTION public.acts_in SET search_path = tarx_keys;});
 my $act_as = $node->safe_psql('postgres', q{SELECT 'tarx_keys.act_as'::regproc::oid});
 my $long = 'x' x 201;
 my @failures = (
