@@ -30,9 +30,6 @@ CREATE TABLE tarx_keys.project_llm_keys (
 -- No collation of the operating system matters, which could change.
 CREATE UNIQUE INDEX project_llm_keys_name ON tarx_keys.project_llm_keys
     (project_id, pg_catalog.lower(name COLLATE pg_catalog."C")) WHERE state <> 'deleted';
--- the keys of a project in the order in which they are tried
-CREATE INDEX project_llm_keys_order ON tarx_keys.project_llm_keys
-    (project_id, priority, id) WHERE state = 'enabled';
 -- keeps ciphertexts and masks out of pg_statistic, and does not try to compress
 -- ciphertexts
 ALTER TABLE tarx_keys.project_llm_keys
