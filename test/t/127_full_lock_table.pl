@@ -15,17 +15,17 @@ use TarxKeys;
 my $node = new_node(
 	'full_lock_table',
 	keyring => { master_key => hex_key('a') },
-	conf => "max_locks_per_transaction = 10\nmax_connections = 10\nmax_wal_senders = 0\nautovacuum_max_workers = 1\nlog_min_messages = log\n");
+	conf => "max_locks_per_transaction = 20\nmax_connections = 10\nmax_wal_senders = 0\nautovacuum_max_workers = 1\nlog_min_messages = log\n");
 $node->start;
 install($node);
 
 # alice and bob are admins of all; more than one call can lock
 my $projects = 1500;
-foreach my $n (1 .. $projects / 50)
+foreach my $n (1 .. $projects / 20)
 {
 	ask_ok($node, 'service', q{
 		SELECT tarx_keys.act_as('alice');
-		SELECT count(tarx_keys.add_member(tarx_keys.create_project('p'), 'bob', 'admin')) FROM generate_series(1, 50)});
+		SELECT count(tarx_keys.add_member(tarx_keys.create_project('p'), 'bob', 'admin')) FROM generate_series(1, 20)});
 }
 ask_ok($node, 'service', q{
 	SELECT tarx_keys.act_as('alice');
