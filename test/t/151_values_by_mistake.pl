@@ -108,9 +108,10 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION public.acts(u text, p text) RETURNS void LANGUAGE plpgsql AS $$
 	BEGIN PERFORM act_as(u); PERFORM p::pg_catalog.uuid; END $$;
 	CREATE FUNCTION public.acts_in(u text, p text) RETURNS void LANGUAGE sql AS $$
-	SELECT tarx_keys.act_as(u, p::pg_catalog.uuid) $$;
+	SELECT tarx_keys.act_as(u, (p || pg_catalog.left(pg_catalog.random()::text, 0))::pg_catalog.uuid) $$;
 	ALTER FUNCTION public.acts SET search_path = tarx_keys;
-	-- so that it is not inlined, and fails before it is known
+	-- it is not inlined, nor are its arguments known when it is planned: else it would fail
+	-- before anything names act_as
 	ALTER FUNCTION public.acts_in SET search_path = tarx_keys;});
 my $act_as = $node->safe_psql('postgres', q{SELECT 'tarx_keys.act_as'::regproc::oid});
 my $long = 'x' x 201;
