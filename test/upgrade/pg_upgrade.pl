@@ -62,6 +62,7 @@ my $token = ask_ok(
 # An audit log whose master key was missing for a time has two generations.
 write_private($keyring, hex_key('upgrade 2'));
 reload_keyring($old);
+$old->safe_psql('postgres', "SELECT tarx_keys.restamp_members('$PROJECT')");
 ask_ok(
 	$old, 'service', qq{
 	SELECT tarx_keys.act_as('bob');
