@@ -33,11 +33,13 @@ $node->start;
 install($node);
 
 # What a client does: transactions that write to everything, and report each one
-# that was acknowledged. "ok" is unset when one of its statements failed.
+# that was acknowledged. "ok" is unset when one of its statements failed. BEGIN may be
+# what was too late: then there is no transaction, and nothing is written.
 sub script
 {
 	my ($name, $count, $timeout) = @_;
 	my $script = '';
+	my $note_ok = 'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS ok \\gset';
 
 	foreach my $i (1 .. $count)
 	{
@@ -56,7 +58,7 @@ SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', '$row', 'sk-value-$row') AS k
 SELECT tarx_keys.create_agent('$PROJECT', '$row', :'key');
 SELECT tarx_keys.set_secret('$PROJECT', '${name}_SECRET', '$row') AS version$wait \\gset
 SELECT token FROM tarx_keys.create_platform_key('$row') \\gset
-SELECT true AS ok \\gset
+$note_ok
 COMMIT;
 \\if :ERROR
 \\elif :ok
@@ -68,7 +70,7 @@ COMMIT;
 BEGIN;
 SELECT tarx_keys.act_as('alice', '$PROJECT');
 SELECT tarx_keys.delete_llm_key('$PROJECT', :'key');
-SELECT true AS ok \\gset
+$note_ok
 COMMIT;
 \\if :ERROR
 \\elif :ok
