@@ -105,7 +105,6 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     older record;
-    verdict record;
     deleted bigint := 0;
     kept bigint := 0;
 BEGIN
@@ -114,15 +113,22 @@ BEGIN
     LOCK TABLE tarx_keys.project_llm_keys, tarx_keys.project_secrets, tarx_keys_internal.project_secret_versions,
         tarx_keys.platform_api_keys, tarx_keys.project_members, tarx_keys.agents IN SHARE ROW EXCLUSIVE MODE;
     FOR older IN
-        SELECT s.* FROM tarx_keys_internal.all_row_states(NULL) s WHERE s.is_older AND s.state = 0 ORDER BY s.kind, s.project_id, s.name, s.id
+        WITH found AS (
+            SELECT s.*, k.user_id, coalesce('project ' || s.project_id, 'user ' || k.user_id) AS log
+              FROM tarx_keys_internal.all_row_states(NULL) s
+              LEFT JOIN tarx_keys.platform_api_keys k ON s.kind = 'platform_key' AND k.id = s.id
+             WHERE s.is_older AND s.state = 0),
+        logs AS (
+            SELECT l.log,
+                   CASE WHEN l.user_id IS NULL THEN (tarx_keys.verify_audit(l.project_id)).ok
+                        ELSE (tarx_keys.verify_personal_audit(l.user_id)).ok END AS is_whole
+              FROM (SELECT DISTINCT f.log, f.project_id, f.user_id FROM found f) l)
+        SELECT f.*, l.is_whole
+          FROM found f JOIN logs l USING (log)
+         ORDER BY f.kind, f.project_id, f.name, f.id
     LOOP
         -- whoever has changed the log must not have rows deleted by it
-        IF older.kind = 'platform_key' THEN
-            SELECT v.* INTO verdict FROM tarx_keys.platform_api_keys k, tarx_keys.verify_personal_audit(k.user_id) v WHERE k.id = older.id;
-        ELSE
-            SELECT v.* INTO verdict FROM tarx_keys.verify_audit(older.project_id) v;
-        END IF;
-        IF NOT verdict.ok THEN
+        IF older.is_whole IS NOT TRUE THEN
             kept := kept + 1;
             CONTINUE;
         END IF;
