@@ -29,26 +29,6 @@ $node->start;
 install($node);
 my $key = add_key($node, 'first', $value);
 
-sub resolves
-{
-	my ($test) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	is(ask_ok($node, 'runner', resolve_sql($key)), $value, $test);
-	return;
-}
-
-sub reload_command
-{
-	my ($command, $test) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	set_keyring($node, master_key_command => $command);
-	wait_for_worker($node);
-	$node->reload;
-	return wait_started($test);
-}
-
 # What the command is given
 
 # The shell's signals, before it has changed them itself, the file descriptors of a
@@ -77,7 +57,7 @@ foreach my $case ([ 'at start', sub { $node->restart } ], [ 'on reload', sub { r
 	my ($group, $shell) = $got =~ /^group (\d+) of (\d+)$/m;
 	is($group, $shell, "$test: a process group of its own");
 }
-resolves('a command\'s keyring works');
+key_resolves($node, $key, $value, 'a command\'s keyring works');
 
 # How its end is told
 
@@ -99,7 +79,7 @@ my ($daemon) = do
 {
 	my $offset = log_size($node);
 	my @pids = reload_command(
-		"sleep 300 > /dev/null & @{[note_pids('$!')]}; cat '$file'",
+		$node, "sleep 300 > /dev/null & @{[note_pids('$!')]}; cat '$file'",
 		'a command that leaves a daemon');
 
 	$node->wait_for_log(qr/loaded: 1 key/, $offset);
@@ -109,7 +89,7 @@ all_gone('a command that leaves a daemon', $daemon);
 
 my $offset = log_size($node);
 my @endless = reload_command(
-	"@{[note_pids('$$')]}; trap '' PIPE; while :; do echo '#'; done 2> /dev/null",
+	$node, "@{[note_pids('$$')]}; trap '' PIPE; while :; do echo '#'; done 2> /dev/null",
 	'a command that writes without end');
 $node->wait_for_log(qr/the one in use stays\n.*DETAIL:  .*too long/, $offset);
 all_gone('a command that writes without end', @endless);
@@ -144,16 +124,16 @@ sub stop_waiting
 	set_keyring($node, master_key_file => $file);
 	# what a killed postmaster leaves has to end first
 	wait_until(sub { $node->start(fail_ok => 1) });
-	resolves("$test: the keyring is there at the next start");
+	key_resolves($node, $key, $value, "$test: the keyring is there at the next start");
 	return $offset;
 }
 
 foreach my $kind (sort keys %hanging)
 {
-	my @first = reload_command($hanging{$kind}, $kind);
+	my @first = reload_command($node, $hanging{$kind}, $kind);
 	my $worker = worker_pid($node);
 
-	resolves("$kind: a new session resolves");
+	key_resolves($node, $key, $value, "$kind: a new session resolves");
 	my ($ticks, $sleeps) = work_of($worker);
 	sleep 1;
 	my ($ticks_now, $sleeps_now) = work_of($worker);
@@ -178,9 +158,9 @@ foreach my $kind (sort keys %hanging)
 		"$kind, fast shutdown: the log blames nothing");
 }
 
-my @pids = reload_command($hanging{regrouped}, 'immediate shutdown');
+my @pids = reload_command($node, $hanging{regrouped}, 'immediate shutdown');
 stop_waiting('immediate shutdown', sub { $node->stop('immediate') }, @pids);
-@pids = reload_command($hanging{stubborn}, 'killed postmaster');
+@pids = reload_command($node, $hanging{stubborn}, 'killed postmaster');
 stop_waiting(
 	'killed postmaster',
 	sub {
@@ -194,7 +174,7 @@ stop_waiting(
 # A crash takes the worker with it, and its command; the next worker makes up for
 # that.
 
-@pids = reload_command($hanging{stubborn}, 'crash');
+@pids = reload_command($node, $hanging{stubborn}, 'crash');
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $pid = $session->query('SELECT pg_backend_pid()');
 kill 'KILL', $pid;
@@ -202,7 +182,7 @@ all_gone('crash', @pids);
 @pids = wait_started('crash');
 $session->{run}->finish;
 $node->poll_query_until('postgres', 'SELECT true');
-resolves('crash: the keyring stays');
+key_resolves($node, $key, $value, 'crash: the keyring stays');
 
 # A reload while a command runs is made up for when it has ended, whatever it said.
 
@@ -216,7 +196,7 @@ kill 'KILL', @pids;
 $node->wait_for_log(qr/master key command failed: .*\n(?:.*\n)*.*the one in use stays/, $offset);
 $node->wait_for_log(qr/the one in use stays\n(?:.*\n)*.*loaded: 1 key/, $offset);
 all_gone('killed command', @pids);
-resolves('after a killed command the keyring works');
+key_resolves($node, $key, $value, 'after a killed command the keyring works');
 $node->stop;
 
 # In a container the postmaster may be process 1, to which orphans go; it takes one

@@ -34,15 +34,6 @@ sub set_limit
 	return;
 }
 
-sub resolves
-{
-	my ($test) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	is(ask_ok($node, 'runner', resolve_sql($key)), $value, $test);
-	return;
-}
-
 # What keyring_status() says of the keyring as a whole
 sub reload_state
 {
@@ -65,18 +56,6 @@ sub finding
 		"SELECT finding FROM tarx_keys.doctor() WHERE check_name = 'keyring' AND severity = '$severity'");
 }
 
-# Reload with such a command, and wait until it runs.
-sub reload_command
-{
-	my ($command, $test) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	set_keyring($node, master_key_command => $command);
-	wait_for_worker($node);
-	$node->reload;
-	return wait_started($test);
-}
-
 # The time limit, on reload
 
 my $too_late = qr/has not ended within 1 s, and is killed\n(?:.*\n)*?.*the one in use stays\n.*DETAIL:  .*did not end within/;
@@ -85,14 +64,14 @@ my %hanging = hanging();
 foreach my $kind (sort keys %hanging)
 {
 	my $offset = log_size($node);
-	my @pids = reload_command($hanging{$kind}, $kind);
+	my @pids = reload_command($node, $hanging{$kind}, $kind);
 	my $worker = worker_pid($node);
 
 	$node->wait_for_log($too_late, $offset);
 	all_gone($kind, @pids);
 	# it tries again between pauses
 	ok(wait_until(sub { !has_child($worker) }), "$kind: the worker keeps no child, not even a dead one");
-	resolves("$kind: the keyring in use stays");
+	key_resolves($node, $key, $value, "$kind: the keyring in use stays");
 }
 like(log_since($node, 0), qr/HINT:  .*longer tarx_keys\.master_key_timeout.* tried again/, 'the log says what to do');
 like(reload_state(), qr/^t\|(?:failed|waiting)\|.* did not end within tarx_keys\.master_key_timeout/,
@@ -109,7 +88,7 @@ like(reload_state(), qr/^t\|done\|$/, 'keyring_status() says that all is well');
 like(finding('ok'), qr/^one setting names the keyring, and it was loaded at \d{4}-\d\d-\d\d \d\d:/, 'so does doctor()');
 
 set_limit(600);
-my @pids = reload_command($hanging{hanging}, 'waiting');
+my @pids = reload_command($node, $hanging{hanging}, 'waiting');
 is(reload_state(), 't|waiting|', 'keyring_status() says that a reload is waiting');
 like(finding('warning'), qr/^a keyring has been waited for since \d{4}-.*; the one in use was loaded at \d{4}-/,
 	'so does doctor()');
@@ -127,7 +106,7 @@ is(reload_state(), 't|done|', 'a corrected reload is not lost with the worker');
 set_limit(1);
 reload_until($node, qr/loaded: 1 key/);
 $offset = log_size($node);
-@pids = reload_command($hanging{hanging}, 'a reload behind a hanging one');
+@pids = reload_command($node, $hanging{hanging}, 'a reload behind a hanging one');
 set_keyring($node, master_key_file => $file);
 $node->reload;
 $node->wait_for_log(qr/$too_late(?:.*\n)*.*loaded: 1 key/, $offset);
@@ -184,7 +163,7 @@ unlike(log_since($node, $offset), qr/^asking/m, 'standard error at start has no 
 # what it leaves may have standard error open, and nobody waits for its end
 $offset = log_size($node);
 my ($daemon) = reload_command(
-	"sleep 300 > /dev/null & @{[note_pids('$!')]}; echo started >&2; cat '$file'",
+	$node, "sleep 300 > /dev/null & @{[note_pids('$!')]}; echo started >&2; cat '$file'",
 	'a daemon with the standard error');
 $node->wait_for_log(qr/loaded: 1 key/, $offset);
 all_gone('a daemon with the standard error', $daemon);
@@ -207,7 +186,7 @@ foreach my $kind (sort keys %hanging)
 	# which may have been started anew meanwhile
 	$node->stop;
 	$node->start;
-	resolves("$kind, at start: a reload gets the keyring");
+	key_resolves($node, $key, $value, "$kind, at start: a reload gets the keyring");
 }
 $node->stop;
 
@@ -278,7 +257,7 @@ SKIP:
 	like($out, qr/loaded: 1 key/, 'at a terminal: somebody has answered');
 	my ($group, $server) = split ' ', slurp_file($seen);
 	is($group, $server, q{at a terminal: in the postmaster's process group});
-	resolves('at a terminal: the keyring works');
+	key_resolves($node, $key, $value, 'at a terminal: the keyring works');
 	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)$/m;
 	kill 'INT', $postmaster;
 	$terminal->finish;

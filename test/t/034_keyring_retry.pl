@@ -27,15 +27,6 @@ $node->start;
 install($node);
 my $key = add_key($node, 'first', $value);
 
-sub resolves
-{
-	my ($test) = @_;
-	local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-	is(ask_ok($node, 'runner', resolve_sql($key)), $value, $test);
-	return;
-}
-
 sub count_in
 {
 	my ($text, $regexp) = @_;
@@ -66,7 +57,7 @@ foreach my $case (
 		$test eq 'a command' ? 3 : 2, "$test: the failures of one minute are logged once");
 	write_private($late, hex_key('a'));
 	$node->wait_for_log(qr/loaded: 1 key/, $offset);
-	resolves("$test: without a reload the keyring is there");
+	key_resolves($node, $key, $value, "$test: without a reload the keyring is there");
 	unlike(log_since($node, $offset), qr/received SIGHUP/, "$test: there was no reload");
 	$noted = slurp_file($tries) if $test eq 'a command';
 }
@@ -84,11 +75,11 @@ cmp_ok($between[2], '>', 3.9, 'the fourth one four seconds later');
 set_keyring($node, master_key_file => "$dir/later");
 like(reload_keyring($node), qr/the one in use stays\n.*DETAIL:  .*cannot be read.*\n.*HINT:  .*tried again/,
 	'a reload: the log says why, and that it is tried again');
-resolves('a reload: the keyring in use stays');
+key_resolves($node, $key, $value, 'a reload: the keyring in use stays');
 my $offset = log_size($node);
 write_private("$dir/later", join("\n", hex_key('b'), hex_key('a')));
 $node->wait_for_log(qr/loaded: 2 keys/, $offset);
-resolves('a reload: the new keyring is there without another one');
+key_resolves($node, $key, $value, 'a reload: the new keyring is there without another one');
 is($node->safe_psql('postgres', 'SELECT DISTINCT reload FROM tarx_keys.keyring_status()'),
 	'done', 'a reload: it is done');
 

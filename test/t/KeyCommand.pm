@@ -16,6 +16,7 @@ our @EXPORT = qw(
   note_pids
   hanging
   wait_started
+  reload_command
   remember
   forget
   all_gone
@@ -76,6 +77,18 @@ sub wait_started
 	unlink $started;
 	remember(@pids);
 	return @pids;
+}
+
+# Reload with such a command, and wait until it runs.
+sub reload_command
+{
+	my ($node, $command, $test) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	set_keyring($node, master_key_command => $command);
+	wait_for_worker($node);
+	$node->reload;
+	return wait_started($test);
 }
 
 # Processes that are killed if they are there at the end of the test, or not any more

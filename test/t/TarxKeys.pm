@@ -45,6 +45,7 @@ our @EXPORT = qw(
   state_is
   add_key
   resolve_sql
+  key_resolves
   keyring
   rows_of
   rights_of
@@ -334,6 +335,16 @@ sub resolve_sql
 {
 	my ($key_id) = @_;
 	return "SELECT key_value FROM tarx_keys.resolve_key('$PROJECT', '$key_id')";
+}
+
+# Does a runner get this value of a key?
+sub key_resolves
+{
+	my ($node, $key_id, $value, $test) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	is(ask_ok($node, 'runner', resolve_sql($key_id)), $value, $test);
+	return;
 }
 
 # keyring_status() as lines of fingerprint|is_active|llm_keys
