@@ -85,7 +85,7 @@ check_realm(char **newval, void **extra pg_attribute_unused(), GucSource source 
 {
 	for (const char *at = *newval; *at != '\0'; at++)
 	{
-		if (*at < ' ' || *at > '~')
+		if (!tarx_keys_is_printable(*at))
 		{
 			GUC_check_errdetail("A realm has printable ASCII only.");
 			return false;

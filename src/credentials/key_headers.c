@@ -37,7 +37,7 @@ add(HeaderList *list, TarxKeysSpan name, TarxKeysSpan start, TarxKeysSpan rest)
 {
 	int			at = 0;
 
-	while (at < list->count && !tarx_keys_same_header(list->items[at].name, name))
+	while (at < list->count && !tarx_keys_span_same(list->items[at].name, name))
 		at++;
 	list->items[at] = (Header) {name, start, rest};
 	if (at == list->count)
@@ -139,8 +139,7 @@ tarx_keys_request_headers(const TarxKeysPayload *payload, const char *body_type,
 	add_all(&list, &payload->requests.headers);
 	add_all(&list, &payload->headers);
 	if (body_type != NULL)
-		add(&list, (TarxKeysSpan) {"Content-Type", strlen("Content-Type")}, nothing,
-			(TarxKeysSpan) {body_type, strlen(body_type)});
+		add(&list, tarx_keys_span_of("Content-Type"), nothing, tarx_keys_span_of(body_type));
 	add_key(&list, payload);
 	return to_json(&list, secret);
 }

@@ -1,6 +1,6 @@
 /*
  * llm_keys.c
- *	  Adds project LLM keys, and replaces them.
+ *	  Adds project LLM keys.
  *
  * A key's value is sealed before its row is first written.  It is bound to all
  * columns that decide where the value goes and how people recognise the key.
@@ -46,7 +46,7 @@ check_auth_header(const TarxKeysHeaders *headers, const TarxKeysProvider *provid
 {
 	for (int i = 0; i < headers->count; i++)
 	{
-		if (tarx_keys_same_header(headers->items[i].name, provider->requests.auth_header))
+		if (tarx_keys_span_same(headers->items[i].name, provider->requests.auth_header))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 tarx_keys_errarg("options"),

@@ -39,6 +39,12 @@ tarx_keys_is_alnum(char c)
 	return tarx_keys_is_digit(c) || tarx_keys_is_letter(c);
 }
 
+static inline bool
+tarx_keys_is_printable(char c)
+{
+	return c >= ' ' && c <= '~';
+}
+
 /* Value of a hexadecimal digit, -1 if c is none. */
 static inline int
 tarx_keys_hex_value(char c)

@@ -9,6 +9,8 @@
  */
 #include "pure/first_line.h"
 
+#include "pure/ascii.h"
+
 static bool
 ends_line(char c)
 {
@@ -20,7 +22,7 @@ printable(char c)
 {
 	if (c == '\t')
 		return ' ';
-	if (c >= ' ' && c <= '~')
+	if (tarx_keys_is_printable(c))
 		return c;
 	return '?';
 }

@@ -8,8 +8,7 @@
  */
 #include "pure/header_rules.h"
 
-#include <string.h>
-#include <strings.h>
+#include "pure/ascii.h"
 
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
 
@@ -29,8 +28,19 @@ static const char *const credentials[] = {
 static bool
 is_token_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		(c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	return tarx_keys_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static bool
+is_listed(TarxKeysSpan name, const char *entry)
+{
+	TarxKeysSpan start = tarx_keys_span_of(entry);
+
+	if (!tarx_keys_span_ends(start, "*"))
+		return tarx_keys_span_same(name, start);
+	start.len--;
+	return name.len >= start.len &&
+		tarx_keys_span_same(tarx_keys_span_first(name, start.len), start);
 }
 
 static bool
@@ -38,22 +48,10 @@ is_in(TarxKeysSpan name, const char *const *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 	{
-		size_t		len = strlen(list[i]);
-		bool		is_start = list[i][len - 1] == '*';
-
-		len -= is_start;
-		if ((is_start ? name.len >= len : name.len == len) &&
-			strncasecmp(name.data, list[i], len) == 0)
+		if (is_listed(name, list[i]))
 			return true;
 	}
 	return false;
-}
-
-/* Do these name the same header? */
-bool
-tarx_keys_same_header(TarxKeysSpan a, TarxKeysSpan b)
-{
-	return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
 }
 
 /* May a provider's row name this header? */
@@ -77,7 +75,7 @@ is_printable(TarxKeysSpan value)
 {
 	for (size_t i = 0; i < value.len; i++)
 	{
-		if (value.data[i] < ' ' || value.data[i] > '~')
+		if (!tarx_keys_is_printable(value.data[i]))
 			return false;
 	}
 	return value.len > 0;

@@ -22,7 +22,6 @@ typedef enum TarxKeysHeaderProblem
 	TARX_KEYS_HEADER_BAD_VALUE
 } TarxKeysHeaderProblem;
 
-extern bool tarx_keys_same_header(TarxKeysSpan a, TarxKeysSpan b);
 extern TarxKeysHeaderProblem tarx_keys_check_header_name(TarxKeysSpan name);
 extern TarxKeysHeaderProblem tarx_keys_check_header(TarxKeysSpan name, TarxKeysSpan value);
 extern TarxKeysHeaderProblem tarx_keys_check_key_header(TarxKeysSpan name, TarxKeysSpan value);

@@ -232,7 +232,7 @@ check_characters(TarxKeysSpan text)
 {
 	for (size_t i = 0; i < text.len; i++)
 	{
-		if (text.data[i] <= ' ' || text.data[i] > '~')
+		if (!tarx_keys_is_printable(text.data[i]) || text.data[i] == ' ')
 			return TARX_KEYS_HOSTS_CHARACTERS;
 		if (memchr("?#@\\", text.data[i], 4) != NULL)
 			return TARX_KEYS_HOSTS_PATH;

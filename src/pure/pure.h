@@ -8,6 +8,7 @@
 #ifndef TARX_KEYS_PURE_H
 #define TARX_KEYS_PURE_H
 
+#include "pure/ascii.h"
 #include "pure/audit_chain.h"
 #include "pure/baseurl.h"
 #include "pure/baseurl_paths.h"

@@ -25,8 +25,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "pure/ascii.h"
 #include "pure/token.h"
 
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
@@ -152,7 +152,7 @@ word_after(Word word)
 static bool
 is_name(Word word, const char *name)
 {
-	return word.len == strlen(name) && strncasecmp(word.start, name, word.len) == 0;
+	return tarx_keys_span_is((TarxKeysSpan) {word.start, word.len}, name);
 }
 
 /*
@@ -160,19 +160,24 @@ is_name(Word word, const char *name)
  * an escape like \n, or the start of the name of a wrapper function.
  */
 static bool
-ends_with_name(Word word, const char *name, size_t len)
+ends_with_name(Word word, const char *name)
 {
-	return word.len >= len && strncasecmp(word.start + word.len - len, name, len) == 0;
+	return tarx_keys_span_ends((TarxKeysSpan) {word.start, word.len}, name);
 }
 
 /* The order of a word and a name, for bsearch() */
 static int
 compare_to(const Word *word, const char *name)
 {
-	int			order = strncasecmp(word->start, name, word->len);
+	for (size_t i = 0; i < word->len; i++)
+	{
+		int			order = (unsigned char) tarx_keys_to_lower(word->start[i]) - (unsigned char) name[i];
 
+		if (order != 0)
+			return order;
+	}
 	/* a word that is the start of the name comes before the name */
-	return order != 0 ? order : -(int) name[word->len];
+	return -(int) name[word->len];
 }
 
 static int
@@ -204,7 +209,7 @@ carrier(Word word)
 	{
 		const TarxKeysSensitiveName *name = &tarx_keys_sensitive_names[i];
 
-		if (name->name[name->len - 1] == last && ends_with_name(word, name->name, name->len) &&
+		if (name->name[name->len - 1] == last && ends_with_name(word, name->name) &&
 			name != LOGIN)
 			return name;
 	}
@@ -264,7 +269,7 @@ name_of_word(const char *text, Word word)
 
 	if (name == NULL && is_followed_by(word, '('))
 		name = taker(word);
-	if (name == NULL && ends_with_name(word, SCHEMA, sizeof(SCHEMA) - 1) && is_followed_by(word, '.'))
+	if (name == NULL && ends_with_name(word, SCHEMA) && is_followed_by(word, '.'))
 		name = name_in_schema(text, word);
 	return name;
 }
@@ -311,7 +316,7 @@ is_in_token(const char *text, const char *at, const char *end)
 	if ((size_t) (at - text) < before || (size_t) (end - at) + before < prefix + TOKEN_PART)
 		return false;
 	at -= before;
-	return strncasecmp(at, TARX_KEYS_TOKEN_PREFIX, prefix) == 0 &&
+	return tarx_keys_span_begins((TarxKeysSpan) {at, prefix}, TARX_KEYS_TOKEN_PREFIX) &&
 		word_at(at + prefix, at + prefix + TOKEN_PART).len == TOKEN_PART;
 }
 
@@ -362,7 +367,7 @@ tarx_keys_is_sensitive_if_failed(const char *text, size_t len)
 	{
 		Word		word = word_around(text, at, end);
 
-		if (ends_with_name(word, name->name, name->len))
+		if (ends_with_name(word, name->name))
 			return true;
 		at = next(word.start + word.len, end, '_');
 	}
@@ -382,7 +387,7 @@ tarx_keys_has_execute(const char *text)
 	{
 		Word		word = word_at(at, end);
 
-		if (ends_with_name(word, "execute", strlen("execute")))
+		if (ends_with_name(word, "execute"))
 			return true;
 		at += word.len > 0 ? word.len : 1;
 	}

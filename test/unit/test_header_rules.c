@@ -4,15 +4,11 @@
  */
 #include "pure/header_rules.h"
 
+#include "pure/ascii.h"
+
 #include "tap.h"
 
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
-
-static TarxKeysSpan
-span(const char *text)
-{
-	return (TarxKeysSpan) {text, strlen(text)};
-}
 
 typedef struct NameCase
 {
@@ -54,9 +50,9 @@ check_names(void)
 {
 	for (size_t i = 0; i < lengthof(names); i++)
 	{
-		is_int(tarx_keys_check_header_name(span(names[i].name)), names[i].of_provider,
+		is_int(tarx_keys_check_header_name(tarx_keys_span_of(names[i].name)), names[i].of_provider,
 			   "a provider's header \"%s\"", names[i].name);
-		is_int(tarx_keys_check_key_header(span(names[i].name), span("v")), names[i].of_key,
+		is_int(tarx_keys_check_key_header(tarx_keys_span_of(names[i].name), tarx_keys_span_of("v")), names[i].of_key,
 			   "a key's header \"%s\"", names[i].name);
 	}
 }
@@ -71,14 +67,14 @@ check_lengths(void)
 	memset(text, 'a', sizeof(text));
 	is_int(tarx_keys_check_header_name(longest), TARX_KEYS_HEADER_OK, "a name of 128 characters");
 	is_int(tarx_keys_check_header_name(longer), TARX_KEYS_HEADER_TOO_LONG, "a name of 129 characters");
-	is_int(tarx_keys_check_header(span("Authorization"), span("a b")), TARX_KEYS_HEADER_OK, "a provider's credential");
-	is_int(tarx_keys_check_header(span("Host"), span("a")), TARX_KEYS_HEADER_ROUTES, "a provider's routing header");
-	is_int(tarx_keys_check_header(span("X"), span("")), TARX_KEYS_HEADER_BAD_VALUE, "a provider's header without a value");
-	is_int(tarx_keys_check_header(span("X"), span("a\r\nb")), TARX_KEYS_HEADER_BAD_VALUE, "a provider's header of two lines");
+	is_int(tarx_keys_check_header(tarx_keys_span_of("Authorization"), tarx_keys_span_of("a b")), TARX_KEYS_HEADER_OK, "a provider's credential");
+	is_int(tarx_keys_check_header(tarx_keys_span_of("Host"), tarx_keys_span_of("a")), TARX_KEYS_HEADER_ROUTES, "a provider's routing header");
+	is_int(tarx_keys_check_header(tarx_keys_span_of("X"), tarx_keys_span_of("")), TARX_KEYS_HEADER_BAD_VALUE, "a provider's header without a value");
+	is_int(tarx_keys_check_header(tarx_keys_span_of("X"), tarx_keys_span_of("a\r\nb")), TARX_KEYS_HEADER_BAD_VALUE, "a provider's header of two lines");
 	longest.len = TARX_KEYS_HEADER_VALUE_MAX;
 	longer.len = TARX_KEYS_HEADER_VALUE_MAX + 1;
-	is_int(tarx_keys_check_key_header(span("x"), longest), TARX_KEYS_HEADER_OK, "a value of 2048 characters");
-	is_int(tarx_keys_check_key_header(span("x"), longer), TARX_KEYS_HEADER_BAD_VALUE, "a value of 2049 characters");
+	is_int(tarx_keys_check_key_header(tarx_keys_span_of("x"), longest), TARX_KEYS_HEADER_OK, "a value of 2048 characters");
+	is_int(tarx_keys_check_key_header(tarx_keys_span_of("x"), longer), TARX_KEYS_HEADER_BAD_VALUE, "a value of 2049 characters");
 }
 
 static void
@@ -86,9 +82,9 @@ check_values(void)
 {
 	static const char *const bad[] = {"", "a\nb", "a\rb", "a\tb", "\x7f", "caf\xc3\xa9"};
 
-	is_int(tarx_keys_check_key_header(span("x"), span(" ~")), TARX_KEYS_HEADER_OK, "the first and the last character");
+	is_int(tarx_keys_check_key_header(tarx_keys_span_of("x"), tarx_keys_span_of(" ~")), TARX_KEYS_HEADER_OK, "the first and the last character");
 	for (size_t i = 0; i < lengthof(bad); i++)
-		is_int(tarx_keys_check_key_header(span("x"), span(bad[i])), TARX_KEYS_HEADER_BAD_VALUE,
+		is_int(tarx_keys_check_key_header(tarx_keys_span_of("x"), tarx_keys_span_of(bad[i])), TARX_KEYS_HEADER_BAD_VALUE,
 			   "a value \"%s\"", bad[i]);
 }
 
@@ -98,8 +94,8 @@ main(void)
 	check_names();
 	check_lengths();
 	check_values();
-	ok(tarx_keys_same_header(span("X-Team"), span("x-team")), "upper and lower case make no difference");
-	ok(!tarx_keys_same_header(span("x-team"), span("x-teams")), "but a longer name does");
+	ok(tarx_keys_span_same(tarx_keys_span_of("X-Team"), tarx_keys_span_of("x-team")), "upper and lower case make no difference");
+	ok(!tarx_keys_span_same(tarx_keys_span_of("x-team"), tarx_keys_span_of("x-teams")), "but a longer name does");
 	ok(strcmp(tarx_keys_header_problem(TARX_KEYS_HEADER_OK), "is all right") == 0, "no problem, in words");
 	return done_testing();
 }
