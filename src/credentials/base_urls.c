@@ -64,7 +64,7 @@ right_form(const TarxKeysProvider *provider, const char *host)
 	if (pattern == NULL && is_default_host(provider, host))
 		return TextDatumGetCString(provider->default_base_url);
 	if (pattern != NULL)
-		pattern = shown_pattern((TarxKeysSpan) {pattern, strlen(pattern)});
+		pattern = shown_pattern(tarx_keys_span_of(pattern));
 	else if (provider->host_suffixes.count > 0)
 		pattern = shown_pattern(provider->host_suffixes.items[0]);
 	else

@@ -30,9 +30,7 @@ static TarxKeysQuery candidates_query = {
 /* Why keys were left out, and how many for each reason */
 typedef struct Reasons
 {
-	int			disabled;
-	int			expired;
-	int			not_for_model;
+	int			hindered[TARX_KEYS_KEY_NOT_FOR_MODEL + 1];
 	int			tried;
 	int			unopened;
 	StringInfoData unopened_ids;
@@ -66,25 +64,6 @@ leave_unopened(Reasons *reasons, const TarxKeysCall *call, const pg_uuid_t *id, 
 							  ERRCODE_TK_MASTER_KEY_MISSING);
 }
 
-static void
-count_hindrance(Reasons *reasons, TarxKeysKeyHindrance hindrance)
-{
-	switch (hindrance)
-	{
-		case TARX_KEYS_KEY_USABLE:
-			break;
-		case TARX_KEYS_KEY_DISABLED:
-			reasons->disabled++;
-			break;
-		case TARX_KEYS_KEY_EXPIRED:
-			reasons->expired++;
-			break;
-		case TARX_KEYS_KEY_NOT_FOR_MODEL:
-			reasons->not_for_model++;
-			break;
-	}
-}
-
 /* May this row be used, but for how it fared?  If not, the reason is counted. */
 static bool
 is_candidate(const TarxKeysKeyRequest *request, const TarxKeysRow *row, bool is_whole, Reasons *reasons)
@@ -101,7 +80,7 @@ is_candidate(const TarxKeysKeyRequest *request, const TarxKeysRow *row, bool is_
 	hindrance = tarx_keys_key_hindrance(row, &request->model);
 	if (hindrance != TARX_KEYS_KEY_USABLE)
 	{
-		count_hindrance(reasons, hindrance);
+		reasons->hindered[hindrance]++;
 		return false;
 	}
 	if (is_tried(request, id))
@@ -140,10 +119,10 @@ fail_no_usable_key(const Reasons *reasons)
 	StringInfoData detail;
 
 	initStringInfo(&detail);
-	append_reason(&detail, reasons->disabled, "disabled");
-	append_reason(&detail, reasons->expired, "expired");
+	append_reason(&detail, reasons->hindered[TARX_KEYS_KEY_DISABLED], "disabled");
+	append_reason(&detail, reasons->hindered[TARX_KEYS_KEY_EXPIRED], "expired");
 	append_reason(&detail, reasons->tried, "tried");
-	append_reason(&detail, reasons->not_for_model, "not for this model");
+	append_reason(&detail, reasons->hindered[TARX_KEYS_KEY_NOT_FOR_MODEL], "not for this model");
 	append_reason(&detail, reasons->unopened, "that do not open");
 	if (reasons->unopened > 0)
 		appendStringInfo(&detail, " (%s)", reasons->unopened_ids.data);

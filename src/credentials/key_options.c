@@ -56,29 +56,14 @@ fail_option(const Source *source, const char *name, const char *what, const char
 			 errhint("%s", hint)));
 }
 
-/* The options that a call takes, with commas between them */
-static char *
-known_options(const OptionRule *rules, int count, int call)
-{
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (int i = 0; i < count; i++)
-	{
-		if ((rules[i].calls & call) != 0)
-			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", rules[i].name);
-	}
-	return names.data;
-}
-
 /* A name that somebody made up, as it may be shown */
 static char *
-excerpt(const JsonbValue *name)
+excerpt(TarxKeysSpan name)
 {
 	char		shown[TARX_KEYS_EXCERPT_MAX];
 	TarxKeysText utf8;
 
-	if (!tarx_keys_to_utf8(cstring_to_text_with_len(name->val.string.val, name->val.string.len), &utf8))
+	if (!tarx_keys_to_utf8(cstring_to_text_with_len(name.data, (int) name.len), &utf8))
 		return pstrdup("?");
 	return text_to_cstring(tarx_keys_from_utf8(shown, tarx_keys_excerpt(shown, utf8.data, utf8.len)));
 }
@@ -160,7 +145,7 @@ is_model(const JsonbValue *value)
 		return false;
 	for (int i = 0; i < value->val.string.len; i++)
 	{
-		if (value->val.string.val[i] <= ' ' || value->val.string.val[i] > '~')
+		if (!tarx_keys_is_printable(value->val.string.val[i]) || value->val.string.val[i] == ' ')
 			return false;
 	}
 	return true;
@@ -220,16 +205,13 @@ static void
 check_header(const Source *source, const TarxKeysHeader *header)
 {
 	TarxKeysHeaderProblem problem = tarx_keys_check_key_header(header->name, header->value);
-	JsonbValue	name = {.type = jbvString};
 
 	if (problem == TARX_KEYS_HEADER_OK)
 		return;
-	name.val.string.val = unconstify(char *, header->name.data);
-	name.val.string.len = (int) header->name.len;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 tarx_keys_errarg(source->argument),
-			 errmsg("header \"%s\" in %s %s", excerpt(&name), source->argument,
+			 errmsg("header \"%s\" in %s %s", excerpt(header->name), source->argument,
 					tarx_keys_header_problem(problem)),
 			 errhint("Headers are for what a gateway in front of the provider needs; the key itself is passed as the key's value.")));
 }
@@ -251,7 +233,7 @@ read_key_headers(const Source *source, const char *name, const JsonbValue *value
 		check_header(source, &headers->items[i]);
 		for (int before = 0; before < i; before++)
 		{
-			if (tarx_keys_same_header(headers->items[before].name, headers->items[i].name))
+			if (tarx_keys_span_same(headers->items[before].name, headers->items[i].name))
 				fail_option(source, name, "names a header twice", "Upper and lower case make no difference.");
 		}
 	}
@@ -332,20 +314,35 @@ static const OptionRule rules[] = {
 	{"refresh_requests", UPDATE, TARX_KEYS_OPTION_REFRESH, read_refresh}
 };
 
+/* The options that a call takes, with commas between them */
+static char *
+known_options(int call)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (size_t i = 0; i < lengthof(rules); i++)
+	{
+		if ((rules[i].calls & call) != 0)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", rules[i].name);
+	}
+	return names.data;
+}
+
 static const OptionRule *
-rule_of(const Source *source, const JsonbValue *name)
+rule_of(const Source *source, TarxKeysSpan name)
 {
 	for (size_t i = 0; i < lengthof(rules); i++)
 	{
-		if ((rules[i].calls & source->call) != 0 && strlen(rules[i].name) == (size_t) name->val.string.len &&
-			memcmp(rules[i].name, name->val.string.val, name->val.string.len) == 0)
+		if ((rules[i].calls & source->call) != 0 &&
+			tarx_keys_compare_spans(name, tarx_keys_span_of(rules[i].name)) == 0)
 			return &rules[i];
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 tarx_keys_errarg(source->argument),
 			 errmsg("%s has an unknown member \"%s\"", source->argument, excerpt(name)),
-			 errhint("Known members: %s.", known_options(rules, lengthof(rules), source->call))));
+			 errhint("Known members: %s.", known_options(source->call))));
 }
 
 /*
@@ -364,11 +361,11 @@ tarx_keys_read_options(const JsonbValue *object, const char *argument, TarxKeysO
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 tarx_keys_errarg(argument),
 				 errmsg("%s is not a JSON object", argument),
-				 errhint("Known members: %s.", known_options(rules, lengthof(rules), call))));
+				 errhint("Known members: %s.", known_options(call))));
 	for (int i = 0; i < object->val.object.nPairs; i++)
 	{
 		const JsonbPair *member = &object->val.object.pairs[i];
-		const OptionRule *rule = rule_of(&source, &member->key);
+		const OptionRule *rule = rule_of(&source, span_of(&member->key));
 
 		rule->read(&source, rule->name, &member->value, options);
 		options->given |= 1u << rule->option;

@@ -83,13 +83,9 @@ tarx_keys_key_open(const TarxKeysRow *row, TarxKeysOpenKey *key)
 bool
 tarx_keys_key_has_state(const TarxKeysRow *row, const char *state)
 {
-	text	   *stored;
-
-	if (row->nulls[LLM_KEY_STATE])
-		return false;
-	stored = DatumGetTextPP(row->values[LLM_KEY_STATE]);
-	return VARSIZE_ANY_EXHDR(stored) == strlen(state) &&
-		memcmp(VARDATA_ANY(stored), state, strlen(state)) == 0;
+	return !row->nulls[LLM_KEY_STATE] &&
+		tarx_keys_compare_spans(tarx_keys_span(DatumGetTextPP(row->values[LLM_KEY_STATE])),
+								tarx_keys_span_of(state)) == 0;
 }
 
 void

@@ -4,9 +4,9 @@
  *
  * A value is sealed before its row is first written, and bound to project, name,
  * id and version.  The id is the secret's own, so the value of one that was deleted
- * never fits another one of the same name.  restore_secret() opens an old value only to seal it again as the
- * next version, and rename_secret() opens all only to seal them again under the
- * new name.  Every copy in clear is wiped, also after an error.
+ * never fits another one of the same name.  restore_secret() opens an old value only
+ * to seal it again as the next version, and rename_secret() opens all only to seal
+ * them again under the new name.  Every copy in clear is wiped, also after an error.
  *
  * The version must be known before the value is sealed.  So a writer locks the
  * secret's row first, and versions follow each other without gaps.

@@ -141,7 +141,7 @@ static bool
 probe_posts(const TarxKeysRequests *requests)
 {
 	return requests->probe_path.data != NULL &&
-		tarx_keys_compare_spans(requests->probe_method, (TarxKeysSpan) {"POST", 4}) == 0;
+		tarx_keys_compare_spans(requests->probe_method, tarx_keys_span_of("POST")) == 0;
 }
 
 /*

@@ -36,6 +36,13 @@ typedef enum ResolveBy
 	BY_PROVIDER
 } ResolveBy;
 
+/* The argument that does so */
+static const char *const second_argument[] = {
+	[BY_KEY] = "key_id",
+	[BY_AGENT] = "agent_id",
+	[BY_PROVIDER] = "provider"
+};
+
 /* What a resolve call is to do, and its result */
 typedef struct Resolve
 {
@@ -278,10 +285,10 @@ call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 		call.owner = tarx_keys_owner_of_function(fcinfo);
 	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	if (resolve->by == BY_PROVIDER)
-		resolve->provider = tarx_keys_arg_text(fcinfo, 1, "provider");
+		resolve->provider = tarx_keys_arg_text(fcinfo, 1, second_argument[BY_PROVIDER]);
 	else
 	{
-		resolve->asked = *tarx_keys_arg_uuid(fcinfo, 1, resolve->by == BY_AGENT ? "agent_id" : "key_id");
+		resolve->asked = *tarx_keys_arg_uuid(fcinfo, 1, second_argument[resolve->by]);
 		tarx_keys_call_object(&call, &resolve->asked, false);
 	}
 	resolve->request.call = &call;
@@ -318,11 +325,10 @@ arg_request(FunctionCallInfo fcinfo, int n, TarxKeysKeyRequest *request)
 static Datum
 resolve_row(FunctionCallInfo fcinfo, ResolveBy by, bool sealed)
 {
-	static const char *const second[] = {"key_id", "agent_id", "provider"};
 	Resolve		resolve = {.by = by};
 
 	tarx_keys_require_arg(fcinfo, 0, "project_id");
-	tarx_keys_require_arg(fcinfo, 1, second[by]);
+	tarx_keys_require_arg(fcinfo, 1, second_argument[by]);
 	if (sealed)
 		resolve.recipient = tarx_keys_arg_recipient(fcinfo, 2);
 	if (by != BY_KEY)

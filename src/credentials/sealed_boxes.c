@@ -198,7 +198,7 @@ is_text(TarxKeysSpan sealed, text *value, const char *argument)
 {
 	TarxKeysText utf8 = tarx_keys_text_utf8(value, argument);
 
-	return utf8.len == sealed.len && memcmp(utf8.data, sealed.data, utf8.len) == 0;
+	return tarx_keys_compare_spans((TarxKeysSpan) {utf8.data, utf8.len}, sealed) == 0;
 }
 
 /*

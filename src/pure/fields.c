@@ -55,6 +55,13 @@ tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len)
 	tarx_keys_fields_put_bytes(writer, field, len);
 }
 
+/* The same for a field whose data is NULL for NULL */
+void
+tarx_keys_fields_put_span(TarxKeysFieldWriter *writer, TarxKeysSpan field)
+{
+	tarx_keys_fields_put(writer, field.data, field.len);
+}
+
 /* Read bytes as they are, which stay where they are; NULL if there are fewer. */
 const uint8_t *
 tarx_keys_fields_take_bytes(TarxKeysFieldReader *reader, size_t len)

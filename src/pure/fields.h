@@ -37,6 +37,7 @@ typedef struct TarxKeysFieldReader
 extern void tarx_keys_fields_put_bytes(TarxKeysFieldWriter *writer, const void *bytes, size_t len);
 extern void tarx_keys_fields_begin(TarxKeysFieldWriter *writer, size_t len);
 extern void tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len);
+extern void tarx_keys_fields_put_span(TarxKeysFieldWriter *writer, TarxKeysSpan field);
 extern const uint8_t *tarx_keys_fields_take_bytes(TarxKeysFieldReader *reader, size_t len);
 extern uint8_t tarx_keys_fields_take_byte(TarxKeysFieldReader *reader);
 extern TarxKeysSpan tarx_keys_fields_take(TarxKeysFieldReader *reader);

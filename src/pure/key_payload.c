@@ -17,33 +17,27 @@
 #include "pure/key_payload.h"
 
 static void
-put(TarxKeysFieldWriter *writer, TarxKeysSpan field)
-{
-	tarx_keys_fields_put(writer, field.data, field.len);
-}
-
-static void
 put_headers(TarxKeysFieldWriter *writer, const TarxKeysHeaders *headers)
 {
 	tarx_keys_fields_put_bytes(writer, &headers->count, 1);
 	for (int i = 0; i < headers->count; i++)
 	{
-		put(writer, headers->items[i].name);
-		put(writer, headers->items[i].value);
+		tarx_keys_fields_put_span(writer, headers->items[i].name);
+		tarx_keys_fields_put_span(writer, headers->items[i].value);
 	}
 }
 
 static void
 put_requests(TarxKeysFieldWriter *writer, const TarxKeysRequests *requests)
 {
-	put(writer, requests->auth_header);
-	put(writer, requests->auth_scheme);
-	put(writer, requests->models_path);
-	put(writer, requests->deployments_path);
-	put(writer, requests->chat_base_path);
-	put(writer, requests->model_path);
-	put(writer, requests->probe_method);
-	put(writer, requests->probe_path);
+	tarx_keys_fields_put_span(writer, requests->auth_header);
+	tarx_keys_fields_put_span(writer, requests->auth_scheme);
+	tarx_keys_fields_put_span(writer, requests->models_path);
+	tarx_keys_fields_put_span(writer, requests->deployments_path);
+	tarx_keys_fields_put_span(writer, requests->chat_base_path);
+	tarx_keys_fields_put_span(writer, requests->model_path);
+	tarx_keys_fields_put_span(writer, requests->probe_method);
+	tarx_keys_fields_put_span(writer, requests->probe_path);
 	put_headers(writer, &requests->headers);
 }
 
@@ -53,7 +47,7 @@ put_payload(TarxKeysFieldWriter *writer, const TarxKeysPayload *payload)
 	static const uint8_t version = TARX_KEYS_PAYLOAD_VERSION;
 
 	tarx_keys_fields_put_bytes(writer, &version, 1);
-	put(writer, payload->value);
+	tarx_keys_fields_put_span(writer, payload->value);
 	put_headers(writer, &payload->headers);
 	put_requests(writer, &payload->requests);
 }

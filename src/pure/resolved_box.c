@@ -17,12 +17,6 @@
 
 _Static_assert(sizeof(TARX_KEYS_PURPOSE_BOX_RESOLVED) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
 
-static void
-put(TarxKeysFieldWriter *writer, TarxKeysSpan field)
-{
-	tarx_keys_fields_put(writer, field.data, field.len);
-}
-
 /* A JSON string; header rules leave nothing else to escape. */
 static void
 put_string(TarxKeysFieldWriter *writer, TarxKeysSpan text)
@@ -75,12 +69,12 @@ put_payload(TarxKeysFieldWriter *writer, const TarxKeysResolvedBox *box)
 	tarx_keys_fields_put_bytes(writer, &format, 1);
 	tarx_keys_fields_put_bytes(writer, TARX_KEYS_PURPOSE_BOX_RESOLVED, TARX_KEYS_PURPOSE_BYTES);
 	tarx_keys_fields_put_bytes(writer, box->project_id, TARX_KEYS_SCOPE_BYTES);
-	put(writer, box->asked);
-	put(writer, box->provider);
-	put(writer, box->base_url);
-	put(writer, box->auth_header);
-	put(writer, box->auth_scheme);
-	put(writer, box->value);
+	tarx_keys_fields_put_span(writer, box->asked);
+	tarx_keys_fields_put_span(writer, box->provider);
+	tarx_keys_fields_put_span(writer, box->base_url);
+	tarx_keys_fields_put_span(writer, box->auth_header);
+	tarx_keys_fields_put_span(writer, box->auth_scheme);
+	tarx_keys_fields_put_span(writer, box->value);
 	put_headers(writer, box->headers);
 }
 
