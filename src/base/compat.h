@@ -122,6 +122,19 @@
 	makeJsonLexContextCstringLen(unconstify(char *, (data)), (int) (len), GetDatabaseEncoding(), (need_escapes))
 #endif
 
+/* What a jsonb grows in has its result as well from 19 on. */
+#if PG_VERSION_NUM >= 190000
+#define tarx_keys_jsonb_push(state, token, value)	pushJsonbValue((state), (token), (value))
+#else
+typedef struct JsonbInState
+{
+	struct JsonbValue *result;
+	struct JsonbParseState *parseState;
+} JsonbInState;
+#define tarx_keys_jsonb_push(state, token, value) \
+	((void) ((state)->result = pushJsonbValue(&(state)->parseState, (token), (value))))
+#endif
+
 /* From 19 on the jumble state is const, and ids of caches have a type. */
 #if PG_VERSION_NUM >= 190000
 #define TARX_KEYS_JUMBLE_STATE	const JumbleState

@@ -21,12 +21,11 @@
 
 #include "base/base.h"
 
-/* A tree that grows */
-typedef struct Tree
+static void
+push(JsonbInState *tree, JsonbIteratorToken token, JsonbValue *value)
 {
-	JsonbParseState *state;		/* NULL outside of objects and arrays */
-	JsonbValue *root;
-} Tree;
+	tarx_keys_jsonb_push(tree, token, value);
+}
 
 static JsonbValue
 text_value(char *string)
@@ -36,12 +35,6 @@ text_value(char *string)
 	value.val.string.val = string;
 	value.val.string.len = (int) strlen(string);
 	return value;
-}
-
-static void
-push(Tree *tree, JsonbIteratorToken token, JsonbValue *value)
-{
-	tree->root = pushJsonbValue(&tree->state, token, value);
 }
 
 /*
@@ -115,11 +108,11 @@ scalar_value(char *token, JsonTokenType type)
 static TARX_KEYS_JSON_RESULT
 add_scalar(void *arg, char *token, JsonTokenType type)
 {
-	Tree	   *tree = arg;
+	JsonbInState *tree = arg;
 	JsonbValue	value = scalar_value(token, type);
 
-	if (tree->state != NULL)
-		push(tree, tree->state->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &value);
+	if (tree->parseState != NULL)
+		push(tree, tree->parseState->contVal.type == jbvArray ? WJB_ELEM : WJB_VALUE, &value);
 	TARX_KEYS_JSON_GO_ON();
 }
 
@@ -156,7 +149,7 @@ wiped_lexer(const char *data, size_t len)
 const JsonbValue *
 tarx_keys_json_parse_object(const char *data, size_t len)
 {
-	Tree		tree = {NULL, NULL};
+	JsonbInState tree = {0};
 	JsonSemAction actions = {
 		.semstate = &tree,
 		.object_start = begin_object,
@@ -169,7 +162,7 @@ tarx_keys_json_parse_object(const char *data, size_t len)
 
 	if (!is_json(data, len) || pg_parse_json(wiped_lexer(data, len), &actions) != JSON_SUCCESS)
 		return NULL;
-	return tree.root != NULL && tree.root->type == jbvObject ? tree.root : NULL;
+	return tree.result != NULL && tree.result->type == jbvObject ? tree.result : NULL;
 }
 
 /* The tree of a jsonb, whose texts stay where they are; an array of one for a scalar */
@@ -177,11 +170,11 @@ const JsonbValue *
 tarx_keys_json_tree(Jsonb *json)
 {
 	JsonbIterator *it = JsonbIteratorInit(&json->root);
-	Tree		tree = {NULL, NULL};
+	JsonbInState tree = {0};
 	JsonbIteratorToken token;
 	JsonbValue	value;
 
 	while ((token = JsonbIteratorNext(&it, &value, false)) != WJB_DONE)
 		push(&tree, token, token < WJB_BEGIN_ARRAY ? &value : NULL);
-	return tree.root;
+	return tree.result;
 }

@@ -79,21 +79,20 @@ string_value(const char *data, size_t len)
 static Jsonb *
 with_fillers(const HeaderList *list)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue *object;
+	JsonbInState state = {0};
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	tarx_keys_jsonb_push(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < list->count; i++)
 	{
 		size_t		len = list->items[i].start.len + list->items[i].rest.len;
 		JsonbValue	name = string_value(list->items[i].name.data, list->items[i].name.len);
 		JsonbValue	filler = string_value(palloc0(len + 1), len);
 
-		(void) pushJsonbValue(&state, WJB_KEY, &name);
-		(void) pushJsonbValue(&state, WJB_VALUE, &filler);
+		tarx_keys_jsonb_push(&state, WJB_KEY, &name);
+		tarx_keys_jsonb_push(&state, WJB_VALUE, &filler);
 	}
-	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(object);
+	tarx_keys_jsonb_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 static Datum

@@ -15,7 +15,7 @@ use TarxKeys;
 my $node = new_node(
 	'full_lock_table',
 	keyring => { master_key => hex_key('a') },
-	conf => "max_locks_per_transaction = 20\nmax_connections = 10\nmax_wal_senders = 0\nautovacuum_max_workers = 1\nlog_min_messages = log\n");
+	conf => "max_connections = 10\nlog_min_messages = log\n");
 $node->start;
 install($node);
 
@@ -30,6 +30,22 @@ foreach my $n (1 .. $projects / 20)
 ask_ok($node, 'service', q{
 	SELECT tarx_keys.act_as('alice');
 	SELECT count(*) FROM generate_series(1, 20) n, tarx_keys.create_platform_key('key ' || n)});
+
+# Another session takes all locks that there are, and gives 600 back: how many
+# there are hangs on the major and on the machine.
+my $other = $node->background_psql('postgres', on_error_stop => 1);
+$other->query_safe(q{
+	DO $$
+	DECLARE
+		taken integer := 0;
+	BEGIN
+		LOOP
+			PERFORM pg_advisory_lock(127, taken + n) FROM generate_series(1, 50) n;
+			taken := taken + 50;
+		END LOOP;
+	EXCEPTION WHEN out_of_memory THEN
+		PERFORM pg_advisory_unlock(127, n) FROM generate_series(1, least(taken, 600)) n;
+	END $$});
 
 my $offset = log_size($node);
 my ($calls, $left, $revoked, $least) = (0, 0, 0, $projects);
@@ -54,5 +70,6 @@ unlike(log_since($node, $offset), qr/unlogged|FATAL/, 'and no line in place of i
 is($node->safe_psql('postgres', q{SELECT count(*) FROM tarx_keys.projects p, tarx_keys.verify_audit(p.id) v WHERE NOT v.ok}),
 	'0', 'all logs verify');
 
+$other->quit;
 $node->stop;
 done_testing();
