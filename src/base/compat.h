@@ -77,8 +77,11 @@
 #define tarx_keys_primary_key_index(relation)	RelationGetPrimaryKeyIndex(relation)
 #endif
 
-/* index_beginscan() takes a place for statistics from 18 on. */
-#if PG_VERSION_NUM >= 180000
+/* index_beginscan() takes a place for statistics from 18 on, and flags from 19 on. */
+#if PG_VERSION_NUM >= 190000
+#define tarx_keys_index_beginscan(relation, index, snapshot, nkeys) \
+	index_beginscan((relation), (index), (snapshot), NULL, (nkeys), 0, SO_NONE)
+#elif PG_VERSION_NUM >= 180000
 #define tarx_keys_index_beginscan(relation, index, snapshot, nkeys) \
 	index_beginscan((relation), (index), (snapshot), NULL, (nkeys), 0)
 #else

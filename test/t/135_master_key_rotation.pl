@@ -206,11 +206,15 @@ my $waiting = q{
 	WHERE query ~ 'rotate_master_ke[y]' AND NOT granted AND waitstart < clock_timestamp() - interval '0.5 s'};
 my $remaining_keys = q{SELECT remaining FROM tarx_keys.rotation_progress WHERE table_name = 'project_llm_keys'};
 
+# Start SQL in the background, in one transaction: the rotation as a superuser, or another call as a login.
 sub start_call
 {
+	my ($errors, $login, $sql) = @_;
+
 	return IPC::Run::start(
-		[ 'psql', '-Xq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres'), '-c', $call ],
-		'<', \undef, '>', \my $nothing, '2>', $_[0]);
+		[ 'psql', '-Xq', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=1', defined $login ? ('-U', $login) : (),
+			'-d', $node->connstr('postgres'), '-c', $sql // $call ],
+		'<', \undef, '>', \my $nothing, '2>', $errors);
 }
 
 my $said = '';
@@ -236,12 +240,13 @@ eval { $holder->quit };
 $node->start;
 is($node->safe_psql('postgres', $remaining_keys), '1', 'also after a crash');
 
-# what the holder writes to its row meanwhile is kept
+# what the holder writes to its rows meanwhile is kept
 $holder = $node->background_psql('postgres', extra_params => [ '-U', 'service' ]);
 $holder->query_safe(qq{
 	BEGIN;
 	SELECT tarx_keys.act_as('alice');
-	SELECT tarx_keys.set_secret('$PROJECT', 'S7', 'value of 7')});
+	SELECT tarx_keys.set_secret('$PROJECT', 'S7', 'value of 7');
+	SELECT tarx_keys.update_llm_key('$PROJECT', id, '{"priority": 7}') FROM tarx_keys.llm_keys WHERE name = 'key 7'});
 $said = '';
 {
 	# which must not matter
@@ -259,6 +264,28 @@ all_verifies('cancelled, crashed, waited');
 is($node->safe_psql('postgres', $values), "399\n100", 'nothing is lost');
 is( $node->safe_psql('postgres', "SELECT tarx_keys.resolve_secret('$PROJECT', 'S7')"),
 	'value of 7', 'nor what was set meanwhile');
+my $updated = q{SELECT priority, revision FROM tarx_keys.project_llm_keys WHERE name = 'key 7'};
+is($node->safe_psql('postgres', $updated), '7|2', 'nor an update');
+
+# The other way round: an update that waits for a row which is being rotated
+use_master_keys('i', 'e');
+my $rotating = $node->background_psql('postgres');
+$rotating->query_safe(q{
+	BEGIN;
+	SELECT tarx_keys_internal.rotate_rows('project_llm_keys', NULL, 500, false)});
+my $update = start_call(\$said, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.update_llm_key('$PROJECT', id, '{"priority": 8}') FROM tarx_keys.llm_keys WHERE name = 'key 7'});
+wait_for(q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'service' AND wait_event_type = 'Lock'},
+	'1', 'an update waits for a row that is being sealed again');
+$rotating->query_safe('COMMIT');
+$rotating->quit;
+ok($update->finish, 'and goes on') or diag($said);
+is($node->safe_psql('postgres', $updated), '8|3', 'on the row as it is then');
+is($node->safe_psql('postgres', $remaining_keys), '0', 'and seals under the active key');
+$node->safe_psql('postgres', $call);
+use_master_keys('i');
+all_verifies('updated while rotated');
 
 # Without the master key of some rows, and without any
 
