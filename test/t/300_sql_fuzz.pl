@@ -95,6 +95,7 @@ sub fill_pool
 	my %source = (
 		project => 'SELECT id FROM tarx_keys.projects ORDER BY created_at, id',
 		key => 'SELECT id FROM tarx_keys.project_llm_keys ORDER BY created_at, id',
+		live => qq(SELECT id FROM tarx_keys.project_llm_keys WHERE project_id = '$PROJECT' AND state <> 'deleted' ORDER BY created_at, id),
 		deleted => q(SELECT id FROM tarx_keys.project_llm_keys WHERE state = 'deleted' ORDER BY deleted_at, id),
 		agent => 'SELECT id FROM tarx_keys.agents ORDER BY created_at, id',
 		platform => 'SELECT id FROM tarx_keys.platform_api_keys ORDER BY created_at, id',
@@ -230,6 +231,28 @@ my %values = (
 	date => sub { return pick("'infinity'", "'-infinity'", "'4713-01-01 BC'", 'current_date') . '::date' },
 	anyelement => sub { return pick('1', text_value() . '::text', uuid_value()) });
 
+# Some options, each with a value of its type; sometimes one of them is wrong.
+my %options = (
+	name => sub { return quote('Renamed ' . int(rand 1000)) . '::text' },
+	enabled => $values{boolean},
+	priority => sub { return pick(0, 1, 100, 2147483647) },
+	expires_at => sub { return pick("'2100-01-01T00:00:00Z'", "'2020-01-01T00:00:00+02:00'") . '::text' },
+	rotate_after => sub { return pick("'2100-01-01T00:00:00Z'", "'2020-01-01T00:00:00+02:00'") . '::text' },
+	allowed_models => sub { return pick("ARRAY['gpt-5']", "ARRAY['gpt-5', 'gpt-5-mini']") },
+	headers => sub { return q{jsonb_build_object('x-gateway', } . quote(pick('a', 'secret')) . '::text)' },
+	refresh_requests => $values{boolean});
+my @no_options = ('2147483648', '0.5', '(-1)', "'infinity'::text", "'now'::text", "'2100-01-01'::text", 'ARRAY[]::text[]',
+	'ARRAY[NULL]::text[]', "'{}'::jsonb", "'{\"Host\": \"x\"}'::jsonb");
+
+sub key_options
+{
+	my ($function) = @_;
+	my @names = grep { rand() < 0.25 } grep { $_ ne ($function eq 'update_llm_key' ? 'headers' : 'refresh_requests') } sort keys %options;
+	my $wrong = rand() < 0.2 ? int(rand 5) : -1;
+	return 'jsonb_build_object('
+	  . join(', ', map { "'$names[$_]', " . ($_ == $wrong ? pick('NULL', @no_options, text_value() . '::text') : $options{ $names[$_] }->()) } 0 .. $#names) . ')';
+}
+
 sub value
 {
 	my ($type) = @_;
@@ -261,8 +284,15 @@ sub call
 		next unless $types[$n] eq 'uuid' && $names[$n] =~ /^(agent|key|project)_id$/ && rand() < 0.6;
 		$args[$n] = quote($1 eq 'project' ? $PROJECT : pick(@{ $pool{$1} }, $PROJECT)) . '::uuid';
 	}
-	# words that are right, where most are wrong
-	my %words = (provider => ['openai'], outcome => [qw(ok rejected quota rate_limited server timeout)], model => ['gpt-5']);
+	# what is right, where most is wrong
+	if ($f->[0] =~ /^(add|update|replace)_llm_key$/ && rand() < 0.8)
+	{
+		$args[0] = quote($PROJECT) . '::uuid';
+		$args[1] = quote(pick(@{ $pool{live} }, $first)) . '::uuid' if $1 ne 'add';
+		$args[4] = 'NULL' if $1 eq 'add';
+		$args[-1] = key_options($f->[0]);
+	}
+	my %words = (provider => ['openai'], outcome => [qw(ok rejected quota rate_limited server timeout)], model => ['gpt-5'], key_value => ['sk-proj-0123456789abcdefghijklmnopqrst']);
 	foreach my $n (grep { $words{ $names[$_] } } 0 .. $#args)
 	{
 		$args[$n] = quote(pick(@{ $words{ $names[$n] } })) . '::text' if rand() < 0.6;
@@ -369,6 +399,7 @@ note("$made calls; " . join(', ', map { "$_ $seen{$_}" } sort keys %seen));
 ok($succeeded{add_sealed_llm_key} || $succeeded{replace_sealed_llm_key} || $succeeded{set_sealed_secret}, 'boxes have been opened');
 ok($succeeded{resolve_key_sealed} || $succeeded{resolve_agent_key_sealed} || $succeeded{resolve_provider_key_sealed} || $succeeded{resolve_secrets_sealed},
 	'and made');
+ok($succeeded{$_}, "$_() has succeeded") foreach qw(update_llm_key replace_llm_key add_llm_key report_key);
 is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'),
 	$started, 'the server has not restarted');
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:|XX000/, 'nothing crashed');
