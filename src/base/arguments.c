@@ -47,11 +47,13 @@ check_text(const char *argument, const char *what, TarxKeysTextProblem problem,
 {
 	if (problem == TARX_KEYS_TEXT_TOKEN)
 		hint = "Others see this text. Revoke the platform key if it is yours.";
+	if (problem == TARX_KEYS_TEXT_TICKET)
+		hint = "Others see this text. Revoke the agent's tickets by tarx_keys.revoke_run_tickets().";
 	if (problem != TARX_KEYS_TEXT_OK)
 		fail_text(argument, what, problem, hint);
 }
 
-/* Raise an error if a platform key is in a text that others see. */
+/* Raise an error if a platform key or a run ticket is in a text that others see. */
 void
 tarx_keys_check_no_token(const TarxKeysText *value, const char *argument)
 {

@@ -228,7 +228,6 @@ typedef struct TarxKeysTextList
 } TarxKeysTextList;
 
 extern TarxKeysSpan tarx_keys_span(text *value);
-extern int	tarx_keys_compare_spans(TarxKeysSpan a, TarxKeysSpan b);
 extern void tarx_keys_texts_add(TarxKeysTextList *list, TarxKeysSpan text);
 extern void tarx_keys_texts_sort(TarxKeysTextList *list);
 extern void tarx_keys_texts_sort_by_place(TarxKeysTextList *list);

@@ -38,17 +38,6 @@ tarx_keys_texts_add(TarxKeysTextList *list, TarxKeysSpan text)
 	list->count++;
 }
 
-/* The order of bytes, which is that of collation "C" */
-int
-tarx_keys_compare_spans(TarxKeysSpan a, TarxKeysSpan b)
-{
-	int			order = memcmp(a.data, b.data, Min(a.len, b.len));
-
-	if (order != 0)
-		return order;
-	return (a.len > b.len) - (a.len < b.len);
-}
-
 static int
 compare_texts(const void *a, const void *b)
 {

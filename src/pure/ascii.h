@@ -93,6 +93,18 @@ tarx_keys_span_find(TarxKeysSpan span, char c)
 	return found != NULL ? (size_t) (found - span.data) : span.len;
 }
 
+/* The order of bytes, which is that of collation "C" */
+static inline int
+tarx_keys_compare_spans(TarxKeysSpan a, TarxKeysSpan b)
+{
+	size_t		len = a.len < b.len ? a.len : b.len;
+	int			order = len > 0 ? memcmp(a.data, b.data, len) : 0;
+
+	if (order != 0)
+		return order;
+	return (a.len > b.len) - (a.len < b.len);
+}
+
 /* Are both the same but for the case of ASCII letters? */
 static inline bool
 tarx_keys_span_same(TarxKeysSpan a, TarxKeysSpan b)

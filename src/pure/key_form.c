@@ -17,6 +17,7 @@
 #include "pure/key_placeholder.h"
 #include "pure/key_wrapping.h"
 #include "pure/mask.h"
+#include "pure/run_ticket.h"
 #include "pure/token.h"
 
 /* What is cut off for looking at a text: also U+00A0, U+200B and U+FEFF */
@@ -45,12 +46,13 @@ trim_once(TarxKeysSpan *text)
 	return false;
 }
 
-/* A platform key, in whatever stands around it */
+/* A platform key or a run ticket, in whatever stands around it */
 static bool
 has_token(TarxKeysSpan text)
 {
 	return tarx_keys_span_begins(text, TARX_KEYS_TOKEN_PREFIX) ||
-		tarx_keys_token_is_within(text.data, text.len);
+		tarx_keys_span_begins(text, TARX_KEYS_RUN_TICKET_PREFIX) ||
+		tarx_keys_check_token_text(text.data, text.len) != TARX_KEYS_TEXT_OK;
 }
 
 static TarxKeysSpan
@@ -181,7 +183,7 @@ tarx_keys_key_problem(TarxKeysKeyProblem problem)
 		case TARX_KEYS_KEY_TOO_LONG:
 			return "is too long";
 		case TARX_KEYS_KEY_TOKEN:
-			return "is a platform key of tarx_keys, not an LLM key";
+			return "is a platform key or run ticket of tarx_keys, not an LLM key";
 		case TARX_KEYS_KEY_JSON:
 			return "is a JSON document, not a key";
 		case TARX_KEYS_KEY_PEM:
@@ -229,7 +231,7 @@ tarx_keys_key_advice(TarxKeysKeyProblem problem)
 		case TARX_KEYS_KEY_TOO_LONG:
 			break;
 		case TARX_KEYS_KEY_TOKEN:
-			return "Pass the key that the LLM provider has issued. Platform keys are for login(); they go to no provider.";
+			return "Pass the key that the LLM provider has issued. Platform keys are for login(), and run tickets for enter_run(); they go to no provider.";
 		case TARX_KEYS_KEY_JSON:
 			return "Such a thing is a project secret: store it with set_secret(), and let workflows get it by its name. If there is an LLM key in it, pass that alone.";
 		case TARX_KEYS_KEY_PEM:

@@ -25,6 +25,7 @@
 #include "pure/private_hosts.h"
 #include "pure/public_host.h"
 #include "pure/resolved_box.h"
+#include "pure/run_ticket.h"
 #include "pure/sealed_box.h"
 #include "pure/sensitive_text.h"
 #include "pure/template.h"

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "pure/run_ticket.h"
 #include "pure/token.h"
 
 /* The properties of a text, gathered in one pass */
@@ -143,11 +144,13 @@ gather(const char *s, size_t len)
 	return facts;
 }
 
-/* No platform key */
+/* No platform key, and no run ticket */
 TarxKeysTextProblem
 tarx_keys_check_token_text(const char *s, size_t len)
 {
-	return tarx_keys_token_is_within(s, len) ? TARX_KEYS_TEXT_TOKEN : TARX_KEYS_TEXT_OK;
+	if (tarx_keys_token_is_within(s, len))
+		return TARX_KEYS_TEXT_TOKEN;
+	return tarx_keys_run_ticket_is_within(s, len) ? TARX_KEYS_TEXT_TICKET : TARX_KEYS_TEXT_OK;
 }
 
 /* A name: 1 to 100 visible characters, without white space at its ends */
@@ -300,6 +303,8 @@ tarx_keys_text_problem(TarxKeysTextProblem problem)
 			return "contains a NUL character";
 		case TARX_KEYS_TEXT_TOKEN:
 			return "contains a platform key";
+		case TARX_KEYS_TEXT_TICKET:
+			return "contains a run ticket";
 		case TARX_KEYS_TEXT_NOT_IDENTIFIER:
 			return "is not a valid secret name";
 	}
