@@ -25,9 +25,9 @@ COMMENT ON FUNCTION tarx_keys_internal.are_request_headers IS
 
 CREATE FUNCTION tarx_keys_internal.is_request_path(path text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?]|$))(/(?!/)|\?)[!"$-\[\]-~]*$';
+RETURN path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?;]|$))(?![^?]*%(2[5fF]|5[cC]|[01]|7[fF]))(/(?!/)|\?)[!"$-\[\]-~]*$';
 COMMENT ON FUNCTION tarx_keys_internal.is_request_path IS
-'Internal. For constraints: does this text, behind a base URL, stay below it?';
+'Internal. For constraints: does this text, behind a base URL, stay below it, also where a server decodes its path?';
 
 CREATE TABLE tarx_keys.custom_providers (
     slug text COLLATE "C" PRIMARY KEY CHECK (slug ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -60,7 +60,7 @@ CREATE TABLE tarx_keys.custom_providers (
         CHECK (tarx_keys_internal.is_request_path(model_path) AND model_path ~ '^[^{}]*\{model\}[^{}]*$'),
     deployments_path text COLLATE "C" CHECK (tarx_keys_internal.is_request_path(deployments_path)),
     chat_base_path text COLLATE "C" NOT NULL DEFAULT ''
-        CHECK (chat_base_path ~ '^(?!.*/(\.|%2[eE]){1,2}(/|$))(/(?!/)[!"$->@-\[\]-~]*)?(?<!/)$'),
+        CHECK (chat_base_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/;]|$))(?!.*%(2[5fF]|5[cC]|[01]|7[fF]))(/(?!/)[!"$->@-\[\]-~]*)?(?<!/)$'),
     probe_method text COLLATE "C" CHECK (probe_method IN ('GET', 'POST')),
     probe_path text COLLATE "C" CHECK (tarx_keys_internal.is_request_path(probe_path)),
     key_prefixes text[] COLLATE "C" NOT NULL DEFAULT '{}',
@@ -74,7 +74,7 @@ CREATE TABLE tarx_keys.custom_providers (
     CHECK (probe_path IS NOT NULL OR NOT (models_path IS NULL OR models_are_public))
 );
 COMMENT ON TABLE tarx_keys.custom_providers IS 'The owner''s own rows of providers: they add providers, or take the place of built-in ones with the same slug';
-COMMENT ON COLUMN tarx_keys.custom_providers.default_base_url IS 'Of a built-in provider''s slug, this and base_url_host_suffixes and auth_header are as the built-in one has them';
+COMMENT ON COLUMN tarx_keys.custom_providers.default_base_url IS 'Of a built-in provider''s slug, this and base_url_host_suffixes and auth_header are as the built-in one has them, and keys bring a base URL only if they may there';
 
 -- The names, types and collations are those of the table. Base URLs are for who
 -- has an endpoint of one's own at the vendor, regional or dedicated, or a gateway
@@ -199,8 +199,9 @@ UNION ALL VALUES
      '/models', false, NULL, NULL, '', NULL, NULL, '{}');
 COMMENT ON VIEW tarx_keys_internal.builtin_providers IS 'Internal. The providers that come with the extension.';
 
--- Where a key goes by default, and which of its headers has the key, is the same
--- in a row that takes the place of a built-in one, however that row came here.
+-- Where a key goes by default, where else it may go, and which of its headers has
+-- the key, is the same in a row that takes the place of a built-in one, however that
+-- row came here. It may admit fewer base URLs.
 CREATE VIEW tarx_keys.providers AS
 SELECT b.*, true AS is_builtin
   FROM tarx_keys_internal.builtin_providers b
@@ -209,7 +210,7 @@ UNION ALL
 SELECT c.slug, c.label, c.position,
        CASE WHEN b.slug IS NULL THEN c.default_base_url ELSE b.default_base_url END,
        coalesce(b.base_url_required, c.base_url_required),
-       c.base_url_allowed OR coalesce(b.base_url_required, false),
+       CASE WHEN b.slug IS NULL THEN c.base_url_allowed ELSE b.base_url_required OR c.base_url_allowed AND b.base_url_allowed END,
        CASE WHEN b.slug IS NULL THEN c.base_url_host_suffixes ELSE b.base_url_host_suffixes END,
        c.base_url_path, c.base_url_any_path_suffixes, c.base_url_tails, c.base_url_paths,
        coalesce(b.auth_header, c.auth_header),
@@ -257,6 +258,7 @@ CREATE FUNCTION tarx_keys_internal.changed_builtin(custom tarx_keys.custom_provi
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (
     SELECT CASE WHEN custom.default_base_url IS DISTINCT FROM b.default_base_url THEN 'default_base_url'
+                WHEN custom.base_url_allowed AND NOT b.base_url_allowed THEN 'base_url_allowed'
                 WHEN custom.base_url_host_suffixes IS DISTINCT FROM b.base_url_host_suffixes THEN 'base_url_host_suffixes'
                 WHEN custom.auth_header IS DISTINCT FROM b.auth_header THEN 'auth_header' END
       FROM tarx_keys_internal.builtin_providers b WHERE b.slug = custom.slug);
@@ -276,8 +278,8 @@ DECLARE
 BEGIN
     NEW.base_url_allowed := NEW.base_url_allowed OR NEW.base_url_required;
     IF changed IS NULL OR current_setting('check_function_bodies') = 'off' OR TG_OP = 'UPDATE'
-       AND (OLD.slug, OLD.default_base_url, OLD.base_url_host_suffixes, OLD.auth_header)
-           IS NOT DISTINCT FROM (NEW.slug, NEW.default_base_url, NEW.base_url_host_suffixes, NEW.auth_header) THEN
+       AND (OLD.slug, OLD.default_base_url, OLD.base_url_allowed, OLD.base_url_host_suffixes, OLD.auth_header)
+           IS NOT DISTINCT FROM (NEW.slug, NEW.default_base_url, NEW.base_url_allowed, NEW.base_url_host_suffixes, NEW.auth_header) THEN
         RETURN NEW;
     END IF;
     RAISE EXCEPTION 'provider "%" is built in, and its % cannot be changed', NEW.slug, changed

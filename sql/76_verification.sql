@@ -17,17 +17,17 @@ COMMENT ON FUNCTION tarx_keys_internal.row_states IS
 -- random and never come back, so the order of the rows does not matter: what has
 -- ended has ended, and the greatest revision is the last one.
 CREATE FUNCTION tarx_keys_internal.logged_objects(chains uuid[])
-RETURNS TABLE (project_id uuid, kind text, id uuid, revision integer, has_ended boolean)
+RETURNS TABLE (chain uuid, personal boolean, kind text, id uuid, revision integer, has_ended boolean)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN NOT a.personal THEN a.project_id END, split_part(a.action, '.', 1), a.object_id,
+    SELECT a.project_id, a.personal, split_part(a.action, '.', 1), a.object_id,
            max(a.revision), bool_or(split_part(a.action, '.', 2) IN ('delete', 'remove', 'end', 'revoke'))
       FROM tarx_keys.audit_log a
      WHERE a.object_id IS NOT NULL AND (logged_objects.chains IS NULL OR a.project_id = ANY (logged_objects.chains))
-     GROUP BY 1, 2, 3
+     GROUP BY 1, 2, 3, 4
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.logged_objects IS
-'Internal. What the audit log, or only some of its chains, says last of each object: its revision, and whether it has ended.';
+'Internal. What each chain of the audit log, or only some of them, says last of each object: its revision, and whether it has ended.';
 
 CREATE FUNCTION tarx_keys_internal.all_row_states(only_project uuid)
 RETURNS TABLE (project_id uuid, kind text, id uuid, name text, state integer, is_older boolean)
@@ -56,15 +56,21 @@ BEGIN
              GROUP BY t.kind, r.project_id, r.id, r.name),
         logged AS MATERIALIZED (
             SELECT * FROM tarx_keys_internal.logged_objects(only_projects)),
+        -- its row alone says that a project has ended only where the log is gone
         ended_projects AS (
-            SELECT l.project_id FROM logged l WHERE l.kind = 'project' AND l.id = l.project_id AND l.has_ended
+            SELECT l.chain FROM logged l WHERE NOT l.personal AND l.kind = 'project' AND l.id = l.chain AND l.has_ended
             UNION
-            SELECT p.id FROM tarx_keys.projects p WHERE p.ended_at IS NOT NULL AND (only_project IS NULL OR p.id = only_project))
+            SELECT p.id FROM tarx_keys.projects p
+             WHERE p.ended_at IS NOT NULL AND (only_project IS NULL OR p.id = only_project)
+               AND NOT EXISTS (SELECT FROM logged l WHERE NOT l.personal AND l.chain = p.id))
+        -- of an object, only its project's or its user's own chain says something
         SELECT s.project_id, s.kind, s.id, s.name, s.state,
-               coalesce(l.has_ended OR l.revision > s.revision, false) OR e.project_id IS NOT NULL
+               coalesce(l.has_ended OR l.revision > s.revision, false) OR e.chain IS NOT NULL
           FROM states s
-          LEFT JOIN logged l ON (l.kind, l.id, coalesce(l.project_id, l.id)) = (s.kind, s.id, coalesce(s.project_id, s.id))
-          LEFT JOIN ended_projects e ON e.project_id = s.project_id;
+          LEFT JOIN tarx_keys.platform_api_keys k ON s.kind = 'platform_key' AND k.id = s.id
+          LEFT JOIN logged l ON (l.kind, l.id, l.personal) = (s.kind, s.id, s.kind = 'platform_key')
+           AND l.chain = coalesce(s.project_id, tarx_keys_internal.personal_chain(tarx_keys_internal.shown(k.user_id)))
+          LEFT JOIN ended_projects e ON e.chain = s.project_id;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.all_row_states IS
@@ -136,8 +142,9 @@ BEGIN
             WHEN 'llm_key' THEN
                 PERFORM tarx_keys_internal.end_llm_keys(older.project_id, older.id, session_user);
             WHEN 'secret' THEN
-                DELETE FROM tarx_keys.project_secrets s WHERE s.project_id = older.project_id AND s.id = older.id;
-                DELETE FROM tarx_keys_internal.project_secret_versions v WHERE v.project_id = older.project_id AND v.id = older.id;
+                -- under another name it is perhaps the one there is now
+                DELETE FROM tarx_keys.project_secrets s WHERE (s.project_id, s.id, s.name) = (older.project_id, older.id, older.name);
+                DELETE FROM tarx_keys_internal.project_secret_versions v WHERE (v.project_id, v.id, v.name) = (older.project_id, older.id, older.name);
             WHEN 'member' THEN
                 DELETE FROM tarx_keys.project_members m WHERE m.project_id = older.project_id AND m.id = older.id;
             WHEN 'agent' THEN

@@ -518,8 +518,8 @@ AS $$
         SELECT s.kind FROM projects p, tarx_keys_internal.all_row_states(p.id) s WHERE s.is_older AND s.state = 0
         UNION ALL
         SELECT l.kind FROM tarx_keys_internal.logged_objects((SELECT array_agg(k.chain) FROM platform_keys k)) l
-          JOIN platform_keys k ON k.id = l.id
-         WHERE l.kind = 'platform_key' AND l.has_ended)
+          JOIN platform_keys k ON (k.id, k.chain) = (l.id, l.chain)
+         WHERE l.personal AND l.kind = 'platform_key' AND l.has_ended)
     SELECT 'critical', format('rows of kind %s that are older than the audit log says: %s', o.kind, count(*)),
            'SELECT * FROM tarx_keys.verify_keys() WHERE status = ''older''; and find out who has put them there. SELECT tarx_keys.delete_older_rows(); ends those whose audit log is whole.'
       FROM older o GROUP BY o.kind ORDER BY o.kind

@@ -16,13 +16,15 @@
  *		  have secret headers.
  *	  seal new-key FILE
  *		  Writes a new secret key to FILE; its public key on standard output.
- *	  seal open-key FILE PROJECT_ID ID
+ *	  seal open-key FILE PROJECT_ID ID [TRIED ...]
+ *	  seal open-provider-key FILE PROJECT_ID PROVIDER [TRIED ...]
  *	  seal open-secret FILE PROJECT_ID NAME
  *		  Opens a box, in hexadecimal on standard input, by the key in FILE, if it
- *		  is what a resolve call returns for this ID, of a key or an agent, or
- *		  for the secret of this NAME.  Prints a secret as it is.  Of a key it
- *		  prints provider, base URL, auth header, auth scheme, value and headers,
- *		  a line each, which is empty where there is none.
+ *		  is what a resolve call returns for this ID, of a key or an agent, for
+ *		  this PROVIDER, or for the secret of this NAME.  TRIED are the ids of keys
+ *		  that the call has as tried.  Prints a secret as it is.  Of a key it
+ *		  prints id, provider, base URL, auth header, auth scheme, value and
+ *		  headers, a line each, which is empty where there is none.
  *
  * Build it with: cc -o seal seal.c -lsodium
  */
@@ -40,6 +42,7 @@
 #define BOX_MAX		262144
 #define PAYLOAD_MAX (BOX_MAX - crypto_box_SEALBYTES)
 #define LIFETIME	300
+#define ID_BYTES	16
 
 static void
 fail(const char *problem)
@@ -164,7 +167,7 @@ print_hex(const unsigned char *data, size_t len)
 static void
 append_header(Bytes *payload, int format, const char *purpose, const char *project)
 {
-	unsigned char project_id[16];
+	unsigned char project_id[ID_BYTES];
 
 	from_hex(project_id, sizeof(project_id), project, "-");
 	append_number(payload, (uint64_t) format, 1);
@@ -236,7 +239,7 @@ static void
 seal_replacement(const Switches *switches, char **args)
 {
 	Bytes		payload = private_bytes(PAYLOAD_MAX);
-	unsigned char old_key_id[16];
+	unsigned char old_key_id[ID_BYTES];
 
 	from_hex(old_key_id, sizeof(old_key_id), args[2], "-");
 	append_header(&payload, 2, "tarx.box-rep...2", args[1]);
@@ -339,7 +342,7 @@ take_field(Bytes *rest)
 	return field;
 }
 
-/* A box must begin with what was asked for: a project, and an id or a name. */
+/* A box must begin with what was asked for: a project, and an id, a provider or a name. */
 static void
 take_header(Bytes *rest, const char *project, const void *asked, size_t len)
 {
@@ -355,7 +358,7 @@ take_header(Bytes *rest, const char *project, const void *asked, size_t len)
 /* The fields of a box, in their order */
 enum
 {
-	PROVIDER, BASE_URL, AUTH_HEADER, AUTH_SCHEME, VALUE, HEADERS, FIELDS
+	KEY_ID, PROVIDER, BASE_URL, AUTH_HEADER, AUTH_SCHEME, VALUE, HEADERS, FIELDS
 };
 
 static void
@@ -380,23 +383,53 @@ print_bytes(const Bytes *bytes)
 	}
 }
 
+/* The server returns no key that was tried. */
 static void
-open_key(char **args)
+check_not_tried(const unsigned char *key_id, char **tried, int ntried)
+{
+	unsigned char id[ID_BYTES];
+
+	for (int i = 0; i < ntried; i++)
+	{
+		from_hex(id, sizeof(id), tried[i], "-");
+		if (memcmp(id, key_id, sizeof(id)) == 0)
+			fail("the box has a key that was tried");
+	}
+}
+
+static void
+print_id(const unsigned char *id)
+{
+	for (int i = 0; i < ID_BYTES; i++)
+		printf(i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", id[i]);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void
+open_key(char **args, int nargs, bool by_provider)
 {
 	static unsigned char newline[] = {'\n'};
 	const Bytes end = {newline, 1, 1};
-	unsigned char id[16];
+	unsigned char id[ID_BYTES];
 	Bytes		payload = open_box(args[0]);
 	Bytes		rest = payload;
 	Bytes		fields[FIELDS];
 
-	from_hex(id, sizeof(id), args[2], "-");
-	take_header(&rest, args[1], id, sizeof(id));
+	if (by_provider)
+		take_header(&rest, args[1], args[2], strlen(args[2]));
+	else
+	{
+		from_hex(id, sizeof(id), args[2], "-");
+		take_header(&rest, args[1], id, sizeof(id));
+	}
 	take_fields(&rest, fields);
-	if (fields[PROVIDER].data == NULL || fields[BASE_URL].data == NULL ||
+	if (fields[KEY_ID].len != ID_BYTES || fields[PROVIDER].data == NULL || fields[BASE_URL].data == NULL ||
 		fields[AUTH_HEADER].data == NULL || fields[VALUE].data == NULL)
 		fail("the box has no key");
-	for (int i = 0; i < FIELDS; i++)
+	check_not_tried(fields[KEY_ID].data, args + 3, nargs - 3);
+	print_id(fields[KEY_ID].data);
+	for (int i = PROVIDER; i < FIELDS; i++)
 	{
 		print_bytes(&fields[i]);
 		print_bytes(&end);
@@ -466,8 +499,10 @@ main(int argc, char **argv)
 		seal_secret(&switches, args);
 	else if (strcmp(what, "new-key") == 0 && nargs == 1)
 		new_key(args[0]);
-	else if (strcmp(what, "open-key") == 0 && nargs == 3)
-		open_key(args);
+	else if (strcmp(what, "open-key") == 0 && nargs >= 3)
+		open_key(args, nargs, false);
+	else if (strcmp(what, "open-provider-key") == 0 && nargs >= 3)
+		open_key(args, nargs, true);
 	else if (strcmp(what, "open-secret") == 0 && nargs == 3)
 		open_secret(args);
 	else

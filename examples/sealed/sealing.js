@@ -29,6 +29,11 @@ function join(parts) {
 
 const uuid = (sodium, id) => sodium.from_hex(id.replaceAll('-', ''));
 
+function uuidText(sodium, bytes) {
+  if (bytes.length !== 16) throw new Error('the box has no id where one must be');
+  return sodium.to_hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
 // A field is bytes, or a text, or null
 function field(sodium, content) {
   if (content === null) return Uint8Array.of(0);
@@ -98,7 +103,7 @@ export async function newKeyPair(sodium) {
 }
 
 // The fields behind a header, which must be all there is
-function readFields(sodium, bytes, count) {
+function readFields(bytes, count) {
   const fields = [];
   let at = 0;
   const take = (length) => {
@@ -110,33 +115,36 @@ function readFields(sodium, bytes, count) {
     const [tag] = take(1);
     if (tag > 1) throw new Error('the box has no field where one must be');
     const length = tag === 1 ? take(4).reduce((number, byte) => number * 256 + byte, 0) : 0;
-    fields.push(tag === 1 ? sodium.to_string(take(length)) : null);
+    fields.push(tag === 1 ? take(length) : null);
   }
   if (at < bytes.length) throw new Error('the box goes on behind its end');
   return fields;
 }
 
-// What is in a box, if it is for what was asked for: bytes of an id, or a name
+// What is in a box, if it is for what was asked for: bytes of an id, a provider, or a name
 function open(sodium, box, { publicKey, privateKey }, projectId, asked) {
   const payload = sodium.crypto_box_seal_open(box, publicKey, privateKey);
   try {
     const expected = header(sodium, 2, 'tarx.box-out...2', projectId, [asked]);
     if (!expected.every((byte, i) => payload[i] === byte)) throw new Error('the box is for something else');
-    const [provider, baseUrl, authHeader, authScheme, value, headers] = readFields(sodium, payload.subarray(expected.length), 6);
+    const [keyId, ...texts] = readFields(payload.subarray(expected.length), 7);
+    const [provider, baseUrl, authHeader, authScheme, value, headers] = texts.map((bytes) => bytes && sodium.to_string(bytes));
     if (value === null) throw new Error('the box has no value');
-    return { provider, baseUrl, authHeader, authScheme, value, headers };
+    return { keyId: keyId && uuidText(sodium, keyId), provider, baseUrl, authHeader, authScheme, value, headers };
   } finally {
     sodium.memzero(payload);
   }
 }
 
 // The key in a box of a resolve call for this id, which is that of a key or of an
-// agent. Take all of it from here, and nothing from the row beside the box:
-// whoever passes the row on can change that. authScheme is null where the header
-// has the value alone; headers are the key's own, to send as well.
-export function openKey(sodium, box, keyPair, { projectId, id }) {
-  const key = open(sodium, box, keyPair, projectId, uuid(sodium, id));
-  if (key.provider === null || key.baseUrl === null || key.authHeader === null) throw new Error('the box has no key');
+// agent, or else for this provider, and with these ids of keys as tried. Take all of
+// it from here, keyId as well, and nothing from the row beside the box: whoever
+// passes the row on can change that. authScheme is null where the header has the
+// value alone; headers are the key's own, to send as well.
+export function openKey(sodium, box, keyPair, { projectId, id, provider, tried = [] }) {
+  const key = open(sodium, box, keyPair, projectId, id === undefined ? provider : uuid(sodium, id));
+  if ([key.keyId, key.provider, key.baseUrl, key.authHeader].includes(null)) throw new Error('the box has no key');
+  if (tried.some((other) => other.toLowerCase() === key.keyId)) throw new Error('the box has a key that was tried');
   return { ...key, headers: key.headers === null ? {} : JSON.parse(key.headers) };
 }
 

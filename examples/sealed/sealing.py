@@ -61,6 +61,7 @@ class Key(NamedTuple):
     """What a request needs. auth_scheme is None where the header has the value alone;
     headers are the key's own, to send as well."""
 
+    key_id: str
     provider: str
     base_url: str
     auth_header: str
@@ -84,30 +85,36 @@ def _fields(data, count):
         tag = take(1)
         if tag not in (b"\0", b"\1"):
             raise ValueError("the box has no field where one must be")
-        fields.append(take(int.from_bytes(take(4), "big")).decode() if tag == b"\1" else None)
+        fields.append(take(int.from_bytes(take(4), "big")) if tag == b"\1" else None)
     if at < len(data):
         raise ValueError("the box goes on behind its end")
     return fields
 
 
 def _open(box, private_key, project_id, asked):
-    """What is in a box, if it is for what was asked for: bytes of an id, or a name"""
+    """What is in a box, if it is for what was asked for: bytes of an id, a provider, or a name"""
     payload = SealedBox(private_key).decrypt(bytes(box))
     expected = _header(2, b"tarx.box-out...2", project_id, [asked])
     if not payload.startswith(expected):
         raise ValueError("the box is for something else")
-    return _fields(payload[len(expected):], 6)
+    key_id, *texts = _fields(payload[len(expected):], 7)
+    return key_id, *(text if text is None else text.decode() for text in texts)
 
 
-def open_key(box, private_key, project_id, asked_id):
+def open_key(box, private_key, project_id, asked_id=None, *, provider=None, tried=()):
     """The key in a box of a resolve call for this id, which is that of a key or of an
-    agent. Take all of it from here, and nothing from the row beside the box: whoever
-    passes the row on can change that."""
-    provider, base_url, auth_header, auth_scheme, value, headers = _open(
-        box, private_key, project_id, uuid.UUID(asked_id).bytes)
-    if None in (provider, base_url, auth_header, value):
+    agent, or else for this provider, and with these ids of keys as tried. Take all of it
+    from here, key_id as well, and nothing from the row beside the box: whoever passes the
+    row on can change that."""
+    asked = provider if asked_id is None else uuid.UUID(asked_id).bytes
+    key_id, *fields, headers = _open(box, private_key, project_id, asked)
+    its_provider, base_url, auth_header, _, value = fields
+    if None in (key_id, its_provider, base_url, auth_header, value):
         raise ValueError("the box has no key")
-    return Key(provider, base_url, auth_header, auth_scheme, value, {} if headers is None else json.loads(headers))
+    key_id = uuid.UUID(bytes=key_id)
+    if key_id in [uuid.UUID(str(other)) for other in tried]:
+        raise ValueError("the box has a key that was tried")
+    return Key(str(key_id), *fields, {} if headers is None else json.loads(headers))
 
 
 def open_secret(box, private_key, project_id, name):

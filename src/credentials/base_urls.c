@@ -174,6 +174,18 @@ settle_path(const TarxKeysProvider *provider, const char *host, TarxKeysBaseUrl 
 	return tarx_keys_baseurl_settle_path(url, &paths);
 }
 
+/* The owner says where keys go by default, but not to a metadata service. */
+static void
+check_default(const TarxKeysProvider *provider)
+{
+	TarxKeysText given = tarx_keys_text_utf8(DatumGetTextPP(provider->default_base_url), "base_url");
+	TarxKeysBaseUrl *url = palloc(sizeof(TarxKeysBaseUrl));
+
+	if (tarx_keys_baseurl_canonicalize(given.data, given.len, tarx_keys_setting_private_hosts(),
+									   url) == TARX_KEYS_BASEURL_METADATA)
+		check_status(provider, &given, TARX_KEYS_BASEURL_METADATA, "");
+}
+
 /* NULL for no base URL, if the provider needs none */
 static text *
 require_none(const TarxKeysProvider *provider)
@@ -185,6 +197,7 @@ require_none(const TarxKeysProvider *provider)
 				 errmsg("this provider needs a base URL"),
 				 errhint("Pass base_url, the address of your own endpoint at the provider: it is like %s.",
 						 right_form(provider, ""))));
+	check_default(provider);
 	return NULL;
 }
 

@@ -128,6 +128,30 @@ SELECT * FROM older;
 UPDATE tarx_keys.projects SET ended_by = NULL, ended_at = NULL;
 SELECT * FROM older;
 ROLLBACK;
+-- of a project whose row somebody has edited, but not the log
+BEGIN;
+UPDATE tarx_keys.projects SET ended_at = now() WHERE id = :'A';
+SELECT * FROM older;
+SELECT tarx_keys.delete_older_rows();
+-- what a project's log says of a user's key, or another user's log
+INSERT INTO tarx_keys.audit_log SELECT (jsonb_populate_record(NULL::tarx_keys.audit_log, to_jsonb(l)
+    || jsonb_build_object('seq', 1000, 'action', 'platform_key.revoke', 'personal', p.id <> :'A', 'project_id', p.id, 'object_id', k.id))).*
+  FROM tarx_keys.audit_log l, tarx_keys.platform_api_keys k, (VALUES (:'A'), (tarx_keys_internal.personal_chain('bob'))) p (id)
+ WHERE l.project_id = :'A' AND l.seq = 1 AND k.name = 'kept';
+SELECT * FROM older;
+SELECT severity FROM tarx_keys.doctor() WHERE check_name = 'older_rows';
+ROLLBACK;
+-- an older secret under the name that it had then is not the one of now
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.rename_secret(:'A', 'KEPT', 'RENAMED'), tarx_keys.set_secret(:'A', 'RENAMED', 'four');
+INSERT INTO tarx_keys.project_secrets SELECT * FROM old_secrets WHERE name = 'KEPT' AND project_id = :'A';
+SELECT * FROM older;
+SELECT tarx_keys.delete_older_rows();
+SELECT tarx_keys.resolve_secret(:'A', 'RENAMED');
+SELECT name, count(*) FROM tarx_keys_internal.project_secret_versions WHERE project_id = :'A' GROUP BY name ORDER BY name;
+SELECT * FROM older;
+ROLLBACK;
 
 -- nor what only a log says that somebody has changed
 BEGIN;

@@ -195,6 +195,11 @@ SELECT c, pg_temp.try(c) FROM (VALUES
     ('models_path = ''/../models'''),
     ('models_path = ''/models/..'''),
     ('models_path = ''/models/%2E./x'''),
+    ('models_path = ''/..%2f..%2fmodels'''),
+    ('models_path = ''/..%5Cmodels'''),
+    ('models_path = ''/..%252fmodels'''),
+    ('models_path = ''/..;x/models'''),
+    ('models_path = ''/models%0d%0aHost:'''),
     ('models_path = ''/./models'''),
     ('models_path = ''/models#x'''),
     ('models_path = ''/mo dels'''),
@@ -206,6 +211,8 @@ SELECT c, pg_temp.try(c) FROM (VALUES
     ('chat_base_path = ''@evil.example/'''),
     ('chat_base_path = ''/x?y'''),
     ('chat_base_path = ''/../x'''),
+    ('chat_base_path = ''/..%2Fx'''),
+    ('chat_base_path = ''/..;/x'''),
     ('chat_base_path = ''//evil.example'''),
     ('chat_base_path = ''/x/'''),
     ('auth_header = ''Host'''),
@@ -238,6 +245,7 @@ SELECT c, pg_temp.try(c) FROM (VALUES
     -- and what is in order
     ('models_path = ''/v2/models?limit=5'''),
     ('models_path = ''?list=models'''),
+    ('models_path = ''/a%20b;c/models?at=a%2Fb'''),
     ('models_path = ''/'''),
     ('models_path = ''/a.b/..c/...'''),
     ('extra_headers = ''{"X-Team": "a b", "Authorization": "none"}''')) v (c);

@@ -64,6 +64,14 @@ SET ROLE tarx_keys_owner;
 UPDATE tarx_keys.custom_providers SET default_base_url = 'https://evil.example' WHERE slug = 'acme';
 SET ROLE regress_agent;
 SELECT base_url FROM tarx_keys.resolve_key(:'A', :'key');
+-- nor a new one to a metadata service
+SET ROLE tarx_keys_owner;
+UPDATE tarx_keys.custom_providers SET default_base_url = 'http://169.254.169.254/latest' WHERE slug = 'acme';
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.add_llm_key(:'A', 'acme', 'x', 'acme_live_0123456789abcdefghijklmnop');
+ROLLBACK;
 -- and a key outlives its provider's row
 SET ROLE tarx_keys_owner;
 DELETE FROM tarx_keys.custom_providers WHERE slug = 'acme';
@@ -97,6 +105,7 @@ SELECT s, c, pg_temp.replace_builtin(s, c) FROM (VALUES
     ('openai', '{"base_url_host_suffixes": null}'),
     ('openai', '{"base_url_host_suffixes": [".api.openai.com", ".evil.example"]}'),
     ('anthropic', '{"base_url_host_suffixes": []}'),
+    ('google_ai', '{"base_url_allowed": true}'),
     ('azure_ai_foundry', '{"default_base_url": "https://evil.example", "base_url_required": false}'),
     ('openai', '{"auth_header": "X-Key"}'),
     ('mistral', '{"label": "Mistral (Paris)", "position": 0, "models_path": "/models?ours", "base_url_path": "/v2", "base_url_allowed": false, "auth_scheme": "Token"}')) v (s, c);
@@ -112,10 +121,11 @@ SELECT pg_temp.replace_builtin('openai', '{}'), pg_temp.replace_builtin('openai'
 -- a row that a restore brings, of a provider that was not built in or another one
 -- then: it changes none of this either, whoever pretends to restore
 SET check_function_bodies = off;
+SELECT pg_temp.replace_builtin('google_ai', '{"base_url_allowed": true, "base_url_host_suffixes": [".evil.example"]}');
 SELECT pg_temp.replace_builtin('groq', '{"label": "Our gateway", "default_base_url": null, "base_url_required": true, "base_url_host_suffixes": [".evil.example"], "auth_header": "X-Evil"}'),
        pg_temp.replace_builtin('bedrock', '{"default_base_url": "https://evil.example", "base_url_required": false, "base_url_allowed": false, "base_url_host_suffixes": null}');
 RESET check_function_bodies;
-SELECT slug, label, default_base_url, base_url_required, base_url_allowed, base_url_host_suffixes, auth_header, is_builtin FROM tarx_keys.providers WHERE slug IN ('bedrock', 'groq') ORDER BY slug;
+SELECT slug, label, default_base_url, base_url_required, base_url_allowed, base_url_host_suffixes, auth_header, is_builtin FROM tarx_keys.providers WHERE slug IN ('bedrock', 'google_ai', 'groq') ORDER BY slug;
 -- who edits it otherwise is not held up, and doctor() names such rows
 UPDATE tarx_keys.custom_providers SET label = 'Gateway' WHERE slug = 'groq';
 UPDATE tarx_keys.custom_providers SET auth_header = 'X-Other' WHERE slug = 'groq';

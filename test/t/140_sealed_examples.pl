@@ -97,7 +97,7 @@ my $recipient = new_recipient('runner');
 my $sealed = ask_ok($node, 'runner',
 	"SELECT sealed FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', $recipient)");
 is_deeply(open_key('runner', $sealed, $key),
-	{ provider => 'openai', base_url => 'https://api.openai.com/v1', auth_header => 'Authorization',
+	{ key_id => $key, provider => 'openai', base_url => 'https://api.openai.com/v1', auth_header => 'Authorization',
 		auth_scheme => 'Bearer', value => $value, headers => '' },
 	'C: a runner opens what it gets');
 $sealed = ask_ok($node, 'runner',
@@ -135,6 +135,7 @@ is( ask_ok($node, 'service', as_alice("set_sealed_secret('$PROJECT', 'BY_PYTHON'
 my $other_key = add_key($node, 'other', 'sk-proj-other-0123456789abcdef0123456789');
 my $agent_of_c = ask_ok($node, 'service', as_alice("create_agent('$PROJECT', 'Of C', '$key')"));
 ask_ok($node, 'service', as_alice("set_secret('$PROJECT', 'OTHER', 'other')"));
+ask_ok($node, 'service', as_alice("add_llm_key('$PROJECT', 'mistral', 'Mistral', '0123456789abcdefghijklmnopqrstuv')"));
 
 sub sealed_row
 {
@@ -147,11 +148,17 @@ my $earlier = new_recipient('earlier');
 my $other_project = 'bbbbbbbb-0000-4000-8000-000000000002';
 my $key_box = sealed_row("resolve_key_sealed('$PROJECT', '$key', TO");
 my $agent_box = sealed_row("resolve_agent_key_sealed('$PROJECT', '$agent_of_c', TO");
+my $provider_box = sealed_row("resolve_provider_key_sealed('$PROJECT', 'openai', TO");
 my $secret_box = sealed_row("resolve_secrets_sealed('$PROJECT', '{BY_C}', TO");
 my @refused = (
 	[ 'the box of another key', $key_box, 'key', $other_key, qr/for something else/ ],
 	[ 'the box of a key for its agent', $key_box, 'key', $agent_of_c, qr/for something else/ ],
 	[ 'the box of an agent for its key', $agent_box, 'key', $key, qr/for something else/ ],
+	[ 'the box of another provider', sealed_row("resolve_provider_key_sealed('$PROJECT', 'mistral', TO"), 'provider-key', 'openai', qr/for something else/ ],
+	[ 'the box of a key for its provider', $key_box, 'provider-key', 'openai', qr/for something else/ ],
+	[ 'the box of a provider for its key', $provider_box, 'key', $with_headers, qr/for something else/ ],
+	[ 'the box of a key that was tried', $provider_box, 'provider-key', 'openai', qr/was tried/, $PROJECT, $key, uc $with_headers ],
+	[ "the box of an agent's key that was tried", $agent_box, 'key', $agent_of_c, qr/was tried/, $PROJECT, $key ],
 	[ 'the box of another secret', $secret_box, 'secret', 'OTHER', qr/for something else/ ],
 	[ 'the box of a secret for a key', $secret_box, 'key', $key, qr/for something else/ ],
 	[ 'the box of a key for a secret', $key_box, 'secret', 'BY_C', qr/for something else/ ],
@@ -166,14 +173,16 @@ my @refused = (
 my $start = unpack('H*', "\2tarx.box-out...2") . $PROJECT =~ s/-//gr;
 my $field = sub { join '', map { defined $_ ? '01' . unpack('H*', pack('N/a*', $_)) : '00' } @_ };
 my $id = pack('H*', $key =~ s/-//gr);
-my @whole = ($id, 'openai', 'https://evil.example/v1', 'Authorization', 'Bearer', 'forged');
+my @whole = ($id, $id, 'openai', 'https://evil.example/v1', 'Authorization', 'Bearer', 'forged');
 my %forged = (
 	'that goes on' => $start . $field->(@whole, undef) . '00',
 	'that ends early' => $start . $field->(@whole),
 	'that ends in a field' => $start . $field->(@whole) . '01000000ff7b7d',
 	'with a field that is none' => $start . $field->(@whole) . '02',
-	'without a value' => $start . $field->(@whole[0 .. 4], undef, undef),
-	'without a base URL' => $start . $field->(@whole[0, 1], undef, @whole[3 .. 5], undef),
+	'without a value' => $start . $field->(@whole[0 .. 5], undef, undef),
+	'without a base URL' => $start . $field->(@whole[0 .. 2], undef, @whole[4 .. 6], undef),
+	'without an id' => $start . $field->($id, undef, @whole[2 .. 6], undef),
+	'with half an id' => $start . $field->($id, substr($id, 8), @whole[2 .. 6], undef),
 	'of another format' => $start =~ s/^02/01/r . $field->(@whole, undef),
 	'for another purpose' => $start =~ s/32(?=\Q@{[ $PROJECT =~ s{-}{}gr ]}\E)/31/r . $field->(@whole, undef));
 
@@ -185,7 +194,7 @@ sub forge
 
 push @refused, map { [ "a box $_", forge($forged{$_}, $recipient), 'key', $key, qr/./ ] } sort keys %forged;
 push @refused, [ 'a secret with a base URL',
-	forge($start . $field->('BY_C', undef, 'https://evil.example/v1', undef, undef, 'forged', undef), $recipient),
+	forge($start . $field->('BY_C', undef, undef, 'https://evil.example/v1', undef, undef, 'forged', undef), $recipient),
 	'secret', 'BY_C', qr/no secret/ ];
 
 my @readers = (
@@ -196,25 +205,27 @@ foreach my $reader (@readers)
 {
 	my ($language, @program) = @$reader;
 	my $open = sub {
-		my ($sealed, $what, $asked, $project) = @_;
-		return run_program([ @program, "open-$what", key_file('runner'), $project || $PROJECT, $asked ], $sealed);
+		my ($sealed, $what, $asked, $project, @tried) = @_;
+		return run_program([ @program, "open-$what", key_file('runner'), $project || $PROJECT, $asked, @tried ], $sealed);
 	};
 
 	# the row beside the box says what the pooler likes; the reader never sees it
 	($ok, $out, $err) = $open->($key_box, 'key', $key);
-	is($out, "openai\nhttps://api.openai.com/v1\nAuthorization\nBearer\n$value\n",
+	is($out, "$key\nopenai\nhttps://api.openai.com/v1\nAuthorization\nBearer\n$value\n",
 		"$language: the base URL is the one in the box") or diag($err);
 	($ok, $out) = $open->($agent_box, 'key', $agent_of_c);
-	is((split /\n/, $out)[4], $value, "$language: the box of an agent");
+	is((split /\n/, $out)[5], $value, "$language: the box of an agent");
+	($ok, $out, $err) = $open->($provider_box, 'provider-key', 'openai', $PROJECT, $key);
+	is_deeply([ (split /\n/, $out)[ 0, 1 ] ], [ $with_headers, 'openai' ], "$language: the box of a provider") or diag($err);
 	($ok, $out) = $open->($sealed_headers, 'key', $with_headers);
-	is((split /\n/, $out)[5], q({"x-gateway":"\"a\\\\b\""}), "$language: headers");
+	is((split /\n/, $out)[6], q({"x-gateway":"\"a\\\\b\""}), "$language: headers");
 	($ok, $out) = $open->($secret_box, 'secret', 'BY_C');
 	is($out, $secret, "$language: the box of a secret");
 	foreach my $case (@refused)
 	{
-		my ($name, $sealed, $what, $asked, $error, $project) = @$case;
+		my ($name, $sealed, $what, $asked, $error, @rest) = @$case;
 
-		($ok, $out, $err) = $open->($sealed, $what, $asked, $project);
+		($ok, $out, $err) = $open->($sealed, $what, $asked, @rest);
 		ok(!$ok && $out eq '', "$language: $name is refused");
 		like($err, $error, "$language: and says why");
 	}

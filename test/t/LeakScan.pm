@@ -832,9 +832,9 @@ sub plant_sealed
 		  . $box->('sealed replacement of another key', 'replacement', options('sealed header for another key'), $fresh, 'openai') . '); COMMIT;',
 		qr/the sealed box does not open/);
 	$key = $fresh;
-	my ($chosen, $of_provider) = split /\|/, succeeds($node, 'runner', 'resolve_provider_key_sealed',
-		"SELECT key_id, sealed FROM tarx_keys.resolve_provider_key_sealed('$PROJECT', 'openai', $recipient);");
-	like(open_key($node->name, $of_provider, $chosen)->{value}, qr/^sk-proj-abc\w+wxyz$/, 'resolve_provider_key_sealed returns a box');
+	my $of_provider = succeeds($node, 'runner', 'resolve_provider_key_sealed',
+		"SELECT sealed FROM tarx_keys.resolve_provider_key_sealed('$PROJECT', 'openai', $recipient);");
+	like(open_key($node->name, $of_provider, 'openai')->{value}, qr/^sk-proj-abc\w+wxyz$/, 'resolve_provider_key_sealed returns a box');
 	my %out = (
 		resolve_key_sealed => "'$key', $recipient",
 		resolve_secrets_sealed => "'{SEALED}', $recipient");

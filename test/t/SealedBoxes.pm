@@ -101,23 +101,23 @@ sub new_recipient
 	return "'\\x" . run_program_ok([ seal_program(), 'new-key', key_file($name) ]) . "'";
 }
 
-# Open what was sealed to a key pair, as a box of the story's project for an id or a
-# name; returns whether that went well, what was printed, and the error. what is "key"
-# or "secret".
+# Open what was sealed to a key pair, as a box of the story's project for an id, a
+# provider or a name; returns whether that went well, what was printed, and the error.
+# what is "key", "provider-key" or "secret".
 sub try_open
 {
 	my ($name, $sealed, $what, $asked, $project) = @_;
 	return run_program([ seal_program(), "open-$what", key_file($name), $project || $PROJECT, $asked ], $sealed);
 }
 
-# The contents of a key's box, which must open
+# The contents of a key's box, which must open; asked for is an id or a provider
 sub open_key
 {
-	my ($ok, $out, $err) = try_open($_[0], $_[1], 'key', $_[2]);
+	my ($ok, $out, $err) = try_open($_[0], $_[1], $_[2] =~ /-/ ? 'key' : 'provider-key', $_[2]);
 	my %key;
 
 	die $err unless $ok;
-	@key{qw(provider base_url auth_header auth_scheme value headers)} = split /\n/, $out, -1;
+	@key{qw(key_id provider base_url auth_header auth_scheme value headers)} = split /\n/, $out, -1;
 	return \%key;
 }
 

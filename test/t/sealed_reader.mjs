@@ -1,5 +1,5 @@
 // What examples/sealed/sealing.js does, for tests in Perl:
-//   open-key|open-secret FILE PROJECT_ID ASKED, as the program seal.c has it
+//   open-key|open-provider-key|open-secret FILE PROJECT_ID ASKED [TRIED ...], as the program seal.c has it
 //   forge PUBLIC_KEY seals any bytes, in hexadecimal on standard input
 
 import { readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { openKey, openSecret } from '../../examples/sealed/sealing.js';
 const sodium = createRequire(new URL('../../examples/sealed/package.json', import.meta.url))('libsodium-wrappers');
 await sodium.ready;
 
-const [what, file, projectId, asked] = process.argv.slice(2);
+const [what, file, projectId, asked, ...tried] = process.argv.slice(2);
 const bytes = Buffer.from(readFileSync(0, 'latin1').replace(/^\\x/, '').trim(), 'hex');
 
 function keyPair() {
@@ -19,10 +19,10 @@ function keyPair() {
 
 if (what === 'forge') {
   console.log(Buffer.from(sodium.crypto_box_seal(bytes, Buffer.from(file, 'hex'))).toString('hex'));
-} else if (what === 'open-key') {
-  const key = openKey(sodium, bytes, keyPair(), { projectId, id: asked });
+} else if (what !== 'open-secret') {
+  const key = openKey(sodium, bytes, keyPair(), { projectId, [what === 'open-key' ? 'id' : 'provider']: asked, tried });
   const headers = Object.keys(key.headers).length > 0 ? JSON.stringify(key.headers) : '';
-  console.log([key.provider, key.baseUrl, key.authHeader, key.authScheme ?? '', key.value, headers].join('\n'));
+  console.log([key.keyId, key.provider, key.baseUrl, key.authHeader, key.authScheme ?? '', key.value, headers].join('\n'));
 } else {
   process.stdout.write(openSecret(sodium, bytes, keyPair(), { projectId, name: asked }));
 }

@@ -1,5 +1,5 @@
 # What examples/sealed/sealing.py does, for tests in Perl:
-#   open-key|open-secret FILE PROJECT_ID ASKED, as the program seal.c has it
+#   open-key|open-provider-key|open-secret FILE PROJECT_ID ASKED [TRIED ...], as the program seal.c has it
 #   seal-llm-key PUBLIC_KEY PROJECT_ID DESTINATION PROVIDER NAME, with a priority of 8
 #   seal-secret PUBLIC_KEY PROJECT_ID NAME
 
@@ -18,10 +18,11 @@ what, first, project_id, asked, *fields = sys.argv[1:]
 if what.startswith("open"):
     box = bytes.fromhex(sys.stdin.read().strip().removeprefix("\\x"))
     private_key = PrivateKey(pathlib.Path(first).read_bytes())
-if what == "open-key":
-    key = sealing.open_key(box, private_key, project_id, asked)
+if what in ("open-key", "open-provider-key"):
+    call = {"asked_id" if what == "open-key" else "provider": asked}
+    key = sealing.open_key(box, private_key, project_id, **call, tried=fields)
     headers = json.dumps(key.headers, separators=(",", ":")) if key.headers else ""
-    print(key.provider, key.base_url, key.auth_header, key.auth_scheme or "", key.value, headers, sep="\n")
+    print(key.key_id, key.provider, key.base_url, key.auth_header, key.auth_scheme or "", key.value, headers, sep="\n")
 elif what == "open-secret":
     print(sealing.open_secret(box, private_key, project_id, asked), end="")
 elif what == "seal-llm-key":
