@@ -14,6 +14,7 @@ CREATE TABLE tarx_keys.projects (
     created_at timestamptz DEFAULT pg_catalog.now(),
     ended_by text COLLATE "C",
     ended_at timestamptz,
+    run_epoch uuid DEFAULT pg_catalog.gen_random_uuid(),
     -- of a purged project nothing is left but the id and when it ended
     CHECK (ended_at IS NOT NULL OR name IS NOT NULL AND created_by IS NOT NULL AND created_at IS NOT NULL AND ended_by IS NULL)
 );
@@ -29,6 +30,7 @@ CREATE POLICY owner_sees_ended ON tarx_keys.projects FOR SELECT TO tarx_keys_own
     USING (ended_at IS NOT NULL);
 COMMENT ON TABLE tarx_keys.projects IS 'Projects. Users can read their own, or only the active one. One that was deleted keeps its row, which nobody but the DBA sees, so that its id is never given again.';
 COMMENT ON COLUMN tarx_keys.projects.created_by IS 'The user that created it and became its first admin';
+COMMENT ON COLUMN tarx_keys.projects.run_epoch IS 'Random; run tickets that have another one do not count';
 COMMENT ON COLUMN tarx_keys.projects.ended_by IS 'The user that deleted it';
 COMMENT ON COLUMN tarx_keys.projects.ended_at IS 'When it was deleted; NULL while it lives';
 

@@ -10,6 +10,7 @@ CREATE TABLE tarx_keys.agents (
     name text COLLATE "C" NOT NULL,
     user_api_key_id uuid,
     provider text COLLATE "C",
+    run_epoch uuid NOT NULL,
     revision integer NOT NULL CHECK (revision > 0),
     stamp bytea NOT NULL,
     created_by text COLLATE "C" NOT NULL,
@@ -32,18 +33,19 @@ CREATE POLICY owner_in_rotation ON tarx_keys.agents FOR UPDATE TO tarx_keys_owne
 COMMENT ON TABLE tarx_keys.agents IS 'Agents of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.agents.user_api_key_id IS 'The LLM key the agent resolves, of the same project; it may have been deleted since';
 COMMENT ON COLUMN tarx_keys.agents.provider IS 'The provider whose LLM keys the agent uses, in place of one key';
+COMMENT ON COLUMN tarx_keys.agents.run_epoch IS 'Random; run tickets that have another one do not count';
 COMMENT ON COLUMN tarx_keys.agents.revision IS 'From 1, and one more with each change';
 COMMENT ON COLUMN tarx_keys.agents.stamp IS 'MAC over the columns before it';
 
 -- The columns are those of the table, in its order.
 CREATE FUNCTION tarx_keys_internal.agent_stamp(
-    project_id uuid, id uuid, name text, user_api_key_id uuid, provider text, revision integer) RETURNS bytea
+    project_id uuid, id uuid, name text, user_api_key_id uuid, provider text, run_epoch uuid, revision integer) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_agent_stamp';
 COMMENT ON FUNCTION tarx_keys_internal.agent_stamp IS 'Internal. The stamp of a row with these columns. Error: TK005.';
 
 CREATE FUNCTION tarx_keys_internal.next_agent_revision(
-    project_id uuid, id uuid, name text, user_api_key_id uuid, provider text, revision integer, stamp bytea) RETURNS integer
+    project_id uuid, id uuid, name text, user_api_key_id uuid, provider text, run_epoch uuid, revision integer, stamp bytea) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_next_agent_revision';
 COMMENT ON FUNCTION tarx_keys_internal.next_agent_revision IS
@@ -72,20 +74,22 @@ COMMENT ON FUNCTION tarx_keys_internal.require_provider IS 'Internal. Error 2202
 -- What the agent refers to is the key, or the provider; or neither, which leaves that
 -- as it is.
 CREATE FUNCTION tarx_keys_internal.change_agent(
-    project_id uuid, agent_id uuid, name text, user_api_key_id uuid, provider text, action text, object_name text) RETURNS void
+    project_id uuid, agent_id uuid, name text, user_api_key_id uuid, provider text, action text, object_name text,
+    run_epoch uuid DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     new_revision integer;
 BEGIN
     UPDATE tarx_keys.agents a
-        SET (name, user_api_key_id, provider, updated_at, revision, stamp) = (
-            SELECT n.name, n.key_id, n.provider, now(), n.revision,
-                   tarx_keys_internal.agent_stamp(a.project_id, a.id, n.name, n.key_id, n.provider, n.revision)
+        SET (name, user_api_key_id, provider, run_epoch, updated_at, revision, stamp) = (
+            SELECT n.name, n.key_id, n.provider, n.run_epoch, now(), n.revision,
+                   tarx_keys_internal.agent_stamp(a.project_id, a.id, n.name, n.key_id, n.provider, n.run_epoch, n.revision)
               FROM (SELECT coalesce(change_agent.name, a.name) AS name,
                            CASE WHEN r.is_kept THEN a.user_api_key_id ELSE change_agent.user_api_key_id END AS key_id,
                            CASE WHEN r.is_kept THEN a.provider ELSE change_agent.provider END AS provider,
-                           tarx_keys_internal.next_agent_revision(a.project_id, a.id, a.name, a.user_api_key_id, a.provider, a.revision, a.stamp) AS revision
+                           coalesce(change_agent.run_epoch, a.run_epoch) AS run_epoch,
+                           tarx_keys_internal.next_agent_revision(a.project_id, a.id, a.name, a.user_api_key_id, a.provider, a.run_epoch, a.revision, a.stamp) AS revision
                       FROM (SELECT coalesce(change_agent.user_api_key_id::text, change_agent.provider) IS NULL AS is_kept) r
                     OFFSET 0) n)
         WHERE a.project_id = change_agent.project_id AND a.id = change_agent.agent_id
@@ -93,17 +97,22 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM tarx_keys_internal.fail_agent(change_agent.agent_id);
     END IF;
-    PERFORM tarx_keys_internal.record_audit(change_agent.project_id, change_agent.action, change_agent.agent_id, change_agent.object_name, new_revision);
+    IF change_agent.run_epoch IS NULL THEN
+        PERFORM tarx_keys_internal.record_audit(change_agent.project_id, change_agent.action, change_agent.agent_id, change_agent.object_name, new_revision);
+    ELSE
+        PERFORM tarx_keys_internal.record_removal(change_agent.project_id, change_agent.action, change_agent.agent_id, change_agent.object_name, new_revision);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.change_agent IS
-'Internal. Gives an agent another name, or what else it refers to, and logs it. Errors: TK003, TK004 if the row is not what was written, TK005, TK006.';
+'Internal. Gives an agent another name, or what else it refers to, or another run_epoch, which takes its run tickets away, and logs it. Errors: TK003, TK004 if the row is not what was written, TK005, TK006.';
 
 CREATE FUNCTION tarx_keys.create_agent(project_id uuid, name text, user_api_key_id uuid DEFAULT NULL, provider text DEFAULT NULL) RETURNS uuid
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     agent_id uuid := gen_random_uuid();
+    run_epoch uuid := gen_random_uuid();
 BEGIN
     PERFORM tarx_keys_internal.enter_as_member(create_agent.project_id);
     PERFORM tarx_keys_internal.require_name('name', create_agent.name);
@@ -120,11 +129,11 @@ BEGIN
     IF create_agent.provider IS NOT NULL THEN
         PERFORM tarx_keys_internal.require_provider(create_agent.provider);
     END IF;
-    INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, provider, revision, created_by, stamp)
-        VALUES (create_agent.project_id, agent_id, create_agent.name, create_agent.user_api_key_id, create_agent.provider, 1,
+    INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, provider, run_epoch, revision, created_by, stamp)
+        VALUES (create_agent.project_id, agent_id, create_agent.name, create_agent.user_api_key_id, create_agent.provider, run_epoch, 1,
                 tarx_keys.current_user_id(),
                 tarx_keys_internal.agent_stamp(create_agent.project_id, agent_id, create_agent.name,
-                                               create_agent.user_api_key_id, create_agent.provider, 1));
+                                               create_agent.user_api_key_id, create_agent.provider, run_epoch, 1));
     -- the project cannot end any more; it may have ended before
     PERFORM tarx_keys_internal.enter_as_member(create_agent.project_id);
     PERFORM tarx_keys_internal.record_audit(create_agent.project_id, 'agent.create', agent_id, create_agent.name, 1);

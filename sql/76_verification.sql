@@ -202,7 +202,7 @@ BEGIN
     END LOOP;
     FOR this IN
         UPDATE tarx_keys.agents a
-           SET stamp = tarx_keys_internal.agent_stamp(a.project_id, a.id, a.name, a.user_api_key_id, a.provider, a.revision)
+           SET stamp = tarx_keys_internal.agent_stamp(a.project_id, a.id, a.name, a.user_api_key_id, a.provider, a.run_epoch, a.revision)
          WHERE a.project_id = restamp_members.project_id
            AND tarx_keys_internal.needs_restamping(a.stamp, octet_length(a.name) + coalesce(octet_length(a.provider), 0))
         RETURNING a.id, a.name, a.user_api_key_id, a.provider, a.revision

@@ -42,6 +42,8 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.describe_secret,
     tarx_keys.delete_secret,
     tarx_keys.template_references,
+    tarx_keys.issue_run_ticket,
+    tarx_keys.revoke_run_tickets,
     tarx_keys_internal.display_mask,
     tarx_keys_internal.shown,
     tarx_keys_internal.shown_list,
@@ -102,5 +104,7 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_secrets,
     tarx_keys.resolve_secrets_sealed,
     tarx_keys.render_template,
-    tarx_keys.template_references
+    tarx_keys.template_references,
+    tarx_keys.enter_run,
+    tarx_keys.renew_run_ticket
 TO tarx_keys_agent;

@@ -23,7 +23,14 @@ extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const 
 
 /* platform_key.c: whether the key that proved the acting user still counts */
 extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);
+extern bool tarx_keys_platform_key_counts(const pg_uuid_t *id, const uint8 *hash);
 extern void tarx_keys_check_platform_key(void);
+
+/* run.c: whether the run that was entered, or a ticket, still counts */
+extern const TarxKeysRunTicket *tarx_keys_run_of_call(FunctionCallInfo fcinfo);
+extern void tarx_keys_check_ticket(const TarxKeysRunTicket *ticket, Oid owner);
+pg_noreturn extern void tarx_keys_fail_ticket(void);
+pg_noreturn extern void tarx_keys_deny_run(const char *what);
 
 /* act_as.c: makes a user the acting one */
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
@@ -42,6 +49,10 @@ typedef struct TarxKeysCall
 	bool		is_change;		/* the audit log records it, so the server log
 								 * has a line only if it is refused */
 	TarxKeysUsageKind kind;		/* what kind of object is counted */
+	FunctionCallInfo resolves;	/* of a function that resolves: only in a run,
+								 * if tickets are required; NULL for others */
+	const TarxKeysRunTicket *run;	/* the run that it is part of; set when it
+									 * runs; NULL if it is part of none */
 	Oid			owner;			/* run it with the rights of this role;
 								 * InvalidOid for those that it has */
 	const char *role;			/* who makes the call, for its lines; set when
@@ -61,6 +72,7 @@ extern void tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool 
 extern void tarx_keys_call_leaves_out(const TarxKeysCall *call, const pg_uuid_t *id, int sqlerrcode);
 extern void tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg),
 							   void *arg);
+extern void tarx_keys_require_role(const pg_uuid_t *project_id, TarxKeysRole least);
 extern void tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least);
 extern void tarx_keys_enter_to_remove(const pg_uuid_t *project_id, TarxKeysRole least);
 extern TarxKeysChain tarx_keys_enter_own_keys(bool to_remove);

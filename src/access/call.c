@@ -151,6 +151,8 @@ tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *ar
 	call->role = tarx_keys_log_role_name(caller(call));
 	PG_TRY();
 	{
+		if (call->resolves != NULL)
+			call->run = tarx_keys_run_of_call(call->resolves);
 		run_as(call, run, arg);
 	}
 	PG_CATCH();
@@ -206,18 +208,37 @@ require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entr
 		tarx_keys_deny_not_admin(project_id);
 }
 
+/* The acting user may change what this role may, by now. */
+static void
+check_entry(const pg_uuid_t *project_id, const Entry *entry)
+{
+	char	   *user_id = tarx_keys_acting_user();
+
+	require_manager();
+	tarx_keys_check_project(project_id);
+	if (!tarx_keys_identity_admits(project_id))
+		tarx_keys_deny_project(project_id);
+	require_role(project_id, user_id, entry);
+}
+
+/*
+ * For a call that writes nothing: TK007, TK010 or 42501 unless the acting user may
+ * change what this role may in the project.  As the owner.
+ */
+void
+tarx_keys_require_role(const pg_uuid_t *project_id, TarxKeysRole least)
+{
+	check_entry(project_id, &(Entry) {least, false});
+}
+
 static void
 enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 {
 	char	   *user_id = tarx_keys_acting_user();
 	TarxKeysChain chain = tarx_keys_project_chain(project_id);
 
-	require_manager();
-	tarx_keys_check_project(project_id);
-	if (!tarx_keys_identity_admits(project_id))
-		tarx_keys_deny_project(project_id);
 	/* nobody else takes lanes of the project */
-	require_role(project_id, user_id, entry);
+	check_entry(project_id, entry);
 	tarx_keys_enter_project(project_id);
 	lock_lane(&chain, entry->to_remove);
 	tarx_keys_check_platform_key();

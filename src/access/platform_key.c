@@ -25,8 +25,8 @@
 
 static TarxKeysQuery key_query = {
 	TARX_KEYS_SELECT(tarx_keys_platform_keys,
-					 "WHERE t.id OPERATOR(pg_catalog.=) $1 AND t.token_hash OPERATOR(pg_catalog.=) $2"),
-	.nargs = 2, .argtypes = {UUIDOID, BYTEAOID}
+					 "WHERE t.id OPERATOR(pg_catalog.=) $1"),
+	.nargs = 1, .argtypes = {UUIDOID}
 };
 
 static TarxKeysQuery ended_query = {
@@ -53,18 +53,34 @@ tarx_keys_platform_key_is_over(const TarxKeysRow *key)
 		tarx_keys_query_look_up(&ended_query, values) > 0;
 }
 
-/* Does the key that the identity names have a row that still counts? */
+/* Is this the hash in the row? */
 static bool
-counts(const pg_uuid_t *id, const uint8 *hash)
+has_hash(const TarxKeysRow *key, const uint8 *hash)
 {
-	Datum		values[2] = {UUIDPGetDatum(id),
-	PointerGetDatum(tarx_keys_make_bytea(hash, TARX_KEYS_HASH_BYTES))};
+	bytea	   *found;
+
+	if (key->nulls[PLATFORM_KEY_TOKEN_HASH])
+		return false;
+	found = DatumGetByteaPP(key->values[PLATFORM_KEY_TOKEN_HASH]);
+	return VARSIZE_ANY_EXHDR(found) == TARX_KEYS_HASH_BYTES &&
+		memcmp(VARDATA_ANY(found), hash, TARX_KEYS_HASH_BYTES) == 0;
+}
+
+/*
+ * Does a platform key have a row that still counts, and this hash, if it is not NULL?
+ * In an SPI connection, as the owner, to whom row security shows the key.
+ */
+bool
+tarx_keys_platform_key_counts(const pg_uuid_t *id, const uint8 *hash)
+{
+	Datum		values[1] = {UUIDPGetDatum(id)};
 	TarxKeysRow key;
 
 	if (tarx_keys_query_look_up(&key_query, values) != 1)
 		return false;
 	tarx_keys_fetched_row(&tarx_keys_platform_keys, 0, &key);
-	return tarx_keys_row_state(&tarx_keys_platform_keys, &key) == TARX_KEYS_ROW_OK &&
+	return (hash == NULL || has_hash(&key, hash)) &&
+		tarx_keys_row_state(&tarx_keys_platform_keys, &key) == TARX_KEYS_ROW_OK &&
 		!tarx_keys_platform_key_is_over(&key);
 }
 
@@ -86,7 +102,7 @@ tarx_keys_check_platform_key(void)
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
 	tarx_keys_queries_begin();
-	good = counts(&id, hash);
+	good = tarx_keys_platform_key_counts(&id, hash);
 	tarx_keys_queries_end();
 	if (!good)
 		ereport(ERROR,

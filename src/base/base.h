@@ -54,6 +54,7 @@ extern const JsonbValue *tarx_keys_json_tree(Jsonb *json);
 
 /* times.c */
 extern bool tarx_keys_parse_time(const char *string, TimestampTz *time);
+extern int64 tarx_keys_interval_usecs(const Interval *interval);
 
 /* arguments.c: the arguments of our functions, and the rules for them */
 extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);
@@ -94,7 +95,7 @@ pg_noreturn extern void tarx_keys_fail_no_keyring(void);
 pg_noreturn extern void tarx_keys_fail_master_key_missing(const uint8 *fingerprint);
 
 /*
- * settings.c: the values of the settings; usage_flush_interval is in seconds
+ * settings.c: the values of the settings; what is a time is in seconds
  */
 typedef enum TarxKeysLogResolves
 {
@@ -111,6 +112,9 @@ extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
 extern TarxKeysSpan tarx_keys_setting_realm(void);
 extern bool tarx_keys_setting_redact_logs(void);
 extern bool tarx_keys_setting_require_login(void);
+extern bool tarx_keys_setting_require_run_ticket(void);
+extern int	tarx_keys_setting_run_ticket_max_lifetime(void);
+extern int	tarx_keys_setting_run_ticket_max_renewal(void);
 extern int	tarx_keys_setting_secret_versions_kept(void);
 extern int	tarx_keys_setting_usage_entries(void);
 extern int	tarx_keys_setting_usage_flush_interval(void);

@@ -24,6 +24,9 @@ static int	log_resolves = TARX_KEYS_LOG_REFUSED;
 static char *realm = NULL;
 static bool redact_logs = true;
 static bool require_login = false;
+static bool require_run_ticket = false;
+static int	run_ticket_max_lifetime = 3600;
+static int	run_ticket_max_renewal = 7 * 86400;
 static int	secret_versions_kept = 5;
 static int	usage_entries = 10000;
 static int	usage_flush_interval = 60;
@@ -150,6 +153,52 @@ define_require_login(void)
 							 NULL);
 }
 
+/* tarx_keys.require_run_ticket makes resolve calls fail outside of runs. */
+static void
+define_require_run_ticket(void)
+{
+	DefineCustomBoolVariable("tarx_keys.require_run_ticket",
+							 "Resolves only in runs that enter_run() has entered.",
+							 NULL,
+							 &require_run_ticket,
+							 false,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+}
+
+/* tarx_keys.run_ticket_max_lifetime and tarx_keys.run_ticket_max_renewal limit what is asked for. */
+static void
+define_run_ticket_limits(void)
+{
+	DefineCustomIntVariable("tarx_keys.run_ticket_max_lifetime",
+							"How long a run ticket may be good for, from when it is issued or renewed.",
+							NULL,
+							&run_ticket_max_lifetime,
+							3600,
+							1,
+							7 * 86400,
+							PGC_SUSET,
+							GUC_UNIT_S,
+							NULL,
+							NULL,
+							NULL);
+	DefineCustomIntVariable("tarx_keys.run_ticket_max_renewal",
+							"For how long a run ticket may be renewed, from when it is issued.",
+							NULL,
+							&run_ticket_max_renewal,
+							7 * 86400,
+							0,
+							365 * 86400,
+							PGC_SUSET,
+							GUC_UNIT_S,
+							NULL,
+							NULL,
+							NULL);
+}
+
 /*
  * tarx_keys.secret_versions_kept is the number of versions of a secret that are
  * kept, with the current one.  Older ones are deleted when the next one is written.
@@ -219,6 +268,8 @@ tarx_keys_settings_init(void)
 	define_realm();
 	define_redact_logs();
 	define_require_login();
+	define_require_run_ticket();
+	define_run_ticket_limits();
 	define_secret_versions_kept();
 	define_usage_entries();
 	define_usage_flush_interval();
@@ -256,6 +307,24 @@ bool
 tarx_keys_setting_require_login(void)
 {
 	return require_login;
+}
+
+bool
+tarx_keys_setting_require_run_ticket(void)
+{
+	return require_run_ticket;
+}
+
+int
+tarx_keys_setting_run_ticket_max_lifetime(void)
+{
+	return run_ticket_max_lifetime;
+}
+
+int
+tarx_keys_setting_run_ticket_max_renewal(void)
+{
+	return run_ticket_max_renewal;
 }
 
 int

@@ -10,6 +10,23 @@
 
 #include "base/base.h"
 
+/* A thousand years, which is longer than whatever is meant */
+#define DAYS_MAX	INT64CONST(365250)
+
+/*
+ * An interval in microseconds, where a month has 30 days.  One of more than a thousand
+ * years, or of infinity, is as good as that many.
+ */
+int64
+tarx_keys_interval_usecs(const Interval *interval)
+{
+	int64		days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
+
+	/* the time of day may be as long as the days; both together do not overflow */
+	days = Max(Min(days, DAYS_MAX), -DAYS_MAX);
+	return days * USECS_PER_DAY + Max(Min(interval->time, DAYS_MAX * USECS_PER_DAY), -DAYS_MAX * USECS_PER_DAY);
+}
+
 /*
  * Read a text as timestamptz does; returns false if it is none, or not finite.
  * timestamptz_in() would raise an error that quotes the text.

@@ -251,10 +251,23 @@ typedef struct TarxKeysResolvedSecrets
 } TarxKeysResolvedSecrets;
 
 extern text *tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n, const char *argument);
+extern TarxKeysTextList tarx_keys_arg_secret_names(FunctionCallInfo fcinfo, int n, const char *argument);
 extern void tarx_keys_resolve_project_secrets(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
 											  TarxKeysResolvedSecrets *found);
 extern void tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found);
 extern text *tarx_keys_make_text(MemoryContext context, size_t len);
 pg_noreturn extern void tarx_keys_fail_secret_name(text *name);
+
+/* run_scope.c: what a run may resolve */
+extern void tarx_keys_run_admit_recipient(const TarxKeysCall *call, const uint8 *recipient);
+extern void tarx_keys_run_admit_agent(const TarxKeysCall *call, const pg_uuid_t *agent_id);
+extern void tarx_keys_run_admit_provider(const TarxKeysCall *call, text *provider);
+extern void tarx_keys_run_admit_key_of_agent(const TarxKeysCall *call, const pg_uuid_t *key_id);
+extern void tarx_keys_run_admit_key(const TarxKeysCall *call, const pg_uuid_t *key_id);
+extern void tarx_keys_run_admit_secrets(const TarxKeysCall *call, const TarxKeysTextList **names);
+
+/* run_texts.c: the text of a run ticket */
+extern text *tarx_keys_run_ticket_seal(const TarxKeysRunTicket *ticket);
+extern TarxKeysText tarx_keys_run_ticket_open(FunctionCallInfo fcinfo, int n, TarxKeysRunTicket *ticket);
 
 #endif							/* TARX_KEYS_CREDENTIALS_H */

@@ -48,28 +48,22 @@ arg_outcome(FunctionCallInfo fcinfo, int n)
 			 errhint("Outcomes are ok, rejected (401, 403), quota (402), rate_limited (429), server and timeout.")));
 }
 
-/* An interval in milliseconds, where a month has 30 days; more than counts is as good as that */
+/* In milliseconds; -1 for none */
 static int64
 arg_retry_after(FunctionCallInfo fcinfo, int n)
 {
-	const		Interval *interval;
-	int64		days;
-	int64		milliseconds;
+	int64		microseconds;
 
 	if (PG_ARGISNULL(n))
 		return -1;
-	interval = PG_GETARG_INTERVAL_P(n);
-	days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
-	if (days > 1)
-		return TARX_KEYS_RETRY_AFTER_MAX;
-	milliseconds = interval->time / 1000 + days * (USECS_PER_DAY / 1000);
-	if (days < -1 || milliseconds < 0)
+	microseconds = tarx_keys_interval_usecs(PG_GETARG_INTERVAL_P(n));
+	if (microseconds < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 tarx_keys_errarg("retry_after"),
 				 errmsg("retry_after is negative"),
 				 errhint("Pass the provider's Retry-After as an interval, or null if it said nothing.")));
-	return milliseconds;
+	return microseconds / 1000;
 }
 
 static void
@@ -79,6 +73,7 @@ report(TarxKeysCall *call, void *arg)
 	TarxKeysRow row;
 
 	tarx_keys_check_project(call->project_id);
+	tarx_keys_run_admit_key(call, &call->object);
 	tarx_keys_latest_key(call->project_id, &call->object, &row);
 	tarx_keys_health_report(call->project_id, &call->object, DatumGetInt32(row.values[LLM_KEY_REVISION]),
 							given->outcome, given->retry_after);
@@ -92,7 +87,7 @@ Datum
 tarx_keys_report_key(PG_FUNCTION_ARGS)
 {
 	/* not a use, and nothing that is recorded */
-	TarxKeysCall call = {.event = "report", .is_change = true};
+	TarxKeysCall call = {.event = "report", .is_change = true, .resolves = fcinfo};
 	Report		given;
 
 	call.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");

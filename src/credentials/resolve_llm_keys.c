@@ -252,6 +252,23 @@ check_usable(const TarxKeysOpenKey *key, const TarxKeysSpan *model)
  * The calls
  */
 
+/* 42501 if the call is part of a run that has no right to it */
+static void
+check_run(const TarxKeysCall *call, const Resolve *resolve)
+{
+	if (call->run == NULL)
+		return;
+	tarx_keys_run_admit_recipient(call, resolve->recipient);
+	if (resolve->by == BY_AGENT)
+		tarx_keys_run_admit_agent(call, &resolve->id);
+	else if (resolve->by == BY_PROVIDER)
+		tarx_keys_run_admit_provider(call, resolve->provider);
+	else if (resolve->use != NULL)
+		tarx_keys_run_admit_key(call, &resolve->id);
+	else
+		tarx_keys_run_admit_key_of_agent(call, &resolve->id);
+}
+
 /*
  * Resolve a key of a project.  This works in a memory context of its own, so what it
  * leaves does not pile up in the caller's.
@@ -268,6 +285,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 
 	MemoryContextSwitchTo(work);
 	tarx_keys_check_project(call->project_id);
+	check_run(call, resolve);
 	fetch_called(call, resolve, &row);
 	if (!tarx_keys_key_open(&row, &key))
 		tarx_keys_fail_integrity(&call->object);
@@ -285,7 +303,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 static void
 call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 {
-	TarxKeysCall call = {.event = "resolve", .kind = TARX_KEYS_USAGE_LLM_KEY};
+	TarxKeysCall call = {.event = "resolve", .kind = TARX_KEYS_USAGE_LLM_KEY, .resolves = fcinfo};
 
 	/* to open a key takes no rights, but what is made of it may read tables */
 	if (resolve->use != NULL)

@@ -84,9 +84,9 @@ tarx_keys_arg_secret_name(FunctionCallInfo fcinfo, int n, const char *argument)
 	return cstring_to_text_with_len(name.data, (int) name.len);
 }
 
-/* The names in an array, sorted, each once */
-static TarxKeysTextList
-names_argument(FunctionCallInfo fcinfo, int n)
+/* Argument n, an array, as names of secrets, sorted, each once */
+TarxKeysTextList
+tarx_keys_arg_secret_names(FunctionCallInfo fcinfo, int n, const char *argument)
 {
 	TarxKeysTextList list = {NULL, 0, 0};
 	Datum	   *elements;
@@ -103,13 +103,13 @@ names_argument(FunctionCallInfo fcinfo, int n)
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 tarx_keys_errarg("names"),
-					 errmsg("an element of names must not be null"),
-					 errhint("Leave names out to get all secrets of the project.")));
+					 tarx_keys_errarg(argument),
+					 errmsg("an element of %s must not be null", argument),
+					 errhint("Pass names only, or leave %s out.", argument)));
 		span = tarx_keys_span(DatumGetTextPP(elements[i]));
 		name.data = unconstify(char *, span.data);
 		name.len = span.len;
-		tarx_keys_check_secret_name(&name, "names", "an element of names");
+		tarx_keys_check_secret_name(&name, argument, psprintf("an element of %s", argument));
 		tarx_keys_texts_add(&list, span);
 	}
 	tarx_keys_texts_sort(&list);
@@ -201,12 +201,15 @@ run_resolve(TarxKeysCall *call, void *arg)
 	TarxKeysResolvedSecrets *found = arg;
 	TarxKeysRow *rows;
 	Snapshot	snapshot;
+	bool		all = found->asked == NULL;
 
 	tarx_keys_enter_project(call->project_id);
+	tarx_keys_run_admit_recipient(call, found->recipient);
+	tarx_keys_run_admit_secrets(call, &found->asked);
 	tarx_keys_query_lock(found->asked == NULL ? &all_query : &named_query);
 	snapshot = tarx_keys_latest_snapshot();
 	rows = find(call->project_id, found, snapshot);
-	if (found->asked != NULL)
+	if (!all)
 		check_all_found(found->asked, found);
 	for (uint64 i = 0; i < found->count; i++)
 	{
@@ -230,7 +233,7 @@ tarx_keys_resolve_project_secrets(FunctionCallInfo fcinfo, const pg_uuid_t *proj
 								  TarxKeysResolvedSecrets *found)
 {
 	TarxKeysCall call = {.event = "resolve_secret", .kind = TARX_KEYS_USAGE_SECRET,
-	.project_id = project_id, .owner = tarx_keys_owner_of_function(fcinfo)};
+	.project_id = project_id, .resolves = fcinfo, .owner = tarx_keys_owner_of_function(fcinfo)};
 
 	tarx_keys_run_call(&call, run_resolve, found);
 }
@@ -349,7 +352,7 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 
 	if (!PG_ARGISNULL(1))
 	{
-		names = names_argument(fcinfo, 1);
+		names = tarx_keys_arg_secret_names(fcinfo, 1, "names");
 		found.asked = &names;
 	}
 	tarx_keys_queries_begin();

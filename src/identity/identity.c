@@ -45,6 +45,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
 #define PLATFORM_KEY	"tarx_keys.platform_key"
 #define PROVEN			"tarx_keys.proven"
 #define READ_ONLY		"tarx_keys.read_only"
+#define RUN				"tarx_keys.run"
 #define MAINTENANCE		"tarx_keys.maintenance"
 #define ROTATION		"tarx_keys.rotation"
 
@@ -53,6 +54,7 @@ static char *active_project = NULL;
 static char *allowed_projects = NULL;
 static char *expires_at = NULL;
 static char *platform_key = NULL;
+static char *run = NULL;
 static bool proven = false;
 static bool read_only = false;
 static bool maintenance = false;
@@ -116,6 +118,8 @@ tarx_keys_identity_init(void)
 	define_internal_string(PLATFORM_KEY,
 						   "The platform key that proved the acting user, and the hash of its token.",
 						   &platform_key, GUC_SUPERUSER_ONLY, count_identity);
+	define_internal_string(RUN, "What is in the run ticket that enter_run() has opened.",
+						   &run, GUC_SUPERUSER_ONLY, NULL);
 	define_internal_bool(PROVEN, "Whether login() has proven the acting user.", &proven);
 	define_internal_bool(READ_ONLY, "Whether the acting user's platform key may only list.",
 						 &read_only);
@@ -326,6 +330,7 @@ set_identity(const TarxKeysIdentity *identity, GucAction action)
 void
 tarx_keys_set_identity(const TarxKeysIdentity *identity)
 {
+	tarx_keys_check_no_run();
 	set_identity(identity, GUC_ACTION_LOCAL);
 }
 
@@ -340,6 +345,58 @@ tarx_keys_assume_user(const char *user_id)
 	.platform_key = ""};
 
 	set_identity(&identity, GUC_ACTION_SAVE);
+}
+
+/*
+ * The run
+ *
+ * A run is no acting user: it narrows what resolve calls return, and allows nothing
+ * else.  So a transaction has one or the other.
+ */
+
+/* What is in the ticket of the run that was entered, in the current memory context; NULL if none was */
+const uint8 *
+tarx_keys_entered_run(size_t *len)
+{
+	uint8	   *bytes;
+
+	if (run[0] == '\0')
+		return NULL;
+	*len = strlen(run) / 2;
+	bytes = palloc(*len);
+	(void) hex_decode(run, 2 * *len, (char *) bytes);
+	return bytes;
+}
+
+/* 42501 if the transaction has entered a run */
+void
+tarx_keys_check_no_run(void)
+{
+	if (run[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("this transaction has entered a run"),
+				 errhint("Use another transaction.")));
+}
+
+/*
+ * Enter a run until the transaction ends, or until ROLLBACK TO an earlier savepoint.
+ * 42501 if the transaction has a run or an acting user.
+ */
+void
+tarx_keys_set_run(const uint8 *bytes, size_t len)
+{
+	char	   *hex = palloc0(2 * len + 1);
+
+	tarx_keys_check_no_run();
+	if (has_acting_user())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a run cannot be entered in a transaction that has an acting user"),
+				 errhint("Use another transaction.")));
+	(void) hex_encode((const char *) bytes, len, hex);
+	set_internal(RUN, hex, GUC_ACTION_LOCAL);
+	pfree(hex);
 }
 
 /* Make the project the active one for as long as the identity lasts. */

@@ -39,6 +39,10 @@ extern bool tarx_keys_allowed_projects(Datum *projects);
 extern const pg_uuid_t *tarx_keys_active_project(void);
 extern void tarx_keys_require_manager(void);
 
+extern const uint8 *tarx_keys_entered_run(size_t *len);
+extern void tarx_keys_check_no_run(void);
+extern void tarx_keys_set_run(const uint8 *bytes, size_t len);
+
 extern void tarx_keys_check_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_project(const pg_uuid_t *project_id);
 extern void tarx_keys_enter_maintenance_mode(void);

@@ -137,10 +137,25 @@ is_logged(const char *outcome)
 	return true;
 }
 
-/* action may be NULL, and is left out then */
+/* The id of the ticket whose run the transaction has entered; false if there is none */
+static bool
+entered_run(pg_uuid_t *id)
+{
+	TarxKeysRunTicket ticket;
+	size_t		len;
+	const uint8 *bytes = tarx_keys_entered_run(&len);
+
+	if (bytes == NULL || !tarx_keys_run_ticket_read(bytes, len, &ticket))
+		return false;
+	memcpy(id->data, ticket.id, UUID_LEN);
+	return true;
+}
+
+/* action and run may be NULL, and are left out then */
 static void
 write_line(const char *event, const char *outcome, const pg_uuid_t *project_id,
-		   const pg_uuid_t *object_id, const char *sqlstate, const char *role, const char *action)
+		   const pg_uuid_t *object_id, const char *sqlstate, const char *role, const char *action,
+		   const pg_uuid_t *run)
 {
 	StringInfoData line;
 	char		client[NI_MAXHOST];
@@ -157,6 +172,8 @@ write_line(const char *event, const char *outcome, const pg_uuid_t *project_id,
 	append_field(&line, "client", client_address(client, sizeof(client)));
 	if (action != NULL)
 		append_field(&line, "action", action);
+	if (run != NULL)
+		append_uuid_field(&line, "run", run);
 	/* not to the client, and without the statement, which may carry a value */
 	ereport(LOG_SERVER_ONLY,
 			(errmsg_internal("tarx_keys:%s", line.data),
@@ -174,8 +191,19 @@ void
 tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
 					const pg_uuid_t *object_id, const char *sqlstate, const char *role)
 {
+	pg_uuid_t	run;
+
 	if (is_logged(outcome))
-		write_line(event, outcome, project_id, object_id, sqlstate, role, NULL);
+		write_line(event, outcome, project_id, object_id, sqlstate, role, NULL,
+				   entered_run(&run) ? &run : NULL);
+}
+
+/* Log that a run ticket was made; no setting hides it, because nothing else is left of it. */
+void
+tarx_keys_log_ticket(const char *event, const pg_uuid_t *project_id, const pg_uuid_t *object_id,
+					 const char *role, const pg_uuid_t *ticket_id)
+{
+	write_line(event, TARX_KEYS_ALLOWED, project_id, object_id, NULL, role, NULL, ticket_id);
 }
 
 /* The line that stands in place of a row of the audit log; no setting hides it. */
@@ -184,7 +212,7 @@ tarx_keys_log_unlogged(const char *action, const pg_uuid_t *project_id,
 					   const pg_uuid_t *object_id, const char *sqlstate)
 {
 	write_line("manage", "unlogged", project_id, object_id, sqlstate,
-			   tarx_keys_log_role_name(GetOuterUserId()), action);
+			   tarx_keys_log_role_name(GetOuterUserId()), action, NULL);
 }
 
 /* Log an operation of a DBA on the audit log, which has no row in that log itself. */

@@ -143,6 +143,9 @@ extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate, const char *role);
 extern const char *tarx_keys_log_role_name(Oid role);
+extern void tarx_keys_log_ticket(const char *event, const pg_uuid_t *project_id,
+								 const pg_uuid_t *object_id, const char *role,
+								 const pg_uuid_t *ticket_id);
 extern void tarx_keys_log_unlogged(const char *action, const pg_uuid_t *project_id,
 								   const pg_uuid_t *object_id, const char *sqlstate);
 extern void tarx_keys_log_append_value(StringInfo line, const char *value);

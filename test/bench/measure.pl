@@ -359,9 +359,9 @@ sub load_extras
 	my $vault = 'supabase_vault, without pgsodium, is not installed';
 
 	$cluster->ask('main', 'postgres', qq{
-		INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, revision, stamp, created_by)
-		SELECT bench.uuid_of(0, n / 10), bench.uuid_of(2, n), 'Agent ' || n, bench.uuid_of(1, n), 1,
-		       tarx_keys_internal.agent_stamp(bench.uuid_of(0, n / 10), bench.uuid_of(2, n), 'Agent ' || n, bench.uuid_of(1, n), NULL, 1),
+		INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, run_epoch, revision, stamp, created_by)
+		SELECT bench.uuid_of(0, n / 10), bench.uuid_of(2, n), 'Agent ' || n, bench.uuid_of(1, n), bench.uuid_of(3, n), 1,
+		       tarx_keys_internal.agent_stamp(bench.uuid_of(0, n / 10), bench.uuid_of(2, n), 'Agent ' || n, bench.uuid_of(1, n), NULL, bench.uuid_of(3, n), 1),
 		       'user-' || n / 10
 		  FROM generate_series(0, $calls - 1) n;
 		INSERT INTO bench.plain_agents SELECT a.project_id, a.id, a.user_api_key_id FROM tarx_keys.agents a;
