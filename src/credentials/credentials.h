@@ -143,6 +143,8 @@ typedef struct TarxKeysNewKey
 	const char *argument;		/* that has the value, and what errors call it */
 	const char *what;
 	TarxKeysKeyOptions options;
+	const TarxKeysRow *headers_of;	/* the row that the headers are taken over
+									 * from; NULL if they are the options' */
 	TarxKeysSpan sealed_provider;	/* what a box was sealed for; NULL if it
 									 * does not say */
 	TarxKeysSpan sealed_destination;	/* the same */
