@@ -131,6 +131,7 @@ extern void tarx_keys_key_set_policy(TarxKeysRow *row, const TarxKeysKeyOptions 
 extern text *tarx_keys_key_name(text *given, const char *argument);
 extern bool tarx_keys_key_name_is_taken(const TarxKeysRow *row);
 pg_noreturn extern void tarx_keys_fail_name_taken(const TarxKeysRow *row);
+extern void tarx_keys_key_write(const TarxKeysRow *row);
 
 /* llm_keys.c: a key that is to be added */
 typedef struct TarxKeysNewKey
