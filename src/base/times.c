@@ -5,28 +5,53 @@
 #include "postgres.h"
 #include "base/compat.h"
 
+#include <ctype.h>
+
+#include "pgtime.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #include "base/base.h"
 
-/*
- * Read a text as timestamptz does; returns false if it is none, or not finite.
- * timestamptz_in() would raise an error that quotes the text.
- */
-bool
-tarx_keys_parse_time(const char *string, TimestampTz *time)
+/* Before 16, a zone that nobody knows is an error that quotes it. */
+static bool
+are_zones_known(char **fields, const int *types, int nfields)
+{
+	for (int i = 0; i < nfields; i++)
+	{
+		if (types[i] == DTK_DATE && !isdigit((unsigned char) fields[i][0]) && pg_tzset(fields[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Without a place for a zone, a text that has one is none. */
+static bool
+decode(const char *string, struct pg_tm *tm, fsec_t *fsec, int *zone)
 {
 	char		buffer[MAXDATELEN + MAXDATEFIELDS];
 	char	   *fields[MAXDATEFIELDS];
 	int			types[MAXDATEFIELDS];
 	int			nfields;
 	int			kind;
+
+	return ParseDateTime(string, buffer, sizeof(buffer), fields, types, MAXDATEFIELDS, &nfields) == 0 &&
+		are_zones_known(fields, types, nfields) &&
+		tarx_keys_decode_datetime(fields, types, nfields, &kind, tm, fsec, zone) == 0 && kind == DTK_DATE;
+}
+
+/*
+ * Read a text as timestamptz does; returns false if it is none, not finite, or without
+ * a time zone: that of the session may be another one than that of who wrote it.
+ * timestamptz_in() would raise an error that quotes the text.
+ */
+bool
+tarx_keys_parse_time(const char *string, TimestampTz *time)
+{
 	int			zone;
 	struct pg_tm tm;
 	fsec_t		fsec;
 
-	return ParseDateTime(string, buffer, sizeof(buffer), fields, types, MAXDATEFIELDS, &nfields) == 0 &&
-		tarx_keys_decode_datetime(fields, types, nfields, &kind, &tm, &fsec, &zone) == 0 &&
-		kind == DTK_DATE && tm2timestamp(&tm, fsec, &zone, time) == 0 && IS_VALID_TIMESTAMP(*time);
+	return !decode(string, &tm, &fsec, NULL) && decode(string, &tm, &fsec, &zone) &&
+		tm2timestamp(&tm, fsec, &zone, time) == 0 && IS_VALID_TIMESTAMP(*time);
 }
