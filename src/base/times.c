@@ -25,33 +25,24 @@ are_zones_known(char **fields, const int *types, int nfields)
 	return true;
 }
 
-/* Without a place for a zone, a text that has one is none. */
-static bool
-decode(const char *string, struct pg_tm *tm, fsec_t *fsec, int *zone)
+/*
+ * Read a text as timestamptz does; returns false if it is none, or not finite.
+ * timestamptz_in() would raise an error that quotes the text.
+ */
+bool
+tarx_keys_parse_time(const char *string, TimestampTz *time)
 {
 	char		buffer[MAXDATELEN + MAXDATEFIELDS];
 	char	   *fields[MAXDATEFIELDS];
 	int			types[MAXDATEFIELDS];
 	int			nfields;
 	int			kind;
-
-	return ParseDateTime(string, buffer, sizeof(buffer), fields, types, MAXDATEFIELDS, &nfields) == 0 &&
-		are_zones_known(fields, types, nfields) &&
-		tarx_keys_decode_datetime(fields, types, nfields, &kind, tm, fsec, zone) == 0 && kind == DTK_DATE;
-}
-
-/*
- * Read a text as timestamptz does; returns false if it is none, not finite, or without
- * a time zone: that of the session may be another one than that of who wrote it.
- * timestamptz_in() would raise an error that quotes the text.
- */
-bool
-tarx_keys_parse_time(const char *string, TimestampTz *time)
-{
 	int			zone;
 	struct pg_tm tm;
 	fsec_t		fsec;
 
-	return !decode(string, &tm, &fsec, NULL) && decode(string, &tm, &fsec, &zone) &&
-		tm2timestamp(&tm, fsec, &zone, time) == 0 && IS_VALID_TIMESTAMP(*time);
+	return ParseDateTime(string, buffer, sizeof(buffer), fields, types, MAXDATEFIELDS, &nfields) == 0 &&
+		are_zones_known(fields, types, nfields) &&
+		tarx_keys_decode_datetime(fields, types, nfields, &kind, &tm, &fsec, &zone) == 0 &&
+		kind == DTK_DATE && tm2timestamp(&tm, fsec, &zone, time) == 0 && IS_VALID_TIMESTAMP(*time);
 }

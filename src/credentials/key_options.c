@@ -128,7 +128,7 @@ read_time(const Source *source, const char *name, const JsonbValue *value)
 		return time;
 	if (value->type != jbvString ||
 		!tarx_keys_parse_time(pnstrdup(value->val.string.val, value->val.string.len), &time.at))
-		fail_option(source, name, "is not a point in time with its time zone",
+		fail_option(source, name, "is not a point in time",
 					"Write it like \"2027-01-31T12:00:00Z\", or null for none.");
 	time.is_set = true;
 	return time;
