@@ -165,7 +165,7 @@ extern void tarx_keys_check_sealed_for(const TarxKeysNewKey *key, text *destinat
 /* sealed_results.c: what resolve calls return for a value */
 extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
 extern bytea *tarx_keys_sealed_key(const uint8 *recipient, const pg_uuid_t *project_id,
-								   TarxKeysSpan asked, const TarxKeysOpenKey *key);
+								   const pg_uuid_t *asked, const TarxKeysOpenKey *key);
 extern bytea *tarx_keys_sealed_secret(const uint8 *recipient, const pg_uuid_t *project_id, text *name,
 									  const TarxKeysText *value);
 extern text *tarx_keys_clear_value(TarxKeysSpan value, TarxKeysSecret **copy);
