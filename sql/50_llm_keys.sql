@@ -87,7 +87,7 @@ CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text,
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_llm_key IS
-'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters, is stored in normal form C and is unique in the project, in upper or lower case of A to Z; key_value has 4 to 8192 characters of printable ASCII without spaces; base_url is an https URL, for providers that require or allow one. options may have enabled (boolean), priority (integer, lower first, 100 by default), expires_at and rotate_after (timestamps with a time zone), allowed_models (up to 50 names) and headers (an object of up to 16 texts). Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
+'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters, is stored in normal form C and is unique in the project, in upper or lower case of A to Z; key_value has 4 to 8192 characters of printable ASCII without spaces; base_url is an https URL, for providers that require or allow one. options may have enabled (boolean), priority (integer, lower first, 100 by default), expires_at and rotate_after (texts that timestamptz reads), allowed_models (up to 50 names) and headers (an object of up to 16 texts). Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
 
 CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea, base_url text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -106,7 +106,7 @@ CREATE FUNCTION tarx_keys.replace_llm_key(project_id uuid, key_id uuid, key_valu
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_replace_llm_key';
 COMMENT ON FUNCTION tarx_keys.replace_llm_key IS
-'For admins: adds a key with the name, provider, base URL, headers, order and models of another one, and those of its times that are to come, points all agents of that one to it, and returns its id. The old one is disabled, and renamed to "NAME (until 2027-01-31 14:03)" in UTC. options are those of add_llm_key(), and name, provider and base_url; they override. If the old key does not open, options must have provider, name and, where the provider takes one, base_url; the old key is deleted. Errors: those of add_llm_key(); TK001, TK002.';
+'For admins: adds a key with the name, provider, base URL, headers, order and models of another one, and those of its times that are to come, points all agents of that one to it, and returns its id. The old one is disabled, and renamed to "NAME (until 2027-01-31 14:03)" in UTC. options are those of add_llm_key(), and name, provider and base_url; they override, and must have headers where the old key has some and the new one goes to another base URL. If the old key does not open, options must have provider, name and, where the provider takes one, base_url; the old key is deleted. Errors: those of add_llm_key(); TK001, TK002.';
 
 CREATE FUNCTION tarx_keys.replace_sealed_llm_key(project_id uuid, key_id uuid, sealed bytea) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -16,15 +16,16 @@
  *		  have secret headers.
  *	  seal new-key FILE
  *		  Writes a new secret key to FILE; its public key on standard output.
- *	  seal open-key FILE PROJECT_ID ID [TRIED ...]
+ *	  seal open-key FILE PROJECT_ID ID
  *	  seal open-provider-key FILE PROJECT_ID PROVIDER [TRIED ...]
  *	  seal open-secret FILE PROJECT_ID NAME
  *		  Opens a box, in hexadecimal on standard input, by the key in FILE, if it
  *		  is what a resolve call returns for this ID, of a key or an agent, for
  *		  this PROVIDER, or for the secret of this NAME.  TRIED are the ids of keys
  *		  that the call has as tried.  Prints a secret as it is.  Of a key it
- *		  prints id, provider, base URL, auth header, auth scheme, value and
- *		  headers, a line each, which is empty where there is none.
+ *		  prints provider, base URL, auth header, auth scheme, value and headers,
+ *		  a line each, which is empty where there is none; open-provider-key
+ *		  prints the key's id first.
  *
  * Build it with: cc -o seal seal.c -lsodium
  */
@@ -342,23 +343,29 @@ take_field(Bytes *rest)
 	return field;
 }
 
-/* A box must begin with what was asked for: a project, and an id, a provider or a name. */
+/* A box must begin with the project that was asked for. */
 static void
-take_header(Bytes *rest, const char *project, const void *asked, size_t len)
+take_header(Bytes *rest, const char *project)
 {
 	Bytes		expected = private_bytes(PAYLOAD_MAX);
 
 	append_header(&expected, 2, "tarx.box-out...2", project);
-	append_field(&expected, asked, len);
 	if (expected.len > rest->len || memcmp(take(rest, expected.len), expected.data, expected.len) != 0)
 		fail("the box is for something else");
 	sodium_free(expected.data);
 }
 
-/* The fields of a box, in their order */
+static void
+check_field(const Bytes *field, const void *expected, size_t len)
+{
+	if (field->data == NULL || field->len != len || memcmp(field->data, expected, len) != 0)
+		fail("the box is for something else");
+}
+
+/* The fields of a box, in their order; ASKED is the id or name that the box is for */
 enum
 {
-	KEY_ID, PROVIDER, BASE_URL, AUTH_HEADER, AUTH_SCHEME, VALUE, HEADERS, FIELDS
+	ASKED, PROVIDER, BASE_URL, AUTH_HEADER, AUTH_SCHEME, VALUE, HEADERS, FIELDS
 };
 
 static void
@@ -407,33 +414,60 @@ print_id(const unsigned char *id)
 }
 
 static void
-open_key(char **args, int nargs, bool by_provider)
+check_key(const Bytes *fields)
+{
+	if (fields[PROVIDER].data == NULL || fields[BASE_URL].data == NULL ||
+		fields[AUTH_HEADER].data == NULL || fields[VALUE].data == NULL)
+		fail("the box has no key");
+}
+
+static void
+print_key(const Bytes *fields)
 {
 	static unsigned char newline[] = {'\n'};
 	const Bytes end = {newline, 1, 1};
-	unsigned char id[ID_BYTES];
-	Bytes		payload = open_box(args[0]);
-	Bytes		rest = payload;
-	Bytes		fields[FIELDS];
 
-	if (by_provider)
-		take_header(&rest, args[1], args[2], strlen(args[2]));
-	else
-	{
-		from_hex(id, sizeof(id), args[2], "-");
-		take_header(&rest, args[1], id, sizeof(id));
-	}
-	take_fields(&rest, fields);
-	if (fields[KEY_ID].len != ID_BYTES || fields[PROVIDER].data == NULL || fields[BASE_URL].data == NULL ||
-		fields[AUTH_HEADER].data == NULL || fields[VALUE].data == NULL)
-		fail("the box has no key");
-	check_not_tried(fields[KEY_ID].data, args + 3, nargs - 3);
-	print_id(fields[KEY_ID].data);
 	for (int i = PROVIDER; i < FIELDS; i++)
 	{
 		print_bytes(&fields[i]);
 		print_bytes(&end);
 	}
+}
+
+static void
+open_key(char **args)
+{
+	unsigned char id[ID_BYTES];
+	Bytes		payload = open_box(args[0]);
+	Bytes		rest = payload;
+	Bytes		fields[FIELDS];
+
+	from_hex(id, sizeof(id), args[2], "-");
+	take_header(&rest, args[1]);
+	take_fields(&rest, fields);
+	check_field(&fields[ASKED], id, sizeof(id));
+	check_key(fields);
+	print_key(fields);
+	sodium_free(payload.data);
+}
+
+/* The box for a provider is for the id of the key that the server has chosen. */
+static void
+open_provider_key(char **args, int nargs)
+{
+	Bytes		payload = open_box(args[0]);
+	Bytes		rest = payload;
+	Bytes		fields[FIELDS];
+
+	take_header(&rest, args[1]);
+	take_fields(&rest, fields);
+	check_field(&fields[PROVIDER], args[2], strlen(args[2]));
+	if (fields[ASKED].len != ID_BYTES)
+		fail("the box has no id where one must be");
+	check_key(fields);
+	check_not_tried(fields[ASKED].data, args + 3, nargs - 3);
+	print_id(fields[ASKED].data);
+	print_key(fields);
 	sodium_free(payload.data);
 }
 
@@ -444,9 +478,10 @@ open_secret(char **args)
 	Bytes		rest = payload;
 	Bytes		fields[FIELDS];
 
-	take_header(&rest, args[1], args[2], strlen(args[2]));
+	take_header(&rest, args[1]);
 	take_fields(&rest, fields);
-	for (int i = 0; i < FIELDS; i++)
+	check_field(&fields[ASKED], args[2], strlen(args[2]));
+	for (int i = PROVIDER; i < FIELDS; i++)
 	{
 		if ((fields[i].data != NULL) != (i == VALUE))
 			fail("the box has no secret");
@@ -499,10 +534,10 @@ main(int argc, char **argv)
 		seal_secret(&switches, args);
 	else if (strcmp(what, "new-key") == 0 && nargs == 1)
 		new_key(args[0]);
-	else if (strcmp(what, "open-key") == 0 && nargs >= 3)
-		open_key(args, nargs, false);
+	else if (strcmp(what, "open-key") == 0 && nargs == 3)
+		open_key(args);
 	else if (strcmp(what, "open-provider-key") == 0 && nargs >= 3)
-		open_key(args, nargs, true);
+		open_provider_key(args, nargs);
 	else if (strcmp(what, "open-secret") == 0 && nargs == 3)
 		open_secret(args);
 	else

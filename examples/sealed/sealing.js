@@ -28,11 +28,7 @@ function join(parts) {
 }
 
 const uuid = (sodium, id) => sodium.from_hex(id.replaceAll('-', ''));
-
-function uuidText(sodium, bytes) {
-  if (bytes.length !== 16) throw new Error('the box has no id where one must be');
-  return sodium.to_hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-}
+const uuidHex = (sodium, id) => sodium.to_hex(uuid(sodium, id));
 
 // A field is bytes, or a text, or null
 function field(sodium, content) {
@@ -96,6 +92,8 @@ export async function sealSecret(sodium, publicKey, { projectId, name, value, ex
 
 // Opening
 
+const SOMETHING_ELSE = 'the box is for something else';
+
 // A key pair for one run; its publicKey is what resolve calls take.
 export async function newKeyPair(sodium) {
   await sodium.ready;
@@ -121,36 +119,48 @@ function readFields(bytes, count) {
   return fields;
 }
 
-// What is in a box, if it is for what was asked for: bytes of an id, a provider, or a name
-function open(sodium, box, { publicKey, privateKey }, projectId, asked) {
+// What is in a box for this project. asked is the id or the name that the box is
+// for, in hexadecimal.
+function open(sodium, box, { publicKey, privateKey }, projectId) {
   const payload = sodium.crypto_box_seal_open(box, publicKey, privateKey);
   try {
-    const expected = header(sodium, 2, 'tarx.box-out...2', projectId, [asked]);
-    if (!expected.every((byte, i) => payload[i] === byte)) throw new Error('the box is for something else');
-    const [keyId, ...texts] = readFields(payload.subarray(expected.length), 7);
+    const expected = header(sodium, 2, 'tarx.box-out...2', projectId, []);
+    if (!expected.every((byte, i) => payload[i] === byte)) throw new Error(SOMETHING_ELSE);
+    const [asked, ...texts] = readFields(payload.subarray(expected.length), 7);
     const [provider, baseUrl, authHeader, authScheme, value, headers] = texts.map((bytes) => bytes && sodium.to_string(bytes));
     if (value === null) throw new Error('the box has no value');
-    return { keyId: keyId && uuidText(sodium, keyId), provider, baseUrl, authHeader, authScheme, value, headers };
+    return { asked: asked && sodium.to_hex(asked), provider, baseUrl, authHeader, authScheme, value, headers };
   } finally {
     sodium.memzero(payload);
   }
 }
 
 // The key in a box of a resolve call for this id, which is that of a key or of an
-// agent, or else for this provider, and with these ids of keys as tried. Take all of
-// it from here, keyId as well, and nothing from the row beside the box: whoever
-// passes the row on can change that. authScheme is null where the header has the
-// value alone; headers are the key's own, to send as well.
+// agent. Or else for this provider, with these ids of keys as tried: then the box is
+// for the id of the key that the server has chosen, and keyId is that id. Take all of
+// it from here, and nothing from the row beside the box: whoever passes the row on can
+// change that. authScheme is null where the header has the value alone; headers are
+// the key's own, to send as well.
 export function openKey(sodium, box, keyPair, { projectId, id, provider, tried = [] }) {
-  const key = open(sodium, box, keyPair, projectId, id === undefined ? provider : uuid(sodium, id));
-  if ([key.keyId, key.provider, key.baseUrl, key.authHeader].includes(null)) throw new Error('the box has no key');
-  if (tried.some((other) => other.toLowerCase() === key.keyId)) throw new Error('the box has a key that was tried');
-  return { ...key, headers: key.headers === null ? {} : JSON.parse(key.headers) };
+  if (id !== undefined && tried.length > 0) throw new Error('openKey: tried goes with provider, not with id');
+  const { asked, ...rest } = open(sodium, box, keyPair, projectId);
+  const right = id === undefined ? rest.provider === provider : asked === uuidHex(sodium, id);
+  if (!right) throw new Error(SOMETHING_ELSE);
+  if ([rest.provider, rest.baseUrl, rest.authHeader].includes(null)) throw new Error('the box has no key');
+  const key = { ...rest, headers: rest.headers === null ? {} : JSON.parse(rest.headers) };
+  return id === undefined ? { keyId: chosenId(sodium, asked, tried), ...key } : key;
+}
+
+function chosenId(sodium, asked, tried) {
+  if (asked?.length !== 32) throw new Error('the box has no id where one must be');
+  if (tried.some((other) => uuidHex(sodium, other) === asked)) throw new Error('the box has a key that was tried');
+  return asked.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
 // The value of a secret, in a box of a resolve call for this name
 export function openSecret(sodium, box, keyPair, { projectId, name }) {
-  const { value, ...rest } = open(sodium, box, keyPair, projectId, name);
+  const { asked, value, ...rest } = open(sodium, box, keyPair, projectId);
+  if (asked !== sodium.to_hex(sodium.from_string(name))) throw new Error(SOMETHING_ELSE);
   if (Object.values(rest).some((content) => content !== null)) throw new Error('the box has no secret');
   return value;
 }

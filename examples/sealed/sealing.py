@@ -12,6 +12,7 @@ from typing import NamedTuple
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
 LIFETIME_SECONDS = 300
+_SOMETHING_ELSE = "the box is for something else"
 
 
 def _field(content):
@@ -59,15 +60,15 @@ def new_private_key():
 
 class Key(NamedTuple):
     """What a request needs. auth_scheme is None where the header has the value alone;
-    headers are the key's own, to send as well."""
+    headers are the key's own, to send as well; key_id is None in what is opened by id."""
 
-    key_id: str
     provider: str
     base_url: str
     auth_header: str
     auth_scheme: str | None
     value: str
     headers: dict
+    key_id: str | None = None
 
 
 def _fields(data, count):
@@ -91,35 +92,49 @@ def _fields(data, count):
     return fields
 
 
-def _open(box, private_key, project_id, asked):
-    """What is in a box, if it is for what was asked for: bytes of an id, a provider, or a name"""
+def _open(box, private_key, project_id):
+    """What is in a box for this project: the bytes that the box is for, and texts"""
     payload = SealedBox(private_key).decrypt(bytes(box))
-    expected = _header(2, b"tarx.box-out...2", project_id, [asked])
+    expected = _header(2, b"tarx.box-out...2", project_id, [])
     if not payload.startswith(expected):
-        raise ValueError("the box is for something else")
-    key_id, *texts = _fields(payload[len(expected):], 7)
-    return key_id, *(text if text is None else text.decode() for text in texts)
+        raise ValueError(_SOMETHING_ELSE)
+    asked, *texts = _fields(payload[len(expected):], 7)
+    return asked, *(text if text is None else text.decode() for text in texts)
 
 
 def open_key(box, private_key, project_id, asked_id=None, *, provider=None, tried=()):
     """The key in a box of a resolve call for this id, which is that of a key or of an
-    agent, or else for this provider, and with these ids of keys as tried. Take all of it
-    from here, key_id as well, and nothing from the row beside the box: whoever passes the
-    row on can change that."""
-    asked = provider if asked_id is None else uuid.UUID(asked_id).bytes
-    key_id, *fields, headers = _open(box, private_key, project_id, asked)
+    agent. Or else for this provider, with these ids of keys as tried: then the box is for
+    the id of the key that the server has chosen, and key_id is that id. Take all of it
+    from here, and nothing from the row beside the box: whoever passes the row on can
+    change that."""
+    if asked_id is not None and tried:
+        raise ValueError("open_key: tried goes with provider, not with asked_id")
+    asked, *fields, headers = _open(box, private_key, project_id)
     its_provider, base_url, auth_header, _, value = fields
-    if None in (key_id, its_provider, base_url, auth_header, value):
+    right = its_provider == provider if asked_id is None else asked == uuid.UUID(asked_id).bytes
+    if not right:
+        raise ValueError(_SOMETHING_ELSE)
+    if None in (its_provider, base_url, auth_header, value):
         raise ValueError("the box has no key")
-    key_id = uuid.UUID(bytes=key_id)
+    key = Key(*fields, {} if headers is None else json.loads(headers))
+    return key if asked_id is not None else key._replace(key_id=_chosen_id(asked, tried))
+
+
+def _chosen_id(asked, tried):
+    if asked is None or len(asked) != 16:
+        raise ValueError("the box has no id where one must be")
+    key_id = uuid.UUID(bytes=asked)
     if key_id in [uuid.UUID(str(other)) for other in tried]:
         raise ValueError("the box has a key that was tried")
-    return Key(str(key_id), *fields, {} if headers is None else json.loads(headers))
+    return str(key_id)
 
 
 def open_secret(box, private_key, project_id, name):
     """The value of a secret, in a box of a resolve call for this name"""
-    *before, value, headers = _open(box, private_key, project_id, name)
+    asked, *before, value, headers = _open(box, private_key, project_id)
+    if asked != name.encode():
+        raise ValueError(_SOMETHING_ELSE)
     if value is None or any(field is not None for field in [*before, headers]):
         raise ValueError("the box has no secret")
     return value

@@ -1,10 +1,11 @@
 /*
  * times.c
- *	  Points in time that callers write as texts.
+ *	  Points in time that callers write as texts, and intervals.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
+#include "pgtime.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
@@ -27,6 +28,18 @@ tarx_keys_interval_usecs(const Interval *interval)
 	return days * USECS_PER_DAY + Max(Min(interval->time, DAYS_MAX * USECS_PER_DAY), -DAYS_MAX * USECS_PER_DAY);
 }
 
+/* Before 16, a zone that nobody knows is an error that quotes it. */
+static bool
+are_zones_known(char **fields, const int *types, int nfields)
+{
+	for (int i = 0; i < nfields; i++)
+	{
+		if (types[i] == DTK_DATE && !tarx_keys_is_digit(fields[i][0]) && pg_tzset(fields[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Read a text as timestamptz does; returns false if it is none, or not finite.
  * timestamptz_in() would raise an error that quotes the text.
@@ -44,6 +57,7 @@ tarx_keys_parse_time(const char *string, TimestampTz *time)
 	fsec_t		fsec;
 
 	return ParseDateTime(string, buffer, sizeof(buffer), fields, types, MAXDATEFIELDS, &nfields) == 0 &&
+		are_zones_known(fields, types, nfields) &&
 		tarx_keys_decode_datetime(fields, types, nfields, &kind, &tm, &fsec, &zone) == 0 &&
 		kind == DTK_DATE && tm2timestamp(&tm, fsec, &zone, time) == 0 && IS_VALID_TIMESTAMP(*time);
 }

@@ -52,7 +52,7 @@ tarx_keys_write_changed_key(TarxKeysRow *row, const TarxKeysPayload *payload)
 	tarx_keys_row_set(row, LLM_KEY_REVISION,
 					  Int32GetDatum(revision < PG_INT32_MAX ? revision + 1 : revision));
 	tarx_keys_key_seal(row, payload);
-	tarx_keys_table_update(&tarx_keys_llm_keys, row);
+	tarx_keys_key_write(row);
 }
 
 static void

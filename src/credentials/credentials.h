@@ -131,6 +131,7 @@ extern void tarx_keys_key_set_policy(TarxKeysRow *row, const TarxKeysKeyOptions 
 extern text *tarx_keys_key_name(text *given, const char *argument);
 extern bool tarx_keys_key_name_is_taken(const TarxKeysRow *row);
 pg_noreturn extern void tarx_keys_fail_name_taken(const TarxKeysRow *row);
+extern void tarx_keys_key_write(const TarxKeysRow *row);
 
 /* llm_keys.c: a key that is to be added */
 typedef struct TarxKeysNewKey
@@ -143,6 +144,8 @@ typedef struct TarxKeysNewKey
 	const char *argument;		/* that has the value, and what errors call it */
 	const char *what;
 	TarxKeysKeyOptions options;
+	const TarxKeysRow *headers_of;	/* the row that the headers are taken over
+									 * from; NULL if they are the options' */
 	TarxKeysSpan sealed_provider;	/* what a box was sealed for; NULL if it
 									 * does not say */
 	TarxKeysSpan sealed_destination;	/* the same */
@@ -162,7 +165,7 @@ extern void tarx_keys_check_sealed_for(const TarxKeysNewKey *key, text *destinat
 /* sealed_results.c: what resolve calls return for a value */
 extern const uint8 *tarx_keys_arg_recipient(FunctionCallInfo fcinfo, int n);
 extern bytea *tarx_keys_sealed_key(const uint8 *recipient, const pg_uuid_t *project_id,
-								   TarxKeysSpan asked, const TarxKeysOpenKey *key);
+								   const pg_uuid_t *asked, const TarxKeysOpenKey *key);
 extern bytea *tarx_keys_sealed_secret(const uint8 *recipient, const pg_uuid_t *project_id, text *name,
 									  const TarxKeysText *value);
 extern text *tarx_keys_clear_value(TarxKeysSpan value, TarxKeysSecret **copy);

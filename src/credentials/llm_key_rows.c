@@ -194,12 +194,10 @@ colliding_name(const TarxKeysRow *row)
 												TARX_KEYS_SHOWN_MAX_BYTES));
 }
 
-/* 23505 for a row whose name another key has */
-void
-tarx_keys_fail_name_taken(const TarxKeysRow *row)
+/* 23505 for a name that another key has; that is NULL if it cannot be looked up */
+pg_noreturn static void
+fail_name_taken(const char *name)
 {
-	char	   *name = colliding_name(row);
-
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 tarx_keys_errarg("name"),
@@ -207,6 +205,32 @@ tarx_keys_fail_name_taken(const TarxKeysRow *row)
 			 errmsg("the project has an LLM key with the name \"%s\" already", name) :
 			 errmsg("an LLM key with this name exists already in the project"),
 			 errhint("Choose another name, or delete the key that has it. Upper and lower case of A to Z make no difference.")));
+}
+
+/* 23505 for a row whose name another key has */
+void
+tarx_keys_fail_name_taken(const TarxKeysRow *row)
+{
+	fail_name_taken(colliding_name(row));
+}
+
+/* Write a row that is there.  23505 if another key has got its name meanwhile. */
+void
+tarx_keys_key_write(const TarxKeysRow *row)
+{
+	PG_TRY();
+	{
+		tarx_keys_table_update(&tarx_keys_llm_keys, row);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_UNIQUE_VIOLATION)
+			PG_RE_THROW();
+		FlushErrorState();
+		/* after an error nothing can be looked up */
+		fail_name_taken(NULL);
+	}
+	PG_END_TRY();
 }
 
 /* Has another key of the project the name of this row? */

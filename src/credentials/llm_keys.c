@@ -56,6 +56,24 @@ check_auth_header(const TarxKeysHeaders *headers, const TarxKeysProvider *provid
 	}
 }
 
+/*
+ * Headers that are taken over from another key have values that nobody can list.
+ * They go only where that key was bound to go.
+ */
+static void
+check_headers_stay(const TarxKeysNewKey *key, const TarxKeysRow *row)
+{
+	if (key->headers_of == NULL || key->options.headers.count == 0 ||
+		tarx_keys_compare_spans(tarx_keys_span(DatumGetTextPP(row->values[LLM_KEY_DESTINATION])),
+								tarx_keys_span(DatumGetTextPP(key->headers_of->values[LLM_KEY_DESTINATION]))) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 tarx_keys_errarg("options"),
+			 errmsg("options lack headers, and those of the old key are not for another base URL"),
+			 errhint("Pass the headers that the new base URL needs, or null for none.")));
+}
+
 static void
 set_defaults(TarxKeysRow *row)
 {
@@ -90,6 +108,7 @@ tarx_keys_insert_key(const TarxKeysNewKey *key, const TarxKeysRow *policy)
 	tarx_keys_key_set_text(&row, LLM_KEY_NAME, tarx_keys_key_name(key->name, "name"));
 	tarx_keys_check_key_value(&key->value, key->argument, key->what);
 	set_destination(key, &provider, &row);
+	check_headers_stay(key, &row);
 	check_auth_header(&key->options.headers, &provider);
 	if (!provider.is_elsewhere)
 		tarx_keys_check_key_vendor(&provider, payload.value, key->argument, key->what);

@@ -76,19 +76,26 @@ text_of(const TarxKeysRow *row, int column)
 	return row->nulls[column] ? NULL : DatumGetTextPP(row->values[column]);
 }
 
-/* The old key's provider, name and headers where the options say nothing else */
+/*
+ * The old key's provider, name and headers where the options say nothing else, and
+ * its base URL with its provider
+ */
 static void
 take_over(TarxKeysNewKey *key, const OldKey *old)
 {
+	text	   *provider = text_of(&old->row, LLM_KEY_PROVIDER);
+
 	if (!tarx_keys_option_given(&key->options, TARX_KEYS_OPTION_PROVIDER))
-	{
-		key->provider = text_of(&old->row, LLM_KEY_PROVIDER);
+		key->provider = provider;
+	if (tarx_keys_compare_spans(tarx_keys_span(key->provider), tarx_keys_span(provider)) == 0)
 		key->base_url = text_of(&old->row, LLM_KEY_BASE_URL);
-	}
 	if (!tarx_keys_option_given(&key->options, TARX_KEYS_OPTION_NAME))
 		key->name = text_of(&old->row, LLM_KEY_NAME);
 	if (!tarx_keys_option_given(&key->options, TARX_KEYS_OPTION_HEADERS))
+	{
 		key->options.headers = old->open.payload.headers;
+		key->headers_of = &old->row;
+	}
 }
 
 static void

@@ -51,7 +51,9 @@ typedef struct Resolve
 	TarxKeysKeyRequest request;
 	const uint8 *recipient;		/* the public key to seal to; NULL for a value
 								 * in clear */
-	pg_uuid_t	id;				/* of the key or of the agent in the call */
+	pg_uuid_t	asked;			/* the id in the call: of the key, or of an
+								 * agent; for BY_PROVIDER that of the chosen
+								 * key */
 	TarxKeysKeyUse use;			/* makes another result of the key; NULL for
 								 * the usual row */
 	void	   *use_arg;
@@ -93,6 +95,8 @@ choose(TarxKeysCall *call, Resolve *resolve, text *provider, Relation keys, Snap
 {
 	*row = *tarx_keys_choose_key(&resolve->request, provider, keys, snapshot, &resolve->remaining);
 	tarx_keys_call_object(call, DatumGetUUIDP(row->values[LLM_KEY_ID]), true);
+	if (resolve->by == BY_PROVIDER)
+		resolve->asked = call->object;
 }
 
 /* Fetch the key that an agent refers to, or one of its provider. */
@@ -183,18 +187,6 @@ resolved_desc(bool sealed, bool chosen)
 	return *desc;
 }
 
-/* What the call has asked for, as a box says it */
-static TarxKeysSpan
-asked(const Resolve *resolve)
-{
-	TarxKeysText provider;
-
-	if (resolve->by != BY_PROVIDER)
-		return (TarxKeysSpan) {(const char *) resolve->id.data, UUID_LEN};
-	provider = tarx_keys_text_utf8(resolve->provider, second_argument[BY_PROVIDER]);
-	return (TarxKeysSpan) {provider.data, provider.len};
-}
-
 /* The value of a key, and its headers if it has any, as columns of the result */
 static void
 set_clear_values(const TarxKeysPayload *payload, Datum *values, bool *nulls,
@@ -225,7 +217,8 @@ form_resolved(const Resolve *resolve, const pg_uuid_t *project_id, const TarxKey
 	values[2] = key->row->values[LLM_KEY_NAME];
 	values[3] = key->row->values[LLM_KEY_DESTINATION];
 	if (sealed)
-		values[4] = PointerGetDatum(tarx_keys_sealed_key(resolve->recipient, project_id, asked(resolve), key));
+		values[4] = PointerGetDatum(tarx_keys_sealed_key(resolve->recipient, project_id, &resolve->asked,
+														 key));
 	else
 		set_clear_values(&key->payload, values, nulls, &copy, &header_copy);
 	values[count] = Int32GetDatum(resolve->request.ntried + 1);
@@ -260,13 +253,13 @@ check_run(const TarxKeysCall *call, const Resolve *resolve)
 		return;
 	tarx_keys_run_admit_recipient(call, resolve->recipient);
 	if (resolve->by == BY_AGENT)
-		tarx_keys_run_admit_agent(call, &resolve->id);
+		tarx_keys_run_admit_agent(call, &resolve->asked);
 	else if (resolve->by == BY_PROVIDER)
 		tarx_keys_run_admit_provider(call, resolve->provider);
 	else if (resolve->use != NULL)
-		tarx_keys_run_admit_key(call, &resolve->id);
+		tarx_keys_run_admit_key(call, &resolve->asked);
 	else
-		tarx_keys_run_admit_key_of_agent(call, &resolve->id);
+		tarx_keys_run_admit_key_of_agent(call, &resolve->asked);
 }
 
 /*
@@ -313,8 +306,8 @@ call_resolve(FunctionCallInfo fcinfo, Resolve *resolve)
 		resolve->provider = tarx_keys_arg_text(fcinfo, 1, second_argument[BY_PROVIDER]);
 	else
 	{
-		resolve->id = *tarx_keys_arg_uuid(fcinfo, 1, second_argument[resolve->by]);
-		tarx_keys_call_object(&call, &resolve->id, false);
+		resolve->asked = *tarx_keys_arg_uuid(fcinfo, 1, second_argument[resolve->by]);
+		tarx_keys_call_object(&call, &resolve->asked, false);
 	}
 	resolve->request.call = &call;
 	tarx_keys_run_call(&call, run_resolve, resolve);

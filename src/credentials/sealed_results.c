@@ -60,17 +60,15 @@ utf8_column(const TarxKeysRow *row, int column, const char *name)
 
 /*
  * A key sealed to the recipient, with all that a runner needs to call its provider.
- * asked is what the caller has asked for: the id of the key or of an agent, or a
- * provider.
+ * asked is the id that the caller has asked for: of the key, or of an agent.
  */
 bytea *
-tarx_keys_sealed_key(const uint8 *recipient, const pg_uuid_t *project_id, TarxKeysSpan asked,
+tarx_keys_sealed_key(const uint8 *recipient, const pg_uuid_t *project_id, const pg_uuid_t *asked,
 					 const TarxKeysOpenKey *key)
 {
 	TarxKeysResolvedBox content = {
 		.project_id = project_id->data,
-		.asked = asked,
-		.key_id = {(const char *) DatumGetUUIDP(key->row->values[LLM_KEY_ID])->data, UUID_LEN},
+		.asked = {(const char *) asked->data, UUID_LEN},
 		.provider = utf8_column(key->row, LLM_KEY_PROVIDER, "provider"),
 		.base_url = utf8_column(key->row, LLM_KEY_DESTINATION, "base_url"),
 		.auth_header = key->payload.requests.auth_header,

@@ -4,13 +4,12 @@
  *
  * The payload of such a box is
  *
- *		format (1) | purpose (16) | project (16) | asked | key id | provider |
- *		base URL | auth header | auth scheme | value | headers
+ *		format (1) | purpose (16) | project (16) | asked | provider | base URL |
+ *		auth header | auth scheme | value | headers
  *
- * The last eight are fields (see fields.c), and the payload ends behind them.
+ * The last seven are fields (see fields.c), and the payload ends behind them.
  * Headers are a JSON object of texts.  So whoever opens a box finds out in it what
- * the value is for, which key it is and where it goes, and needs to believe nothing
- * beside it.
+ * the value is for and where it goes, and needs to believe nothing beside it.
  */
 #include "pure/resolved_box.h"
 
@@ -71,7 +70,6 @@ put_payload(TarxKeysFieldWriter *writer, const TarxKeysResolvedBox *box)
 	tarx_keys_fields_put_bytes(writer, TARX_KEYS_PURPOSE_BOX_RESOLVED, TARX_KEYS_PURPOSE_BYTES);
 	tarx_keys_fields_put_bytes(writer, box->project_id, TARX_KEYS_SCOPE_BYTES);
 	tarx_keys_fields_put_span(writer, box->asked);
-	tarx_keys_fields_put_span(writer, box->key_id);
 	tarx_keys_fields_put_span(writer, box->provider);
 	tarx_keys_fields_put_span(writer, box->base_url);
 	tarx_keys_fields_put_span(writer, box->auth_header);

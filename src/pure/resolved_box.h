@@ -17,9 +17,8 @@
 typedef struct TarxKeysResolvedBox
 {
 	const uint8_t *project_id;	/* TARX_KEYS_SCOPE_BYTES */
-	TarxKeysSpan asked;			/* what the caller asked for: an id, a
-								 * provider, or a secret's name */
-	TarxKeysSpan key_id;
+	TarxKeysSpan asked;			/* what the caller asked for: an id, or a
+								 * secret's name */
 	TarxKeysSpan provider;
 	TarxKeysSpan base_url;
 	TarxKeysSpan auth_header;

@@ -29,6 +29,9 @@
 /* So many entries are looked at for one that makes room. */
 #define LOOKED_AT		32
 
+/* By then each time that doubles is the longest. */
+#define MOST_REPEATS	10
+
 /* This has no padding, because it is hashed and compared as bytes. */
 typedef struct HealthKey
 {
@@ -132,33 +135,44 @@ entry_of(const HealthKey *key, int32 revision)
 	return entry;
 }
 
-static int64
-cooling_time(const HealthEntry *entry, TarxKeysOutcome outcome, int64 retry_after)
+/* repeats: how often the outcome has come again, each time after its cooling */
+static TimestampTz
+cooling_end(TarxKeysOutcome outcome, int repeats, int64 retry_after, TimestampTz now)
 {
 	const Cooling *cooling = &coolings[outcome];
+	int64		time = Min(cooling->first << repeats, cooling->longest);
 
+	if (outcome == TARX_KEYS_OUTCOME_REJECTED)
+		return DT_NOEND;
 	if (outcome == TARX_KEYS_OUTCOME_RATE_LIMITED && retry_after >= 0)
-		return Min(retry_after, TARX_KEYS_RETRY_AFTER_MAX);
-	return Min(cooling->first << Min(entry->repeats, 10), cooling->longest);
+		time = Min(retry_after, TARX_KEYS_RETRY_AFTER_MAX);
+	return TimestampTzPlusMilliseconds(now, time);
 }
 
+/*
+ * Runs that began before the last report have outcomes of their own: of those that
+ * are not the same, only ok ends a cooling early.
+ */
 static void
 apply(HealthEntry *entry, TarxKeysOutcome outcome, int64 retry_after, TimestampTz now)
 {
 	TarxKeysHealth *health = &entry->health;
 	bool		again = health->outcome == outcome;
+	int			repeats = again ? entry->repeats : 0;
+	TimestampTz until;
 
 	/* many runs report the same at once: that is no repetition */
-	if (!again)
-		entry->repeats = 0;
-	else if (health->cooling_until <= now)
-		entry->repeats++;
+	if (again && health->cooling_until <= now)
+		repeats = Min(repeats + 1, MOST_REPEATS);
+	until = cooling_end(outcome, repeats, retry_after, now);
+	if (!again && outcome != TARX_KEYS_OUTCOME_OK && until < health->cooling_until)
+		return;
 	health->is_proven = outcome == TARX_KEYS_OUTCOME_OK ||
 		(health->is_proven && outcome != TARX_KEYS_OUTCOME_REJECTED);
 	health->outcome = outcome;
 	health->at = now;
-	health->cooling_until = outcome == TARX_KEYS_OUTCOME_REJECTED ? DT_NOEND :
-		TimestampTzPlusMilliseconds(now, cooling_time(entry, outcome, retry_after));
+	health->cooling_until = until;
+	entry->repeats = repeats;
 }
 
 /*

@@ -10,7 +10,7 @@
 #include "pure/resolved_box.h"
 #include "fuzz.h"
 
-#define FIELDS	7
+#define FIELDS	6
 
 /* What is written, and what is read */
 typedef struct Content
@@ -61,7 +61,7 @@ write_box(const Content *content)
 	TarxKeysHeaders headers = {.count = (uint8_t) content->nheaders};
 	TarxKeysResolvedBox box = {
 		content->project, span_of(content, 0), span_of(content, 1), span_of(content, 2), span_of(content, 3),
-		span_of(content, 4), span_of(content, 5), span_of(content, 6), &headers
+		span_of(content, 4), span_of(content, 5), &headers
 	};
 	FuzzPiece	payload;
 

@@ -119,6 +119,16 @@ BEGIN
         RAISE NOTICE '%', (SELECT h.cooling_until - h.health_at FROM tarx_keys_internal.key_health(key.project_id, key.id, key.revision) h);
     END LOOP;
 END $$;
+-- of other outcomes only ok ends a cooling early
+SET ROLE regress_agent;
+SELECT count(tarx_keys.report_key(:'A', :'last', o)) FROM unnest(ARRAY['rejected', 'server', 'timeout', 'rate_limited', 'quota']) o;
+SELECT count(tarx_keys.report_key(:'A', :'second', o)) FROM unnest(ARRAY['server', 'quota', 'timeout', 'rate_limited']) o;
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('bob', :'A'); SELECT name, health, (cooling_until - health_at)::text FROM tarx_keys.llm_keys WHERE name IN ('second', 'last') ORDER BY name; COMMIT;
+SET ROLE regress_agent;
+SELECT tarx_keys.report_key(:'A', :'second', 'rejected'), tarx_keys.report_key(:'A', :'last', 'ok');
+SET ROLE regress_backend;
+BEGIN; SELECT tarx_keys.act_as('bob', :'A'); SELECT name, health FROM tarx_keys.llm_keys WHERE name IN ('second', 'last') ORDER BY name; COMMIT;
 -- ok clears, and so does any change by an admin
 SET ROLE regress_agent;
 SELECT tarx_keys.report_key(:'A', :'first', 'ok'), tarx_keys.report_key(:'A', :'last', 'rejected');

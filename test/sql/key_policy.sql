@@ -135,8 +135,23 @@ SELECT c, pg_temp.outcome(format('tarx_keys.update_llm_key(%L, %L, %L)', :'A', :
     '{"priority": null}', '{"priority": "1"}', '{"priority": 1.5}', '{"priority": 2147483648}', '{"priority": 1e3}', '{"priority": -2147483649}', '{"priority": 1e99999}',
     '{"expires_at": 1767225600}', '{"expires_at": "soon"}', '{"expires_at": ""}', '{"expires_at": "infinity"}', '{"expires_at": "2026-13-01T00:00:00Z"}', '{"expires_at": ["2026-01-01"]}', '{"expires_at": "300000-01-01T00:00:00Z"}',
     '{"rotate_after": true}',
+    '{"rotate_after": "2027-01-31"}', '{"rotate_after": "2027-01-31T12:00:00"}', '{"rotate_after": "now"}', '{"rotate_after": "tomorrow"}', '{"rotate_after": "2027-01-31 12:00 sk-secret/x"}',
     '{"allowed_models": []}', '{"allowed_models": "gpt-5"}', '{"allowed_models": {}}', '{"allowed_models": ["gpt 5"]}', '{"allowed_models": [""]}', '{"allowed_models": [null]}', '{"allowed_models": [["gpt-5"]]}', '{"allowed_models": ["é"]}',
     '{"refresh_requests": null}', '{"refresh_requests": "yes"}']) c;
+-- zones are those that PostgreSQL knows
+SAVEPOINT s;
+DO $$
+DECLARE
+    key tarx_keys.llm_keys;
+    at text;
+BEGIN
+    SELECT * INTO key FROM tarx_keys.llm_keys WHERE name = 'PLAIN';
+    FOREACH at IN ARRAY ARRAY['2027-01-31T12:00:00Z', '2027-01-31T12:00:00.5+05:30', '2027-01-31 12:00 Europe/Berlin', '20270131T120000-08', '2027-01-31 12:00 UTC'] LOOP
+        PERFORM tarx_keys.update_llm_key(key.project_id, key.id, jsonb_build_object('rotate_after', at));
+        RAISE NOTICE '%: %', at, (SELECT rotate_after AT TIME ZONE 'UTC' FROM tarx_keys.llm_keys WHERE id = key.id);
+    END LOOP;
+END $$;
+ROLLBACK TO s;
 SELECT pg_temp.outcome(format('tarx_keys.update_llm_key(%L, %L, %L)', :'A', :'plain', jsonb_build_object('allowed_models', (SELECT jsonb_agg('m' || n) FROM generate_series(1, 51) n))));
 SELECT pg_temp.outcome(format('tarx_keys.update_llm_key(%L, %L, %L)', :'A', :'plain', jsonb_build_object('allowed_models', (SELECT jsonb_agg(repeat('m', 198) || to_char(n, 'FM00')) FROM generate_series(1, 50) n))));
 SELECT pg_temp.outcome(format('tarx_keys.update_llm_key(%L, %L, %L)', :'A', :'plain', jsonb_build_object('allowed_models', jsonb_build_array(repeat('m', 201)))));

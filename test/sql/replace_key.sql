@@ -69,6 +69,20 @@ SELECT tarx_keys.replace_llm_key(:'A', :'long', :'second') AS longer \gset
 SELECT length(name), left(name, 75) = repeat('ñ', 75) AND name ~ '^ñ+ \(until [-0-9]{10} [0-9:]{5}\)$', state FROM tarx_keys.llm_keys WHERE id = :'long';
 SELECT tarx_keys.replace_llm_key(:'A', :'longer', :'first') AS longest \gset
 SELECT length(name), name ~ '^ñ+ \(until [-0-9]{10} [0-9:]{5}, 2\)$', state FROM tarx_keys.llm_keys WHERE id = :'longer';
+-- the same provider keeps the base URL; another one brings its own default
+SELECT tarx_keys.add_llm_key(:'A', 'openai', 'regional', :'first', 'https://eu.api.openai.com') AS regional \gset
+SELECT tarx_keys.replace_llm_key(:'A', :'regional', :'second', '{"provider": "openai"}') AS regional2 \gset
+SELECT tarx_keys.replace_llm_key(:'A', :'regional2', 'sk-ant-api03-0123456789abcdef0123456789', '{"provider": "anthropic"}') AS regional3 \gset
+SELECT provider, destination FROM tarx_keys.llm_keys WHERE id IN (:'regional2', :'regional3') ORDER BY provider DESC;
+-- headers that are taken over go nowhere else
+SELECT tarx_keys.add_llm_key(:'A', 'openai', 'gateway', :'first', 'https://eu.api.openai.com', '{"headers": {"X-Gateway-Key": "gateway-secret"}}') AS gateway \gset
+SAVEPOINT s;
+SELECT c, pg_temp.outcome(format('tarx_keys.replace_llm_key(%L, %L, %L, %L)', :'A', :'gateway', 'value-of-another-0123456789', c)) FROM unnest(ARRAY[
+    '{"base_url": "https://us.api.openai.com"}', '{"base_url": null}', '{"provider": "openai_compatible", "base_url": "https://evil.example/v1"}',
+    '{"provider": "openai_compatible", "base_url": "https://evil.example/v1", "headers": {"X-Other": "x"}}']) c;
+ROLLBACK TO s;
+SELECT tarx_keys.replace_llm_key(:'A', :'gateway', 'value-of-another-0123456789', '{"provider": "openai_compatible", "base_url": "https://EU.api.openai.com/v1/"}') AS moved \gset
+SELECT provider, destination, header_names FROM tarx_keys.llm_keys WHERE id = :'moved';
 -- one that is disabled, or has expired, can be replaced
 SELECT tarx_keys.add_llm_key(:'A', 'openai', 'over', :'first', options => '{"enabled": false, "expires_at": "2001-01-01T00:00:00Z"}') AS over \gset
 SELECT tarx_keys.replace_llm_key(:'A', :'over', :'second') AS new_over \gset

@@ -278,10 +278,10 @@ COMMIT;
 -- without a scheme or headers.
 \set recipient '\\x6d54d629b6d603301e29883b19fb0d79495b1d5175f7d3c6d4c67e9bfde49100'
 SET ROLE regress_agent;
-SELECT key_id = :'boxed', provider, name, base_url, length(sealed) - 48 - 33 - 2 * (5 + 16) - (5 + 6) - (5 + 25) - (5 + 13) - (5 + 6) - (5 + length('sk-proj-boxed-0123456789abcdef0123456789')) - 1 AS rest FROM tarx_keys.resolve_key_sealed(:'A', :'boxed', :'recipient');
+SELECT key_id = :'boxed', provider, name, base_url, length(sealed) - 48 - 33 - (5 + 16) - (5 + 6) - (5 + 25) - (5 + 13) - (5 + 6) - (5 + length('sk-proj-boxed-0123456789abcdef0123456789')) - 1 AS rest FROM tarx_keys.resolve_key_sealed(:'A', :'boxed', :'recipient');
 SELECT key_id = :'boxed', provider, name, base_url, length(sealed) FROM tarx_keys.resolve_agent_key_sealed(project_id => :'A', agent_id => :'agent', recipient_public_key => :'recipient');
 SELECT base_url, length(sealed) FROM tarx_keys.resolve_key_sealed(:'A', :'url', :'recipient');
-SELECT name, length(sealed) - 48 - 33 - (5 + 5) - 5 - (5 + length(E'first line\nsecond line')) - 1 AS rest FROM tarx_keys.resolve_secrets_sealed(:'A', ARRAY['BOXED', 'BOXED'], :'recipient');
+SELECT name, length(sealed) - 48 - 33 - (5 + 5) - 4 - (5 + length(E'first line\nsecond line')) - 1 AS rest FROM tarx_keys.resolve_secrets_sealed(:'A', ARRAY['BOXED', 'BOXED'], :'recipient');
 SELECT name FROM tarx_keys.resolve_secrets_sealed(:'A', recipient_public_key => :'recipient');
 SELECT count(*) FROM tarx_keys.resolve_secrets_sealed(:'B', recipient_public_key => :'recipient');
 SELECT count(DISTINCT sealed) FROM generate_series(1, 3) i, LATERAL tarx_keys.resolve_key_sealed(:'A', CASE WHEN i > 0 THEN :'boxed'::uuid END, :'recipient');

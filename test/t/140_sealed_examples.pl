@@ -97,7 +97,7 @@ my $recipient = new_recipient('runner');
 my $sealed = ask_ok($node, 'runner',
 	"SELECT sealed FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', $recipient)");
 is_deeply(open_key('runner', $sealed, $key),
-	{ key_id => $key, provider => 'openai', base_url => 'https://api.openai.com/v1', auth_header => 'Authorization',
+	{ provider => 'openai', base_url => 'https://api.openai.com/v1', auth_header => 'Authorization',
 		auth_scheme => 'Bearer', value => $value, headers => '' },
 	'C: a runner opens what it gets');
 $sealed = ask_ok($node, 'runner',
@@ -155,10 +155,10 @@ my @refused = (
 	[ 'the box of a key for its agent', $key_box, 'key', $agent_of_c, qr/for something else/ ],
 	[ 'the box of an agent for its key', $agent_box, 'key', $key, qr/for something else/ ],
 	[ 'the box of another provider', sealed_row("resolve_provider_key_sealed('$PROJECT', 'mistral', TO"), 'provider-key', 'openai', qr/for something else/ ],
-	[ 'the box of a key for its provider', $key_box, 'provider-key', 'openai', qr/for something else/ ],
-	[ 'the box of a provider for its key', $provider_box, 'key', $with_headers, qr/for something else/ ],
+	[ 'the box of a provider for another key', $provider_box, 'key', $key, qr/for something else/ ],
+	[ 'the box of a secret for a provider', $secret_box, 'provider-key', 'openai', qr/for something else/ ],
 	[ 'the box of a key that was tried', $provider_box, 'provider-key', 'openai', qr/was tried/, $PROJECT, $key, uc $with_headers ],
-	[ "the box of an agent's key that was tried", $agent_box, 'key', $agent_of_c, qr/was tried/, $PROJECT, $key ],
+	[ 'what was tried, for an id', $agent_box, 'key', $agent_of_c, qr/usage|tried goes with provider/, $PROJECT, $key ],
 	[ 'the box of another secret', $secret_box, 'secret', 'OTHER', qr/for something else/ ],
 	[ 'the box of a secret for a key', $secret_box, 'key', $key, qr/for something else/ ],
 	[ 'the box of a key for a secret', $key_box, 'secret', 'BY_C', qr/for something else/ ],
@@ -173,16 +173,17 @@ my @refused = (
 my $start = unpack('H*', "\2tarx.box-out...2") . $PROJECT =~ s/-//gr;
 my $field = sub { join '', map { defined $_ ? '01' . unpack('H*', pack('N/a*', $_)) : '00' } @_ };
 my $id = pack('H*', $key =~ s/-//gr);
-my @whole = ($id, $id, 'openai', 'https://evil.example/v1', 'Authorization', 'Bearer', 'forged');
+my @whole = ($id, 'openai', 'https://evil.example/v1', 'Authorization', 'Bearer', 'forged');
 my %forged = (
 	'that goes on' => $start . $field->(@whole, undef) . '00',
 	'that ends early' => $start . $field->(@whole),
 	'that ends in a field' => $start . $field->(@whole) . '01000000ff7b7d',
 	'with a field that is none' => $start . $field->(@whole) . '02',
-	'without a value' => $start . $field->(@whole[0 .. 5], undef, undef),
-	'without a base URL' => $start . $field->(@whole[0 .. 2], undef, @whole[4 .. 6], undef),
-	'without an id' => $start . $field->($id, undef, @whole[2 .. 6], undef),
-	'with half an id' => $start . $field->($id, substr($id, 8), @whole[2 .. 6], undef),
+	'without a value' => $start . $field->(@whole[0 .. 4], undef, undef),
+	'without a base URL' => $start . $field->(@whole[0, 1], undef, @whole[3 .. 5], undef),
+	'without an id' => $start . $field->(undef, @whole[1 .. 5], undef),
+	'with half an id' => $start . $field->(substr($id, 8), @whole[1 .. 5], undef),
+	'with more than an id' => $start . $field->("$id.", @whole[1 .. 5], undef),
 	'of another format' => $start =~ s/^02/01/r . $field->(@whole, undef),
 	'for another purpose' => $start =~ s/32(?=\Q@{[ $PROJECT =~ s{-}{}gr ]}\E)/31/r . $field->(@whole, undef));
 
@@ -192,9 +193,13 @@ sub forge
 	return run_program_ok([ 'node', "$FindBin::RealBin/sealed_reader.mjs", 'forge', $to =~ s/^'\\x|'$//gr ], $payload);
 }
 
-push @refused, map { [ "a box $_", forge($forged{$_}, $recipient), 'key', $key, qr/./ ] } sort keys %forged;
+foreach my $case (sort keys %forged)
+{
+	my $box = forge($forged{$case}, $recipient);
+	push @refused, [ "a box $case", $box, 'key', $key, qr/./ ], [ "a provider's box $case", $box, 'provider-key', 'openai', qr/./ ];
+}
 push @refused, [ 'a secret with a base URL',
-	forge($start . $field->('BY_C', undef, undef, 'https://evil.example/v1', undef, undef, 'forged', undef), $recipient),
+	forge($start . $field->('BY_C', undef, 'https://evil.example/v1', undef, undef, 'forged', undef), $recipient),
 	'secret', 'BY_C', qr/no secret/ ];
 
 my @readers = (
@@ -211,14 +216,14 @@ foreach my $reader (@readers)
 
 	# the row beside the box says what the pooler likes; the reader never sees it
 	($ok, $out, $err) = $open->($key_box, 'key', $key);
-	is($out, "$key\nopenai\nhttps://api.openai.com/v1\nAuthorization\nBearer\n$value\n",
+	is($out, "openai\nhttps://api.openai.com/v1\nAuthorization\nBearer\n$value\n",
 		"$language: the base URL is the one in the box") or diag($err);
 	($ok, $out) = $open->($agent_box, 'key', $agent_of_c);
-	is((split /\n/, $out)[5], $value, "$language: the box of an agent");
+	is((split /\n/, $out)[4], $value, "$language: the box of an agent");
 	($ok, $out, $err) = $open->($provider_box, 'provider-key', 'openai', $PROJECT, $key);
-	is_deeply([ (split /\n/, $out)[ 0, 1 ] ], [ $with_headers, 'openai' ], "$language: the box of a provider") or diag($err);
+	is_deeply([ (split /\n/, $out)[ 0, 1, 5 ] ], [ $with_headers, 'openai', $value ], "$language: the box of a provider") or diag($err);
 	($ok, $out) = $open->($sealed_headers, 'key', $with_headers);
-	is((split /\n/, $out)[6], q({"x-gateway":"\"a\\\\b\""}), "$language: headers");
+	is((split /\n/, $out)[5], q({"x-gateway":"\"a\\\\b\""}), "$language: headers");
 	($ok, $out) = $open->($secret_box, 'secret', 'BY_C');
 	is($out, $secret, "$language: the box of a secret");
 	foreach my $case (@refused)

@@ -113,11 +113,13 @@ sub try_open
 # The contents of a key's box, which must open; asked for is an id or a provider
 sub open_key
 {
-	my ($ok, $out, $err) = try_open($_[0], $_[1], $_[2] =~ /-/ ? 'key' : 'provider-key', $_[2]);
+	my $by_provider = $_[2] !~ /-/;
+	my ($ok, $out, $err) = try_open($_[0], $_[1], $by_provider ? 'provider-key' : 'key', $_[2]);
+	my @names = (($by_provider ? 'key_id' : ()), qw(provider base_url auth_header auth_scheme value headers));
 	my %key;
 
 	die $err unless $ok;
-	@key{qw(key_id provider base_url auth_header auth_scheme value headers)} = split /\n/, $out, -1;
+	@key{@names} = split /\n/, $out, -1;
 	return \%key;
 }
 

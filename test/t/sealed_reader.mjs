@@ -1,5 +1,6 @@
 // What examples/sealed/sealing.js does, for tests in Perl:
-//   open-key|open-provider-key|open-secret FILE PROJECT_ID ASKED [TRIED ...], as the program seal.c has it
+//   open-key|open-secret FILE PROJECT_ID ASKED, and open-provider-key FILE PROJECT_ID
+//   PROVIDER [TRIED ...], as the program seal.c has them
 //   forge PUBLIC_KEY seals any bytes, in hexadecimal on standard input
 
 import { readFileSync } from 'node:fs';
@@ -22,7 +23,8 @@ if (what === 'forge') {
 } else if (what !== 'open-secret') {
   const key = openKey(sodium, bytes, keyPair(), { projectId, [what === 'open-key' ? 'id' : 'provider']: asked, tried });
   const headers = Object.keys(key.headers).length > 0 ? JSON.stringify(key.headers) : '';
-  console.log([key.keyId, key.provider, key.baseUrl, key.authHeader, key.authScheme ?? '', key.value, headers].join('\n'));
+  if (key.keyId) console.log(key.keyId);
+  console.log([key.provider, key.baseUrl, key.authHeader, key.authScheme ?? '', key.value, headers].join('\n'));
 } else {
   process.stdout.write(openSecret(sodium, bytes, keyPair(), { projectId, name: asked }));
 }

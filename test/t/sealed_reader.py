@@ -1,5 +1,6 @@
 # What examples/sealed/sealing.py does, for tests in Perl:
-#   open-key|open-provider-key|open-secret FILE PROJECT_ID ASKED [TRIED ...], as the program seal.c has it
+#   open-key|open-secret FILE PROJECT_ID ASKED, and open-provider-key FILE PROJECT_ID
+#   PROVIDER [TRIED ...], as the program seal.c has them
 #   seal-llm-key PUBLIC_KEY PROJECT_ID DESTINATION PROVIDER NAME, with a priority of 8
 #   seal-secret PUBLIC_KEY PROJECT_ID NAME
 
@@ -22,7 +23,9 @@ if what in ("open-key", "open-provider-key"):
     call = {"asked_id" if what == "open-key" else "provider": asked}
     key = sealing.open_key(box, private_key, project_id, **call, tried=fields)
     headers = json.dumps(key.headers, separators=(",", ":")) if key.headers else ""
-    print(key.key_id, key.provider, key.base_url, key.auth_header, key.auth_scheme or "", key.value, headers, sep="\n")
+    if key.key_id is not None:
+        print(key.key_id)
+    print(key.provider, key.base_url, key.auth_header, key.auth_scheme or "", key.value, headers, sep="\n")
 elif what == "open-secret":
     print(sealing.open_secret(box, private_key, project_id, asked), end="")
 elif what == "seal-llm-key":

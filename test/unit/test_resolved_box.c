@@ -41,22 +41,22 @@ keys(void)
 {
 	TarxKeysHeaders headers = {0};
 	TarxKeysResolvedBox box = {
-		.project_id = project, .asked = span("openai"), .key_id = span("0123456789abcdef"), .provider = span("openai"),
+		.project_id = project, .asked = span("0123456789abcdef"), .provider = span("openai"),
 		.base_url = span("https://x"), .auth_header = span("Authorization"), .auth_scheme = span("Bearer"),
 		.value = span("sk-1"), .headers = &headers
 	};
 
-	is_payload(&box, FIELDS("\1\0\0\0\6openai\1\0\0\0\0200123456789abcdef\1\0\0\0\6openai\1\0\0\0\11https://x"
+	is_payload(&box, FIELDS("\1\0\0\0\0200123456789abcdef\1\0\0\0\6openai\1\0\0\0\11https://x"
 							"\1\0\0\0\15Authorization\1\0\0\0\6Bearer\1\0\0\0\4sk-1\0"), "a key");
 	box.auth_scheme = span(NULL);
 	headers.count = 1;
 	headers.items[0] = (TarxKeysHeader) {span("x-a"), span("v")};
-	is_payload(&box, FIELDS("\1\0\0\0\6openai\1\0\0\0\0200123456789abcdef\1\0\0\0\6openai\1\0\0\0\11https://x"
+	is_payload(&box, FIELDS("\1\0\0\0\0200123456789abcdef\1\0\0\0\6openai\1\0\0\0\11https://x"
 							"\1\0\0\0\15Authorization\0\1\0\0\0\4sk-1\1\0\0\0\13{\"x-a\":\"v\"}"),
 			   "no scheme, a header");
 	headers.count = 2;
 	headers.items[1] = (TarxKeysHeader) {span("x-b"), span("a\"b\\")};
-	is_payload(&box, FIELDS("\1\0\0\0\6openai\1\0\0\0\0200123456789abcdef\1\0\0\0\6openai\1\0\0\0\11https://x"
+	is_payload(&box, FIELDS("\1\0\0\0\0200123456789abcdef\1\0\0\0\6openai\1\0\0\0\11https://x"
 							"\1\0\0\0\15Authorization\0\1\0\0\0\4sk-1"
 							"\1\0\0\0\32{\"x-a\":\"v\",\"x-b\":\"a\\\"b\\\\\"}"),
 			   "what JSON escapes");
@@ -67,7 +67,7 @@ secrets(void)
 {
 	TarxKeysResolvedBox box = {.project_id = project, .asked = span("TOKEN"), .value = span("")};
 
-	is_payload(&box, FIELDS("\1\0\0\0\5TOKEN\0\0\0\0\0\1\0\0\0\0\0"), "a secret");
+	is_payload(&box, FIELDS("\1\0\0\0\5TOKEN\0\0\0\0\1\0\0\0\0\0"), "a secret");
 }
 
 int

@@ -305,8 +305,8 @@ test('the list has the state of each key, its order, its end, and how it fared',
   assert.deepEqual([(await cells()).State, (await cells()).Order], ['enabled until 2037-01-31 14:03 UTC', '7']);
   await update({ expires_at: '2001-01-31T14:03:00Z' });
   assert.equal((await cells()).State, 'expired since 2001-01-31 14:03 UTC');
-  for (const [outcome, pattern] of [['ok', /^works$/], ['rejected', /^rejected by the provider$/],
-    ['quota', /^quota used up others first until \d{4}-.* UTC$/], ['timeout', /^failed others first until \d{4}-.* UTC$/]]) {
+  for (const [outcome, pattern] of [['ok', /^works$/], ['timeout', /^failed others first until \d{4}-.* UTC$/],
+    ['quota', /^quota used up others first until \d{4}-.* UTC$/], ['rejected', /^rejected by the provider$/]]) {
     await report(outcome);
     assert.match((await cells()).Health, pattern);
   }
