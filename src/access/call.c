@@ -50,8 +50,8 @@ tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists)
 
 /*
  * Is the error a refusal?  A cancelled query is not, nor is a lack of memory.  A
- * change is refused only because of who acts, by a membership that somebody has
- * changed as well: its other errors are about its arguments.
+ * change is refused only because of who acts, by a run ticket that does not count, or
+ * by a membership that somebody has changed: its other errors are about its arguments.
  */
 static bool
 is_refusal(const TarxKeysCall *call, int sqlerrcode)
@@ -60,7 +60,8 @@ is_refusal(const TarxKeysCall *call, int sqlerrcode)
 		return true;
 	if (call->is_change)
 		return sqlerrcode == ERRCODE_TK_NO_ACTING_USER || sqlerrcode == ERRCODE_TK_LOGIN_FAILED ||
-			sqlerrcode == ERRCODE_TK_INTEGRITY;
+			sqlerrcode == ERRCODE_TK_INTEGRITY || sqlerrcode == ERRCODE_TK_RUN_TICKET ||
+			sqlerrcode == ERRCODE_TK_RUN_EXPIRED;
 	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_TK_CLASS;
 }
 
