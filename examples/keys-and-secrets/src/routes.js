@@ -290,7 +290,7 @@ export function routes(app, { db, sessions, models }) {
     const text = await act(request, async (client, view) => {
       await readKeys(client, view);
       view.tested = { keyId, ...tested };
-      if (!view.keys.some(({ id }) => id === keyId)) view.problem = tested.text;
+      if (!view.keys.some((key) => key.id === keyId && views.canTest(view, key))) view.problem = tested.text;
       return views.keysPage(view);
     });
     return page(reply, text);

@@ -201,13 +201,16 @@ const TESTED = { undefined: 'warning', ok: 'good' };
 function testForm(view, key) {
   const tested = view.tested?.keyId === key.id ? view.tested : undefined;
   return html`<form method="post" action="${inProject(view, `/llm-keys/${key.id}/test`)}#health-${key.id}" data-test>${hidden(view)}
-${button(html`Test this key<span class="away">, ${key.name}</span>`, 'quiet')}</form>
-<p role="status" class="status ${tested && (TESTED[tested.outcome] ?? 'problem')}">${tested?.text}</p>`;
+${button(html`Test this key<span class="away"> (${key.name})</span>`, 'quiet')}</form>
+<p role="status" class="status${tested && ` ${TESTED[tested.outcome] ?? 'problem'}`}">${tested?.text}</p>`;
 }
 
+// Others would only be refused.
+export const canTest = (view, key) =>
+  view.isAdmin && !view.isReadOnly && key.status === 'ok' && key.state === 'enabled';
+
 function healthCell(view, key) {
-  const isTested = view.isAdmin && !view.isReadOnly && key.status === 'ok' && key.state === 'enabled';
-  return html`<div id="health-${key.id}"><div class="health">${keyHealth(key)}</div>${isTested && testForm(view, key)}</div>`;
+  return html`<div id="health-${key.id}"><div class="health">${keyHealth(key)}</div>${canTest(view, key) && testForm(view, key)}</div>`;
 }
 
 function keyActions(view, key) {
@@ -251,8 +254,8 @@ function providerOptions(view) {
 
 function headerRow(name) {
   return html`<div class="header" data-header>
-<label>Name <input data-header-name value="${name}" maxlength="128" autocomplete="off" spellcheck="false"></label>
-<label>Value <input data-header-value type="password" maxlength="2048" autocomplete="off" spellcheck="false"></label>
+<label>Header <input data-header-name value="${name}" maxlength="128" autocomplete="off" spellcheck="false"></label>
+<label>Its value <input data-header-value type="password" maxlength="2048" autocomplete="off" spellcheck="false"></label>
 </div>`;
 }
 
