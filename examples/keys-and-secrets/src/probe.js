@@ -20,7 +20,8 @@ export function outcomeOf(method, status) {
 // For people
 const TEXTS = {
   ok: () => 'The provider accepted this key.',
-  rejected: (status) => `The provider rejected this key (${status}), or does not let it do what the test does.`,
+  // a key with few rights may not be allowed this request, and work for others
+  rejected: (status) => `The provider rejected this key${status === 403 ? ', or does not let it do what the test does' : ''} (${status}).`,
   quota: () => 'The provider says that the quota or credit of this key is used up (402).',
   rate_limited: (status, retryAfter) =>
     `The provider takes no more requests with this key for now (429)${retryAfter === null ? '' : `, and asks to wait ${retryAfter} seconds`}.`,

@@ -14,15 +14,16 @@ function requireUuid(text) {
   return text;
 }
 
-// For pages that only ask; what they ask for, the database refuses
+// For pages that only ask, where the database refuses what they ask for; and for
+// the test of a key, which the person does not ask the database for
 function requireAdmin(view) {
   if (!view.isAdmin) throw new NotFound();
 }
 
 // What the form had of the options, to show it again. They went in the box: this
 // is all that the service gets of them, and headers' values are not among it.
-const optionsIn = ({ priority, expires_at: expiresAt, rotate_after: rotateAfter, allowed_models: models, header_names: headerNames }) =>
-  ({ priority, expires_at: expiresAt, rotate_after: rotateAfter, allowed_models: models, header_names: headerNames });
+const optionsIn = (body) => Object.fromEntries(
+  ['priority', 'expires_at', 'rotate_after', 'allowed_models', 'header_names'].map((name) => [name, body[name]]));
 
 const optionalUuid = (text) => (text ? requireUuid(text) : undefined);
 
@@ -275,9 +276,9 @@ export function routes(app, { db, sessions, models }) {
     }
   }
 
-  // No call of the database that the person makes would refuse this, so it is asked
-  // for the role and the limits of the platform key before. The key is tried and
-  // reported by the other login, when the person's transaction is over.
+  // The person must be an admin who sees the key, with a platform key that may more
+  // than list. Only then is the key tried and reported, by the other login, when the
+  // person's transaction is over.
   app.post('/:username/settings/llm-keys/:id/test', async (request, reply) => {
     const keyId = requireUuid(request.params.id);
     const projectId = await act(request, async (client, view) => {

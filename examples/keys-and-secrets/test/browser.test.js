@@ -65,10 +65,43 @@ async function fillKey(page, { provider, name, value, baseUrl }) {
   return add.getByRole('button', { name: 'Add key' });
 }
 
+test('a key is tested where it is, and the result is said', async () => {
+  const { page, context, wire } = await open('alice');
+  const claude = row(page, 'Project LLM keys', 'Claude');
+  const refused = row(page, 'Project LLM keys', 'Old GPT');
+  let release;
+  const held = new Promise((resolve_) => { release = resolve_; });
+  await page.route('**/test?*', async (route) => { await held; await route.continue(); });
+  const button = claude.getByRole('button', { name: 'Test this key (Claude)' });
+  await button.focus();
+  await page.keyboard.press('Enter');
+  // the region was there before, so that a screen reader says what changes in it
+  await claude.getByRole('status').filter({ hasText: 'Asking the provider…' }).waitFor();
+  await button.click();   // does nothing meanwhile
+  release();
+  await claude.getByRole('status').filter({ hasText: 'The provider accepted this key.' }).waitFor();
+  assert.match(await claude.textContent(), /works/);
+  assert.ok(await button.evaluate((element) => element === document.activeElement));
+  await refused.getByRole('button', { name: 'Test this key' }).click();
+  await refused.getByRole('status').filter({ hasText: 'The provider rejected this key (401)' }).waitFor();
+  assert.match(await refused.textContent(), /rejected by the provider/);
+  // the other result is still there, and the page the same
+  assert.match(await claude.getByRole('status').textContent(), /accepted/);
+  await shot(page, 'llm-keys', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project LLM keys' }) }));
+  await checkLook(page, 'results of tests');
+  const overTheWire = await Promise.all(wire);
+  assert.equal(overTheWire.filter((text) => /^http\S+\/test\?/.test(text)).length, 2);
+  for (const seen of [...overTheWire, await contents(page, context), service.log]) assert.doesNotMatch(seen, /not-a-real|Incorrect API key/);
+  await page.unroute('**/test?*');
+  await page.route('**/test?*', (route) => route.abort());
+  await button.click();
+  await claude.getByRole('status').filter({ hasText: 'The key could not be tested.' }).waitFor();
+  await context.close();
+});
+
 test('an admin adds a key: sealed here, masked there, and nowhere in clear', async () => {
   const { page, context, wire } = await open('alice');
   const value = newValue('sk-ant-api03-');
-  await shot(page, 'llm-keys', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project LLM keys' }) }));
   const submit = await fillKey(page, { provider: 'anthropic', name: 'By browser', value });
   assert.equal(await form(page, 'llm-key').getByLabel('Key', { exact: true }).getAttribute('type'), 'password');
   await shot(page, 'add-key', form(page, 'llm-key'));
@@ -273,41 +306,6 @@ test('a header has a value and is there once; one that is refused stands there w
   assert.deepEqual(await headers(page).getByLabel('Header').evaluateAll((all) => all.map((input) => input.value)), ['x-gateway', 'Authorization']);
   assert.deepEqual(await headers(page).getByLabel('Its value').evaluateAll((all) => all.map((input) => input.value)), ['', '']);
   assert.ok(!(await contents(page, context)).includes(secret.slice(8)));
-  await context.close();
-});
-
-test('a key is tested where it is, and the result is said', async () => {
-  const { page, context, wire } = await open('alice');
-  await shot(page, 'before-test');
-  const claude = row(page, 'Project LLM keys', 'Claude');
-  const refused = row(page, 'Project LLM keys', 'Old GPT');
-  let release;
-  const held = new Promise((resolve_) => { release = resolve_; });
-  await page.route('**/test?*', async (route) => { await held; await route.continue(); });
-  const button = claude.getByRole('button', { name: 'Test this key (Claude)' });
-  await button.focus();
-  await page.keyboard.press('Enter');
-  // the region was there before, so that a screen reader says what changes in it
-  await claude.getByRole('status').filter({ hasText: 'Asking the provider…' }).waitFor();
-  await button.click();   // does nothing meanwhile
-  release();
-  await claude.getByRole('status').filter({ hasText: 'The provider accepted this key.' }).waitFor();
-  assert.match(await claude.textContent(), /works/);
-  assert.ok(await button.evaluate((element) => element === document.activeElement));
-  await refused.getByRole('button', { name: 'Test this key' }).click();
-  await refused.getByRole('status').filter({ hasText: 'The provider rejected this key (401)' }).waitFor();
-  assert.match(await refused.textContent(), /rejected by the provider/);
-  // the other result is still there, and the page the same
-  assert.match(await claude.getByRole('status').textContent(), /accepted/);
-  await shot(page, 'test-key', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project LLM keys' }) }));
-  await checkLook(page, 'results of tests');
-  const overTheWire = await Promise.all(wire);
-  assert.equal(overTheWire.filter((text) => /^http\S+\/test\?/.test(text)).length, 2);
-  for (const seen of [...overTheWire, await contents(page, context), service.log]) assert.doesNotMatch(seen, /not-a-real|Incorrect API key/);
-  await page.unroute('**/test?*');
-  await page.route('**/test?*', (route) => route.abort());
-  await button.click();
-  await claude.getByRole('status').filter({ hasText: 'The key could not be tested.' }).waitFor();
   await context.close();
 });
 

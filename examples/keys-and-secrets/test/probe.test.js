@@ -44,7 +44,8 @@ async function tested(value, { slug = 'openai', path = null, person } = {}) {
 
 const ANSWERS = [
   ['works', /^The provider accepted this key\.$/, { health: 'ok', cools: null }],
-  ['refused', /^The provider rejected this key \(401\)/, { health: 'rejected', cools: null }],
+  ['refused', /^The provider rejected this key \(401\)\.$/, { health: 'rejected', cools: null }],
+  ['narrow', /^The provider rejected this key, or does not let it do .* \(403\)\.$/, { health: 'rejected', cools: null }],
   ['unpaid', /used up \(402\)/, { health: 'quota', cools: 300 }],
   ['limited', /no more requests .* \(429\), and asks to wait 120 seconds/, { health: 'cooling', cools: 120 }],
   ['broken', /problem of its own \(500\)/, { health: 'cooling', cools: 10 }],
@@ -155,5 +156,5 @@ test('a key that is deleted while it is tested is no error', async () => {
 
 test('neither the log nor the page has what the provider said', () => {
   assert.match(service.log, /"url":"\/alice\/settings\/llm-keys\/[-0-9a-f]+\/test/);
-  assert.doesNotMatch(service.log, /Incorrect API key|Rate limit reached|Internal error with/);
+  assert.doesNotMatch(service.log, /Incorrect API key|insufficient permissions|Rate limit reached|Internal error with/);
 });
