@@ -125,10 +125,13 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   await context.close();
 });
 
-test('the field is empty as soon as the form is sent', async () => {
+test('the fields with values are empty as soon as the form is sent', async () => {
   const { page, context } = await open('alice');
   const value = newValue();
   const submit = await fillKey(page, { provider: 'openai', name: 'Held back', value });
+  const secret = newValue('gateway-');
+  await form(page, 'llm-key').getByText('More options', { exact: true }).click();
+  await fillHeader(page, 0, 'x-gateway', secret);
   // libsodium is loaded when it is needed: while it is not there, nothing is sealed yet
   let release;
   const held = new Promise((resolve_) => { release = resolve_; });
@@ -137,7 +140,7 @@ test('the field is empty as soon as the form is sent', async () => {
   await page.getByText('Sealing…').waitFor();
   assert.equal(await page.locator('[data-value]').first().inputValue(), '');
   assert.ok(await submit.isDisabled());
-  assert.ok(!(await contents(page, context)).includes(value));
+  for (const each of [value, secret]) assert.ok(!(await contents(page, context)).includes(each));
   release();
   await page.getByText('Added “Held back”.').waitFor();
   await context.close();
