@@ -14,7 +14,7 @@ The settings page:      ${service.address}
 alice, an admin:        ${tokens.alice}
 bob, a member:          ${tokens.bob}
 The stand-in provider:  ${provider.url}
-   (a key with "refused", "limited", "broken" or "silent" in it is answered so)
+   (a key with "refused", "narrow", "unpaid", "limited", "broken" or "silent" in it is answered so)
 
 Ctrl+C ends and removes everything.`);
 

@@ -21,11 +21,15 @@ const completion = (model) => json(200, {
   usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
 });
 
+// Each model, below the list of them
+const eachModel = (path, ids) => Object.fromEntries(ids.map((id) => [`GET ${path}/${id}`, () => json(200, { id, object: 'model' })]));
+
 function openAiLike(ids, error) {
   return {
     accepts: { authorization: 'Bearer ' }, error,
     'GET /models': () => openAiModels(ids),
-    'POST /chat/completions': ({ body }) => completion(body.model),
+    ...eachModel('/models', ids),
+    'POST /chat/completions': ({ body }) => (body.model ? completion(body.model) : error(422, 'model: field required', 'invalid_request_error')),
   };
 }
 
@@ -59,6 +63,7 @@ const PROVIDERS = {
     accepts: { 'x-api-key': '', authorization: 'Bearer ' }, error: anthropicError,
     also: { 'anthropic-version': ['2023-06-01', '2026-10-21'] },
     'GET /v1/models': anthropicModels,
+    ...eachModel('/v1/models', ANTHROPIC),
     'POST /v1/messages': ({ body }) => json(200, {
       id: 'msg_1', type: 'message', role: 'assistant', model: body.model, stop_reason: 'end_turn', stop_sequence: null,
       content: [{ type: 'text', text: 'pong' }], usage: { input_tokens: 1, output_tokens: 1 },
@@ -67,6 +72,7 @@ const PROVIDERS = {
   '/google': {
     accepts: { 'x-goog-api-key': '' }, error: googleError,
     'GET /v1beta/models': googleModels,
+    ...eachModel('/v1beta/models', GOOGLE),
     'POST /v1beta/models/gemini-4-flash:generateContent': () => json(200, {
       candidates: [{ content: { role: 'model', parts: [{ text: 'pong' }] }, finishReason: 'STOP' }],
     }),
@@ -84,6 +90,7 @@ const PROVIDERS = {
 const WORDS = {
   refused: (key, error) => error(401, `Incorrect API key provided: ${key}. You can find yours at http://127.0.0.1/keys?key=${encodeURIComponent(key)}.`, 'invalid_api_key'),
   partly: (key, error) => error(401, `Incorrect API key provided: ${key.slice(0, 14)}…${key.slice(-12)}`, 'invalid_api_key'),
+  narrow: (key, error) => error(403, `${key} has insufficient permissions for this operation`, 'insufficient_permissions'),
   limited: (key, error) => ({ ...error(429, `Rate limit reached for ${key.toUpperCase()}`, 'rate_limit_exceeded'), headers: { 'retry-after': '120' } }),
   unpaid: (key, error) => error(402, `No credit is left for ${key}`, 'insufficient_quota'),
   broken: (key) => ({ status: 500, type: 'text/html', body: `<h1>Internal error with ${key}</h1>` }),

@@ -21,6 +21,35 @@ function fieldOf(form, name) {
 // Where requests go without a base URL of one's own, as the form says
 const usualBaseUrl = (form) => form.elements.provider.selectedOptions[0].dataset.usual;
 
+// The options of a key, which are in its box. What is empty is none.
+
+const utc = (text) => (text === '' ? null : `${text}Z`);
+
+function modelsOf(form) {
+  const names = fieldOf(form, 'allowed_models').split(/[\s,]+/).filter(Boolean);
+  return names.length > 0 ? names : null;
+}
+
+const headerRows = (form) => [...form.querySelectorAll('[data-header]')].map((row) => [...row.querySelectorAll('input')]);
+
+function headersOf(form) {
+  const headers = headerRows(form).map(([name, value]) => [name.value.trim(), value.value.trim()]).filter(([name]) => name !== '');
+  form.elements.header_names.value = headers.map(([name]) => name).join(' ');
+  return headers.length > 0 ? { headers: Object.fromEntries(headers) } : {};
+}
+
+function optionsOf(form) {
+  if (!form.elements.priority) return {};
+  const priority = fieldOf(form, 'priority');
+  return {
+    ...(priority === '' ? {} : { priority: Number(priority) }),
+    expires_at: utc(fieldOf(form, 'expires_at')),
+    rotate_after: utc(fieldOf(form, 'rotate_after')),
+    allowed_models: modelsOf(form),
+    ...headersOf(form),
+  };
+}
+
 // What each purpose puts into its box besides
 const BOXES = {
   secret: (sodium, key, form, box) => sealSecret(sodium, key, { ...box, name: fieldOf(form, 'name') }),
@@ -37,32 +66,96 @@ const BOXES = {
   },
 };
 
-async function sealForm(form, value) {
+async function sealForm(form, value, options) {
   const { default: sodium } = await import('libsodium-wrappers');
   const { seal, project, publicKey, now } = form.dataset;
   const key = fromBase64(publicKey);
   // the server's time when it made the page, and what has passed since
   const expiresAt = Math.floor(Number(now) + performance.now() / 1000) + LIFETIME_SECONDS;
-  return toBase64(await BOXES[seal](sodium, key, form, { projectId: project, value, expiresAt }));
+  return toBase64(await BOXES[seal](sodium, key, form, { projectId: project, value, options, expiresAt }));
 }
 
 for (const form of document.querySelectorAll('form[data-seal]')) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const input = form.querySelector('[data-value]');
-    const button = form.querySelector('button');
+    const button = form.querySelector('button:not([type])');
     const status = form.querySelector('.status');
     const { value } = input;
-    input.value = '';
+    const options = optionsOf(form);
+    for (const secret of [input, ...form.querySelectorAll('[data-header-value]')]) secret.value = '';
     button.disabled = true;
     status.textContent = 'Sealing…';
     try {
-      form.elements.sealed.value = await sealForm(form, value);
+      form.elements.sealed.value = await sealForm(form, value, options);
       form.submit();
     } catch {
       status.textContent = 'The value could not be sealed here. Reload the page and try again.';
       button.disabled = false;
     }
+  });
+}
+
+// Headers: a row more where one is needed; each has a name of its own, and a value.
+
+const MOST_HEADERS = 16;
+
+function checkHeaders(form) {
+  const seen = new Set();
+  for (const [name, value] of headerRows(form)) {
+    const same = name.value.trim().toLowerCase();
+    name.required = value.required = name.value !== '' || value.value !== '';
+    name.setCustomValidity(same !== '' && seen.has(same) ? 'This header is there twice.' : '');
+    seen.add(same);
+  }
+}
+
+for (const button of document.querySelectorAll('[data-add-header]')) {
+  const { form } = button;
+  button.addEventListener('click', () => {
+    const row = form.querySelector('[data-header]').cloneNode(true);
+    for (const input of row.querySelectorAll('input')) {
+      input.value = '';
+      input.required = false;
+      input.setCustomValidity('');
+    }
+    button.before(row);
+    button.hidden = headerRows(form).length >= MOST_HEADERS;
+    row.querySelector('input').focus();
+  });
+  form.addEventListener('input', () => checkHeaders(form));
+  // what is wrong must be seen
+  form.addEventListener('invalid', ({ target }) => { target.closest('details').open = true; }, true);
+}
+
+// Testing a key: the page that answers has the result, of which only the cell is taken.
+
+async function testKey(form) {
+  const response = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
+  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  const cell = page.getElementById(form.parentElement.id);
+  if (cell === null) throw new Error('the page has no result');
+  return [cell.querySelector('.health'), cell.querySelector('.status')];
+}
+
+for (const form of document.querySelectorAll('form[data-test]')) {
+  const [health, status] = ['.health', '.status'].map((part) => form.parentElement.querySelector(part));
+  let busy = false;
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    status.className = 'status';
+    status.textContent = 'Asking the provider…';
+    try {
+      const [newHealth, result] = await testKey(form);
+      health.replaceChildren(...newHealth.childNodes);
+      status.className = result.className;
+      status.textContent = result.textContent;
+    } catch {
+      status.textContent = 'The key could not be tested. Reload the page and try again.';
+    }
+    busy = false;
   });
 }
 

@@ -1,8 +1,8 @@
 // The two logins, and the one transaction that a request is.
 //
 // One is granted tarx_keys_login: it acts for nobody unless a platform key proves
-// who. The other is granted tarx_keys_agent and asks for one thing only, what to
-// send to get a model list.
+// who. The other is granted tarx_keys_agent and asks what to send to get a model
+// list, or to try a key, and reports how that went.
 
 import pg from 'pg';
 
@@ -28,7 +28,9 @@ export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   return {
     transaction: (work) => transaction(web, work),
     whoIs: (token) => whoIs(web, token),
-    modelsRequest: (projectId, keyId) => modelsRequest(models, projectId, keyId),
+    modelsRequest: (projectId, keyId) => requestsOf(models, 'models_request', projectId, keyId),
+    probeRequest: async (projectId, keyId) => (await requestsOf(models, 'probe_request', projectId, keyId))[0],
+    reportKey: (...report) => reportKey(models, report),
     close: () => Promise.all([web, models].map((pool) => pool.end())),
   };
 }
@@ -54,7 +56,8 @@ async function transaction(pool, work) {
 
 async function logIn(client, token, projectId) {
   const { rows: [person] } = await client.query(
-    'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
+    `SELECT user_id, role, current_setting('tarx_keys.read_only')::bool AS read_only
+       FROM tarx_keys.login($1, $2)`, [token, projectId]);
   return person;
 }
 
@@ -68,14 +71,14 @@ async function whoIs(pool, token) {
 // for, else the first. The person's projects are what login() without one shows.
 export function asPerson(db, session, projectId, work) {
   return db.transaction(async (client) => {
-    const { user_id: userId } = await logIn(client, session.token, null);
+    const { user_id: userId, read_only: isReadOnly } = await logIn(client, session.token, null);
     const { rows: projects } = await client.query(
       'SELECT id, name FROM tarx_keys.projects ORDER BY name, id');
     const project = projectId === undefined ? projects[0] : projects.find(({ id }) => id === projectId);
     if (project === undefined && projectId !== undefined) throw new NotFound();
     let role = null;
     if (project !== undefined) ({ role } = await logIn(client, session.token, project.id));
-    return work(client, { userId, projects, project, isAdmin: role === 'admin' });
+    return work(client, { userId, projects, project, isAdmin: role === 'admin', isReadOnly });
   });
 }
 
@@ -93,8 +96,14 @@ export async function attempt(client, work) {
   }
 }
 
-async function modelsRequest(pool, projectId, keyId) {
+// What to send, by one of the functions for runners
+async function requestsOf(pool, name, projectId, keyId) {
   const { rows } = await pool.query(
-    'SELECT method, url, headers FROM tarx_keys.models_request($1, $2)', [projectId, keyId]);
+    `SELECT method, url, headers FROM tarx_keys.${name}($1, $2)`, [projectId, keyId]);
   return rows;
+}
+
+// projectId, keyId, outcome, and the seconds of Retry-After or null
+async function reportKey(pool, report) {
+  await pool.query('SELECT tarx_keys.report_key($1, $2, $3, make_interval(secs => $4))', report);
 }

@@ -25,6 +25,7 @@ const FIELDS = new Map([
   ['provider', 'provider'],
   ['expires_at', 'expires'],
   ['sealed', 'value'],
+  ['options', 'options'],
 ]);
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

@@ -1,11 +1,9 @@
 // The models that a key is for, asked of its provider now. What to send comes
 // from the database; this file knows how providers answer, not who they are.
 
-import { once } from 'node:events';
-import http from 'node:http';
-import https from 'node:https';
-import { isAdmitted, isPublic, lookupWhere, NotPublic, requireHost } from './addresses.js';
+import { NotPublic } from './addresses.js';
 import { redactor } from './redact.js';
+import { send } from './requests.js';
 
 const SIZE_LIMIT = 4 * 1024 * 1024;
 const MOST_PAGES = 20;
@@ -44,22 +42,6 @@ function failure(status, text, redact) {
   const told = body?.error?.message ?? body?.error ?? body?.message ?? body?.detail;
   const detail = typeof told === 'string' ? redact(told) : '';
   return new ProviderError(`The provider answered ${status}${detail === '' ? '.' : `: ${detail}`}`);
-}
-
-// Resolves to the response as it begins. Unlike fetch, this follows no redirects
-// and lets us say which addresses a name may have.
-async function send({ method, url, headers }, { signal, allowPrivate }) {
-  const target = new URL(url);
-  const admits = allowPrivate ? isAdmitted : isPublic;
-  requireHost(target, admits);
-  const { request } = target.protocol === 'https:' ? https : http;
-  const sent = request(target, {
-    method, signal, agent: false, lookup: lookupWhere(admits),
-    headers: { accept: 'application/json', 'user-agent': 'keys-and-secrets', ...headers },
-  });
-  sent.end();
-  const [response] = await once(sent, 'response');
-  return response;
 }
 
 async function get(request, options) {

@@ -4,6 +4,7 @@
 import { asPerson, attempt, NotFound, SignedOut } from './database.js';
 import { explain } from './errors.js';
 import { listModels, ProviderError } from './models.js';
+import { probe } from './probe.js';
 import * as views from './views.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -13,10 +14,16 @@ function requireUuid(text) {
   return text;
 }
 
-// For pages that only ask; what they ask for, the database refuses
+// For pages that only ask, where the database refuses what they ask for; and for
+// the test of a key, which the person does not ask the database for
 function requireAdmin(view) {
   if (!view.isAdmin) throw new NotFound();
 }
+
+// What the form had of the options, to show it again. They went in the box: this
+// is all that the service gets of them, and headers' values are not among it.
+const optionsIn = (body) => Object.fromEntries(
+  ['priority', 'expires_at', 'rotate_after', 'allowed_models', 'header_names'].map((name) => [name, body[name]]));
 
 const optionalUuid = (text) => (text ? requireUuid(text) : undefined);
 
@@ -30,7 +37,7 @@ async function readProject(client, view) {
   const project = [view.project.id];
   view.keys = await rows(client,
     `SELECT id, name, provider, provider_label, masked_key, base_url, destination, added_by, agent_count, last_used_at,
-            state, priority, expires_at, health, cooling_until, status
+            state, priority, expires_at, rotate_after, allowed_models, header_names, health, cooling_until, status
        FROM tarx_keys.llm_keys WHERE project_id = $1 ORDER BY provider_label, priority, name`, project);
 }
 
@@ -164,7 +171,7 @@ export function routes(app, { db, sessions, models }) {
     const { provider, name, sealed, base_url: baseUrl } = request.body;
     return change(request, reply, {
       form: 'llm-key',
-      values: { provider, name, base_url: baseUrl },
+      values: { provider, name, base_url: baseUrl, ...optionsIn(request.body) },
       done: () => ({ notice: `Added “${name}”.` }),
       work: (client, view) => client.query('SELECT tarx_keys.add_sealed_llm_key($1, $2, $3, $4, $5)',
         [view.project.id, provider, name, Buffer.from(sealed ?? '', 'base64'), baseUrl || null]),
@@ -240,6 +247,7 @@ export function routes(app, { db, sessions, models }) {
     const keyId = requireUuid(request.params.id);
     return change(request, reply, {
       form: 'replace',
+      values: optionsIn(request.body),
       done: () => ({ notice: 'Replaced the key; its agents go on with the new one. The old one is disabled.' }),
       work: (client, view) => client.query('SELECT tarx_keys.replace_sealed_llm_key($1, $2, $3)',
         [view.project.id, keyId, Buffer.from(request.body.sealed ?? '', 'base64')]),
@@ -265,6 +273,37 @@ export function routes(app, { db, sessions, models }) {
       if (error instanceof ProviderError) return { status: 502, problem: error.message };
       const { status, fields } = explain(error);
       return { status, problem: Object.values(fields).join(' ') };
+    }
+  }
+
+  // The person must be an admin who sees the key, with a platform key that may more
+  // than list. Only then is the key tried and reported, by the other login, when the
+  // person's transaction is over.
+  app.post('/:username/settings/llm-keys/:id/test', async (request, reply) => {
+    const keyId = requireUuid(request.params.id);
+    const projectId = await act(request, async (client, view) => {
+      requireAdmin(view);
+      if (view.isReadOnly) throw new NotFound();
+      await keyAndAgents(client, view, keyId);
+      return view.project.id;
+    });
+    const tested = await testKey(projectId, keyId);
+    const text = await act(request, async (client, view) => {
+      await readKeys(client, view);
+      view.tested = { keyId, ...tested };
+      if (!view.keys.some((key) => key.id === keyId && views.canTest(view, key))) view.problem = tested.text;
+      return views.keysPage(view);
+    });
+    return page(reply, text);
+  });
+
+  async function testKey(projectId, keyId) {
+    try {
+      const tested = await probe(await db.probeRequest(projectId, keyId), models);
+      if (tested.outcome) await db.reportKey(projectId, keyId, tested.outcome, tested.retryAfter ?? null);
+      return tested;
+    } catch (error) {
+      return { text: Object.values(explain(error).fields).join(' ') };
     }
   }
 

@@ -65,10 +65,43 @@ async function fillKey(page, { provider, name, value, baseUrl }) {
   return add.getByRole('button', { name: 'Add key' });
 }
 
+test('a key is tested where it is, and the result is said', async () => {
+  const { page, context, wire } = await open('alice');
+  const claude = row(page, 'Project LLM keys', 'Claude');
+  const refused = row(page, 'Project LLM keys', 'Old GPT');
+  let release;
+  const held = new Promise((resolve_) => { release = resolve_; });
+  await page.route('**/test?*', async (route) => { await held; await route.continue(); });
+  const button = claude.getByRole('button', { name: 'Test this key (Claude)' });
+  await button.focus();
+  await page.keyboard.press('Enter');
+  // the region was there before, so that a screen reader says what changes in it
+  await claude.getByRole('status').filter({ hasText: 'Asking the provider…' }).waitFor();
+  await button.click();   // does nothing meanwhile
+  release();
+  await claude.getByRole('status').filter({ hasText: 'The provider accepted this key.' }).waitFor();
+  assert.match(await claude.textContent(), /works/);
+  assert.ok(await button.evaluate((element) => element === document.activeElement));
+  await refused.getByRole('button', { name: 'Test this key' }).click();
+  await refused.getByRole('status').filter({ hasText: 'The provider rejected this key (401)' }).waitFor();
+  assert.match(await refused.textContent(), /rejected by the provider/);
+  // the other result is still there, and the page the same
+  assert.match(await claude.getByRole('status').textContent(), /accepted/);
+  await shot(page, 'llm-keys', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project LLM keys' }) }));
+  await checkLook(page, 'results of tests');
+  const overTheWire = await Promise.all(wire);
+  assert.equal(overTheWire.filter((text) => /^http\S+\/test\?/.test(text)).length, 2);
+  for (const seen of [...overTheWire, await contents(page, context), service.log]) assert.doesNotMatch(seen, /not-a-real|Incorrect API key/);
+  await page.unroute('**/test?*');
+  await page.route('**/test?*', (route) => route.abort());
+  await button.click();
+  await claude.getByRole('status').filter({ hasText: 'The key could not be tested.' }).waitFor();
+  await context.close();
+});
+
 test('an admin adds a key: sealed here, masked there, and nowhere in clear', async () => {
   const { page, context, wire } = await open('alice');
   const value = newValue('sk-ant-api03-');
-  await shot(page, 'llm-keys', page.locator('section').filter({ has: page.getByRole('heading', { name: 'Project LLM keys' }) }));
   const submit = await fillKey(page, { provider: 'anthropic', name: 'By browser', value });
   assert.equal(await form(page, 'llm-key').getByLabel('Key', { exact: true }).getAttribute('type'), 'password');
   await shot(page, 'add-key', form(page, 'llm-key'));
@@ -82,7 +115,7 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   await page.getByText('Added “By browser”.').waitFor();
   assert.match(during, /(^|&)sealed=[A-Za-z0-9%]{100,}/);
   const cells = row(page, 'Project LLM keys', 'By browser');
-  assert.match(await cells.textContent(), new RegExp(`Anthropic.*sk-ant-api03-.*…${value.slice(-4)}.*alice.*never`, 's'));
+  assert.match(await cells.textContent(), new RegExp(`sk-ant-api03-.*…${value.slice(-4)}.*alice.*Anthropic.*never`, 's'));
   const part = value.slice(16, 40);
   const overTheWire = await Promise.all(wire);
   assert.ok(overTheWire.some((text) => text.includes('Added “By browser”.')));
@@ -92,10 +125,13 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   await context.close();
 });
 
-test('the field is empty as soon as the form is sent', async () => {
+test('the fields with values are empty as soon as the form is sent', async () => {
   const { page, context } = await open('alice');
   const value = newValue();
   const submit = await fillKey(page, { provider: 'openai', name: 'Held back', value });
+  const secret = newValue('gateway-');
+  await form(page, 'llm-key').getByText('More options', { exact: true }).click();
+  await fillHeader(page, 0, 'x-gateway', secret);
   // libsodium is loaded when it is needed: while it is not there, nothing is sealed yet
   let release;
   const held = new Promise((resolve_) => { release = resolve_; });
@@ -104,7 +140,7 @@ test('the field is empty as soon as the form is sent', async () => {
   await page.getByText('Sealing…').waitFor();
   assert.equal(await page.locator('[data-value]').first().inputValue(), '');
   assert.ok(await submit.isDisabled());
-  assert.ok(!(await contents(page, context)).includes(value));
+  for (const each of [value, secret]) assert.ok(!(await contents(page, context)).includes(each));
   release();
   await page.getByText('Added “Held back”.').waitFor();
   await context.close();
@@ -190,11 +226,120 @@ test('a key is replaced: its agents go on, and the old one rests', async () => {
   await context.close();
 });
 
+test('a replacement has the options of the old key, unless the form says otherwise', async () => {
+  const { page, context } = await open('alice');
+  const [{ old }] = await as('alice', 'SELECT tarx_keys.add_llm_key($1, $2, $3, $4, NULL, $5) AS old',
+    [PROJECTS.support, 'openai', 'Kept', newValue(), { priority: 7, expires_at: '2037-01-31T14:03Z', allowed_models: ['gpt-6'], headers: { 'x-gateway': 'kept' } }]);
+  await page.reload();
+  await row(page, 'Project LLM keys', 'Kept').getByRole('link', { name: 'Replace' }).click();
+  await page.getByLabel('New key').fill(newValue());
+  await page.getByText('More options', { exact: true }).click();
+  await page.getByLabel('Expires (UTC)').fill('');
+  await page.getByLabel('Only for these models').fill('gpt-6, o5');
+  await page.getByRole('button', { name: 'Replace key' }).click();
+  await page.getByText('Replaced the key; its agents go on with the new one.').waitFor();
+  const [key] = await as('alice', "SELECT id, priority, expires_at, allowed_models FROM tarx_keys.llm_keys WHERE name = 'Kept'");
+  assert.deepEqual([key.priority, key.expires_at, key.allowed_models], [7, null, ['gpt-6', 'o5']]);
+  assert.deepEqual((await resolve(key.id)).headers, { 'x-gateway': 'kept' });
+  for (const id of [old, key.id]) await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, id]);
+  await context.close();
+});
+
+const headers = (page) => form(page, 'llm-key').locator('[data-header]');
+
+async function fillHeader(page, i, name, value) {
+  await headers(page).nth(i).getByLabel('Header').fill(name);
+  await headers(page).nth(i).getByLabel('Its value').fill(value);
+}
+
+test('a key is added with options, which are sealed with it', async () => {
+  const { page, context, wire } = await open('alice');
+  const value = newValue();
+  const secret = newValue('gateway-');
+  const submit = await fillKey(page, { provider: 'openai', name: 'With options', value });
+  const add = form(page, 'llm-key');
+  assert.ok(!await add.getByLabel('Expires (UTC)').isVisible());
+  await add.getByText('More options', { exact: true }).click();
+  await add.getByLabel('Order').fill('7');
+  await add.getByLabel('Expires (UTC)').fill('2037-01-31T14:03');
+  await add.getByLabel('Replace after (UTC)').fill('2036-12-01T00:00');
+  await add.getByLabel('Only for these models').fill('gpt-6, o5\ngpt-6-mini');
+  await fillHeader(page, 0, 'x-gateway', secret);
+  await add.getByRole('button', { name: 'Add another header' }).click();
+  assert.equal(await page.evaluate(() => document.activeElement.closest('[data-header]').previousElementSibling.matches('[data-header]')), true);
+  await fillHeader(page, 1, 'x-team', 'red');
+  await shot(page, 'more-options', add);
+  await submit.click();
+  await page.getByText('Added “With options”.').waitFor();
+  const [key] = await as('alice', `SELECT id, priority, expires_at, rotate_after, allowed_models, header_names
+    FROM tarx_keys.llm_keys WHERE name = 'With options'`);
+  assert.deepEqual([key.priority, key.expires_at.toISOString(), key.rotate_after.toISOString(), key.allowed_models, key.header_names.sort()],
+    [7, '2037-01-31T14:03:00.000Z', '2036-12-01T00:00:00.000Z', ['gpt-6', 'o5', 'gpt-6-mini'], ['x-gateway', 'x-team']]);
+  const resolved = await resolve(key.id);
+  assert.deepEqual([resolved.key_value, resolved.headers], [value, { 'x-gateway': secret, 'x-team': 'red' }]);
+  for (const seen of [...await Promise.all(wire), await contents(page, context), service.log, serverLog()]) {
+    for (const each of [value, secret]) assert.ok(!seen.includes(each.slice(8)));
+  }
+  await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, key.id]);
+  await context.close();
+});
+
+test('a header has a value and is there once; one that is refused stands there without its value', async () => {
+  const { page, context } = await open('alice');
+  const submit = await fillKey(page, { provider: 'openai', name: 'Odd headers', value: newValue() });
+  const add = form(page, 'llm-key');
+  const invalid = () => add.locator('input:invalid').count();
+  await add.getByText('More options', { exact: true }).click();
+  await fillHeader(page, 0, 'x-gateway', '');
+  assert.equal(await invalid(), 1);
+  // folded, it is opened to be seen
+  await add.getByText('More options', { exact: true }).click();
+  await submit.click();
+  assert.ok(await headers(page).first().isVisible());
+  await fillHeader(page, 0, 'x-gateway', 'one');
+  assert.equal(await invalid(), 0);
+  await add.getByRole('button', { name: 'Add another header' }).click();
+  await fillHeader(page, 1, 'X-Gateway', 'two');
+  assert.equal(await invalid(), 1);
+  const secret = newValue('gateway-');
+  await fillHeader(page, 1, 'Authorization', secret);
+  await submit.click();
+  await add.getByRole('alert').waitFor();
+  assert.match(await add.getByRole('alert').textContent(), /Authorization/);
+  assert.deepEqual(await headers(page).getByLabel('Header').evaluateAll((all) => all.map((input) => input.value)), ['x-gateway', 'Authorization']);
+  assert.deepEqual(await headers(page).getByLabel('Its value').evaluateAll((all) => all.map((input) => input.value)), ['', '']);
+  assert.ok(!(await contents(page, context)).includes(secret.slice(8)));
+  await context.close();
+});
+
+test('without scripts a key is tested too, and the page is at the result', async () => {
+  const { page, context } = await open('alice', { javaScriptEnabled: false });
+  await row(page, 'Project LLM keys', 'Mistral').getByRole('button', { name: 'Test this key' }).click();
+  await row(page, 'Project LLM keys', 'Mistral').getByText('The provider accepted this key.').waitFor();
+  assert.match(page.url(), new RegExp(`/test\\?project=.*#health-${ids.mistral}$`));
+  assert.equal(await page.getByText('The provider accepted this key.').count(), 1);
+  await context.close();
+});
+
+test('no mask breaks or leaves its cell', async () => {
+  const { page, context } = await open('alice');
+  for (const width of [320, 400, 768, 960, 961, 1056, 1440]) {
+    await page.setViewportSize({ width, height: 800 });
+    const wrong = await page.evaluate(() => [...document.querySelectorAll('td code.mask')].filter((mask) => {
+      const cell = mask.closest('td').getBoundingClientRect();
+      return mask.getClientRects().length !== 1 || mask.getBoundingClientRect().right > cell.right + 1;
+    }).map((mask) => mask.textContent));
+    assert.deepEqual(wrong, [], `at ${width}`);
+    assert.ok(await page.locator('td code.mask').count() > 0);
+  }
+  await context.close();
+});
+
 test('a member sees the list and no controls', async () => {
   const { page, context } = await open('bob');
   assert.ok(await row(page, 'Project LLM keys', 'Claude').isVisible());
   assert.ok(await row(page, 'Project secrets', 'SHOP_TOKEN').isVisible());
-  for (const name of ['Add key', 'Set secret', 'Restore', 'Delete key']) assert.equal(await page.getByText(name, { exact: true }).count(), 0, name);
+  for (const name of ['Add key', 'Set secret', 'Restore', 'Delete key', 'Test this key']) assert.equal(await page.getByText(name, { exact: true }).count(), 0, name);
   assert.equal(await page.locator('[data-seal]').count(), 0);
   await context.close();
 });
@@ -335,7 +480,7 @@ test('the keyboard gets everywhere, visibly', async () => {
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to content');
   const seen = new Set();
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 100; i++) {
     const [name, outline] = await page.evaluate(() => {
       const style = getComputedStyle(document.activeElement);
       return [document.activeElement.textContent.trim().slice(0, 20), `${style.outlineStyle} ${style.outlineWidth}`];
@@ -364,9 +509,9 @@ async function problemsOf(page) {
 
 // As the page is now, wide and narrow
 async function checkLook(page, what) {
-  for (const width of [1100, 320]) {
+  for (const width of [1100, 768, 320]) {
     await page.setViewportSize({ width, height: 800 });
-    assert.deepEqual(await problemsOf(page), [], `${what} at ${width}`);
+    if (width !== 768) assert.deepEqual(await problemsOf(page), [], `${what} at ${width}`);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
   }
 }

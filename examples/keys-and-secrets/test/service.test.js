@@ -17,8 +17,8 @@ const boxFor = async (fields) => base64(await sealLlmKey(sodium, publicKey, {
   projectId: PROJECTS.support, destination: fields.baseUrl ?? usual.get(fields.provider) ?? 'https://none.example', ...fields,
 }));
 
-const replacementFor = async (oldKeyId, provider, value, destination = usual.get(provider)) =>
-  base64(await sealReplacement(sodium, publicKey, { projectId: PROJECTS.support, oldKeyId, provider, destination, value }));
+const replacementFor = async (oldKeyId, provider, value, options = {}) =>
+  base64(await sealReplacement(sodium, publicKey, { projectId: PROJECTS.support, oldKeyId, provider, destination: usual.get(provider), options, value }));
 
 // The cells of a key's row on a page, by their columns
 function cellsOf(page, name) {
@@ -109,9 +109,9 @@ test('a member sees the list, masked, without controls', async () => {
     assert.ok(!text.includes(value), name);
   }
   assert.match(text, /sk-ant-api03-not…4LpB/);
-  assert.match(text, /data-label="Added by">alice</);
+  assert.match(text, />added by alice</);
   assert.match(text, /data-label="Agents">[1-9]</);
-  assert.doesNotMatch(text, /Add key|Set secret|\/delete|\/restore/);
+  assert.doesNotMatch(text, /Add key|Set secret|Test this key|\/delete|\/restore|\/test/);
 });
 
 test('what the page hides from members, the service refuses', async () => {
@@ -298,7 +298,10 @@ test('the list has the state of each key, its order, its end, and how it fared',
   const id = await addKey('openai', 'In all states', newValue());
   const update = (changes) => as('alice', 'SELECT tarx_keys.update_llm_key($1, $2, $3)', [PROJECTS.support, id, changes]);
   const report = (outcome) => asRunner('SELECT tarx_keys.report_key($1, $2, $3)', [PROJECTS.support, id, outcome]);
-  const cells = async () => cellsOf(await alice.get(settings('alice')), 'In all states');
+  const cells = async () => {
+    const { Health: health, ...rest } = cellsOf(await alice.get(settings('alice')), 'In all states');
+    return { ...rest, Health: health.replace(/ Test this key.*/, '') };
+  };
   const { State, Order, Health } = await cells();
   assert.deepEqual([State, Order, Health], ['enabled', '100', 'not tried yet']);
   await update({ expires_at: '2037-01-31T14:03:00Z', priority: 7 });
@@ -351,13 +354,84 @@ test('a key is replaced sealed, with its agents and all but its value', async ()
   for (const each of [id, row.key_id]) await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, each]);
 });
 
+const OPTIONS = {
+  priority: 7, expires_at: '2037-01-31T14:03Z', rotate_after: '2036-12-01T00:00Z', allowed_models: ['gpt-6', 'o5', 'a', 'b', 'c'],
+  headers: { 'x-gateway': 'gateway-secret', 'x-team': 'red' },
+};
+// As the form has them; values of headers have no names there
+const OPTION_FIELDS = { priority: '7', expires_at: '2037-01-31T14:03', rotate_after: '2036-12-01T00:00', allowed_models: 'gpt-6, o5', header_names: 'x-gateway x-team' };
+
+test('the options of a new key come in its box, and the list has them but for values', async () => {
+  const alice = await signedIn('alice');
+  const fields = { provider: 'openai', name: 'With options' };
+  const sealed = await boxFor({ ...fields, options: OPTIONS, value: newValue() });
+  assert.equal((await alice.post(settings('alice', '/llm-keys'), { ...fields, sealed })).status, 303);
+  const page = await alice.get(settings('alice'));
+  const { Provider, State, Order } = cellsOf(page, 'With options');
+  assert.equal(Provider, 'OpenAI only for gpt-6, o5, a and 2 more with x-team, x-gateway');
+  assert.equal(State, 'enabled until 2037-01-31 14:03 UTC replace after 2036-12-01 00:00 UTC');
+  assert.equal(Order, '7');
+  assert.ok(!page.text.includes('gateway-secret'));
+  const [{ id }] = await as('alice', "SELECT id FROM tarx_keys.llm_keys WHERE name = 'With options'");
+  assert.deepEqual((await resolve(id)).headers, OPTIONS.headers);
+  // what the form says of them beside the box counts for nothing
+  await as('alice', 'SELECT tarx_keys.update_llm_key($1, $2, $3)', [PROJECTS.support, id, { rotate_after: '2001-01-01T00:00Z', expires_at: null }]);
+  assert.equal(cellsOf(await alice.get(settings('alice')), 'With options').State, 'enabled replace it: due since 2001-01-01 00:00 UTC');
+  await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, id]);
+});
+
+test('what is wrong with options stands at them, and the form keeps what it may', async () => {
+  const alice = await signedIn('alice');
+  const fields = { provider: 'openai', name: 'Wrong options' };
+  for (const options of [{ headers: { Authorization: 'gateway-secret' } }, { headers: { 'x-gateway': '' } }, { allowed_models: ['ö'] }, { expires_at: 'soon' }]) {
+    const page = await alice.post(settings('alice', '/llm-keys'),
+      { ...fields, ...OPTION_FIELDS, sealed: await boxFor({ ...fields, options, value: newValue() }) });
+    assert.equal(page.status, 422);
+    assert.match(page.text, /<details class="more" open><summary>More options<\/summary>\n<p class="problem" role="alert">[^<]/);
+    assert.equal(page.text.match(/class="problem"/g).length, 1);
+    assert.ok(!page.text.includes('gateway-secret'));
+    for (const [name, value] of Object.entries(OPTION_FIELDS).slice(0, 3)) assert.ok(page.text.includes(`name="${name}" value="${value}"`), name);
+    assert.match(page.text, />gpt-6, o5<\/textarea>/);
+    assert.deepEqual(Array.from(page.text.matchAll(/data-header-name value="([^"]*)"/g), ([, name]) => name), ['x-gateway', 'x-team']);
+  }
+  const keys = await as('alice', "SELECT FROM tarx_keys.llm_keys WHERE name = 'Wrong options'");
+  assert.equal(keys.length, 0);
+});
+
+test('options beside a box do nothing: they are what the form shows again', async () => {
+  const alice = await signedIn('alice');
+  const fields = { provider: 'openai', name: 'Beside' };
+  await alice.post(settings('alice', '/llm-keys'), { ...fields, ...OPTION_FIELDS, sealed: await boxFor({ ...fields, value: newValue() }) });
+  const [key] = await as('alice', "SELECT id, priority, expires_at, header_names FROM tarx_keys.llm_keys WHERE name = 'Beside'");
+  assert.deepEqual([key.priority, key.expires_at, key.header_names ?? []], [100, null, []]);
+  await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, key.id]);
+});
+
+test('a replacement shows what it takes over, and takes options', async () => {
+  const alice = await signedIn('alice');
+  const [{ id }] = await as('alice', 'SELECT tarx_keys.add_llm_key($1, $2, $3, $4, NULL, $5) AS id',
+    [PROJECTS.support, 'openai', 'Taken over', newValue(), { ...OPTIONS, rotate_after: '2001-01-01T00:00Z' }]);
+  const path = settings('alice', `/llm-keys/${id}/replace`);
+  const { text } = await alice.get(path);
+  for (const shown of ['name="priority" value="7"', 'name="expires_at" value="2037-01-31T14:03"', 'name="rotate_after" value=""',
+    '>gpt-6, o5, a, b, c</textarea>', 'those of the old one, x-team, x-gateway.']) assert.ok(text.includes(shown), shown);
+  const wrong = await alice.post(path, { ...OPTION_FIELDS, priority: '8', sealed: await replacementFor(id, 'openai', newValue(), { priority: 'high' }) });
+  assert.equal(wrong.status, 422);
+  assert.match(wrong.text, /<p class="problem" role="alert">[^<]/);
+  assert.ok(wrong.text.includes('name="priority" value="8"'));
+  assert.equal((await alice.post(path, { sealed: await replacementFor(id, 'openai', newValue(), { priority: 9, allowed_models: null }) })).status, 303);
+  const [key] = await as('alice', "SELECT id, priority, allowed_models, header_names FROM tarx_keys.llm_keys WHERE name = 'Taken over'");
+  assert.deepEqual([key.priority, key.allowed_models, key.header_names.sort()], [9, null, ['x-gateway', 'x-team']]);
+  for (const each of [id, key.id]) await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, each]);
+});
+
 test('a key that does not open offers nothing but its end', async () => {
   const alice = await signedIn('alice');
   const id = await addKey('openai', 'Tampered', newValue());
   await asRoot("UPDATE tarx_keys.project_llm_keys SET destination = 'https://evil.example' WHERE id = $1", [id]);
   const page = await alice.get(settings('alice'));
   assert.match(cellsOf(page, 'Tampered').Health, /^does not open/);
-  assert.ok(!page.text.includes(`/llm-keys/${id}/replace`) && !page.text.includes(`/llm-keys/${id}/state`));
+  assert.ok(!page.text.includes(`/llm-keys/${id}/replace`) && !page.text.includes(`/llm-keys/${id}/state`) && !page.text.includes(`/llm-keys/${id}/test`));
   assert.ok(page.text.includes(`/llm-keys/${id}/delete`));
   assert.ok(!page.text.includes('evil.example'));
   assert.equal((await alice.get(settings('alice', `/llm-keys/${id}/replace`))).status, 404);
