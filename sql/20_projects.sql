@@ -36,7 +36,7 @@ CREATE TABLE tarx_keys.project_members (
     project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
     user_id text COLLATE "C" NOT NULL,
     id uuid NOT NULL,
-    role text COLLATE "C" NOT NULL CHECK (role IN ('admin', 'member')),
+    role text COLLATE "C" NOT NULL CHECK (role IN ('admin', 'key_manager', 'member', 'viewer')),
     revision integer NOT NULL CHECK (revision > 0),
     added_at timestamptz NOT NULL,
     stamp bytea NOT NULL,
@@ -59,7 +59,7 @@ CREATE POLICY owner_in_rotation ON tarx_keys.project_members FOR UPDATE TO tarx_
 COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user';
 COMMENT ON COLUMN tarx_keys.project_members.id IS 'Of this membership, as long as it lasts: one that has ended and is put back is known by it';
-COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: adds and deletes keys and members; member: sees keys masked and uses them';
+COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: may do everything; key_manager: adds and deletes LLM keys and secrets; member: uses them, sees LLM keys masked, and manages agents; viewer: sees lists';
 COMMENT ON COLUMN tarx_keys.project_members.revision IS 'From 1, and one more with each change';
 COMMENT ON COLUMN tarx_keys.project_members.stamp IS 'MAC over the other columns';
 
@@ -141,12 +141,12 @@ CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETU
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_member(enter_membership_change.project_id);
+    PERFORM tarx_keys_internal.enter_as_admin(enter_membership_change.project_id);
     PERFORM tarx_keys_internal.lock_members(enter_membership_change.project_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
-'Internal. Enters the project as a member and locks it against other changes of its members. Errors: TK007, 42501, 22023.';
+'Internal. Enters the project as an admin and locks it against other changes of its members. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.fail_last_admin() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
@@ -170,14 +170,14 @@ BEGIN
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
     PERFORM tarx_keys_internal.require_user_id('user_id', add_member.user_id);
     PERFORM tarx_keys_internal.require_argument('role', add_member.role);
-    IF add_member.role NOT IN ('admin', 'member') THEN
+    IF add_member.role NOT IN ('admin', 'key_manager', 'member', 'viewer') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             COLUMN = 'role',
             MESSAGE = 'unknown role',
-            HINT = 'A role is admin or member.';
+            HINT = 'A role is admin, key_manager, member or viewer.';
     END IF;
-    IF add_member.role = 'member' AND NOT tarx_keys_internal.other_admin_exists(add_member.project_id, add_member.user_id) THEN
+    IF add_member.role <> 'admin' AND NOT tarx_keys_internal.other_admin_exists(add_member.project_id, add_member.user_id) THEN
         PERFORM tarx_keys_internal.fail_last_admin();
     END IF;
     SELECT * INTO membership FROM tarx_keys_internal.put_member(add_member.project_id, add_member.user_id, add_member.role);
@@ -187,7 +187,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.add_member IS
-'For admins: makes user_id a member of the project, or changes a member''s role (admin or member). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
+'For admins: makes user_id a member of the project, or changes a member''s role (admin, key_manager, member or viewer). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
 
 CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -195,9 +195,9 @@ AS $$
 DECLARE
     membership_id uuid;
 BEGIN
-    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'viewer');
     PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
-    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'viewer');
     PERFORM tarx_keys_internal.require_argument('user_id', remove_member.user_id);
     IF remove_member.user_id <> tarx_keys.current_user_id() THEN
         PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'admin');
@@ -219,7 +219,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.remove_member IS
-'For admins, and for oneself: ends a membership. Errors: TK007, 42501, 22023, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
+'For admins, and for oneself with any role: ends a membership. Errors: TK007, 42501, 22023, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
 
 CREATE FUNCTION tarx_keys.rename_project(project_id uuid, name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -185,7 +185,7 @@ BEGIN
     FOR this IN
         UPDATE tarx_keys.project_members m
            SET stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at)
-         WHERE m.project_id = restamp_members.project_id AND m.role IN ('admin', 'member')
+         WHERE m.project_id = restamp_members.project_id AND m.role IN ('admin', 'key_manager', 'member', 'viewer')
            AND tarx_keys_internal.needs_restamping(m.stamp, octet_length(m.user_id))
         RETURNING m.id, m.user_id, m.role, m.revision
     LOOP

@@ -10,14 +10,21 @@
 #include "identity/identity.h"
 #include "records/records.h"
 
-/* membership.c: roles in a project; each may do all that the ones before it may */
+/* roles.c: roles in a project; each may do all that the ones before it may */
 typedef enum TarxKeysRole
 {
 	TARX_KEYS_ROLE_NONE,
+	TARX_KEYS_ROLE_VIEWER,
 	TARX_KEYS_ROLE_MEMBER,
+	TARX_KEYS_ROLE_KEY_MANAGER,
 	TARX_KEYS_ROLE_ADMIN
 } TarxKeysRole;
 
+extern TarxKeysRole tarx_keys_role_named(const char *name);
+extern const char *tarx_keys_role_name(TarxKeysRole role);
+pg_noreturn extern void tarx_keys_deny_lesser_role(const pg_uuid_t *project_id, TarxKeysRole least);
+
+/* membership.c: who has which role */
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
 extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id);
 

@@ -41,7 +41,7 @@ tarx_keys_become(const TarxKeysIdentity *identity)
 	if (role == TARX_KEYS_ROLE_NONE || !tarx_keys_identity_admits(identity->project_id))
 		tarx_keys_deny_project(identity->project_id);
 	tarx_keys_set_active_project(identity->project_id);
-	return role == TARX_KEYS_ROLE_ADMIN ? "admin" : "member";
+	return tarx_keys_role_name(role);
 }
 
 /*

@@ -203,7 +203,7 @@ require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entr
 	if (role == TARX_KEYS_ROLE_NONE)
 		tarx_keys_deny_project(project_id);
 	if (role < entry->least)
-		tarx_keys_deny_not_admin(project_id);
+		tarx_keys_deny_lesser_role(project_id, entry->least);
 }
 
 static void
@@ -285,11 +285,10 @@ Datum
 tarx_keys_enter_to_remove_sql(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	char	   *role = text_to_cstring(tarx_keys_arg_text(fcinfo, 1, "role"));
+	TarxKeysRole least = tarx_keys_role_named(text_to_cstring(tarx_keys_arg_text(fcinfo, 1, "role")));
 
-	/* whatever else it is, it asks for the most */
-	tarx_keys_enter_to_remove(project_id, strcmp(role, "member") == 0 ? TARX_KEYS_ROLE_MEMBER :
-							  TARX_KEYS_ROLE_ADMIN);
+	/* what is no role asks for the most */
+	tarx_keys_enter_to_remove(project_id, least == TARX_KEYS_ROLE_NONE ? TARX_KEYS_ROLE_ADMIN : least);
 	PG_RETURN_VOID();
 }
 

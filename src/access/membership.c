@@ -60,8 +60,7 @@ stated_role(const TarxKeysRow *member)
 {
 	if (member->nulls[MEMBER_ROLE])
 		return TARX_KEYS_ROLE_NONE;
-	return strcmp(TextDatumGetCString(member->values[MEMBER_ROLE]), "admin") == 0 ?
-		TARX_KEYS_ROLE_ADMIN : TARX_KEYS_ROLE_MEMBER;
+	return tarx_keys_role_named(TextDatumGetCString(member->values[MEMBER_ROLE]));
 }
 
 static TarxKeysRole

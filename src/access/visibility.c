@@ -210,6 +210,6 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 				 errhint("Name the project in tarx_keys.%s().", tarx_keys_identity_call())));
 	tarx_keys_check_platform_key();
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
-		tarx_keys_deny_not_admin(project_id);
+		tarx_keys_deny_lesser_role(project_id, TARX_KEYS_ROLE_ADMIN);
 	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));
 }

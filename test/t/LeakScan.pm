@@ -485,7 +485,7 @@ sub plant_failures
 		qr/provider/);
 	fails($node, 'service', 'no admin',
 		"BEGIN; SELECT tarx_keys.act_as('bob'); SELECT " . add($call{'no admin'}) . '; ROLLBACK;',
-		qr/must be admin/);
+		qr/must be key manager or admin/);
 	fails($node, 'service', 'no acting user', 'SELECT ' . add($call{'no acting user'}) . ';',
 		qr/no acting user/);
 	fails($node, 'fool', 'no right', 'SELECT ' . add($call{'no right'}) . ';',
