@@ -9,7 +9,7 @@ CREATE FUNCTION tarx_keys.act_as(user_id text, project_id uuid DEFAULT NULL) RET
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
-'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
+'Makes user_id (1 to 200 characters, no control characters, not beginning with sa:) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
 
 -- Row security calls the two without find_ for every row, and they keep the answer.
 -- All look up what other sessions have committed by now, and a parallel query
@@ -60,17 +60,23 @@ CREATE FUNCTION tarx_keys_internal.other_admin_exists(project_id uuid, user_id t
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
-'Internal. Whether the project now has an admin other than this user. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+'Internal. Whether the project now has an admin other than this user; a service account is none. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.require_person(argument text, user_id text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_require_person';
+COMMENT ON FUNCTION tarx_keys_internal.require_person IS
+'Internal. Error 22023 unless user_id is a valid user id, and no service account''s.';
 
 -- The columns are those of project_members, in their order.
 CREATE FUNCTION tarx_keys_internal.member_stamp(
-    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz) RETURNS bytea
+    project_id uuid, user_id text, id uuid, role text, service_account text, revision integer, added_at timestamptz) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_member_stamp';
 COMMENT ON FUNCTION tarx_keys_internal.member_stamp IS 'Internal. The stamp of a row with these columns. Error: TK005.';
 
 CREATE FUNCTION tarx_keys_internal.next_member_revision(
-    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz, stamp bytea) RETURNS integer
+    project_id uuid, user_id text, id uuid, role text, service_account text, revision integer, added_at timestamptz, stamp bytea) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_next_member_revision';
 COMMENT ON FUNCTION tarx_keys_internal.next_member_revision IS

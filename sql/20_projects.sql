@@ -37,6 +37,7 @@ CREATE TABLE tarx_keys.project_members (
     user_id text COLLATE "C" NOT NULL,
     id uuid NOT NULL,
     role text COLLATE "C" NOT NULL CHECK (role IN ('admin', 'key_manager', 'member', 'viewer')),
+    service_account text COLLATE "C",
     revision integer NOT NULL CHECK (revision > 0),
     added_at timestamptz NOT NULL,
     stamp bytea NOT NULL,
@@ -57,32 +58,33 @@ CREATE POLICY owner_in_maintenance ON tarx_keys.project_members FOR SELECT TO ta
 CREATE POLICY owner_in_rotation ON tarx_keys.project_members FOR UPDATE TO tarx_keys_owner
     USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can read those of their own projects, or only of the active one.';
-COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user';
+COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user, or that of a service account, which begins with sa:';
 COMMENT ON COLUMN tarx_keys.project_members.id IS 'Of this membership, as long as it lasts: one that has ended and is put back is known by it';
 COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: may do everything; key_manager: adds and deletes LLM keys and secrets; member: uses them, sees LLM keys masked, and manages agents; viewer: sees lists';
+COMMENT ON COLUMN tarx_keys.project_members.service_account IS 'The name of a service account; NULL for a user';
 COMMENT ON COLUMN tarx_keys.project_members.revision IS 'From 1, and one more with each change';
 COMMENT ON COLUMN tarx_keys.project_members.stamp IS 'MAC over the other columns';
 
-CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, OUT id uuid, OUT revision integer)
+CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, service_account text, OUT id uuid, OUT revision integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     id := gen_random_uuid();
-    INSERT INTO tarx_keys.project_members AS m (project_id, user_id, id, role, revision, added_at, stamp)
-        VALUES (put_member.project_id, put_member.user_id, put_member.id, put_member.role, 1, now(),
-                tarx_keys_internal.member_stamp(put_member.project_id, put_member.user_id, put_member.id, put_member.role, 1, now()))
+    INSERT INTO tarx_keys.project_members AS m (project_id, user_id, id, role, service_account, revision, added_at, stamp)
+        VALUES (put_member.project_id, put_member.user_id, put_member.id, put_member.role, put_member.service_account, 1, now(),
+                tarx_keys_internal.member_stamp(put_member.project_id, put_member.user_id, put_member.id, put_member.role, put_member.service_account, 1, now()))
         ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE
         SET role = put_member.role,
-            revision = tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at, m.stamp),
-            stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, put_member.role, m.revision + 1, m.added_at)
+            revision = tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.service_account, m.revision, m.added_at, m.stamp),
+            stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, put_member.role, m.service_account, m.revision + 1, m.added_at)
         -- a row that already has the role must be what was written as well
         WHERE m.role <> put_member.role
-           OR tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at, m.stamp) IS NULL
+           OR tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.service_account, m.revision, m.added_at, m.stamp) IS NULL
         RETURNING m.id, m.revision INTO put_member.id, put_member.revision;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.put_member IS
-'Internal. Makes the user a member of the project with this role, or changes the role; returns id and revision of the membership, NULL if it has that role already. Errors: TK004 if the row there is is not what was written, TK005, TK006.';
+'Internal. Makes the user, or with its name a service account, a member of the project with this role, or changes the role; returns id and revision of the membership, NULL if it has that role already. Errors: TK004 if the row there is is not what was written, TK005, TK006.';
 
 -- What a project leaves behind that was deleted as a row. Its id is not given again,
 -- because the audit log of the former project would be that of the new one.
@@ -114,7 +116,7 @@ BEGIN
             MESSAGE = 'a project with this id exists already, or did',
             HINT = 'Leave project_id out to get a new one.';
     END IF;
-    PERFORM tarx_keys_internal.put_member(create_project.project_id, tarx_keys.current_user_id(), 'admin');
+    PERFORM tarx_keys_internal.put_member(create_project.project_id, tarx_keys.current_user_id(), 'admin', NULL);
     PERFORM tarx_keys.begin_audit(create_project.project_id);
     PERFORM tarx_keys_internal.record_audit(create_project.project_id, 'project.create', create_project.project_id, create_project.name);
     RETURN create_project.project_id;
@@ -160,6 +162,22 @@ END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin IS 'Internal. Raises error 23514.';
 
+CREATE FUNCTION tarx_keys_internal.require_role(argument text, role text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+AS $$
+BEGIN
+    PERFORM tarx_keys_internal.require_argument(require_role.argument, require_role.role);
+    IF require_role.role OPERATOR(pg_catalog.<>) ALL ('{admin,key_manager,member,viewer}') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            COLUMN = require_role.argument,
+            MESSAGE = 'unknown role',
+            HINT = 'A role is admin, key_manager, member or viewer.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.require_role IS 'Internal. Error 22023 unless this is a role in projects.';
+
 CREATE FUNCTION tarx_keys.add_member(project_id uuid, user_id text, role text DEFAULT 'member') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -168,19 +186,12 @@ DECLARE
 BEGIN
     PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
-    PERFORM tarx_keys_internal.require_user_id('user_id', add_member.user_id);
-    PERFORM tarx_keys_internal.require_argument('role', add_member.role);
-    IF add_member.role NOT IN ('admin', 'key_manager', 'member', 'viewer') THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            COLUMN = 'role',
-            MESSAGE = 'unknown role',
-            HINT = 'A role is admin, key_manager, member or viewer.';
-    END IF;
+    PERFORM tarx_keys_internal.require_person('user_id', add_member.user_id);
+    PERFORM tarx_keys_internal.require_role('role', add_member.role);
     IF add_member.role <> 'admin' AND NOT tarx_keys_internal.other_admin_exists(add_member.project_id, add_member.user_id) THEN
         PERFORM tarx_keys_internal.fail_last_admin();
     END IF;
-    SELECT * INTO membership FROM tarx_keys_internal.put_member(add_member.project_id, add_member.user_id, add_member.role);
+    SELECT * INTO membership FROM tarx_keys_internal.put_member(add_member.project_id, add_member.user_id, add_member.role, NULL);
     IF membership.id IS NOT NULL THEN
         PERFORM tarx_keys_internal.record_audit(add_member.project_id, 'member.add_' || add_member.role, membership.id, add_member.user_id, membership.revision);
     END IF;
@@ -199,6 +210,10 @@ BEGIN
     PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
     PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'viewer');
     PERFORM tarx_keys_internal.require_argument('user_id', remove_member.user_id);
+    -- anything else can go
+    IF starts_with(remove_member.user_id, 'sa:') THEN
+        PERFORM tarx_keys_internal.require_person('user_id', remove_member.user_id);
+    END IF;
     IF remove_member.user_id <> tarx_keys.current_user_id() THEN
         PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'admin');
     END IF;

@@ -17,6 +17,7 @@ BEGIN
     PERFORM tarx_keys_internal.end_llm_keys(delete_project.project_id, NULL, tarx_keys.current_user_id());
     DELETE FROM tarx_keys.project_secrets s WHERE s.project_id = delete_project.project_id;
     DELETE FROM tarx_keys.agents a WHERE a.project_id = delete_project.project_id;
+    PERFORM tarx_keys_internal.end_service_accounts(delete_project.project_id);
     DELETE FROM tarx_keys.project_members m WHERE m.project_id = delete_project.project_id;
     UPDATE tarx_keys.projects p SET ended_by = tarx_keys.current_user_id(), ended_at = now()
         WHERE p.id = delete_project.project_id;
@@ -28,7 +29,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_project IS
-'For admins: ends the project with its LLM keys, secrets, agents and members, for good. Its audit log stays for the DBA, and its id is never given again. Errors: TK007, 42501, 22023, 40001 if somebody adds something at the same time.';
+'For admins: ends the project with its LLM keys, secrets, agents, members and service accounts, for good. Its audit log stays for the DBA, and its id is never given again. Errors: TK007, 42501, 22023, 40001 if somebody adds something at the same time.';
 
 -- As its caller, because the owner must not delete ends of the audit log.
 CREATE FUNCTION tarx_keys.purge_project(project_id uuid) RETURNS void
@@ -63,6 +64,7 @@ BEGIN
     DELETE FROM tarx_keys_internal.audit_ends e WHERE e.project_id = purge_project.project_id AND NOT e.personal;
     DELETE FROM tarx_keys.project_llm_keys k WHERE k.project_id = purge_project.project_id;
     DELETE FROM tarx_keys_internal.last_used l WHERE l.project_id = purge_project.project_id;
+    PERFORM tarx_keys_internal.purge_service_accounts(purge_project.project_id);
     PERFORM tarx_keys_internal.log_operation(format('purges project %s', purge_project.project_id));
 END
 $$;
@@ -113,7 +115,7 @@ DECLARE
     why text;
     what_to_do text;
 BEGIN
-    SELECT * INTO membership FROM tarx_keys_internal.put_member(make_successor.project_id, make_successor.successor, 'admin');
+    SELECT * INTO membership FROM tarx_keys_internal.put_member(make_successor.project_id, make_successor.successor, 'admin', NULL);
     PERFORM tarx_keys_internal.record_audit(make_successor.project_id, 'member.add_admin', membership.id, make_successor.successor, membership.revision);
     RETURN true;
 EXCEPTION
@@ -167,7 +169,7 @@ CREATE FUNCTION tarx_keys_internal.check_successor(user_id text, successor text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.require_user_id('successor', check_successor.successor);
+    PERFORM tarx_keys_internal.require_person('successor', check_successor.successor);
     IF check_successor.successor = check_successor.user_id THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',

@@ -28,6 +28,12 @@ pg_noreturn extern void tarx_keys_deny_lesser_role(const pg_uuid_t *project_id, 
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
 extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id);
 
+/* service_account.c: the users that projects have for their programs */
+#define TARX_KEYS_SERVICE_ACCOUNT_PREFIX	"sa:"
+
+extern bool tarx_keys_is_service_account(const char *user_id);
+extern void tarx_keys_check_person(const TarxKeysText *user_id, const char *argument);
+
 /* platform_key.c: whether the key that proved the acting user still counts */
 extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);
 extern void tarx_keys_check_platform_key(void);
@@ -70,6 +76,7 @@ extern void tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *ca
 							   void *arg);
 extern void tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least);
 extern void tarx_keys_enter_to_remove(const pg_uuid_t *project_id, TarxKeysRole least);
+extern TarxKeysChain tarx_keys_lock_own_chain(bool to_remove);
 extern TarxKeysChain tarx_keys_enter_own_keys(bool to_remove);
 
 #endif							/* TARX_KEYS_ACCESS_H */

@@ -300,29 +300,44 @@ tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Lock a lane of the acting user's own chain in the audit log, and return the chain. */
+TarxKeysChain
+tarx_keys_lock_own_chain(bool to_remove)
+{
+	TarxKeysChain chain;
+	TarxKeysText user_id;
+
+	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &user_id))
+		elog(ERROR, "acting user is not valid text");
+	chain = tarx_keys_personal_chain_of(&user_id);
+	lock_lane(&chain, to_remove);
+	return chain;
+}
+
 /*
  * Begin a change of the acting user's own platform keys, which belong to no
  * project.  Locks a lane of the user's chain in the audit log, and returns that
- * chain; to_remove says that the change only takes away.  42501 for a user who
- * logged in with a narrowed key: such a key must neither create nor revoke one
- * that allows more.
+ * chain; to_remove says that the change only takes away.  42501 for a service
+ * account, whose keys are the project's, and for a user who logged in with a
+ * narrowed key: such a key must neither create nor revoke one that allows more.
  */
 TarxKeysChain
 tarx_keys_enter_own_keys(bool to_remove)
 {
 	TarxKeysChain chain;
-	TarxKeysText user_id;
 
 	require_manager();
+	if (tarx_keys_is_service_account(tarx_keys_acting_user()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a service account cannot create or revoke platform keys"),
+				 errhint("Have an admin of the project call tarx_keys.create_service_account_key() or tarx_keys.delete_service_account().")));
 	if (tarx_keys_identity_is_narrowed())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("a platform key that is narrowed to projects cannot create or revoke platform keys"),
 				 errhint("Log in with a platform key for all of your projects.")));
-	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &user_id))
-		elog(ERROR, "acting user is not valid text");
-	chain = tarx_keys_personal_chain_of(&user_id);
-	lock_lane(&chain, to_remove);
+	chain = tarx_keys_lock_own_chain(to_remove);
 	tarx_keys_check_platform_key();
 	return chain;
 }

@@ -35,7 +35,8 @@ static TarxKeysQuery other_admin_query = {
 	TARX_KEYS_SELECT(tarx_keys_members,
 					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1"
 					 " AND t.user_id OPERATOR(pg_catalog.<>) $2"
-					 " AND t.role OPERATOR(pg_catalog.=) 'admin'"),
+					 " AND t.role OPERATOR(pg_catalog.=) 'admin'"
+					 " AND NOT pg_catalog.starts_with(t.user_id, '" TARX_KEYS_SERVICE_ACCOUNT_PREFIX "')"),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
@@ -108,8 +109,9 @@ tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id)
  * the project now has an admin other than this user.  The caller has locked the
  * project's row, because the answer could change otherwise.
  *
- * A row that somebody has changed does not count, because nobody can act by it.  One
- * whose master key is missing does: otherwise nobody could be removed meanwhile.
+ * A service account does not count: a project needs a person who answers for it.
+ * Nor does a row that somebody has changed, because nobody can act by it.  One whose
+ * master key is missing does: otherwise nobody could be removed meanwhile.
  */
 Datum
 tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)

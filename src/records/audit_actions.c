@@ -42,7 +42,10 @@ static const char *const actions[] = {
 	"secret.describe",
 	"secret.rename",
 	"secret.restore",
-	"secret.set"
+	"secret.set",
+	"service_account.create",
+	"service_account.create_key",
+	"service_account.delete"
 };
 
 /* Raise an error unless the action is in the list. */

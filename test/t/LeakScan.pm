@@ -420,6 +420,11 @@ sub plant_plain
 		succeeds($node, 'service', 'login', "BEGIN; SELECT user_id FROM tarx_keys.login('$token'); COMMIT;"),
 		qr/alice/,
 		'login logs in');
+	my $account = "tarx_keys.create_service_account_key('$PROJECT', tarx_keys.create_service_account('$PROJECT', 'programs'), 'key')";
+	my ($program) = succeeds($node, 'service', 'create_service_account_key', "BEGIN; $act SELECT token FROM $account; COMMIT;") =~ /(sk-tarx-\w+)/;
+	$form_of{$program} = 'create_service_account_key';
+	like(succeeds($node, 'service', 'login', "BEGIN; SELECT user_id FROM tarx_keys.login('$program'); COMMIT;"),
+		qr/sa:/, 'a service account logs in');
 	fails($node, 'fool', 'login without the right', "SELECT tarx_keys.login('$token');",
 		qr/permission denied/);
 	fails($node, 'fool', 'login without a schema', "SELECT login ('$token');",
