@@ -62,6 +62,27 @@ AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
 'Internal. Whether the project now has an admin other than this user; a service account is none. It uses a new snapshot instead of the transaction''s. Error: 22023.';
 
+CREATE FUNCTION tarx_keys_internal.members_are_elsewhere() RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_members_are_elsewhere_sql';
+COMMENT ON FUNCTION tarx_keys_internal.members_are_elsewhere IS
+'Internal. Whether tarx_keys.membership names a relation that says who is a member, but for service accounts.';
+
+CREATE FUNCTION tarx_keys_internal.require_own_members(what text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    IF tarx_keys_internal.members_are_elsewhere() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = pg_catalog.format('%s while tarx_keys.membership says who is a member', require_own_members.what),
+            HINT = pg_catalog.format('Change the members in %s.', pg_catalog.current_setting('tarx_keys.membership'));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.require_own_members IS
+'Internal. Error 0A000 if tarx_keys.membership names a relation that says who is a member.';
+
 CREATE FUNCTION tarx_keys_internal.require_person(argument text, user_id text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_require_person';

@@ -116,14 +116,16 @@ BEGIN
             MESSAGE = 'a project with this id exists already, or did',
             HINT = 'Leave project_id out to get a new one.';
     END IF;
-    PERFORM tarx_keys_internal.put_member(create_project.project_id, tarx_keys.current_user_id(), 'admin', NULL);
+    IF NOT tarx_keys_internal.members_are_elsewhere() THEN
+        PERFORM tarx_keys_internal.put_member(create_project.project_id, tarx_keys.current_user_id(), 'admin', NULL);
+    END IF;
     PERFORM tarx_keys.begin_audit(create_project.project_id);
     PERFORM tarx_keys_internal.record_audit(create_project.project_id, 'project.create', create_project.project_id, create_project.name);
     RETURN create_project.project_id;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.create_project IS
-'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if there is, or ever was, a project with this id, 42501 if another project is active or the user''s platform key does not allow it, TK005.';
+'Creates a project whose first admin is the acting user; returns its id. Under tarx_keys.membership project_id is that of a project of which the user is an admin there, and no member is recorded. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if there is, or ever was, a project with this id, 42501 if another project is active or the user''s platform key does not allow it, or the user is no admin there, TK005, 55000 if tarx_keys.membership names no usable relation.';
 
 -- Changes of a project's members go one after the other: each locks the
 -- project's row before it looks who is an admin. It enters the project before,
@@ -184,6 +186,7 @@ AS $$
 DECLARE
     membership record;
 BEGIN
+    PERFORM tarx_keys_internal.require_own_members('members cannot be added');
     PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
     PERFORM tarx_keys_internal.require_person('user_id', add_member.user_id);
@@ -198,7 +201,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.add_member IS
-'For admins: makes user_id a member of the project, or changes a member''s role (admin, key_manager, member or viewer). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
+'For admins: makes user_id a member of the project, or changes a member''s role (admin, key_manager, member or viewer). Errors: TK007, 42501, 22023, 0A000 under tarx_keys.membership, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
 
 CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -206,6 +209,7 @@ AS $$
 DECLARE
     membership_id uuid;
 BEGIN
+    PERFORM tarx_keys_internal.require_own_members('members cannot be removed');
     PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'viewer');
     PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
     PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'viewer');
@@ -234,7 +238,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.remove_member IS
-'For admins, and for oneself with any role: ends a membership. Errors: TK007, 42501, 22023, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
+'For admins, and for oneself with any role: ends a membership. Errors: TK007, 42501, 22023, 0A000 under tarx_keys.membership, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
 
 CREATE FUNCTION tarx_keys.rename_project(project_id uuid, name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

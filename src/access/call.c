@@ -175,25 +175,6 @@ require_manager(void)
 	tarx_keys_check_platform_key();
 }
 
-/* Enter a project that is about to be created.  Any acting user may. */
-static void
-enter_new_project(const pg_uuid_t *project_id)
-{
-	require_manager();
-	if (!tarx_keys_identity_admits(project_id))
-		tarx_keys_deny_project(project_id);
-	tarx_keys_enter_project(project_id);
-}
-
-static void
-lock_lane(const TarxKeysChain *chain, bool to_remove)
-{
-	if (to_remove)
-		tarx_keys_audit_lock_lane_to_remove(chain);
-	else
-		(void) tarx_keys_audit_lock_lane(chain);
-}
-
 static void
 require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entry)
 {
@@ -204,6 +185,31 @@ require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entr
 		tarx_keys_deny_project(project_id);
 	if (role < entry->least)
 		tarx_keys_deny_lesser_role(project_id, entry->least);
+}
+
+/*
+ * Enter a project that is about to be created.  Any acting user may, but where the
+ * application says who is a member of which project.
+ */
+static void
+enter_new_project(const pg_uuid_t *project_id)
+{
+	require_manager();
+	if (!tarx_keys_identity_admits(project_id))
+		tarx_keys_deny_project(project_id);
+	/* who made it a project there is the one who makes it one here */
+	if (tarx_keys_members_are_elsewhere())
+		require_role(project_id, tarx_keys_acting_user(), &(Entry) {TARX_KEYS_ROLE_ADMIN, false});
+	tarx_keys_enter_project(project_id);
+}
+
+static void
+lock_lane(const TarxKeysChain *chain, bool to_remove)
+{
+	if (to_remove)
+		tarx_keys_audit_lock_lane_to_remove(chain);
+	else
+		(void) tarx_keys_audit_lock_lane(chain);
 }
 
 static void
@@ -219,6 +225,8 @@ enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 	/* nobody else takes lanes of the project */
 	require_role(project_id, user_id, entry);
 	tarx_keys_enter_project(project_id);
+	if (tarx_keys_members_are_elsewhere())
+		tarx_keys_require_created_project(project_id);
 	lock_lane(&chain, entry->to_remove);
 	tarx_keys_check_platform_key();
 	require_role(project_id, user_id, entry);

@@ -6,6 +6,9 @@
  * So a user who was removed a moment ago is not a member.  A project that has ended
  * has no members, even if somebody puts back a row that says otherwise.
  *
+ * Where the application says who is a member, it is asked instead, for all but service
+ * accounts: see membership_relation.c.
+ *
  * A membership has a stamp, which is checked with each look-up, so nobody becomes
  * an admin by an edit of the table.
  */
@@ -71,6 +74,8 @@ look_up_role(const pg_uuid_t *project_id, const char *user_id, bool unverifiable
 	TarxKeysRole role = TARX_KEYS_ROLE_NONE;
 	TarxKeysRow member;
 
+	if (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id))
+		return tarx_keys_role_elsewhere(project_id, user_id);
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run_latest(&role_query, values, NULL) > 0)
 	{
