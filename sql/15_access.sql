@@ -9,7 +9,7 @@ CREATE FUNCTION tarx_keys.act_as(user_id text, project_id uuid DEFAULT NULL) RET
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
-'Makes user_id (1 to 200 characters, no control characters) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
+'Makes user_id (1 to 200 characters, no control characters, not beginning with sa:) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
 
 -- Row security calls the two without find_ for every row, and they keep the answer.
 -- All look up what other sessions have committed by now, and a parallel query
@@ -36,7 +36,7 @@ CREATE FUNCTION tarx_keys_internal.enter_as_member(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_as_member';
 COMMENT ON FUNCTION tarx_keys_internal.enter_as_member IS
-'Internal. Makes the project the active one for the calling function, if the acting user is a member now. Errors: TK007, 42501, 22023.';
+'Internal. Makes the project the active one for the calling function, if the acting user is member, key manager or admin now. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.enter_as_admin(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -48,7 +48,7 @@ CREATE FUNCTION tarx_keys_internal.enter_to_remove(project_id uuid, role text) R
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_to_remove_sql';
 COMMENT ON FUNCTION tarx_keys_internal.enter_to_remove IS
-'Internal. enter_as_member() or enter_as_admin() for a function that only takes away: it does not wait for long if others hold the audit log, and fails for nothing that is wrong with it. Such a function calls record_removal(). Errors: TK007, 42501, 22023.';
+'Internal. enter_as_…() for a user of at least this role, for a function that only takes away: it does not wait for long if others hold the audit log, and fails for nothing that is wrong with it. Such a function calls record_removal(). Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.enter_new_project(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -60,17 +60,44 @@ CREATE FUNCTION tarx_keys_internal.other_admin_exists(project_id uuid, user_id t
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_other_admin_exists';
 COMMENT ON FUNCTION tarx_keys_internal.other_admin_exists IS
-'Internal. Whether the project now has an admin other than this user. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+'Internal. Whether the project now has an admin other than this user; a service account is none. It uses a new snapshot instead of the transaction''s. Error: 22023.';
+
+CREATE FUNCTION tarx_keys_internal.members_are_elsewhere() RETURNS boolean
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_members_are_elsewhere_sql';
+COMMENT ON FUNCTION tarx_keys_internal.members_are_elsewhere IS
+'Internal. Whether tarx_keys.membership names a relation that says who is a member, but for service accounts.';
+
+CREATE FUNCTION tarx_keys_internal.require_own_members(what text) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+    IF tarx_keys_internal.members_are_elsewhere() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = pg_catalog.format('%s while tarx_keys.membership says who is a member', require_own_members.what),
+            HINT = pg_catalog.format('Change the members in %s.', pg_catalog.current_setting('tarx_keys.membership'));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.require_own_members IS
+'Internal. Error 0A000 if tarx_keys.membership names a relation that says who is a member.';
+
+CREATE FUNCTION tarx_keys_internal.require_person(argument text, user_id text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_require_person';
+COMMENT ON FUNCTION tarx_keys_internal.require_person IS
+'Internal. Error 22023 unless user_id is a valid user id, and no service account''s.';
 
 -- The columns are those of project_members, in their order.
 CREATE FUNCTION tarx_keys_internal.member_stamp(
-    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz) RETURNS bytea
+    project_id uuid, user_id text, id uuid, role text, service_account text, revision integer, added_at timestamptz) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_member_stamp';
 COMMENT ON FUNCTION tarx_keys_internal.member_stamp IS 'Internal. The stamp of a row with these columns. Error: TK005.';
 
 CREATE FUNCTION tarx_keys_internal.next_member_revision(
-    project_id uuid, user_id text, id uuid, role text, revision integer, added_at timestamptz, stamp bytea) RETURNS integer
+    project_id uuid, user_id text, id uuid, role text, service_account text, revision integer, added_at timestamptz, stamp bytea) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_next_member_revision';
 COMMENT ON FUNCTION tarx_keys_internal.next_member_revision IS

@@ -38,7 +38,8 @@ CREATE TABLE tarx_keys.project_members (
     project_id uuid NOT NULL REFERENCES tarx_keys.projects (id) ON DELETE CASCADE,
     user_id text COLLATE "C" NOT NULL,
     id uuid NOT NULL,
-    role text COLLATE "C" NOT NULL CHECK (role IN ('admin', 'member')),
+    role text COLLATE "C" NOT NULL CHECK (role IN ('admin', 'key_manager', 'member', 'viewer')),
+    service_account text COLLATE "C",
     revision integer NOT NULL CHECK (revision > 0),
     added_at timestamptz NOT NULL,
     stamp bytea NOT NULL,
@@ -59,32 +60,33 @@ CREATE POLICY owner_in_maintenance ON tarx_keys.project_members FOR SELECT TO ta
 CREATE POLICY owner_in_rotation ON tarx_keys.project_members FOR UPDATE TO tarx_keys_owner
     USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can read those of their own projects, or only of the active one.';
-COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user';
+COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user, or that of a service account, which begins with sa:';
 COMMENT ON COLUMN tarx_keys.project_members.id IS 'Of this membership, as long as it lasts: one that has ended and is put back is known by it';
-COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: adds and deletes keys and members; member: sees keys masked and uses them';
+COMMENT ON COLUMN tarx_keys.project_members.role IS 'admin: may do everything; key_manager: adds and deletes LLM keys and secrets; member: uses them, sees LLM keys masked, and manages agents; viewer: sees lists';
+COMMENT ON COLUMN tarx_keys.project_members.service_account IS 'The name of a service account; NULL for a user';
 COMMENT ON COLUMN tarx_keys.project_members.revision IS 'From 1, and one more with each change';
 COMMENT ON COLUMN tarx_keys.project_members.stamp IS 'MAC over the other columns';
 
-CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, OUT id uuid, OUT revision integer)
+CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, service_account text, OUT id uuid, OUT revision integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     id := gen_random_uuid();
-    INSERT INTO tarx_keys.project_members AS m (project_id, user_id, id, role, revision, added_at, stamp)
-        VALUES (put_member.project_id, put_member.user_id, put_member.id, put_member.role, 1, now(),
-                tarx_keys_internal.member_stamp(put_member.project_id, put_member.user_id, put_member.id, put_member.role, 1, now()))
+    INSERT INTO tarx_keys.project_members AS m (project_id, user_id, id, role, service_account, revision, added_at, stamp)
+        VALUES (put_member.project_id, put_member.user_id, put_member.id, put_member.role, put_member.service_account, 1, now(),
+                tarx_keys_internal.member_stamp(put_member.project_id, put_member.user_id, put_member.id, put_member.role, put_member.service_account, 1, now()))
         ON CONFLICT ON CONSTRAINT project_members_pkey DO UPDATE
         SET role = put_member.role,
-            revision = tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at, m.stamp),
-            stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, put_member.role, m.revision + 1, m.added_at)
+            revision = tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.service_account, m.revision, m.added_at, m.stamp),
+            stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, put_member.role, m.service_account, m.revision + 1, m.added_at)
         -- a row that already has the role must be what was written as well
         WHERE m.role <> put_member.role
-           OR tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at, m.stamp) IS NULL
+           OR tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.service_account, m.revision, m.added_at, m.stamp) IS NULL
         RETURNING m.id, m.revision INTO put_member.id, put_member.revision;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.put_member IS
-'Internal. Makes the user a member of the project with this role, or changes the role; returns id and revision of the membership, NULL if it has that role already. Errors: TK004 if the row there is is not what was written, TK005, TK006.';
+'Internal. Makes the user, or with its name a service account, a member of the project with this role, or changes the role; returns id and revision of the membership, NULL if it has that role already. Errors: TK004 if the row there is is not what was written, TK005, TK006.';
 
 -- What a project leaves behind that was deleted as a row. Its id is not given again,
 -- because the audit log of the former project would be that of the new one.
@@ -116,14 +118,16 @@ BEGIN
             MESSAGE = 'a project with this id exists already, or did',
             HINT = 'Leave project_id out to get a new one.';
     END IF;
-    PERFORM tarx_keys_internal.put_member(create_project.project_id, tarx_keys.current_user_id(), 'admin');
+    IF NOT tarx_keys_internal.members_are_elsewhere() THEN
+        PERFORM tarx_keys_internal.put_member(create_project.project_id, tarx_keys.current_user_id(), 'admin', NULL);
+    END IF;
     PERFORM tarx_keys.begin_audit(create_project.project_id);
     PERFORM tarx_keys_internal.record_audit(create_project.project_id, 'project.create', create_project.project_id, create_project.name);
     RETURN create_project.project_id;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.create_project IS
-'Creates a project whose first admin is the acting user; returns its id. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if there is, or ever was, a project with this id, 42501 if another project is active or the user''s platform key does not allow it, TK005.';
+'Creates a project whose first admin is the acting user; returns its id. Under tarx_keys.membership project_id is that of a project of which the user is an admin there, and no member is recorded. Errors: TK007 without an acting user, 22023 for a bad name (1 to 100 characters), 23505 if there is, or ever was, a project with this id, 42501 if another project is active or the user''s platform key does not allow it, or the user is no admin there, TK005, 55000 if tarx_keys.membership names no usable relation.';
 
 -- Changes of a project's members go one after the other: each locks the
 -- project's row before it looks who is an admin. It enters the project before,
@@ -143,12 +147,12 @@ CREATE FUNCTION tarx_keys_internal.enter_membership_change(project_id uuid) RETU
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.enter_as_member(enter_membership_change.project_id);
+    PERFORM tarx_keys_internal.enter_as_admin(enter_membership_change.project_id);
     PERFORM tarx_keys_internal.lock_members(enter_membership_change.project_id);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.enter_membership_change IS
-'Internal. Enters the project as a member and locks it against other changes of its members. Errors: TK007, 42501, 22023.';
+'Internal. Enters the project as an admin and locks it against other changes of its members. Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.fail_last_admin() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
@@ -162,34 +166,44 @@ END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.fail_last_admin IS 'Internal. Raises error 23514.';
 
+CREATE FUNCTION tarx_keys_internal.require_role(argument text, role text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL SAFE
+AS $$
+BEGIN
+    PERFORM tarx_keys_internal.require_argument(require_role.argument, require_role.role);
+    IF require_role.role OPERATOR(pg_catalog.<>) ALL ('{admin,key_manager,member,viewer}') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            COLUMN = require_role.argument,
+            MESSAGE = 'unknown role',
+            HINT = 'A role is admin, key_manager, member or viewer.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.require_role IS 'Internal. Error 22023 unless this is a role in projects.';
+
 CREATE FUNCTION tarx_keys.add_member(project_id uuid, user_id text, role text DEFAULT 'member') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     membership record;
 BEGIN
+    PERFORM tarx_keys_internal.require_own_members('members cannot be added');
     PERFORM tarx_keys_internal.enter_membership_change(add_member.project_id);
     PERFORM tarx_keys_internal.enter_as_admin(add_member.project_id);
-    PERFORM tarx_keys_internal.require_user_id('user_id', add_member.user_id);
-    PERFORM tarx_keys_internal.require_argument('role', add_member.role);
-    IF add_member.role NOT IN ('admin', 'member') THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'invalid_parameter_value',
-            COLUMN = 'role',
-            MESSAGE = 'unknown role',
-            HINT = 'A role is admin or member.';
-    END IF;
-    IF add_member.role = 'member' AND NOT tarx_keys_internal.other_admin_exists(add_member.project_id, add_member.user_id) THEN
+    PERFORM tarx_keys_internal.require_person('user_id', add_member.user_id);
+    PERFORM tarx_keys_internal.require_role('role', add_member.role);
+    IF add_member.role <> 'admin' AND NOT tarx_keys_internal.other_admin_exists(add_member.project_id, add_member.user_id) THEN
         PERFORM tarx_keys_internal.fail_last_admin();
     END IF;
-    SELECT * INTO membership FROM tarx_keys_internal.put_member(add_member.project_id, add_member.user_id, add_member.role);
+    SELECT * INTO membership FROM tarx_keys_internal.put_member(add_member.project_id, add_member.user_id, add_member.role, NULL);
     IF membership.id IS NOT NULL THEN
         PERFORM tarx_keys_internal.record_audit(add_member.project_id, 'member.add_' || add_member.role, membership.id, add_member.user_id, membership.revision);
     END IF;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.add_member IS
-'For admins: makes user_id a member of the project, or changes a member''s role (admin or member). Errors: TK007, 42501, 22023, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
+'For admins: makes user_id a member of the project, or changes a member''s role (admin, key_manager, member or viewer). Errors: TK007, 42501, 22023, 0A000 under tarx_keys.membership, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
 
 CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -197,10 +211,15 @@ AS $$
 DECLARE
     membership_id uuid;
 BEGIN
-    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
+    PERFORM tarx_keys_internal.require_own_members('members cannot be removed');
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'viewer');
     PERFORM tarx_keys_internal.lock_members(remove_member.project_id);
-    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'member');
+    PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'viewer');
     PERFORM tarx_keys_internal.require_argument('user_id', remove_member.user_id);
+    -- anything else can go
+    IF starts_with(remove_member.user_id, 'sa:') THEN
+        PERFORM tarx_keys_internal.require_person('user_id', remove_member.user_id);
+    END IF;
     IF remove_member.user_id <> tarx_keys.current_user_id() THEN
         PERFORM tarx_keys_internal.enter_to_remove(remove_member.project_id, 'admin');
     END IF;
@@ -221,7 +240,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.remove_member IS
-'For admins, and for oneself: ends a membership. Errors: TK007, 42501, 22023, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
+'For admins, and for oneself with any role: ends a membership. Errors: TK007, 42501, 22023, 0A000 under tarx_keys.membership, 42704 if user_id is no member, 23514 if this would leave the project without an admin.';
 
 CREATE FUNCTION tarx_keys.rename_project(project_id uuid, name text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -87,32 +87,32 @@ CREATE FUNCTION tarx_keys.add_llm_key(project_id uuid, provider text, name text,
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_llm_key IS
-'For admins: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters, is stored in normal form C and is unique in the project, in upper or lower case of A to Z; key_value has 4 to 8192 characters of printable ASCII without spaces; base_url is an https URL, for providers that require or allow one. options may have enabled (boolean), priority (integer, lower first, 100 by default), expires_at and rotate_after (texts that timestamptz reads), allowed_models (up to 50 names) and headers (an object of up to 16 texts). Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
+'For key managers: adds an LLM key to the project, sealed, and returns its id. provider is a slug of providers; name has 1 to 100 characters, is stored in normal form C and is unique in the project, in upper or lower case of A to Z; key_value has 4 to 8192 characters of printable ASCII without spaces; base_url is an https URL, for providers that require or allow one. options may have enabled (boolean), priority (integer, lower first, 100 by default), expires_at and rotate_after (texts that timestamptz reads), allowed_models (up to 50 names) and headers (an object of up to 16 texts). Errors: TK007, 42501, 22023, 23505 if the name is taken, TK005.';
 
 CREATE FUNCTION tarx_keys.add_sealed_llm_key(project_id uuid, provider text, name text, sealed bytea, base_url text DEFAULT NULL, options jsonb DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_add_sealed_llm_key';
 COMMENT ON FUNCTION tarx_keys.add_sealed_llm_key IS
-'For admins: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. A box of format 2 has the destination and the options inside; options beside a box are refused. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
+'For key managers: add_llm_key() with the value in a box to sealing_public_key(), sealed for exactly this project, provider, name and base URL. A box of format 2 has the destination and the options inside; options beside a box are refused. Errors: those of add_llm_key(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
 
 CREATE FUNCTION tarx_keys.update_llm_key(project_id uuid, key_id uuid, changes jsonb) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_update_llm_key';
 COMMENT ON FUNCTION tarx_keys.update_llm_key IS
-'For admins: changes what is kept with an LLM key, but neither its value nor where it goes. changes may have name, enabled, priority, expires_at, rotate_after, allowed_models and refresh_requests (true seals the headers and paths that the provider''s row has now); what is absent stays, and null means none. A past expires_at ends the key at once. Errors: TK007, 42501, 22023 for an unknown or wrong member of changes, 23505 if the name is taken, TK001, TK002, TK004 or TK006 if the row does not open, TK005.';
+'For key managers: changes what is kept with an LLM key, but neither its value nor where it goes. changes may have name, enabled, priority, expires_at, rotate_after, allowed_models and refresh_requests (true seals the headers and paths that the provider''s row has now); what is absent stays, and null means none. A past expires_at ends the key at once. Errors: TK007, 42501, 22023 for an unknown or wrong member of changes, 23505 if the name is taken, TK001, TK002, TK004 or TK006 if the row does not open, TK005.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.replace_llm_key(project_id uuid, key_id uuid, key_value text, options jsonb DEFAULT NULL) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_replace_llm_key';
 COMMENT ON FUNCTION tarx_keys.replace_llm_key IS
-'For admins: adds a key with the name, provider, base URL, headers, order and models of another one, and those of its times that are to come, points all agents of that one to it, and returns its id. The old one is disabled, and renamed to "NAME (until 2027-01-31 14:03)" in UTC. options are those of add_llm_key(), and name, provider and base_url; they override, and must have headers where the old key has some and the new one goes to another base URL. If the old key does not open, options must have provider, name and, where the provider takes one, base_url; the old key is deleted. Errors: those of add_llm_key(); TK001, TK002.';
+'For key managers: adds a key with the name, provider, base URL, headers, order and models of another one, and those of its times that are to come, points all agents of that one to it, and returns its id. The old one is disabled, and renamed to "NAME (until 2027-01-31 14:03)" in UTC. options are those of add_llm_key(), and name, provider and base_url; they override, and must have headers where the old key has some and the new one goes to another base URL. If the old key does not open, options must have provider, name and, where the provider takes one, base_url; the old key is deleted. Errors: those of add_llm_key(); TK001, TK002.';
 
 CREATE FUNCTION tarx_keys.replace_sealed_llm_key(project_id uuid, key_id uuid, sealed bytea) RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_replace_sealed_llm_key';
 COMMENT ON FUNCTION tarx_keys.replace_sealed_llm_key IS
-'For admins: replace_llm_key() with the value and the options in a box to sealing_public_key(), sealed for exactly this project, this old key, and the provider and destination of the new one. Errors: those of replace_llm_key(); TK013 as in add_sealed_llm_key().';
+'For key managers: replace_llm_key() with the value and the options in a box to sealing_public_key(), sealed for exactly this project, this old key, and the provider and destination of the new one. Errors: those of replace_llm_key(); TK013 as in add_sealed_llm_key().';
 
 -- Nothing is opened, so that what cannot be opened can be deleted.
 CREATE FUNCTION tarx_keys_internal.end_llm_keys(project_id uuid, key_id uuid, ended_by text) RETURNS SETOF tarx_keys.project_llm_keys
@@ -134,7 +134,7 @@ AS $$
 DECLARE
     deleted tarx_keys.project_llm_keys;
 BEGIN
-    PERFORM tarx_keys_internal.enter_to_remove(delete_llm_key.project_id, 'admin');
+    PERFORM tarx_keys_internal.enter_to_remove(delete_llm_key.project_id, 'key_manager');
     PERFORM tarx_keys_internal.require_argument('key_id', delete_llm_key.key_id);
     SELECT d.* INTO deleted FROM tarx_keys_internal.end_llm_keys(delete_llm_key.project_id, delete_llm_key.key_id, tarx_keys.current_user_id()) d;
     IF NOT FOUND THEN
@@ -144,7 +144,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
-'For admins: deletes an LLM key at once and for good; update_llm_key() disables one in a way that can be taken back. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
+'For key managers: deletes an LLM key at once and for good; update_llm_key() disables one in a way that can be taken back. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.resolve_key(
@@ -194,7 +194,7 @@ CREATE FUNCTION tarx_keys.report_key(project_id uuid, key_id uuid, outcome text,
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_report_key';
 COMMENT ON FUNCTION tarx_keys.report_key IS
-'For agent runners: how a call with a key went: ok, rejected (401, 403), quota (402), rate_limited (429), server or timeout. A rejected key cools until it is ok again or an admin changes it; quota 5 minutes to 1 hour; rate_limited for retry_after, at most 1 hour, else 30 seconds to 10 minutes; server and timeout 10 seconds. Cooling keys are tried last. It is kept in this server''s memory, and resolve_key() does not look at it. Errors: TK001, TK002, 22023, 42501 if another project is active.';
+'For agent runners: how a call with a key went: ok, rejected (401, 403), quota (402), rate_limited (429), server or timeout. A rejected key cools until it is ok again or a key manager changes it; quota 5 minutes to 1 hour; rate_limited for retry_after, at most 1 hour, else 30 seconds to 10 minutes; server and timeout 10 seconds. Cooling keys are tried last. It is kept in this server''s memory, and resolve_key() does not look at it. Errors: TK001, TK002, 22023, 42501 if another project is active.';
 
 CREATE FUNCTION tarx_keys_internal.key_health(
     project_id uuid, id uuid, revision integer, OUT health text, OUT health_at timestamptz, OUT cooling_until timestamptz)

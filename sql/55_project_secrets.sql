@@ -60,37 +60,37 @@ CREATE FUNCTION tarx_keys.set_secret(project_id uuid, name text, value text, des
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_set_secret';
 COMMENT ON FUNCTION tarx_keys.set_secret IS
-'For admins: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005, 54000 if the secret has no version numbers left.';
+'For key managers: creates a secret of the project, or writes its next version; returns the version''s number. name has 1 to 128 of the characters A-Z, a-z, 0-9 and _, with no digit first; value has 1 to 65536 bytes; description has at most 1000 characters, NULL keeps the one there is and an empty one removes it. The newest versions are kept, as many as tarx_keys.secret_versions_kept says. Errors: TK007, 42501, 22023, TK005, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.set_sealed_secret(project_id uuid, name text, sealed bytea, description text DEFAULT NULL) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_set_sealed_secret';
 COMMENT ON FUNCTION tarx_keys.set_sealed_secret IS
-'For admins: set_secret() with the value in a box to sealing_public_key(), sealed for exactly this project and name. Errors: those of set_secret(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
+'For key managers: set_secret() with the value in a box to sealing_public_key(), sealed for exactly this project and name. Errors: those of set_secret(); TK013 if the box does not open, is for something else, has expired or expires in more than 24 hours.';
 
 CREATE FUNCTION tarx_keys.restore_secret(project_id uuid, name text, version integer) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_restore_secret';
 COMMENT ON FUNCTION tarx_keys.restore_secret IS
-'For admins: takes the value of a version that is kept, and writes it as the secret''s next version; returns the new version''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
+'For key managers: takes the value of a version that is kept, and writes it as the secret''s next version; returns the new version''s number. Errors: TK007, 42501, 22023, TK011 if the project has no such secret or the version is not kept, TK004 if it was tampered with, TK005 or TK006 if the master key is missing, 54000 if the secret has no version numbers left.';
 
 CREATE FUNCTION tarx_keys.rename_secret(project_id uuid, name text, new_name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_rename_secret';
 COMMENT ON FUNCTION tarx_keys.rename_secret IS
-'For admins: gives a secret another name, with all its versions, which keep their numbers. Templates that name it are the caller''s to change. Errors: TK007, 42501, 22023, TK011 if the project has no such secret, 23505 if the new name is taken, TK004 if a version was tampered with, TK005 or TK006 if a master key is missing.';
+'For key managers: gives a secret another name, with all its versions, which keep their numbers. Templates that name it are the caller''s to change. Errors: TK007, 42501, 22023, TK011 if the project has no such secret, 23505 if the new name is taken, TK004 if a version was tampered with, TK005 or TK006 if a master key is missing.';
 
 CREATE FUNCTION tarx_keys.describe_secret(project_id uuid, name text, description text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_describe_secret';
 COMMENT ON FUNCTION tarx_keys.describe_secret IS
-'For admins: replaces the description of a secret, without a new version; an empty one removes it. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
+'For key managers: replaces the description of a secret, without a new version; an empty one removes it. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
 
 CREATE FUNCTION tarx_keys.delete_secret(project_id uuid, name text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_delete_secret';
 COMMENT ON FUNCTION tarx_keys.delete_secret IS
-'For admins: deletes a secret with all its versions. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
+'For key managers: deletes a secret with all its versions. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.resolve_secret(project_id uuid, name text) RETURNS text

@@ -10,7 +10,7 @@ RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_issue_run_ticket';
 COMMENT ON FUNCTION tarx_keys.issue_run_ticket IS
-'For members, and for a key_id for admins: a ticket for enter_run(), good for lifetime (from 1 second to tarx_keys.run_ticket_max_lifetime) and to be renewed for renewable (to tarx_keys.run_ticket_max_renewal), counted from now. It is for the keys of one agent and the secrets with these names (at most 100), or for requests with one key: agent_id or key_id is null. Only the database login runner_role enters it, if that is not null; and it resolves only in boxes to recipient_public_key, if that is not null. Writes nothing but a line in the server log. Errors: TK007, TK010, 42501 also with a read-only platform key, 22023, TK001, TK002, TK003, 42704 if there is no such role, TK004, TK005, TK006.';
+'For members, and for a key_id for key managers: a ticket for enter_run(), good for lifetime (from 1 second to tarx_keys.run_ticket_max_lifetime) and to be renewed for renewable (to tarx_keys.run_ticket_max_renewal), counted from now. It is for the keys of one agent and the secrets with these names (at most 100), or for requests with one key: agent_id or key_id is null. Only the database login runner_role enters it, if that is not null; and it resolves only in boxes to recipient_public_key, if that is not null. Writes nothing but a line in the server log. Errors: TK007, TK010, 42501 also with a read-only platform key, 22023, TK001, TK002, TK003, 42704 if there is no such role, TK004, TK005, TK006.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.enter_run(

@@ -17,6 +17,7 @@ BEGIN
     PERFORM tarx_keys_internal.end_llm_keys(delete_project.project_id, NULL, tarx_keys.current_user_id());
     DELETE FROM tarx_keys.project_secrets s WHERE s.project_id = delete_project.project_id;
     DELETE FROM tarx_keys.agents a WHERE a.project_id = delete_project.project_id;
+    PERFORM tarx_keys_internal.end_service_accounts(delete_project.project_id);
     DELETE FROM tarx_keys.project_members m WHERE m.project_id = delete_project.project_id;
     UPDATE tarx_keys.projects p SET ended_by = tarx_keys.current_user_id(), ended_at = now()
         WHERE p.id = delete_project.project_id;
@@ -28,7 +29,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.delete_project IS
-'For admins: ends the project with its LLM keys, secrets, agents and members, for good. Its audit log stays for the DBA, and its id is never given again. Errors: TK007, 42501, 22023, 40001 if somebody adds something at the same time.';
+'For admins: ends the project with its LLM keys, secrets, agents, members and service accounts, for good. Its audit log stays for the DBA, and its id is never given again. Errors: TK007, 42501, 22023, 40001 if somebody adds something at the same time.';
 
 -- As its caller, because the owner must not delete ends of the audit log.
 CREATE FUNCTION tarx_keys.purge_project(project_id uuid) RETURNS void
@@ -63,6 +64,7 @@ BEGIN
     DELETE FROM tarx_keys_internal.audit_ends e WHERE e.project_id = purge_project.project_id AND NOT e.personal;
     DELETE FROM tarx_keys.project_llm_keys k WHERE k.project_id = purge_project.project_id;
     DELETE FROM tarx_keys_internal.last_used l WHERE l.project_id = purge_project.project_id;
+    PERFORM tarx_keys_internal.purge_service_accounts(purge_project.project_id);
     PERFORM tarx_keys_internal.log_operation(format('purges project %s', purge_project.project_id));
 END
 $$;
@@ -113,7 +115,7 @@ DECLARE
     why text;
     what_to_do text;
 BEGIN
-    SELECT * INTO membership FROM tarx_keys_internal.put_member(make_successor.project_id, make_successor.successor, 'admin');
+    SELECT * INTO membership FROM tarx_keys_internal.put_member(make_successor.project_id, make_successor.successor, 'admin', NULL);
     PERFORM tarx_keys_internal.record_audit(make_successor.project_id, 'member.add_admin', membership.id, make_successor.successor, membership.revision);
     RETURN true;
 EXCEPTION
@@ -167,7 +169,7 @@ CREATE FUNCTION tarx_keys_internal.check_successor(user_id text, successor text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 BEGIN
-    PERFORM tarx_keys_internal.require_user_id('successor', check_successor.successor);
+    PERFORM tarx_keys_internal.require_person('successor', check_successor.successor);
     IF check_successor.successor = check_successor.user_id THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
@@ -246,6 +248,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 AS $$
 DECLARE
     deadline CONSTANT timestamptz := clock_timestamp() + interval '2 s';
+    has_projects CONSTANT boolean := NOT tarx_keys_internal.members_are_elsewhere() OR starts_with(end_user.user_id, 'sa:');
     is_alone boolean;
     project uuid;
     leaving record;
@@ -255,11 +258,12 @@ DECLARE
 BEGIN
     PERFORM tarx_keys_internal.require_user_id('user_id', end_user.user_id);
     IF end_user.successor IS NOT NULL THEN
+        PERFORM tarx_keys_internal.require_own_members('there is no successor');
         PERFORM tarx_keys_internal.check_successor(end_user.user_id, end_user.successor);
     END IF;
     PERFORM tarx_keys_internal.wait_for_locks_until(deadline);
     is_alone := tarx_keys_internal.enter_end_of_user(end_user.user_id);
-    IF end_user.successor IS NULL THEN
+    IF end_user.successor IS NULL AND has_projects THEN
         PERFORM tarx_keys_internal.require_other_admins();
     END IF;
     revoked_keys := 0;
@@ -268,7 +272,7 @@ BEGIN
         revoked_keys := revoked_keys + (SELECT r.revoked FROM tarx_keys_internal.revoke_platform_keys(NULL, deadline) r);
         FOR project IN
             SELECT m.project_id FROM tarx_keys.project_members m
-             WHERE m.user_id = end_user.user_id AND m.project_id <> ALL (tried)
+             WHERE m.user_id = end_user.user_id AND m.project_id <> ALL (tried) AND has_projects
              ORDER BY m.project_id LIMIT 500 - cardinality(tried)
         LOOP
             tried := tried || project;
@@ -280,7 +284,7 @@ BEGIN
         IF round = 1 AND stuck <> '{}' AND end_user.successor IS NULL THEN
             PERFORM tarx_keys_internal.fail_last_admin_of(stuck);
         END IF;
-        SELECT r.keys, r.projects INTO rest FROM tarx_keys_internal.user_rest(end_user.user_id) r;
+        SELECT r.keys, CASE WHEN has_projects THEN r.projects ELSE '{}' END AS projects INTO rest FROM tarx_keys_internal.user_rest(end_user.user_id) r;
         EXIT WHEN rest.keys = 0 AND rest.projects <@ tried;
     END LOOP;
     PERFORM tarx_keys_internal.warn_of_rest(rest.keys, rest.projects, is_alone);
@@ -290,4 +294,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.end_user IS
-'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships, 500 at most; returns how many. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s. Warning 55P03 if something of the user is left, because other transactions hold it or have added it meanwhile, or because there is more: call it again.';
+'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships, 500 at most; returns how many. Under tarx_keys.membership it ends keys only, and a successor is 0A000. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s. Warning 55P03 if something of the user is left, because other transactions hold it or have added it meanwhile, or because there is more: call it again.';

@@ -191,9 +191,9 @@ BEGIN
     PERFORM tarx_keys_internal.enter_restamping(restamp_members.project_id);
     FOR this IN
         UPDATE tarx_keys.project_members m
-           SET stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, m.role, m.revision, m.added_at)
-         WHERE m.project_id = restamp_members.project_id AND m.role IN ('admin', 'member')
-           AND tarx_keys_internal.needs_restamping(m.stamp, octet_length(m.user_id))
+           SET stamp = tarx_keys_internal.member_stamp(m.project_id, m.user_id, m.id, m.role, m.service_account, m.revision, m.added_at)
+         WHERE m.project_id = restamp_members.project_id AND m.role IN ('admin', 'key_manager', 'member', 'viewer')
+           AND tarx_keys_internal.needs_restamping(m.stamp, octet_length(m.user_id) + coalesce(octet_length(m.service_account), 0))
         RETURNING m.id, m.user_id, m.role, m.revision
     LOOP
         RAISE NOTICE 'took over user % as %', quote_literal(tarx_keys_internal.shown(this.user_id)), this.role;

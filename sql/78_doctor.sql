@@ -677,6 +677,8 @@ BEGIN
         ('members', 'no login holds a role of the extension'),
         ('connect', 'only who was granted it may connect, or there is no other database'),
         ('end_user', 'nobody but superusers can end users'),
+        ('membership', 'members are in tarx_keys.project_members, or nobody with a role of the extension can write where they are'),
+        ('membership_lookups', 'members are looked up by index'),
         ('powerful_roles', 'no login has powers that matter here'),
         ('ownership', 'all objects belong to tarx_keys_owner'),
         ('grants', 'all rights are those that CREATE EXTENSION granted'),

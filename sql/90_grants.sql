@@ -20,6 +20,9 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.delete_project,
     tarx_keys.add_member,
     tarx_keys.remove_member,
+    tarx_keys.create_service_account,
+    tarx_keys.create_service_account_key,
+    tarx_keys.delete_service_account,
     tarx_keys.create_agent,
     tarx_keys.set_agent_key,
     tarx_keys.set_agent_provider,
@@ -64,7 +67,7 @@ GRANT SELECT ON
     tarx_keys.project_audit
 TO tarx_keys_backend, tarx_keys_login;
 -- all but the stamps
-GRANT SELECT (project_id, user_id, id, role, revision, added_at) ON tarx_keys.project_members TO tarx_keys_backend, tarx_keys_login;
+GRANT SELECT (project_id, user_id, id, role, service_account, revision, added_at) ON tarx_keys.project_members TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT (project_id, id, name, user_api_key_id, provider, revision, created_by, created_at, updated_at)
     ON tarx_keys.agents TO tarx_keys_backend, tarx_keys_login;
 -- what the view llm_keys reads; not the ciphertext

@@ -10,16 +10,55 @@
 #include "identity/identity.h"
 #include "records/records.h"
 
-/* membership.c: roles in a project; each may do all that the ones before it may */
+/* roles.c: roles in a project; each may do all that the ones before it may */
 typedef enum TarxKeysRole
 {
 	TARX_KEYS_ROLE_NONE,
+	TARX_KEYS_ROLE_VIEWER,
 	TARX_KEYS_ROLE_MEMBER,
+	TARX_KEYS_ROLE_KEY_MANAGER,
 	TARX_KEYS_ROLE_ADMIN
 } TarxKeysRole;
 
+extern TarxKeysRole tarx_keys_role_named(const char *name);
+extern const char *tarx_keys_role_name(TarxKeysRole role);
+pg_noreturn extern void tarx_keys_deny_lesser_role(const pg_uuid_t *project_id, TarxKeysRole least);
+
+/* membership.c: who has which role */
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
 extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id);
+
+/*
+ * membership_relation.c: the application's own relation, if it says who is a member.
+ * Service accounts are members in our table all the same.
+ */
+typedef struct TarxKeysMembershipRelation
+{
+	Oid			id;
+	Oid			owner;
+	Oid			user_type;		/* of user_id, or of the domain's values */
+	const char *name;			/* quoted, for queries and people */
+	const char *problem;		/* NULL for none */
+}			TarxKeysMembershipRelation;
+
+extern bool tarx_keys_members_are_elsewhere(void);
+extern TarxKeysMembershipRelation tarx_keys_membership_relation(void);
+extern TarxKeysMembershipRelation tarx_keys_good_membership_relation(void);
+extern void tarx_keys_begin_as_relation_owner(TarxKeysAsOwner *as_owner, Oid owner);
+extern void tarx_keys_end_as_relation_owner(const TarxKeysAsOwner *as_owner);
+
+/* membership_lookup.c: who is a member by that relation */
+extern TarxKeysRole tarx_keys_role_elsewhere(const pg_uuid_t *project_id, const char *user_id);
+extern uint64 tarx_keys_projects_elsewhere(const char *user_id, Datum **ids);
+extern void tarx_keys_explain_memberships(const TarxKeysMembershipRelation * relation, char **of_role,
+										  char **of_projects);
+extern void tarx_keys_require_created_project(const pg_uuid_t *project_id);
+
+/* service_account.c: the users that projects have for their programs */
+#define TARX_KEYS_SERVICE_ACCOUNT_PREFIX	"sa:"
+
+extern bool tarx_keys_is_service_account(const char *user_id);
+extern void tarx_keys_check_person(const TarxKeysText *user_id, const char *argument);
 
 /* platform_key.c: whether the key that proved the acting user still counts */
 extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);
@@ -75,6 +114,7 @@ extern void tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *ca
 extern void tarx_keys_require_role(const pg_uuid_t *project_id, TarxKeysRole least);
 extern void tarx_keys_enter_as(const pg_uuid_t *project_id, TarxKeysRole least);
 extern void tarx_keys_enter_to_remove(const pg_uuid_t *project_id, TarxKeysRole least);
+extern TarxKeysChain tarx_keys_lock_own_chain(bool to_remove);
 extern TarxKeysChain tarx_keys_enter_own_keys(bool to_remove);
 
 #endif							/* TARX_KEYS_ACCESS_H */

@@ -41,7 +41,7 @@ tarx_keys_become(const TarxKeysIdentity *identity)
 	if (role == TARX_KEYS_ROLE_NONE || !tarx_keys_identity_admits(identity->project_id))
 		tarx_keys_deny_project(identity->project_id);
 	tarx_keys_set_active_project(identity->project_id);
-	return role == TARX_KEYS_ROLE_ADMIN ? "admin" : "member";
+	return tarx_keys_role_name(role);
 }
 
 /*
@@ -117,7 +117,7 @@ tarx_keys_act_as(PG_FUNCTION_ARGS)
 	/* a wrapper's caller may have given a value in place of the user's id */
 	tarx_keys_redaction_mark_failure();
 	user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
-	tarx_keys_check_user_id(&user_id, "user_id");
+	tarx_keys_check_person(&user_id, "user_id");
 	check_assertion_allowed();
 	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.act_as()");
 	identity.user_id = text_to_cstring(PG_GETARG_TEXT_PP(0));

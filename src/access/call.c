@@ -178,13 +178,31 @@ require_manager(void)
 	tarx_keys_check_platform_key();
 }
 
-/* Enter a project that is about to be created.  Any acting user may. */
+static void
+require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entry)
+{
+	TarxKeysRole role = entry->to_remove ? tarx_keys_stated_role_of(project_id, user_id) :
+	tarx_keys_role_of(project_id, user_id);
+
+	if (role == TARX_KEYS_ROLE_NONE)
+		tarx_keys_deny_project(project_id);
+	if (role < entry->least)
+		tarx_keys_deny_lesser_role(project_id, entry->least);
+}
+
+/*
+ * Enter a project that is about to be created.  Any acting user may, but where the
+ * application says who is a member of which project.
+ */
 static void
 enter_new_project(const pg_uuid_t *project_id)
 {
 	require_manager();
 	if (!tarx_keys_identity_admits(project_id))
 		tarx_keys_deny_project(project_id);
+	/* who made it a project there is the one who makes it one here */
+	if (tarx_keys_members_are_elsewhere())
+		require_role(project_id, tarx_keys_acting_user(), &(Entry) {TARX_KEYS_ROLE_ADMIN, false});
 	tarx_keys_enter_project(project_id);
 }
 
@@ -198,17 +216,6 @@ lock_lane(const TarxKeysChain *chain, bool to_remove)
 }
 
 static void
-require_role(const pg_uuid_t *project_id, const char *user_id, const Entry *entry)
-{
-	TarxKeysRole role = entry->to_remove ? tarx_keys_stated_role_of(project_id, user_id) :
-	tarx_keys_role_of(project_id, user_id);
-
-	if (role == TARX_KEYS_ROLE_NONE)
-		tarx_keys_deny_project(project_id);
-	if (role < entry->least)
-		tarx_keys_deny_not_admin(project_id);
-}
-
 /* The acting user may change what this role may, by now. */
 static void
 check_entry(const pg_uuid_t *project_id, const Entry *entry)
@@ -241,6 +248,8 @@ enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 	/* nobody else takes lanes of the project */
 	check_entry(project_id, entry);
 	tarx_keys_enter_project(project_id);
+	if (tarx_keys_members_are_elsewhere())
+		tarx_keys_require_created_project(project_id);
 	lock_lane(&chain, entry->to_remove);
 	tarx_keys_check_platform_key();
 	require_role(project_id, user_id, entry);
@@ -307,11 +316,10 @@ Datum
 tarx_keys_enter_to_remove_sql(PG_FUNCTION_ARGS)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	char	   *role = text_to_cstring(tarx_keys_arg_text(fcinfo, 1, "role"));
+	TarxKeysRole least = tarx_keys_role_named(text_to_cstring(tarx_keys_arg_text(fcinfo, 1, "role")));
 
-	/* whatever else it is, it asks for the most */
-	tarx_keys_enter_to_remove(project_id, strcmp(role, "member") == 0 ? TARX_KEYS_ROLE_MEMBER :
-							  TARX_KEYS_ROLE_ADMIN);
+	/* what is no role asks for the most */
+	tarx_keys_enter_to_remove(project_id, least == TARX_KEYS_ROLE_NONE ? TARX_KEYS_ROLE_ADMIN : least);
 	PG_RETURN_VOID();
 }
 
@@ -323,29 +331,44 @@ tarx_keys_enter_new_project(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Lock a lane of the acting user's own chain in the audit log, and return the chain. */
+TarxKeysChain
+tarx_keys_lock_own_chain(bool to_remove)
+{
+	TarxKeysChain chain;
+	TarxKeysText user_id;
+
+	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &user_id))
+		elog(ERROR, "acting user is not valid text");
+	chain = tarx_keys_personal_chain_of(&user_id);
+	lock_lane(&chain, to_remove);
+	return chain;
+}
+
 /*
  * Begin a change of the acting user's own platform keys, which belong to no
  * project.  Locks a lane of the user's chain in the audit log, and returns that
- * chain; to_remove says that the change only takes away.  42501 for a user who
- * logged in with a narrowed key: such a key must neither create nor revoke one
- * that allows more.
+ * chain; to_remove says that the change only takes away.  42501 for a service
+ * account, whose keys are the project's, and for a user who logged in with a
+ * narrowed key: such a key must neither create nor revoke one that allows more.
  */
 TarxKeysChain
 tarx_keys_enter_own_keys(bool to_remove)
 {
 	TarxKeysChain chain;
-	TarxKeysText user_id;
 
 	require_manager();
+	if (tarx_keys_is_service_account(tarx_keys_acting_user()))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a service account cannot create or revoke platform keys"),
+				 errhint("Have an admin of the project call tarx_keys.create_service_account_key() or tarx_keys.delete_service_account().")));
 	if (tarx_keys_identity_is_narrowed())
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("a platform key that is narrowed to projects cannot create or revoke platform keys"),
 				 errhint("Log in with a platform key for all of your projects.")));
-	if (!tarx_keys_to_utf8(cstring_to_text(tarx_keys_acting_user()), &user_id))
-		elog(ERROR, "acting user is not valid text");
-	chain = tarx_keys_personal_chain_of(&user_id);
-	lock_lane(&chain, to_remove);
+	chain = tarx_keys_lock_own_chain(to_remove);
 	tarx_keys_check_platform_key();
 	return chain;
 }

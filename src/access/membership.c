@@ -6,6 +6,9 @@
  * So a user who was removed a moment ago is not a member.  A project that has ended
  * has no members, even if somebody puts back a row that says otherwise.
  *
+ * Where the application says who is a member, it is asked instead, for all but service
+ * accounts: see membership_relation.c.
+ *
  * A membership has a stamp, which is checked with each look-up, so nobody becomes
  * an admin by an edit of the table.
  */
@@ -35,7 +38,8 @@ static TarxKeysQuery other_admin_query = {
 	TARX_KEYS_SELECT(tarx_keys_members,
 					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1"
 					 " AND t.user_id OPERATOR(pg_catalog.<>) $2"
-					 " AND t.role OPERATOR(pg_catalog.=) 'admin'"),
+					 " AND t.role OPERATOR(pg_catalog.=) 'admin'"
+					 " AND NOT pg_catalog.starts_with(t.user_id, '" TARX_KEYS_SERVICE_ACCOUNT_PREFIX "')"),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
@@ -60,8 +64,7 @@ stated_role(const TarxKeysRow *member)
 {
 	if (member->nulls[MEMBER_ROLE])
 		return TARX_KEYS_ROLE_NONE;
-	return strcmp(TextDatumGetCString(member->values[MEMBER_ROLE]), "admin") == 0 ?
-		TARX_KEYS_ROLE_ADMIN : TARX_KEYS_ROLE_MEMBER;
+	return tarx_keys_role_named(TextDatumGetCString(member->values[MEMBER_ROLE]));
 }
 
 static TarxKeysRole
@@ -71,6 +74,8 @@ look_up_role(const pg_uuid_t *project_id, const char *user_id, bool unverifiable
 	TarxKeysRole role = TARX_KEYS_ROLE_NONE;
 	TarxKeysRow member;
 
+	if (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id))
+		return tarx_keys_role_elsewhere(project_id, user_id);
 	tarx_keys_queries_begin();
 	if (tarx_keys_query_run_latest(&role_query, values, NULL) > 0)
 	{
@@ -109,8 +114,9 @@ tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id)
  * the project now has an admin other than this user.  The caller has locked the
  * project's row, because the answer could change otherwise.
  *
- * A row that somebody has changed does not count, because nobody can act by it.  One
- * whose master key is missing does: otherwise nobody could be removed meanwhile.
+ * A service account does not count: a project needs a person who answers for it.
+ * Nor does a row that somebody has changed, because nobody can act by it.  One whose
+ * master key is missing does: otherwise nobody could be removed meanwhile.
  */
 Datum
 tarx_keys_other_admin_exists(PG_FUNCTION_ARGS)

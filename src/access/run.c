@@ -119,7 +119,7 @@ static bool
 issuer_counts(const TarxKeysRunTicket *ticket)
 {
 	text	   *user_id = tarx_keys_from_utf8(ticket->user_id.data, ticket->user_id.len);
-	TarxKeysRole least = ticket->kind == TARX_KEYS_RUN_OF_AGENT ? TARX_KEYS_ROLE_MEMBER : TARX_KEYS_ROLE_ADMIN;
+	TarxKeysRole least = ticket->kind == TARX_KEYS_RUN_OF_AGENT ? TARX_KEYS_ROLE_MEMBER : TARX_KEYS_ROLE_KEY_MANAGER;
 
 	return (ticket->platform_key_id == NULL ||
 			tarx_keys_platform_key_counts(as_uuid(ticket->platform_key_id), NULL)) &&

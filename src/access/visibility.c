@@ -61,19 +61,72 @@ static TarxKeysQuery projects_query = {
 	.nargs = 3, .argtypes = {TEXTOID, UUIDOID, UUIDARRAYOID}
 };
 
-/* The acting user's projects, as the query's snapshot has them, as uuid[] */
+/* Of these projects, those that have not ended, and that the identity admits */
+static TarxKeysQuery admitted_query = {
+	.sql = "SELECT p.id FROM pg_catalog.unnest($1) p (id)"
+	" WHERE ($2 IS NULL OR p.id OPERATOR(pg_catalog.=) $2)"
+	" AND ($3 IS NULL OR p.id OPERATOR(pg_catalog.=) ANY ($3))"
+	" AND NOT EXISTS (SELECT FROM tarx_keys.projects e"
+	" WHERE e.id OPERATOR(pg_catalog.=) p.id AND e.ended_at IS NOT NULL)",
+	.nargs = 3, .argtypes = {UUIDARRAYOID, UUIDOID, UUIDARRAYOID}
+};
+
+static ArrayType *
+make_uuid_array(Datum *ids, uint64 count)
+{
+	return construct_array(ids, (int) count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+/* The acting user's projects as the application has them by now, as uuid[] */
+static ArrayType *
+find_projects_elsewhere(void)
+{
+	const pg_uuid_t *active = tarx_keys_active_project();
+	Datum	   *ids = NULL;
+	uint64		count;
+
+	if (active == NULL)
+	{
+		count = tarx_keys_projects_elsewhere(tarx_keys_acting_user(), &ids);
+		return make_uuid_array(ids, count);
+	}
+	ids = palloc(sizeof(Datum));
+	ids[0] = UUIDPGetDatum(active);
+	count = tarx_keys_role_elsewhere(active, tarx_keys_acting_user()) == TARX_KEYS_ROLE_NONE ? 0 : 1;
+	return make_uuid_array(ids, count);
+}
+
+/* The first column of what a query has found, as uuid[] in this memory context */
+static Datum
+fetched_ids(uint64 count, MemoryContext context)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * (count + 1));
+	ArrayType  *array;
+	MemoryContext spi_context;
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		bool		isnull;
+
+		ids[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+	}
+	spi_context = MemoryContextSwitchTo(context);
+	array = make_uuid_array(ids, count);
+	MemoryContextSwitchTo(spi_context);
+	return PointerGetDatum(array);
+}
+
+/* The acting user's projects, as uuid[]: those in our table as the query's snapshot has them */
 static Datum
 find_visible_projects(MemoryContext context)
 {
 	Datum		values[3] = {(Datum) 0, (Datum) 0, (Datum) 0};
 	char		nulls[3] = {' ', 'n', 'n'};
 	const pg_uuid_t *active = tarx_keys_active_project();
-	uint64		count;
-	Datum	   *ids;
-	ArrayType  *array;
-	MemoryContext spi_context;
+	bool		elsewhere = tarx_keys_members_are_elsewhere() &&
+	!tarx_keys_is_service_account(tarx_keys_acting_user());
+	Datum		found;
 
-	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
 	if (active != NULL)
 	{
 		values[1] = UUIDPGetDatum(active);
@@ -82,19 +135,12 @@ find_visible_projects(MemoryContext context)
 	if (tarx_keys_allowed_projects(&values[2]))
 		nulls[2] = ' ';
 	tarx_keys_queries_begin();
-	count = tarx_keys_query_run(&projects_query, values, nulls, true);
-	ids = palloc(sizeof(Datum) * (count + 1));
-	for (uint64 i = 0; i < count; i++)
-	{
-		bool		isnull;
-
-		ids[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-	}
-	spi_context = MemoryContextSwitchTo(context);
-	array = construct_array(ids, (int) count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
-	MemoryContextSwitchTo(spi_context);
+	values[0] = elsewhere ? PointerGetDatum(find_projects_elsewhere()) :
+		CStringGetTextDatum(tarx_keys_acting_user());
+	found = fetched_ids(tarx_keys_query_run(elsewhere ? &admitted_query : &projects_query, values, nulls, true),
+						context);
 	tarx_keys_queries_end();
-	return PointerGetDatum(array);
+	return found;
 }
 
 static Datum
@@ -210,6 +256,6 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 				 errhint("Name the project in tarx_keys.%s().", tarx_keys_identity_call())));
 	tarx_keys_check_platform_key();
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
-		tarx_keys_deny_not_admin(project_id);
+		tarx_keys_deny_lesser_role(project_id, TARX_KEYS_ROLE_ADMIN);
 	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));
 }

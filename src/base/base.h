@@ -79,7 +79,6 @@ extern void tarx_keys_check_description(const TarxKeysText *description,
 extern const char *tarx_keys_identity_call(void);
 extern int	tarx_keys_errarg(const char *argument);
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
-pg_noreturn extern void tarx_keys_deny_not_admin(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_fail_no_acting_user(void);
 pg_noreturn extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id);
@@ -109,6 +108,7 @@ typedef enum TarxKeysLogResolves
 extern void tarx_keys_settings_init(void);
 extern TarxKeysSpan tarx_keys_setting_private_hosts(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
+extern const char *tarx_keys_setting_membership(void);
 extern TarxKeysSpan tarx_keys_setting_realm(void);
 extern bool tarx_keys_setting_redact_logs(void);
 extern bool tarx_keys_setting_require_login(void);

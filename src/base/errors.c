@@ -47,15 +47,6 @@ tarx_keys_deny_project(const pg_uuid_t *project_id)
 }
 
 void
-tarx_keys_deny_not_admin(const pg_uuid_t *project_id)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("must be admin of project \"%s\"", tarx_keys_uuid_text(project_id)),
-			 errhint("Ask an admin of the project to do this, or to make you one.")));
-}
-
-void
 tarx_keys_fail_no_acting_user(void)
 {
 	ereport(ERROR,
@@ -98,7 +89,7 @@ tarx_keys_fail_integrity(const pg_uuid_t *key_id)
 			(errcode(ERRCODE_TK_INTEGRITY),
 			 errmsg("LLM key \"%s\" failed its integrity check", tarx_keys_uuid_text(key_id)),
 			 errdetail("The stored row is not what was written when the key was added."),
-			 errhint("Do not use this key: have an admin delete it and add it again, and ask the database administrator who changed the row.")));
+			 errhint("Do not use this key: have a key manager delete it and add it again, and ask the database administrator who changed the row.")));
 }
 
 void
@@ -130,7 +121,7 @@ tarx_keys_fail_secrets_not_found(const char *names, unsigned long count)
 			(errcode(ERRCODE_TK_SECRET_NOT_FOUND),
 			 errmsg_plural("secret %s not found in this project",
 						   "secrets %s not found in this project", count, names),
-			 errhint("Check the project and the name, or have an admin of the project call tarx_keys.set_secret().")));
+			 errhint("Check the project and the name, or have a key manager of the project call tarx_keys.set_secret().")));
 }
 
 void
@@ -150,7 +141,7 @@ tarx_keys_fail_secret_integrity(const char *name)
 			(errcode(ERRCODE_TK_INTEGRITY),
 			 errmsg("secret \"%s\" failed its integrity check", name),
 			 errdetail("The stored row is not what was written when the secret was set."),
-			 errhint("Do not use this secret: have an admin set it again, and ask the database administrator who changed the row.")));
+			 errhint("Do not use this secret: have a key manager set it again, and ask the database administrator who changed the row.")));
 }
 
 void

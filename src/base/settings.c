@@ -9,6 +9,7 @@
 #include "base/compat.h"
 
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include "base/base.h"
 
@@ -21,6 +22,7 @@ static const struct config_enum_entry log_resolves_options[] = {
 
 static char *allowed_private_hosts = NULL;
 static int	log_resolves = TARX_KEYS_LOG_REFUSED;
+static char *membership = NULL;
 static char *realm = NULL;
 static bool redact_logs = true;
 static bool require_login = false;
@@ -80,6 +82,43 @@ define_log_resolves(void)
 							 NULL,
 							 NULL,
 							 NULL);
+}
+
+/* The name of a table or view, with its schema */
+static bool
+check_membership(char **newval, void **extra pg_attribute_unused(), GucSource source pg_attribute_unused())
+{
+	char	   *copy;
+	List	   *names;
+	bool		good;
+
+	if (**newval == '\0')
+		return true;
+	copy = pstrdup(*newval);
+	good = SplitIdentifierString(copy, '.', &names) && list_length(names) == 2;
+	pfree(copy);
+	if (!good)
+		GUC_check_errdetail("It is not the name of a table or view with its schema.");
+	return good;
+}
+
+/*
+ * tarx_keys.membership names the application's own relation that says who is a member
+ * of which project.  Whoever writes that relation is an admin of every project.
+ */
+static void
+define_membership(void)
+{
+	DefineCustomStringVariable("tarx_keys.membership",
+							   "The table or view of the application with (project_id, user_id, role).",
+							   "Empty for tarx_keys.project_members.",
+							   &membership,
+							   "",
+							   PGC_SUSET,
+							   0,
+							   check_membership,
+							   NULL,
+							   NULL);
 }
 
 /* Printable ASCII, because bytes of other characters depend on the encoding. */
@@ -265,6 +304,7 @@ tarx_keys_settings_init(void)
 {
 	define_allowed_private_hosts();
 	define_log_resolves();
+	define_membership();
 	define_realm();
 	define_redact_logs();
 	define_require_login();
@@ -287,6 +327,12 @@ TarxKeysLogResolves
 tarx_keys_setting_log_resolves(void)
 {
 	return log_resolves;
+}
+
+const char *
+tarx_keys_setting_membership(void)
+{
+	return membership;
 }
 
 TarxKeysSpan

@@ -98,7 +98,7 @@ tarx_keys_update_llm_key(PG_FUNCTION_ARGS)
 	const pg_uuid_t *key_id;
 	TarxKeysKeyOptions changes;
 
-	tarx_keys_enter_as(project_id, TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	key_id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
 	tarx_keys_require_arg(fcinfo, 2, "changes");
 	tarx_keys_arg_options(fcinfo, 2, "changes", TARX_KEYS_OPTIONS_OF_UPDATE, &changes);

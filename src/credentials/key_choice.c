@@ -131,7 +131,7 @@ fail_no_usable_key(const Reasons *reasons)
 			 errmsg("the project has no usable LLM key of this provider"),
 			 detail.len > 0 ? errdetail("Its keys: %s.", detail.data) :
 			 errdetail("It has no key of this provider."),
-			 errhint("tarx_keys.llm_keys lists the project's keys; have an admin add, enable or replace one.")));
+			 errhint("tarx_keys.llm_keys lists the project's keys; have a key manager add, enable or replace one.")));
 }
 
 /*

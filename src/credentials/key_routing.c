@@ -69,9 +69,9 @@ hint_hindrance(TarxKeysKeyHindrance hindrance)
 	switch (hindrance)
 	{
 		case TARX_KEYS_KEY_DISABLED:
-			return errhint("Have an admin enable it with tarx_keys.update_llm_key(), or point the agent to another key.");
+			return errhint("Have a key manager enable it with tarx_keys.update_llm_key(), or point the agent to another key.");
 		case TARX_KEYS_KEY_EXPIRED:
-			return errhint("Have an admin replace it, or change expires_at with tarx_keys.update_llm_key().");
+			return errhint("Have a key manager replace it, or change expires_at with tarx_keys.update_llm_key().");
 		default:
 			return errhint("Ask for one of its allowed_models, which tarx_keys.llm_keys shows, or point the agent to another key.");
 	}

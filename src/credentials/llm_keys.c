@@ -87,7 +87,7 @@ set_defaults(TarxKeysRow *row)
 
 /*
  * Check what is known of a new key, seal it and insert its row; returns its id.
- * The value is wiped.  The caller has entered the project, as an admin, and has
+ * The value is wiped.  The caller has entered the project, as a key manager, and has
  * opened an SPI connection.  If policy is not NULL, the row takes over from that one
  * what the options do not say.
  */
@@ -121,7 +121,7 @@ tarx_keys_insert_key(const TarxKeysNewKey *key, const TarxKeysRow *policy)
 	if (!tarx_keys_table_insert(&tarx_keys_llm_keys, &row))
 		tarx_keys_fail_name_taken(&row);
 	/* the project cannot end any more; it may have ended before */
-	tarx_keys_enter_as(key->project_id, TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(key->project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	tarx_keys_audit_project(key->project_id, "llm_key.add", id, DatumGetTextPP(row.values[LLM_KEY_NAME]),
 							DatumGetInt32(row.values[LLM_KEY_REVISION]));
 	return id;
@@ -154,7 +154,7 @@ tarx_keys_add_llm_key(PG_FUNCTION_ARGS)
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_add_llm_key);
 	key.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	key.value = tarx_keys_arg_utf8(fcinfo, 3, "key_value");
 	tarx_keys_arg_options(fcinfo, 5, "options", TARX_KEYS_OPTIONS_OF_ADD, &key.options);
 	PG_RETURN_DATUM(add_key(fcinfo, &key));
@@ -171,7 +171,7 @@ tarx_keys_add_sealed_llm_key(PG_FUNCTION_ARGS)
 	TarxKeysNewKey key = {.argument = "sealed", .what = "the sealed value"};
 
 	key.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	tarx_keys_arg_sealed_key(fcinfo, &key);
 	PG_RETURN_DATUM(add_key(fcinfo, &key));
 }

@@ -72,12 +72,6 @@ static TarxKeysQuery ancestors_query = {
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
-static TarxKeysQuery membership_query = {
-	.sql = "SELECT m.project_id FROM tarx_keys.project_members m"
-	" WHERE m.user_id OPERATOR(pg_catalog.=) $1 AND m.project_id OPERATOR(pg_catalog.=) ANY ($2)",
-	.nargs = 2, .argtypes = {TEXTOID, UUIDARRAYOID}
-};
-
 /* A change's arguments and result */
 typedef struct ChangeArg
 {
@@ -117,43 +111,33 @@ make_token(TarxKeysSecret **secret)
 	return token;
 }
 
+/* A key that expires must not create one that outlives it. */
 static void
-set_expiry(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
+check_outlives_none(FunctionCallInfo fcinfo, int n)
 {
-	bool		expires = !PG_ARGISNULL(n);
-	TimestampTz expires_at = expires ? PG_GETARG_TIMESTAMPTZ(n) : 0;
 	TimestampTz latest;
 
-	if (expires && expires_at <= GetCurrentTimestamp())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 tarx_keys_errarg("expires_at"),
-				 errmsg("expires_at is in the past"),
-				 errhint("Pass a time to come, or leave it out for a key that does not expire.")));
-	/* a key that expires must not create one that outlives it */
-	if (tarx_keys_identity_expires(&latest) && (!expires || expires_at > latest))
+	if (tarx_keys_identity_expires(&latest) &&
+		(PG_ARGISNULL(n) || PG_GETARG_TIMESTAMPTZ(n) > latest))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 tarx_keys_errarg("expires_at"),
 				 errmsg("a platform key cannot create one that expires later than itself"),
 				 errhint("Pass expires_at, no later than that of the key you logged in with.")));
-	if (expires)
-		tarx_keys_row_set(key, PLATFORM_KEY_EXPIRES_AT, TimestampTzGetDatum(expires_at));
 }
 
-/* Is the user a member of the project, by the rows in SPI_tuptable? */
-static bool
-is_among_memberships(const pg_uuid_t *project_id)
+static void
+set_expiry(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 {
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		isnull;
-		Datum		mine = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 1, &isnull);
-
-		if (memcmp(DatumGetUUIDP(mine), project_id, UUID_LEN) == 0)
-			return true;
-	}
-	return false;
+	if (PG_ARGISNULL(n))
+		return;
+	if (PG_GETARG_TIMESTAMPTZ(n) <= GetCurrentTimestamp())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 tarx_keys_errarg("expires_at"),
+				 errmsg("expires_at is in the past"),
+				 errhint("Pass a time to come, or leave it out for a key that does not expire.")));
+	tarx_keys_row_set(key, PLATFORM_KEY_EXPIRES_AT, PG_GETARG_DATUM(n));
 }
 
 /* The scope of a key: 1 to 100 projects, all of them the user's. */
@@ -161,7 +145,6 @@ static void
 set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 {
 	ArrayType  *array;
-	Datum		values[2];
 	int			count;
 
 	if (PG_ARGISNULL(n))
@@ -175,14 +158,11 @@ set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 				 errmsg("project_ids is not a list of projects"),
 				 errhint("Pass 1 to %d project ids, or leave it out for all projects.", MAX_PROJECTS)));
 	ARR_LBOUND(array)[0] = 1;
-	values[0] = CStringGetTextDatum(tarx_keys_acting_user());
-	values[1] = PointerGetDatum(array);
-	(void) tarx_keys_query_run_latest(&membership_query, values, NULL);
 	for (int i = 0; i < count; i++)
 	{
 		const pg_uuid_t *id = &((const pg_uuid_t *) ARR_DATA_PTR(array))[i];
 
-		if (!is_among_memberships(id))
+		if (tarx_keys_stated_role_of(id, tarx_keys_acting_user()) == TARX_KEYS_ROLE_NONE)
 			tarx_keys_deny_project(id);
 	}
 	tarx_keys_row_set(key, PLATFORM_KEY_PROJECT_IDS, PointerGetDatum(array));
@@ -246,24 +226,62 @@ set_creator(TarxKeysRow *key)
 	tarx_keys_row_set(key, PLATFORM_KEY_CREATED_WITH, UUIDPGetDatum(creator));
 }
 
+/*
+ * A row of all but the key's user, its scope, who made it and its token.  The name is
+ * argument name_at, and expires_at the one behind it.
+ */
+void
+tarx_keys_platform_key_form(TarxKeysRow *key, FunctionCallInfo fcinfo, int name_at)
+{
+	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, name_at, "name");
+
+	tarx_keys_row_clear(key);
+	tarx_keys_check_name(&name, "name");
+	tarx_keys_row_set(key, PLATFORM_KEY_ID, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+	tarx_keys_row_set(key, PLATFORM_KEY_NAME, PointerGetDatum(PG_GETARG_TEXT_PP(name_at)));
+	tarx_keys_row_set(key, PLATFORM_KEY_READ_ONLY, BoolGetDatum(false));
+	tarx_keys_row_set(key, PLATFORM_KEY_CREATED_AT,
+					  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+	tarx_keys_row_set(key, PLATFORM_KEY_ENDS_DESCENDANTS, BoolGetDatum(false));
+	set_expiry(key, fcinfo, name_at + 1);
+}
+
+/*
+ * Give a key a token, and store it as one of the acting user, whose chain in the audit
+ * log this is, and a lane of it locked.  Returns (id uuid, token text) in this memory
+ * context.
+ */
+Datum
+tarx_keys_platform_key_store(TarxKeysRow *key, FunctionCallInfo fcinfo, const TarxKeysChain *chain,
+							 MemoryContext context)
+{
+	const pg_uuid_t *id = DatumGetUUIDP(key->values[PLATFORM_KEY_ID]);
+	TarxKeysSecret *secret;
+	text	   *token = make_token(&secret);
+	HeapTuple	created;
+
+	tarx_keys_row_set(key, PLATFORM_KEY_USER_ID, CStringGetTextDatum(tarx_keys_acting_user()));
+	set_token(key, token);
+	tarx_keys_row_stamp(&tarx_keys_platform_keys, key);
+	if (!tarx_keys_table_insert(&tarx_keys_platform_keys, key))
+		elog(ERROR, "a random id or token exists already");
+	tarx_keys_audit_begin_personal(chain, DatumGetTextPP(key->values[PLATFORM_KEY_USER_ID]), id);
+	tarx_keys_audit(chain, "platform_key.create", id, DatumGetTextPP(key->values[PLATFORM_KEY_NAME]),
+					TARX_KEYS_NO_REVISION);
+	created = form_created(fcinfo, UUIDPGetDatum(id), token, context);
+	tarx_keys_secret_wipe(secret);
+	return HeapTupleGetDatum(created);
+}
+
 /* Check the arguments of create_platform_key(), and make a row of all but the token. */
 static void
 form_key(FunctionCallInfo fcinfo, TarxKeysRow *key)
 {
-	TarxKeysText name = tarx_keys_arg_utf8(fcinfo, 0, "name");
-
-	tarx_keys_row_clear(key);
-	tarx_keys_check_name(&name, "name");
+	tarx_keys_platform_key_form(key, fcinfo, 0);
+	check_outlives_none(fcinfo, 1);
 	tarx_keys_require_arg(fcinfo, 3, "read_only");
-	tarx_keys_row_set(key, PLATFORM_KEY_ID, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
-	tarx_keys_row_set(key, PLATFORM_KEY_USER_ID, CStringGetTextDatum(tarx_keys_acting_user()));
-	tarx_keys_row_set(key, PLATFORM_KEY_NAME, PointerGetDatum(PG_GETARG_TEXT_PP(0)));
 	tarx_keys_row_set(key, PLATFORM_KEY_READ_ONLY, BoolGetDatum(PG_GETARG_BOOL(3)));
-	tarx_keys_row_set(key, PLATFORM_KEY_CREATED_AT,
-					  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	set_creator(key);
-	tarx_keys_row_set(key, PLATFORM_KEY_ENDS_DESCENDANTS, BoolGetDatum(false));
-	set_expiry(key, fcinfo, 1);
 	set_projects(key, fcinfo, 2);
 }
 
@@ -274,23 +292,10 @@ create_key(TarxKeysCall *call pg_attribute_unused(), void *arg)
 	MemoryContext context = CurrentMemoryContext;
 	TarxKeysChain chain = tarx_keys_enter_own_keys(false);
 	TarxKeysRow key;
-	TarxKeysSecret *secret;
-	text	   *token;
-	const pg_uuid_t *id;
 
 	tarx_keys_queries_begin();
 	form_key(fcinfo, &key);
-	id = DatumGetUUIDP(key.values[PLATFORM_KEY_ID]);
-	token = make_token(&secret);
-	set_token(&key, token);
-	tarx_keys_row_stamp(&tarx_keys_platform_keys, &key);
-	if (!tarx_keys_table_insert(&tarx_keys_platform_keys, &key))
-		elog(ERROR, "a random id or token exists already");
-	tarx_keys_audit_begin_personal(&chain, DatumGetTextPP(key.values[PLATFORM_KEY_USER_ID]), id);
-	tarx_keys_audit(&chain, "platform_key.create", id, DatumGetTextPP(key.values[PLATFORM_KEY_NAME]),
-					TARX_KEYS_NO_REVISION);
-	((ChangeArg *) arg)->result = HeapTupleGetDatum(form_created(fcinfo, UUIDPGetDatum(id), token, context));
-	tarx_keys_secret_wipe(secret);
+	((ChangeArg *) arg)->result = tarx_keys_platform_key_store(&key, fcinfo, &chain, context);
 	tarx_keys_queries_end();
 }
 

@@ -88,11 +88,11 @@ arg_secret(FunctionCallInfo fcinfo)
 	return secret;
 }
 
-/* The same, and enter the project as an admin, to write the secret. */
+/* The same, and enter the project as a key manager, to write the secret. */
 static TarxKeysRow
 enter_secret(FunctionCallInfo fcinfo)
 {
-	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), TARX_KEYS_ROLE_KEY_MANAGER);
 	return arg_secret(fcinfo);
 }
 
@@ -222,7 +222,7 @@ insert_row(TarxKeysRow *secret)
 {
 	if (!tarx_keys_table_insert(&tarx_keys_secrets, secret))
 		return false;
-	tarx_keys_enter_as(project_of(secret), TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(project_of(secret), TARX_KEYS_ROLE_KEY_MANAGER);
 	return true;
 }
 
@@ -539,7 +539,7 @@ tarx_keys_delete_secret(PG_FUNCTION_ARGS)
 	Datum		id;
 	bool		isnull;
 
-	tarx_keys_enter_to_remove(project_id, TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_to_remove(project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	secret = arg_secret(fcinfo);
 	values[0] = secret.values[SECRET_PROJECT_ID];
 	values[1] = secret.values[SECRET_NAME];

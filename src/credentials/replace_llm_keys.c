@@ -206,7 +206,7 @@ tarx_keys_replace_llm_key(PG_FUNCTION_ARGS)
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_replace_llm_key);
 	old.project_id = key.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	old.id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
 	key.value = tarx_keys_arg_utf8(fcinfo, 2, "key_value");
 	tarx_keys_arg_options(fcinfo, 3, "options", TARX_KEYS_OPTIONS_OF_REPLACE, &key.options);
@@ -225,7 +225,7 @@ tarx_keys_replace_sealed_llm_key(PG_FUNCTION_ARGS)
 	OldKey		old;
 
 	old.project_id = key.project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_ADMIN);
+	tarx_keys_enter_as(key.project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	old.id = tarx_keys_arg_uuid(fcinfo, 1, "key_id");
 	tarx_keys_arg_sealed_replacement(fcinfo, 2, old.id, &key);
 	PG_RETURN_DATUM(replace_key(&old, &key));

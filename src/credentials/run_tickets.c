@@ -244,7 +244,7 @@ issue(TarxKeysCall *call, void *arg)
 
 	tarx_keys_enter_maintenance_mode();
 	tarx_keys_require_role(call->project_id, ticket->kind == TARX_KEYS_RUN_OF_AGENT ? TARX_KEYS_ROLE_MEMBER :
-						   TARX_KEYS_ROLE_ADMIN);
+						   TARX_KEYS_ROLE_KEY_MANAGER);
 	look_up(issued, call->project_id);
 	set_issuer(issued);
 	randombytes_buf(id, sizeof(id));

@@ -25,11 +25,15 @@ static const char *const actions[] = {
 	"llm_key.replace",
 	"llm_key.update",
 	"member.add_admin",
+	"member.add_key_manager",
 	"member.add_member",
+	"member.add_viewer",
 	"member.end",
 	"member.remove",
 	"member.restamp_admin",
+	"member.restamp_key_manager",
 	"member.restamp_member",
+	"member.restamp_viewer",
 	"platform_key.create",
 	"platform_key.revoke",
 	"project.create",
@@ -40,7 +44,10 @@ static const char *const actions[] = {
 	"secret.describe",
 	"secret.rename",
 	"secret.restore",
-	"secret.set"
+	"secret.set",
+	"service_account.create",
+	"service_account.create_key",
+	"service_account.delete"
 };
 
 /* Raise an error unless the action is in the list. */

@@ -4,7 +4,7 @@
  *	  better left alone.
  *
  * Runners report it.  It is written to no table, so it works on a hot standby, and a
- * restart forgets it.  It belongs to a revision of the key: any change by an admin
+ * restart forgets it.  It belongs to a revision of the key: any change by a key manager
  * makes the key as good as new, on every server.
  *
  * Threat: whoever has stolen a runner's login reports whatever they like.  So what is

@@ -8,7 +8,7 @@ SELECT bench.uuid_of(0, n), 'Project ' || n, 'user-' || n
   FROM generate_series(:first::bigint, :last::bigint) n;
 INSERT INTO tarx_keys.project_members (project_id, user_id, id, role, revision, added_at, stamp)
 SELECT bench.uuid_of(0, n), m.who || n, bench.uuid_of(4, n), m.role, 1, now(),
-       tarx_keys_internal.member_stamp(bench.uuid_of(0, n), m.who || n, bench.uuid_of(4, n), m.role, 1, now())
+       tarx_keys_internal.member_stamp(bench.uuid_of(0, n), m.who || n, bench.uuid_of(4, n), m.role, NULL, 1, now())
   FROM generate_series(:first::bigint, :last::bigint) n,
        (VALUES ('user-', 'admin'), ('member-', 'member')) m (who, role);
 INSERT INTO tarx_keys_internal.audit_ends

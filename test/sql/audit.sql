@@ -239,7 +239,7 @@ ROLLBACK;
 BEGIN;
 UPDATE tarx_keys.platform_api_keys SET name = repeat('x', 9000) WHERE revoked_at IS NULL;
 SELECT id AS pk FROM tarx_keys.platform_api_keys WHERE revoked_at IS NULL AND user_id = 'alice' LIMIT 1 \gset
-INSERT INTO tarx_keys.project_members VALUES (:'A', repeat('x', 9000), gen_random_uuid(), 'member', 1, now(), '');
+INSERT INTO tarx_keys.project_members VALUES (:'A', repeat('x', 9000), gen_random_uuid(), 'member', NULL, 1, now(), '');
 SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.revoke_platform_key(:'pk');

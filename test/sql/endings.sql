@@ -330,7 +330,7 @@ ROLLBACK;
 BEGIN;
 SELECT tarx_keys.act_as('alice');
 SELECT tarx_keys.delete_project(:'alone');
-INSERT INTO tarx_keys.project_members VALUES (:'alone', 'bob', gen_random_uuid(), 'admin', 1, now(), '');
+INSERT INTO tarx_keys.project_members VALUES (:'alone', 'bob', gen_random_uuid(), 'admin', NULL, 1, now(), '');
 SELECT * FROM tarx_keys.end_user('bob');
 SELECT count(*) FROM tarx_keys.project_members WHERE user_id = 'bob';
 ROLLBACK;

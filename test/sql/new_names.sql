@@ -40,7 +40,7 @@ SELECT tarx_keys.set_secret(:'A', 'TAKEN', 'x');
 SELECT user_id, token AS reader FROM tarx_keys.create_platform_key('reader', read_only => true) AS k, tarx_keys.current_user_id() AS user_id \gset
 COMMIT;
 
--- who may: admins, of agents every member
+-- who may: admins, of agents every member, of secrets key managers
 SELECT c.call, pg_temp.outcome(format(c.call, :'A', :'agent')) FROM (VALUES
     ('tarx_keys.rename_project(%L, ''x'')'), ('tarx_keys.rename_agent(%L, %L, ''x'')'),
     ('tarx_keys.rename_secret(%L, ''OLD'', ''NEW'')'), ('tarx_keys.describe_secret(%L, ''OLD'', ''x'')')) AS c (call);

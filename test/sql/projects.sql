@@ -97,7 +97,7 @@ BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.remove_member(:'A', NU
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.remove_member(:'A', 'nobody'); ROLLBACK;
 
 -- the tables are read only, and only for backends
-BEGIN; SELECT tarx_keys.act_as('alice'); INSERT INTO tarx_keys.project_members VALUES (:'B', 'alice', gen_random_uuid(), 'admin', 1, now(), ''); ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); INSERT INTO tarx_keys.project_members VALUES (:'B', 'alice', gen_random_uuid(), 'admin', NULL, 1, now(), ''); ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); UPDATE tarx_keys.project_members SET role = 'admin'; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); DELETE FROM tarx_keys.projects; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); TRUNCATE tarx_keys.project_members; ROLLBACK;

@@ -262,7 +262,7 @@ ROLLBACK;
 -- The owner makes no stamps but in these functions, and services have no stamps to see
 SET ROLE regress_backend;
 \set VERBOSITY sqlstate
-SELECT tarx_keys_internal.member_stamp(:'A', 'bob', gen_random_uuid(), 'admin', 1, now());
+SELECT tarx_keys_internal.member_stamp(:'A', 'bob', gen_random_uuid(), 'admin', NULL, 1, now());
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT stamp FROM tarx_keys.project_members; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT stamp FROM tarx_keys.agents; ROLLBACK;
 \set VERBOSITY default

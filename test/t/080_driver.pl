@@ -100,7 +100,7 @@ foreach my $mode (qw(extended prepared))
 			COMMIT;
 			},
 			%story, user => 'bob', provider => 'openai', name => 'refused'),
-		qr/must be admin/,
+		qr/must be key manager or admin/,
 		"$mode: a member is refused to add");
 
 	my $resolve = q{

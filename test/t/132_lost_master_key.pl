@@ -185,7 +185,7 @@ like($err, qr/WARNING:  rows of table audit_ends that do not open were left as t
 # Many at once, where nobody has yet; the DBA's own call would be the first row
 $node->safe_psql('postgres', qq{
 	UPDATE tarx_keys.project_members
-	   SET stamp = tarx_keys_internal.member_stamp(project_id, user_id, id, role, revision, added_at)
+	   SET stamp = tarx_keys_internal.member_stamp(project_id, user_id, id, role, service_account, revision, added_at)
 	 WHERE project_id = '$untouched'});
 my $writers = write_private("$dir/writers.sql", qq{
 BEGIN;

@@ -41,6 +41,9 @@ sub make
 		agent => as('alice', "tarx_keys.create_agent('$PROJECT', 'agent')"));
 	as('alice', "tarx_keys.set_secret('$PROJECT', 'SECRET', 'value')");
 	as('alice', "tarx_keys.add_member('$PROJECT', 'dave'), tarx_keys.add_member('$PROJECT', 'frank')");
+	$made{account} = as('alice', "tarx_keys.create_service_account('$PROJECT', 'programs')");
+	$made{account_key} = as('alice', "id FROM tarx_keys.create_service_account_key('$PROJECT', '$made{account}', 'key')");
+	$made{account_id} = as('alice', "id FROM tarx_keys.project_members WHERE user_id = '$made{account}'");
 	$made{secret} = as('alice', "id FROM tarx_keys.secrets WHERE name = 'SECRET'");
 	$made{dave} = as('alice', "id FROM tarx_keys.project_members WHERE project_id = '$PROJECT' AND user_id = 'dave'");
 	@made{qw(platform_key token)} = split /\|/, as('alice', q{* FROM tarx_keys.create_platform_key('laptop')});
@@ -77,6 +80,16 @@ sub take_away
 			+ (SELECT count(*) FROM tarx_keys.secrets) + (SELECT count(*) FROM tarx_keys.project_members WHERE user_id = 'dave')
 			+ (SELECT count(*) FROM tarx_keys.platform_keys WHERE revoked_at IS NULL)}),
 		'0', "$what: nothing is left");
+
+	# the account's own log may be whole
+	my $offset = log_size($node);
+	as('alice', "tarx_keys.delete_service_account('$PROJECT', '$made{account}')");
+	like(log_since($node, $offset), qr/object=$made{account_id} sqlstate=$state .* action=$_$/m, "$what: $_ of a service account")
+	  foreach qw(service_account.delete member.remove);
+	is( $node->safe_psql('postgres', qq{
+			SELECT (SELECT count(*) FROM tarx_keys.project_members WHERE user_id = '$made{account}'),
+			       (SELECT count(token_hash) FROM tarx_keys.platform_api_keys WHERE id = '$made{account_key}')}),
+		'0|0', "$what: it is gone, and so is its key");
 	return;
 }
 

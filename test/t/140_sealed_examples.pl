@@ -71,7 +71,7 @@ is($out, '1', 'Node.js: an admin sets a secret') or diag($err);
 is(ask_ok($node, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'BY_NODE') = E'first line\\n\\tsecond \x{f0}\x{9f}\x{94}\x{91}'"),
 	't', 'Node.js: it is the secret');
 ($ok, $out, $err) = node('service', 'backend.js', $value, 'bob', $PROJECT, 'openai', 'By Bob');
-like($err, qr/^42501: must be admin/, 'Node.js: a member is refused');
+like($err, qr/^42501: must be key manager or admin/, 'Node.js: a member is refused');
 
 # Node.js: out
 

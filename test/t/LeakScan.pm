@@ -420,6 +420,11 @@ sub plant_plain
 		succeeds($node, 'service', 'login', "BEGIN; SELECT user_id FROM tarx_keys.login('$token'); COMMIT;"),
 		qr/alice/,
 		'login logs in');
+	my $account = "tarx_keys.create_service_account_key('$PROJECT', tarx_keys.create_service_account('$PROJECT', 'programs'), 'key')";
+	my ($program) = succeeds($node, 'service', 'create_service_account_key', "BEGIN; $act SELECT token FROM $account; COMMIT;") =~ /(sk-tarx-\w+)/;
+	$form_of{$program} = 'create_service_account_key';
+	like(succeeds($node, 'service', 'login', "BEGIN; SELECT user_id FROM tarx_keys.login('$program'); COMMIT;"),
+		qr/sa:/, 'a service account logs in');
 	fails($node, 'fool', 'login without the right', "SELECT tarx_keys.login('$token');",
 		qr/permission denied/);
 	fails($node, 'fool', 'login without a schema', "SELECT login ('$token');",
@@ -485,7 +490,7 @@ sub plant_failures
 		qr/provider/);
 	fails($node, 'service', 'no admin',
 		"BEGIN; SELECT tarx_keys.act_as('bob'); SELECT " . add($call{'no admin'}) . '; ROLLBACK;',
-		qr/must be admin/);
+		qr/must be key manager or admin/);
 	fails($node, 'service', 'no acting user', 'SELECT ' . add($call{'no acting user'}) . ';',
 		qr/no acting user/);
 	fails($node, 'fool', 'no right', 'SELECT ' . add($call{'no right'}) . ';',
