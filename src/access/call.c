@@ -215,7 +215,6 @@ lock_lane(const TarxKeysChain *chain, bool to_remove)
 		(void) tarx_keys_audit_lock_lane(chain);
 }
 
-static void
 /* The acting user may change what this role may, by now. */
 static void
 check_entry(const pg_uuid_t *project_id, const Entry *entry)
