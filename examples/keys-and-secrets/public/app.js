@@ -227,6 +227,9 @@ for (const region of document.querySelectorAll('[data-models-of]')) {
     const keyId = select.value;
     if (keyId === '') return;
     showModels(region, { models: [] });
+    region.removeAttribute('aria-busy');
+    status.textContent = select.selectedOptions[0].dataset.noModels;
+    if (status.textContent !== '') return;
     status.textContent = 'Asking the provider…';
     region.setAttribute('aria-busy', 'true');
     const answer = await fetchModels(`${region.dataset.modelsUrl}${keyId}/models?project=${region.dataset.project}`)

@@ -2,7 +2,8 @@
 //
 // One is granted tarx_keys_login: it acts for nobody unless a platform key proves
 // who. The other is granted tarx_keys_agent and asks what to send to get a model
-// list, or to try a key, and reports how that went.
+// list, to try a key, or to an agent's model, and reports how that went. It may do
+// so only with a run ticket, which the first issues as the person.
 
 import pg from 'pg';
 
@@ -28,9 +29,12 @@ export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   return {
     transaction: (work) => transaction(web, work),
     whoIs: (token) => whoIs(web, token),
-    modelsRequest: (projectId, keyId) => requestsOf(models, 'models_request', projectId, keyId),
-    probeRequest: async (projectId, keyId) => (await requestsOf(models, 'probe_request', projectId, keyId))[0],
-    reportKey: (...report) => reportKey(models, report),
+    issueTicket: (client, projectId, of) => issueTicket(client, modelsLogin, projectId, of),
+    modelsRequest: (ticket, keyId) => inRun(models, 'models', [ticket, keyId]),
+    probeRequest: async (ticket, keyId) => (await inRun(models, 'probe', [ticket, keyId]))[0],
+    chatRequest: async (ticket, model) => (await inRun(models, 'chat', [ticket, model]))[0],
+    // the outcome, and the seconds of Retry-After or null
+    reportKey: (ticket, keyId, outcome, retryAfter = null) => inRun(models, 'report', [ticket, keyId, outcome, retryAfter]),
     close: () => Promise.all([web, models].map((pool) => pool.end())),
   };
 }
@@ -96,14 +100,27 @@ export async function attempt(client, work) {
   }
 }
 
-// What to send, by one of the functions for runners
-async function requestsOf(pool, name, projectId, keyId) {
-  const { rows } = await pool.query(
-    `SELECT method, url, headers FROM tarx_keys.${name}($1, $2)`, [projectId, keyId]);
-  return rows;
+// The right to an agent's keys, or to requests with one key, given by the person who
+// acts in this transaction: for a minute, and for the other login only. It goes from
+// here to there, and nowhere else.
+async function issueTicket(client, modelsLogin, projectId, { agentId = null, keyId = null }) {
+  const { rows: [{ ticket }] } = await client.query(
+    `SELECT tarx_keys.issue_run_ticket($1, $2, lifetime => '1 minute', renewable => '0', runner_role => $3, key_id => $4) AS ticket`,
+    [projectId, agentId, modelsLogin, keyId]);
+  return ticket;
 }
 
-// projectId, keyId, outcome, and the seconds of Retry-After or null
-async function reportKey(pool, report) {
-  await pool.query('SELECT tarx_keys.report_key($1, $2, $3, make_interval(secs => $4))', report);
+// Calls for runners. Each is in the run of a ticket, $1: a run lasts as long as a
+// transaction, and a statement is one. The project, and the agent, are the ticket's.
+const CALLS = {
+  models: 'SELECT q.method, q.url, q.headers FROM tarx_keys.enter_run($1) r, tarx_keys.models_request(r.project_id, $2) q',
+  probe: 'SELECT q.method, q.url, q.headers FROM tarx_keys.enter_run($1) r, tarx_keys.probe_request(r.project_id, $2) q',
+  chat: `SELECT k.key_id, k.provider, k.name, q.base_url, q.headers
+           FROM tarx_keys.enter_run($1) r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id, $2) k,
+                tarx_keys.chat_request_base(r.project_id, k.key_id) q`,
+  report: 'SELECT tarx_keys.report_key(r.project_id, $2, $3, make_interval(secs => $4)) FROM tarx_keys.enter_run($1) r',
+};
+
+async function inRun(pool, call, values) {
+  return (await pool.query(CALLS[call], values)).rows;
 }

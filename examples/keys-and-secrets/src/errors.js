@@ -7,13 +7,18 @@ const STATUS = {
   42501: 403,
   42704: 404, TK001: 404, TK003: 404, TK011: 404,
   TK004: 409, TK005: 503, TK006: 503,
+  22003: 422, 22008: 422, 22021: 422,
+  TK016: 409, TK017: 409,
 };
 
-// PostgreSQL's own, whose messages quote what was given
+// PostgreSQL's own messages quote what was given; those about run tickets are for who
+// writes a runner.
 const OWN_TEXT = {
   22003: 'A number is out of range.',
   22008: 'A date is out of range.',
   22021: 'A text has a character that cannot be stored.',
+  TK016: 'Your right to use this key, or the agent, has changed meanwhile. Reload the page and try again.',
+  TK017: 'This took too long: the right to use the key lasts for a minute. Try again.',
 };
 
 // The extension names the argument that an error is about as the error's column.
@@ -32,9 +37,9 @@ const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // { status, fields: { field: text } }; an error that is none of these is thrown on
 export function explain(error) {
-  if (OWN_TEXT[error.code]) return { status: 422, fields: { form: OWN_TEXT[error.code] } };
   const status = STATUS[error.code];
   if (status === undefined) throw error;
+  if (OWN_TEXT[error.code]) return { status, fields: { form: OWN_TEXT[error.code] } };
   const text = [sentence(error.message), error.hint].filter(Boolean).join(' ');
   return { status, fields: { [FIELDS.get(error.column) ?? 'form']: text } };
 }

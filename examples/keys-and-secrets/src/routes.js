@@ -1,9 +1,11 @@
 // What the service does: each request is one transaction as the person of its
 // session, and the database decides what that person may.
 
+import { ProviderError } from './answers.js';
+import { converse } from './console.js';
 import { asPerson, attempt, NotFound, SignedOut } from './database.js';
 import { explain } from './errors.js';
-import { listModels, ProviderError } from './models.js';
+import { listModels } from './models.js';
 import { probe } from './probe.js';
 import * as views from './views.js';
 
@@ -14,8 +16,7 @@ function requireUuid(text) {
   return text;
 }
 
-// For pages that only ask, where the database refuses what they ask for; and for
-// the test of a key, which the person does not ask the database for
+// For pages that only ask, where the database refuses what they ask for
 function requireAdmin(view) {
   if (!view.isAdmin) throw new NotFound();
 }
@@ -26,6 +27,12 @@ const optionsIn = (body) => Object.fromEntries(
   ['priority', 'expires_at', 'rotate_after', 'allowed_models', 'header_names'].map((name) => [name, body[name]]));
 
 const optionalUuid = (text) => (text ? requireUuid(text) : undefined);
+
+// What is to be said of an error that no field of a form is about
+function told(error) {
+  const { status, fields } = explain(error);
+  return { status, problem: Object.values(fields).join(' ') };
+}
 
 // What a page shows, by the rights of the person
 
@@ -115,6 +122,15 @@ export function routes(app, { db, sessions, models }) {
     if (outcome.location === undefined) return page(reply, outcome.text, outcome.status);
     Object.assign(request.session, done(result));
     return reply.redirect(outcome.location, 303);
+  }
+
+  // A run ticket from the person for { agentId } or { keyId }, or why there is none: the
+  // database says who may. What it is for happens when the person's transaction is over,
+  // by the other login.
+  async function issue(client, view, of) {
+    let ticket;
+    const error = await attempt(client, async () => { ticket = await db.issueTicket(client, view.project.id, of); });
+    return error === null ? { ticket } : { refused: told(error) };
   }
 
   const keysAgain = async (client, view) => {
@@ -255,55 +271,48 @@ export function routes(app, { db, sessions, models }) {
     });
   });
 
-  // As JSON for app.js, or as a page. The person must see the key; only then is
-  // it opened, by the other login, when the person's transaction is over.
+  // As JSON for app.js, or as a page. What an agent of the project has, any member may
+  // have listed, in a run of that agent; other keys are the admins'.
   app.get('/:username/settings/llm-keys/:id/models', async (request, reply) => {
     const keyId = requireUuid(request.params.id);
-    const { view, key } = await act(request, async (client, shown) =>
-      ({ view: shown, key: await keyAndAgents(client, shown, keyId) }));
-    const answer = await modelsOf(view.project.id, keyId);
+    const { view, key, run } = await act(request, async (client, shown) => {
+      const found = await keyAndAgents(client, shown, keyId);
+      const [agent] = shown.agents;
+      return { view: shown, key: found, run: await issue(client, shown, agent ? { agentId: agent.id } : { keyId }) };
+    });
+    const answer = run.refused ?? await modelsOf(run.ticket, keyId);
     if (request.headers.accept === 'application/json') return reply.code(answer.status).send(answer);
     return page(reply, views.modelsPage(view, key, answer), answer.status);
   });
 
-  async function modelsOf(projectId, keyId) {
+  async function modelsOf(ticket, keyId) {
     try {
-      return { status: 200, models: await listModels(await db.modelsRequest(projectId, keyId), models) };
+      return { status: 200, models: await listModels(await db.modelsRequest(ticket, keyId), models) };
     } catch (error) {
-      if (error instanceof ProviderError) return { status: 502, problem: error.message };
-      const { status, fields } = explain(error);
-      return { status, problem: Object.values(fields).join(' ') };
+      return error instanceof ProviderError ? { status: 502, problem: error.message } : told(error);
     }
   }
 
-  // The person must be an admin who sees the key, with a platform key that may more
-  // than list. Only then is the key tried and reported, by the other login, when the
-  // person's transaction is over.
   app.post('/:username/settings/llm-keys/:id/test', async (request, reply) => {
     const keyId = requireUuid(request.params.id);
-    const projectId = await act(request, async (client, view) => {
-      requireAdmin(view);
-      if (view.isReadOnly) throw new NotFound();
-      await keyAndAgents(client, view, keyId);
-      return view.project.id;
-    });
-    const tested = await testKey(projectId, keyId);
+    const run = await act(request, (client, view) => issue(client, view, { keyId }));
+    const tested = run.refused ? { text: run.refused.problem } : await testKey(run.ticket, keyId);
     const text = await act(request, async (client, view) => {
       await readKeys(client, view);
       view.tested = { keyId, ...tested };
       if (!view.keys.some((key) => key.id === keyId && views.canTest(view, key))) view.problem = tested.text;
       return views.keysPage(view);
     });
-    return page(reply, text);
+    return page(reply, text, run.refused?.status);
   });
 
-  async function testKey(projectId, keyId) {
+  async function testKey(ticket, keyId) {
     try {
-      const tested = await probe(await db.probeRequest(projectId, keyId), models);
-      if (tested.outcome) await db.reportKey(projectId, keyId, tested.outcome, tested.retryAfter ?? null);
+      const tested = await probe(await db.probeRequest(ticket, keyId), models);
+      if (tested.outcome) await db.reportKey(ticket, keyId, tested.outcome, tested.retryAfter);
       return tested;
     } catch (error) {
-      return { text: Object.values(explain(error).fields).join(' ') };
+      return { text: told(error).problem };
     }
   }
 
@@ -422,4 +431,30 @@ export function routes(app, { db, sessions, models }) {
       again: agentsAgain,
     });
   });
+
+  // The test console: any member may, as the agent's runner would.
+  app.post('/:username/settings/agents/:id/console', async (request, reply) => {
+    const agentId = requireUuid(request.params.id);
+    const { model = '', message = '' } = request.body;
+    const run = await act(request, (client, view) => issue(client, view, { agentId }));
+    const result = run.refused ?? await askAgent(run.ticket, { model, message });
+    const text = await act(request, async (client, view) => {
+      await readAgents(client, view);
+      view.console = { agentId, values: { model, message }, ...result };
+      if (!view.agents.some((agent) => agent.id === agentId && views.canConverse(view, agent))) view.problem = result.problem;
+      return views.agentsPage(view);
+    });
+    return page(reply, text, result.status);
+  });
+
+  async function askAgent(ticket, { model, message }) {
+    try {
+      const chat = await db.chatRequest(ticket, model);
+      const result = await converse(chat, { model, message }, models);
+      if (result.outcome) await db.reportKey(ticket, chat.key_id, result.outcome);
+      return { ...result, status: result.problem ? 502 : 200, keyName: chat.name };
+    } catch (error) {
+      return told(error);
+    }
+  }
 }

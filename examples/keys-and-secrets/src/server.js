@@ -1,13 +1,14 @@
 // node src/server.js: the service, set up by the environment.
 //   PGHOST, PGPORT, PGDATABASE   the database; passwords are in ~/.pgpass
 //   WEB_LOGIN                    a login that is granted tarx_keys_login
-//   MODELS_LOGIN                 a login that is granted tarx_keys_agent
+//   MODELS_LOGIN                 a login that is granted tarx_keys_agent; tickets are for it
 //   HOST, PORT                   where to listen; 127.0.0.1 and 8080 by default
 //   POOL_SIZE                    connections for people; 10 by default
 //   INSECURE_COOKIE=1            for plain http on your own machine only
 //   TRUST_PROXY=1                if a proxy in front says who the client is
 //   SIGN_INS_PER_MINUTE, REQUESTS_PER_MINUTE   of one address; 10 and 300 by default
-//   MODELS_TIME_LIMIT_MS         how long a provider may take; 10000 by default
+//   MODELS_TIME_LIMIT_MS         how long a provider may take; 10000 by default, and
+//                                less than a minute, which is how long a run ticket lasts
 //   ALLOW_PRIVATE_ADDRESSES=1    for providers in your own network
 
 import { buildApp } from './app.js';

@@ -471,17 +471,42 @@ ${button('Delete secret', 'danger')} <a href="${inProject(view)}">Cancel</a>
 
 // Agents
 
+// Whose models nobody may ask for with the rights that the person has, and why. Others
+// would only be refused.
+function whyNoModels(view, key) {
+  if (view.isReadOnly) return 'You have signed in with a platform key that may only list.';
+  return view.isAdmin || key.agent_count > 0 ? '' : 'No agent has this key yet. Save it here to see its models.';
+}
+
 function keyOptions(view, current) {
-  const known = view.keys.map((key) => ({ value: key.id, label: named(key) }));
+  const known = view.keys.map((key) => ({ value: key.id, label: named(key), data: html` data-no-models="${whyNoModels(view, key)}"` }));
   if (current === null) return [{ value: '', label: 'No key yet' }, ...known];
   return known.some(({ value }) => value === current) ? known : [{ value: '', label: 'A deleted key: choose another' }, ...known];
 }
 
 function modelList(view, id, keyId) {
-  const known = view.keys.some((key) => key.id === keyId);
+  const key = view.keys.find((each) => each.id === keyId);
+  const why = key === undefined ? 'Choose a key to see its models.' : whyNoModels(view, key);
   return html`<div class="models" data-models-of="${id}" data-models-url="${settings(view, '/llm-keys/')}" data-project="${view.project.id}">
 <h4>Models</h4>
-<p class="status" role="status">${known ? html`<a href="${inProject(view, `/llm-keys/${keyId}/models`)}">Show the models of this key</a>` : 'Choose a key to see its models.'}</p><ul></ul></div>`;
+<p class="status" role="status">${why || html`<a href="${inProject(view, `/llm-keys/${keyId}/models`)}">Show the models of this key</a>`}</p><ul></ul></div>`;
+}
+
+// Any member may, unless the platform key may only list
+export const canConverse = (view, agent) =>
+  !view.isReadOnly && view.keys.some(({ id }) => id === agent.user_api_key_id);
+
+function testConsole(view, agent) {
+  const { values, problem: told, answer, keyName } = view.console?.agentId === agent.id ? view.console : {};
+  const id = `console-${agent.id}`;
+  const form = { id, values };
+  return html`<details id="${id}"${values && html` open`}><summary>Test console<span class="away"> of ${agent.name}</span></summary>
+<form method="post" action="${inProject(view, `/agents/${agent.id}/console`)}#${id}">${hidden(view)}
+${field(form, 'model', 'Model', text('model', 'required maxlength="200"'), 'One of those that the key is for.')}
+${field(form, 'message', 'Message', textArea('message', 'required maxlength="4000"'))}
+${button(html`Send<span class="away"> to ${agent.name}</span>`)}
+${alert(told)}${answer !== undefined && html`<div role="status"><p class="hint">Answered with the key “${keyName}”:</p><p class="answer">${answer}</p></div>`}
+</form></details>`;
 }
 
 function agentCard(view, agent) {
@@ -492,6 +517,7 @@ ${field(form, 'key', 'Key', select('key', keyOptions(view, agent.user_api_key_id
 ${button(html`Save<span class="away"> ${agent.name}</span>`)}
 </form>
 ${modelList(view, `${form.id}-key`, agent.user_api_key_id)}
+${canConverse(view, agent) && testConsole(view, agent)}
 <form method="post" action="${inProject(view, `/agents/${agent.id}/delete`)}">${hidden(view)}${button(html`Delete<span class="away"> agent ${agent.name}</span>`, 'quiet')}</form>
 </li>`;
 }

@@ -7,6 +7,7 @@ await import('./redact.test.js');
 await import('./sessions.test.js');
 if (process.env.TARX_KEYS_CHROMIUM) await import('./browser.test.js');
 await import('./service.test.js');
+await import('./tickets.test.js');
 await import('./probe.test.js');
 await import('./providers.test.js');
 await import('./pooler.test.js');

@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, test } from 'node:test';
 import { chromium } from 'playwright-core';
-import { addKey, as, asRunner, ids, KEYS, newPerson, newValue, PROJECTS, resolve, serverLog, service, settings, signedIn, tokens } from './harness.js';
+import { addKey, as, ids, inRun, KEYS, newPerson, newValue, PROJECTS, resolve, resolveAgent, serverLog, service, settings, signedIn, ticketFor, tokens } from './harness.js';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
 const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM });
@@ -91,7 +91,7 @@ test('a key is tested where it is, and the result is said', async () => {
   await checkLook(page, 'results of tests');
   const overTheWire = await Promise.all(wire);
   assert.equal(overTheWire.filter((text) => /^http\S+\/test\?/.test(text)).length, 2);
-  for (const seen of [...overTheWire, await contents(page, context), service.log]) assert.doesNotMatch(seen, /not-a-real|Incorrect API key/);
+  for (const seen of [...overTheWire, await contents(page, context), service.log]) assert.doesNotMatch(seen, /not-a-real|Incorrect API key|tarx-run-/);
   await page.unroute('**/test?*');
   await page.route('**/test?*', (route) => route.abort());
   await button.click();
@@ -198,8 +198,7 @@ test('a key is deleted after a question that names its agents, which move on', a
   await page.getByRole('button', { name: 'Delete key' }).click();
   await page.getByText('Deleted the key; its agents go on with another one.').waitFor();
   assert.equal(await row(page, 'Project LLM keys', 'Retiring').count(), 0);
-  const [resolved] = await asRunner('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
-  assert.equal(resolved.name, 'GPT');
+  assert.equal((await resolveAgent(agent)).name, 'GPT');
   await context.close();
 });
 
@@ -213,7 +212,7 @@ test('a key is replaced: its agents go on, and the old one rests', async () => {
   await page.getByLabel('New key').fill(value);
   await page.getByRole('button', { name: 'Replace key' }).click();
   await page.getByText('Replaced the key; its agents go on with the new one.').waitFor();
-  const [resolved] = await asRunner('SELECT key_id, key_value FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
+  const resolved = await resolveAgent(agent);
   assert.equal(resolved.key_value, value);
   const resting = row(page, 'Project LLM keys', 'Renewed (until');
   assert.match(await resting.textContent(), /disabled/);
@@ -358,7 +357,9 @@ test('a secret is set, set again, restored and deleted', async () => {
     await page.getByText('Set CRM_TOKEN.').waitFor();
     await version.filter({ hasText: String(i + 1) }).waitFor();
   }
-  const current = async () => (await asRunner("SELECT tarx_keys.resolve_secret($1, 'CRM_TOKEN') AS value", [PROJECTS.support]))[0].value;
+  const [{ id: agentId }] = await as('alice', "SELECT id FROM tarx_keys.agents WHERE name = 'Answer bot'");
+  const ticket = await ticketFor({ agentId, secrets: ['CRM_TOKEN'] });
+  const current = async () => (await inRun(ticket, "SELECT tarx_keys.resolve_secret($1, 'CRM_TOKEN') AS value", [PROJECTS.support]))[0].value;
   assert.equal(await current(), values[1]);
   await row(page, 'Project secrets', 'CRM_TOKEN').getByRole('button', { name: 'Restore' }).click();
   await page.getByText('Restored version 1 of CRM_TOKEN.').waitFor();
@@ -400,17 +401,58 @@ test('an agent’s models come from its key, live, and so does what goes wrong',
   const { page, context, wire } = await open('bob', { rest: '/agents' });
   const card = (name) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) });
   await card('Answer bot').getByText('claude-opus-5').waitFor();
-  await card('Answer bot').getByLabel('Key').selectOption({ label: 'Gemini (Google AI)' });
-  await card('Answer bot').getByText('gemini-4-pro').waitFor();
+  await card('Answer bot').getByLabel('Key').selectOption({ label: 'GPT (OpenAI)' });
+  await card('Answer bot').getByText('gpt-6-mini').waitFor();
   assert.equal(await card('Answer bot').getByText('claude-opus-5').count(), 0);
+  // no agent has this one: a member is not asked to try what would be refused
+  await card('Answer bot').getByLabel('Key').selectOption({ label: 'Gemini (Google AI)' });
+  await card('Answer bot').getByText('No agent has this key yet. Save it here to see its models.').waitFor();
+  assert.ok(!wire.some((text) => typeof text === 'string' && text.includes(`${ids.google_ai}/models`)));
+  assert.equal(await card('Answer bot').getByText('gpt-6-mini').count(), 0);
   await card('Night shift').getByText(/The provider answered 401: .*\[redacted\]/).waitFor();
   await shot(page, 'agents', page.locator('.cards'));
   await card('Answer bot').getByRole('button', { name: 'Save' }).click();
   await page.getByText('Saved the agent.').waitFor();
   assert.equal(await card('Answer bot').getByLabel('Key').inputValue(), ids.google_ai);
+  await card('Answer bot').getByText('gemini-4-pro').waitFor();
   const overTheWire = await Promise.all(wire);
   assert.ok(overTheWire.some((text) => text.includes('"problem":"The provider answered 401')));
-  for (const seen of [...overTheWire, await contents(page, context)]) assert.doesNotMatch(seen, /not-a-real|notareal/);
+  for (const seen of [...overTheWire, await contents(page, context)]) assert.doesNotMatch(seen, /not-a-real|notareal|tarx-run-/);
+  await context.close();
+});
+
+test('an admin sees the models of a key that no agent has yet', async () => {
+  const { page, context } = await open('alice', { rest: '/agents' });
+  const card = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Triage bot' }) });
+  await card.getByLabel('Key').selectOption({ label: 'Mistral (Mistral)' });
+  await card.getByText('codestral-latest').waitFor();
+  await context.close();
+});
+
+test('a member tries an agent in its test console', async () => {
+  const { page, context, wire } = await open('bob', { rest: '/agents' });
+  const card = (name) => page.getByRole('listitem').filter({ has: page.getByRole('heading', { name }) });
+  const send = async (name, model) => {
+    await card(name).getByText('Test console').click();
+    await card(name).getByLabel('Model').fill(model);
+    await card(name).getByLabel('Message').fill('ping');
+    await card(name).getByRole('button', { name: `Send to ${name}` }).click();
+  };
+  await send('Triage bot', 'claude-haiku-5');
+  await card('Triage bot').getByText('pong').waitFor();
+  assert.match(await card('Triage bot').getByRole('status').filter({ hasText: 'pong' }).textContent(), /Answered with the key “Claude”:/);
+  // it is open, and has what was sent
+  assert.equal(await card('Triage bot').getByLabel('Message').inputValue(), 'ping');
+  await card('Triage bot').getByText('claude-opus-5').waitFor();
+  await shot(page, 'test-console', card('Triage bot'));
+  await checkLook(page, 'an answer');
+  await page.goto(service.address + settings('bob', '/agents'));
+  await send('Night shift', 'gpt-6');
+  await card('Night shift').getByRole('alert').filter({ hasText: /The provider answered 401: .*\[redacted\]/ }).waitFor();
+  await checkLook(page, 'a refusal');
+  const overTheWire = await Promise.all(wire);
+  assert.ok(overTheWire.some((text) => text.includes('pong')));
+  for (const seen of [...overTheWire, await contents(page, context), service.log]) assert.doesNotMatch(seen, /not-a-real|notareal|tarx-run-/);
   await context.close();
 });
 
@@ -433,7 +475,7 @@ test('while a provider has not answered, the page says so', async () => {
 test('an agent is created and deleted', async () => {
   const { page, context } = await open('bob', { rest: '/agents' });
   await page.getByText('Create agent', { exact: true }).first().click();
-  const create = page.locator('details form');
+  const create = page.locator('details').filter({ hasText: 'Create agent' }).locator('form');
   await create.getByLabel('Name').fill('Passing');
   await create.getByLabel('Key').selectOption({ label: 'Mistral (Mistral)' });
   await create.getByRole('button').click();

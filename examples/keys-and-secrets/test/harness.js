@@ -55,20 +55,27 @@ export async function logged(started, pattern) {
 // A value that is nowhere else
 export const newValue = (prefix = 'sk-proj-') => `${prefix}${randomBytes(24).toString('hex')}`;
 
-// Something in SQL as a user, without the page
-export async function as(userId, sql, values) {
-  const client = await root.connect();
+async function transaction(pool, begin, sql, values) {
+  const client = await pool.connect();
   try {
     await client.query('BEGIN');
-    await client.query('SET LOCAL tarx_keys.require_login = off');
-    await client.query('SELECT tarx_keys.act_as($1)', [userId]);
+    await begin(client);
     const { rows } = await client.query(sql, values);
     await client.query('COMMIT');
     return rows;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
   } finally {
     client.release();
   }
 }
+
+// Something in SQL as a user, without the page
+export const as = (userId, sql, values) => transaction(root, async (client) => {
+  await client.query('SET LOCAL tarx_keys.require_login = off');
+  await client.query('SELECT tarx_keys.act_as($1)', [userId]);
+}, sql, values);
 
 export async function addKey(providerSlug, name, value, path = null) {
   const [{ id }] = await as('alice', 'SELECT tarx_keys.add_llm_key($1, $2, $3, $4, $5) AS id',
@@ -79,14 +86,42 @@ export async function addKey(providerSlug, name, value, path = null) {
 // What the DBA does
 export const asRoot = (sql, values) => root.query(sql, values);
 
-// What an agent runner asks
+// What an agent runner asks, without a run ticket
 export async function asRunner(sql, values) {
   const { rows } = await runner.query(sql, values);
   return rows;
 }
 
-export const resolve = async (keyId, projectId = PROJECTS.support) =>
-  (await asRunner('SELECT * FROM tarx_keys.resolve_key($1, $2)', [projectId, keyId]))[0];
+// The same in the run of a ticket
+export const inRun = (ticket, sql, values) => transaction(runner,
+  (client) => client.query('SELECT FROM tarx_keys.enter_run($1)', [ticket]), sql, values);
+
+// A ticket for a run of alice's, or of somebody else's
+export async function ticketFor({ agentId = null, keyId = null, secrets = [] }, userId = 'alice') {
+  const [{ ticket }] = await as(userId,
+    'SELECT tarx_keys.issue_run_ticket($1, $2, secret_names => $3, key_id => $4) AS ticket', [PROJECTS.support, agentId, secrets, keyId]);
+  return ticket;
+}
+
+export async function addAgent(name, keyId) {
+  const [{ id }] = await as('alice', 'SELECT tarx_keys.create_agent($1, $2, $3) AS id', [PROJECTS.support, name, keyId]);
+  return id;
+}
+
+export const deleteAgent = (id) => as('alice', 'SELECT tarx_keys.delete_agent($1, $2)', [PROJECTS.support, id]);
+
+export const resolveAgent = async (agentId) => (await inRun(await ticketFor({ agentId }),
+  'SELECT * FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agentId]))[0];
+
+// A key as an agent that is there for this only gets it
+export async function resolve(keyId) {
+  const agent = await addAgent('Resolves once', keyId);
+  try {
+    return await resolveAgent(agent);
+  } finally {
+    await deleteAgent(agent);
+  }
+}
 
 // A person with a browser that runs no scripts
 export class Person {

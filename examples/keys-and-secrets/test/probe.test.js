@@ -111,8 +111,10 @@ test('nobody but an admin of the project tests a key, and none with a platform k
   const rest = `/llm-keys/${ids.openai}/test`;
   provider.requests.length = 0;
   const before = await healthOf(ids.openai);
-  assert.equal((await reader.post(pathOf(ids.openai), {})).status, 404);
-  assert.equal((await bob.post(settings('bob', rest), {})).status, 404);
+  // the database issues no ticket, and says why
+  const refused = [await reader.post(pathOf(ids.openai), {}), await bob.post(settings('bob', rest), {})];
+  assert.deepEqual(refused.map(({ status }) => status), [403, 403]);
+  for (const { text } of refused) assert.match(text, /<p class="problem" role="alert">\w/);
   assert.equal((await carol.post(settings('carol', rest), {})).status, 404);
   // of another project, where carol is an admin
   assert.equal((await carol.post(settings('carol', rest, PROJECTS.research), {})).status, 404);
@@ -139,7 +141,7 @@ test('a key that does not resolve is not tested, and says why', async () => {
   assert.match((await alice.post(pathOf(id), {})).text, problem);
   assert.equal(provider.requests.length, 0);
   await discard(id);
-  assert.equal((await alice.post(pathOf(id), {})).status, 404);
+  assert.equal((await alice.post(pathOf(id), {})).status, 409);
 });
 
 test('a key that is deleted while it is tested is no error', async () => {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createRequire } from 'node:module';
 import { sealLlmKey, sealReplacement, sealSecret } from '../../sealed/sealing.js';
-import { addKey, as, asRoot, asRunner, ids, KEYS, logged, newPerson, newValue, Person, PROJECTS, resolve, service, settings, signedIn, start, tokens } from './harness.js';
+import { addKey, as, asRoot, asRunner, ids, inRun, KEYS, logged, newPerson, newValue, Person, PROJECTS, resolve, resolveAgent, service, settings, signedIn, start, ticketFor, tokens } from './harness.js';
 
 const sodium = createRequire(new URL('../package.json', import.meta.url))('libsodium-wrappers');
 const [{ public_key: publicKey }] = await as('alice', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
@@ -288,8 +288,7 @@ test('a key is added sealed, and deleted with its agents repointed in one step',
   assert.match(ask.text, /<li>Moves on<\/li>/);
   assert.doesNotMatch(ask.text, /<li>Answer bot<\/li>/);
   assert.equal((await alice.post(settings('alice', `/llm-keys/${id}/delete`), { to: ids.mistral })).status, 303);
-  const [row] = await asRunner('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
-  assert.equal(row.name, 'Mistral');
+  assert.equal((await resolveAgent(agent)).name, 'Mistral');
   await assert.rejects(resolve(id), { code: 'TK002' });
 });
 
@@ -297,7 +296,8 @@ test('the list has the state of each key, its order, its end, and how it fared',
   const alice = await signedIn('alice');
   const id = await addKey('openai', 'In all states', newValue());
   const update = (changes) => as('alice', 'SELECT tarx_keys.update_llm_key($1, $2, $3)', [PROJECTS.support, id, changes]);
-  const report = (outcome) => asRunner('SELECT tarx_keys.report_key($1, $2, $3)', [PROJECTS.support, id, outcome]);
+  const ticket = await ticketFor({ keyId: id });
+  const report = (outcome) => inRun(ticket, 'SELECT tarx_keys.report_key($1, $2, $3)', [PROJECTS.support, id, outcome]);
   const cells = async () => {
     const { Health: health, ...rest } = cellsOf(await alice.get(settings('alice')), 'In all states');
     return { ...rest, Health: health.replace(/ Test this key.*/, '') };
@@ -347,7 +347,7 @@ test('a key is replaced sealed, with its agents and all but its value', async ()
   assert.equal(refused.status, 422);
   assertProblemAt(refused, 'replace', 'value');
   assert.equal((await alice.post(path, { sealed: await replacementFor(id, 'openai', value) })).status, 303);
-  const [row] = await asRunner('SELECT key_id, name, key_value FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECTS.support, agent]);
+  const row = await resolveAgent(agent);
   assert.deepEqual([row.name, row.key_value], ['Replaced', value]);
   const states = await as('alice', "SELECT name, state FROM tarx_keys.llm_keys WHERE name LIKE 'Replaced%' ORDER BY name");
   assert.deepEqual(states.map(({ state }) => state), ['enabled', 'disabled']);
