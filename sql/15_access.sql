@@ -48,7 +48,7 @@ CREATE FUNCTION tarx_keys_internal.enter_to_remove(project_id uuid, role text) R
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_enter_to_remove_sql';
 COMMENT ON FUNCTION tarx_keys_internal.enter_to_remove IS
-'Internal. enter_as_…() for a user of at least this role, for a function that only takes away: it does not wait for long if others hold the audit log, and fails for nothing that is wrong with it. Such a function calls record_removal(). Errors: TK007, 42501, 22023.';
+'Internal. Enters a project as enter_as_admin() does, with at least this role, for a function that only takes away: it does not wait for long if others hold the audit log, and fails for nothing that is wrong with it. Such a function calls record_removal(). Errors: TK007, 42501, 22023.';
 
 CREATE FUNCTION tarx_keys_internal.enter_new_project(project_id uuid) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -39,7 +39,7 @@ typedef struct TarxKeysMembershipRelation
 	Oid			user_type;		/* of user_id, or of the domain's values */
 	const char *name;			/* quoted, for queries and people */
 	const char *problem;		/* NULL for none */
-}			TarxKeysMembershipRelation;
+} TarxKeysMembershipRelation;
 
 extern bool tarx_keys_members_are_elsewhere(void);
 extern TarxKeysMembershipRelation tarx_keys_membership_relation(void);
@@ -50,7 +50,7 @@ extern void tarx_keys_end_as_relation_owner(const TarxKeysAsOwner *as_owner);
 /* membership_lookup.c: who is a member by that relation */
 extern TarxKeysRole tarx_keys_role_elsewhere(const pg_uuid_t *project_id, const char *user_id);
 extern uint64 tarx_keys_projects_elsewhere(const char *user_id, Datum **ids);
-extern void tarx_keys_explain_memberships(const TarxKeysMembershipRelation * relation, char **of_role,
+extern void tarx_keys_explain_memberships(const TarxKeysMembershipRelation *relation, char **of_role,
 										  char **of_projects);
 extern void tarx_keys_require_created_project(const pg_uuid_t *project_id);
 

@@ -15,7 +15,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_doctor_membership_facts);
 PG_FUNCTION_INFO_V1(tarx_keys_doctor_membership_plans);
 
 static Datum
-form_row(FunctionCallInfo fcinfo, Datum *values, const bool *nulls)
+form_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 {
 	TupleDesc	tupdesc;
 

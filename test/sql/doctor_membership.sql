@@ -66,6 +66,9 @@ SELECT 'no index'; SELECT after('DROP INDEX app.members_person_project_idx');
 SELECT 'an index for one of the two'; SELECT after('DROP INDEX app.members_person_project_idx', 'CREATE INDEX ON app.members (project)');
 SELECT 'an index for both'; SELECT after('DROP INDEX app.members_person_project_idx', 'CREATE INDEX ON app.members (person)');
 SELECT 'an index that serves neither'; SELECT after('DROP INDEX app.members_person_project_idx', 'CREATE INDEX ON app.members (note)', 'CREATE INDEX ON app.members (person COLLATE "POSIX")');
+SELECT 'an index on an expression'; SELECT after('CREATE TABLE app.memberships (project_id uuid, account_id uuid, rank text, left_at timestamptz)', 'CREATE INDEX ON app.memberships ((account_id::text), project_id)', 'ALTER TABLE app.memberships OWNER TO regress_app',
+    'DROP VIEW app.project_roles',
+    'CREATE VIEW app.project_roles AS SELECT m.project_id, m.account_id::text AS user_id, m.rank AS role FROM app.memberships m WHERE m.left_at IS NULL', 'ALTER VIEW app.project_roles OWNER TO regress_app');
 SELECT 'row security, forced'; SELECT after('ALTER TABLE app.members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY');
 SELECT 'row security, not forced'; SELECT after('ALTER TABLE app.members ENABLE ROW LEVEL SECURITY');
 SELECT 'row security, that shows all'; SELECT after('ALTER TABLE app.members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', 'CREATE POLICY x ON app.members FOR SELECT TO regress_app USING (true)');
