@@ -58,8 +58,8 @@ BEGIN
             HINT = 'The row of a deleted project in tarx_keys.projects has ended_at.';
     END IF;
     -- a project that was deleted as a row gets one, so that its id is not given again
-    INSERT INTO tarx_keys.projects AS p (id, created_at, ended_at) VALUES (purge_project.project_id, NULL, now())
-        ON CONFLICT (id) DO UPDATE SET name = NULL, created_by = NULL, created_at = NULL, ended_by = NULL;
+    INSERT INTO tarx_keys.projects AS p (id, created_at, ended_at, run_epoch) VALUES (purge_project.project_id, NULL, now(), NULL)
+        ON CONFLICT (id) DO UPDATE SET name = NULL, created_by = NULL, created_at = NULL, ended_by = NULL, run_epoch = NULL;
     DELETE FROM tarx_keys.audit_log a WHERE a.project_id = purge_project.project_id AND NOT a.personal;
     DELETE FROM tarx_keys_internal.audit_ends e WHERE e.project_id = purge_project.project_id AND NOT e.personal;
     DELETE FROM tarx_keys.project_llm_keys k WHERE k.project_id = purge_project.project_id;

@@ -66,7 +66,6 @@ extern bool tarx_keys_platform_key_counts(const pg_uuid_t *id, const uint8 *hash
 extern void tarx_keys_check_platform_key(void);
 
 /* run.c: whether the run that was entered, or a ticket, still counts */
-extern const TarxKeysRunTicket *tarx_keys_run_of_call(FunctionCallInfo fcinfo);
 extern void tarx_keys_check_ticket(const TarxKeysRunTicket *ticket, Oid owner);
 pg_noreturn extern void tarx_keys_fail_ticket(void);
 pg_noreturn extern void tarx_keys_deny_run(const char *what);
@@ -107,6 +106,7 @@ typedef struct TarxKeysCall
 	uint64		nobjects;
 } TarxKeysCall;
 
+extern const TarxKeysRunTicket *tarx_keys_run_of_call(const TarxKeysCall *call);
 extern void tarx_keys_call_object(TarxKeysCall *call, const pg_uuid_t *id, bool exists);
 extern void tarx_keys_call_leaves_out(const TarxKeysCall *call, const pg_uuid_t *id, int sqlerrcode);
 extern void tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *arg),

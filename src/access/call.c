@@ -153,7 +153,7 @@ tarx_keys_run_call(TarxKeysCall *call, void (*run) (TarxKeysCall *call, void *ar
 	PG_TRY();
 	{
 		if (call->resolves != NULL)
-			call->run = tarx_keys_run_of_call(call->resolves);
+			call->run = tarx_keys_run_of_call(call);
 		run_as(call, run, arg);
 	}
 	PG_CATCH();

@@ -151,11 +151,25 @@ tarx_keys_check_ticket(const TarxKeysRunTicket *ticket, Oid owner)
 }
 
 /*
- * The run that a resolving function is called in, which counts by now, in the current
- * memory context.  NULL if none was entered; TK016 then, if tickets are required.
+ * Lock the table that the call resolves from.  The lock may have to wait, and what is
+ * committed meanwhile may end the run.  What the run hangs on is locked since it was
+ * entered.
+ */
+static void
+lock_table_of_call(const TarxKeysCall *call)
+{
+	TarxKeysTable *table = call->kind == TARX_KEYS_USAGE_SECRET ? &tarx_keys_secrets : &tarx_keys_llm_keys;
+
+	tarx_keys_table_close(tarx_keys_table_open(table, call->project_id));
+}
+
+/*
+ * The run that a call of a resolving function is part of, which counts by now, in the
+ * current memory context.  NULL if none was entered; TK016 then, if tickets are
+ * required.
  */
 const TarxKeysRunTicket *
-tarx_keys_run_of_call(FunctionCallInfo fcinfo)
+tarx_keys_run_of_call(const TarxKeysCall *call)
 {
 	TarxKeysRunTicket *ticket;
 	const uint8 *bytes;
@@ -171,8 +185,9 @@ tarx_keys_run_of_call(FunctionCallInfo fcinfo)
 	ticket = palloc(sizeof(TarxKeysRunTicket));
 	if (!tarx_keys_run_ticket_read(bytes, len, ticket))
 		elog(ERROR, "the run that was entered is malformed");
+	lock_table_of_call(call);
 	tarx_keys_queries_begin();
-	tarx_keys_check_ticket(ticket, tarx_keys_owner_of_function(fcinfo));
+	tarx_keys_check_ticket(ticket, tarx_keys_owner_of_function(call->resolves));
 	tarx_keys_queries_end();
 	return ticket;
 }

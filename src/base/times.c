@@ -23,7 +23,10 @@ tarx_keys_interval_usecs(const Interval *interval)
 {
 	int64		days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
 
-	/* the time of day may be as long as the days; both together do not overflow */
+	/*
+	 * the time of day may be as long as the days; both together do not
+	 * overflow
+	 */
 	days = Max(Min(days, DAYS_MAX), -DAYS_MAX);
 	return days * USECS_PER_DAY + Max(Min(interval->time, DAYS_MAX * USECS_PER_DAY), -DAYS_MAX * USECS_PER_DAY);
 }

@@ -96,6 +96,22 @@ tarx_keys_run_admit_provider(const TarxKeysCall *call, text *provider)
 		tarx_keys_deny_run("provider");
 }
 
+/*
+ * TK002 or TK004, or TK006, unless a row is as it was sealed.  Its word is not enough:
+ * whoever can write the table could change it, and back before the call fetches it.
+ */
+static void
+check_key(TarxKeysRow *row, const pg_uuid_t *key_id)
+{
+	TarxKeysOpenKey key;
+
+	if (tarx_keys_key_has_state(row, TARX_KEYS_STATE_DELETED))
+		tarx_keys_fail_key_deleted(key_id);
+	if (!tarx_keys_row_detoast(&tarx_keys_llm_keys, row) || !tarx_keys_key_open(row, &key))
+		tarx_keys_fail_integrity(key_id);
+	tarx_keys_secret_wipe(key.plain.secret);
+}
+
 /* Has the project a key with this id, of this provider? */
 static bool
 is_of_provider(const TarxKeysCall *call, const pg_uuid_t *key_id, text *provider)
@@ -108,6 +124,8 @@ is_of_provider(const TarxKeysCall *call, const pg_uuid_t *key_id, text *provider
 	found = tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, call->project_id, key_id, &row) &&
 		!row.nulls[LLM_KEY_PROVIDER] &&
 		same_text(DatumGetTextPP(row.values[LLM_KEY_PROVIDER]), provider);
+	if (found)
+		check_key(&row, key_id);
 	UnregisterSnapshot(snapshot);
 	tarx_keys_table_close(keys);
 	return found;

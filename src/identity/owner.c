@@ -2,9 +2,9 @@
  * owner.c
  *	  Runs something with the rights of the extension's owner.
  *
- * It does what SECURITY DEFINER and a SET clause for search_path would do, but
- * after the caller is known.  For the right to call a function that makes no
- * difference: PostgreSQL has checked it already.
+ * It does what SECURITY DEFINER and SET clauses for search_path and row_security
+ * would do, but after the caller is known.  For the right to call a function that
+ * makes no difference: PostgreSQL has checked it already.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -13,6 +13,7 @@
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 
 #include "identity/identity.h"
@@ -31,6 +32,12 @@ tarx_keys_owner_of_function(FunctionCallInfo fcinfo)
 	return owner;
 }
 
+static void
+set_until_end(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 /* After an error PostgreSQL restores the user and the settings by itself. */
 void
 tarx_keys_begin_as_owner(TarxKeysAsOwner *as_owner, Oid owner)
@@ -38,8 +45,10 @@ tarx_keys_begin_as_owner(TarxKeysAsOwner *as_owner, Oid owner)
 	GetUserIdAndSecContext(&as_owner->user_id, &as_owner->security_context);
 	SetUserIdAndSecContext(owner, as_owner->security_context | SECURITY_LOCAL_USERID_CHANGE);
 	as_owner->guc_level = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	set_until_end("search_path", "pg_catalog, pg_temp");
+	/* if it were off, each query would be an error */
+	if (!row_security)
+		set_until_end("row_security", "on");
 }
 
 void

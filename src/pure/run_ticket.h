@@ -14,7 +14,8 @@
 #define TARX_KEYS_RUN_TICKET_PREFIX		"tarx-run-"
 #define TARX_KEYS_RUN_TICKET_MAX_TEXT	16384
 #define TARX_KEYS_RUN_TICKET_MAX_SECRETS	100
-#define TARX_KEYS_RUN_ID_BYTES			16	/* of a project, an agent, a key, an epoch, a ticket */
+#define TARX_KEYS_RUN_ID_BYTES			16	/* of a project, an agent, a key,
+											 * an epoch, a ticket */
 
 /* What a ticket gives a right to */
 typedef enum TarxKeysRunKind
@@ -39,7 +40,8 @@ typedef struct TarxKeysRunTicket
 	int64_t		expires;
 	int64_t		renewable_until;
 	TarxKeysSpan runner_role;	/* its data is NULL for any */
-	const uint8_t *recipient_hash;	/* of TARX_KEYS_HASH_BYTES, or NULL for any */
+	const uint8_t *recipient_hash;	/* of TARX_KEYS_HASH_BYTES, or NULL for
+									 * any */
 	uint8_t		nsecrets;
 	TarxKeysSpan secret_names[TARX_KEYS_RUN_TICKET_MAX_SECRETS];	/* in ascending order */
 } TarxKeysRunTicket;

@@ -152,7 +152,7 @@ SELECT pg_temp.outcome(c) FROM unnest(ARRAY[format('tarx_keys.purge_project(%L)'
 SELECT tarx_keys.purge_project(:'A');
 SELECT of, count(*) FROM rest WHERE project_id = :'A' GROUP BY of ORDER BY of;
 SELECT of, count(*) > 0 FROM rest WHERE project_id = :'B' GROUP BY of ORDER BY of;
-SELECT name, created_by, created_at, ended_by, ended_at IS NOT NULL FROM tarx_keys.projects WHERE id = :'A';
+SELECT name, created_by, created_at, ended_by, run_epoch, ended_at IS NOT NULL FROM tarx_keys.projects WHERE id = :'A';
 SELECT * FROM tarx_keys.verify_audit(:'A');
 SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'audit_log';
 -- again, which changes nothing
@@ -185,7 +185,7 @@ ROLLBACK TO s;
 -- the DBA purges it as well
 SELECT tarx_keys.purge_project(:'B');
 SELECT of, count(*) FROM rest WHERE project_id = :'B' GROUP BY of ORDER BY of;
-SELECT name, ended_at = now() FROM tarx_keys.projects WHERE id = :'B';
+SELECT name, run_epoch, ended_at = now() FROM tarx_keys.projects WHERE id = :'B';
 SELECT left(pg_temp.outcome(format('tarx_keys.create_project(%L, %L)', 'x', :'B')), 16);
 ROLLBACK;
 -- somebody's own chain is no project's past

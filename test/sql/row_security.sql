@@ -62,6 +62,12 @@ BEGIN; SELECT tarx_keys.act_as('alice'); SELECT name FROM tarx_keys.llm_keys; RO
 -- functions are the owner's, for whom it stays on
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys.create_agent(:'A', 'one') IS NOT NULL; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent(:'B', 'one') IS NOT NULL; ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret(:'A', 'SECRET', 'value'); SELECT token FROM tarx_keys.create_platform_key('k') \gset
+COMMIT;
+BEGIN; SELECT user_id, role FROM tarx_keys.login(:'token', :'A'); ROLLBACK;
+SET ROLE regress_agent;
+SELECT tarx_keys.resolve_secret(:'A', 'SECRET');
+SET ROLE regress_backend;
 SET row_security = on;
 
 -- a prepared statement answers for who acts when it runs

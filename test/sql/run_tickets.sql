@@ -282,6 +282,23 @@ UPDATE tarx_keys.projects SET run_epoch = NULL WHERE id = :'A';
 SELECT pg_temp.in_run(:'ticket', format('resolve_agent_key(%L, %L)', :'A', :'by_key'));
 ROLLBACK;
 
+-- a key that is made one of the agent's provider does not become one
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('bob');
+SELECT tarx_keys.issue_run_ticket(:'A', :'by_provider') AS of_provider \gset
+COMMIT;
+RESET ROLE;
+BEGIN;
+UPDATE tarx_keys.project_llm_keys SET provider = 'openai' WHERE id = :'other';
+SELECT c, pg_temp.in_run(:'of_provider', pg_temp.fill(c)) FROM unnest(ARRAY['report_key(A, Z, ''ok'')', 'report_key(A, Y, ''ok'')']) c;
+ROLLBACK;
+
+-- the owner reads for who has row security off as well
+SET row_security = off;
+SELECT left(pg_temp.in_run(:'of_provider', format('resolve_agent_key(%L, %L)', :'A', :'by_provider')), 10), pg_temp.in_run(:'of_provider', format('resolve_secrets(%L)', :'A'));
+SET row_security = on;
+
 -- the platform key of who issued it
 SET ROLE regress_login;
 BEGIN;

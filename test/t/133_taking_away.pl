@@ -55,7 +55,11 @@ sub make
 sub take_away
 {
 	my ($what, $state, %made) = @_;
+	# an agent's row has a stamp, which takes a keyring
+	my @runs_of_agent = $state eq 'TK005' ? () : [ "revoke_run_tickets('$PROJECT', '$made{agent}')", 'agent.revoke_runs', $PROJECT, $made{agent} ];
 	my @calls = (
+		[ "revoke_run_tickets('$PROJECT')", 'project.revoke_runs', $PROJECT, $PROJECT ],
+		@runs_of_agent,
 		[ "delete_llm_key('$PROJECT', '$made{key}')", 'llm_key.delete', $PROJECT, $made{key} ],
 		[ "delete_agent('$PROJECT', '$made{agent}')", 'agent.delete', $PROJECT, $made{agent} ],
 		[ "delete_secret('$PROJECT', 'SECRET')", 'secret.delete', $PROJECT, $made{secret} ],

@@ -177,9 +177,10 @@ refusals(void)
 	ticket = agent_ticket();
 	ticket.user_id = (TarxKeysSpan) {NULL, 0};
 	refused(ticket, "no user");
-	bytes = written(&(TarxKeysRunTicket) {.kind = TARX_KEYS_RUN_OF_AGENT, .id = numbers,
-		.project_id = numbers, .object_id = numbers, .project_epoch = numbers, .agent_epoch = numbers,
-		.user_id = tarx_keys_span_of("a")});
+	/* then the count of names is the last byte */
+	ticket = agent_ticket();
+	ticket.nsecrets = 0;
+	bytes = written(&ticket);
 	bytes.data[bytes.len - 1] = TARX_KEYS_RUN_TICKET_MAX_SECRETS + 1;
 	ok(!reads(&bytes), "refused: too many names");
 	sodium_free(bytes.data);
