@@ -124,6 +124,11 @@ AS $$
     UNION ALL
     SELECT w.* FROM tarx_keys_internal.doctor_membership_writers() w
     UNION ALL
+    SELECT 'warning', format('functions in view %s run as superuser %I, who owns it', c.oid::regclass, r.rolname),
+           format('ALTER VIEW %s OWNER TO a role that may read what it reads, and nothing else', c.oid::regclass)
+      FROM (SELECT DISTINCT m.relation FROM tarx_keys_internal.doctor_membership_relations() m) m
+      JOIN pg_class c ON c.oid = m.relation AND c.relkind = 'v' JOIN pg_roles r ON r.oid = c.relowner AND r.rolsuper
+    UNION ALL
     SELECT 'warning', format('view %s is security_invoker, so that its rows depend on who asks', c.oid::regclass),
            format('ALTER VIEW %s RESET (security_invoker);', c.oid::regclass)
       FROM (SELECT DISTINCT m.relation FROM tarx_keys_internal.doctor_membership_relations() m) m

@@ -11,7 +11,8 @@
  * relation's own owner, in a security-restricted operation, as REFRESH MATERIALIZED
  * VIEW does: whoever can change the function can do no more than the owner, and no role
  * or setting outlives the look-up.  For the same reason the owner must have no role of
- * ours, and be no superuser, who has all of them.
+ * ours.  A superuser's relation will do, though a superuser could take any: doctor()
+ * warns of a view.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -85,7 +86,7 @@ column_type(Oid relation, const char *column)
 	return number > 0 ? getBaseType(get_atttype(relation, number)) : InvalidOid;
 }
 
-/* Is the role one of ours, or does it hold one?  A superuser holds all. */
+/* Is the role one of ours, or has it been granted one? */
 static bool
 holds_our_role(Oid role)
 {
@@ -95,7 +96,7 @@ holds_our_role(Oid role)
 	{
 		Oid			our_role = get_role_oid(ours[i], true);
 
-		if (OidIsValid(our_role) && is_member_of_role(role, our_role))
+		if (OidIsValid(our_role) && is_member_of_role_nosuper(role, our_role))
 			return true;
 	}
 	return false;
@@ -133,7 +134,7 @@ problem_of(TarxKeysMembershipRelation *relation)
 	if (!OidIsValid(column_type(relation->id, "role")))
 		return "it has no column role";
 	if (holds_our_role(relation->owner))
-		return "its owner is a superuser, or has a role of tarx_keys";
+		return "its owner has a role of tarx_keys";
 	return NULL;
 }
 
