@@ -25,6 +25,10 @@ extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const 
 extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);
 extern void tarx_keys_check_platform_key(void);
 
+/* token_end.c: the same for a token, and for either */
+extern bool tarx_keys_token_is_over(const char *user_id, const TarxKeysTokenTimes *times);
+extern void tarx_keys_check_login(void);
+
 /* act_as.c: makes a user the acting one */
 extern const char *tarx_keys_become(const TarxKeysIdentity *identity);
 extern void tarx_keys_warn_without_transaction(FunctionCallInfo fcinfo, const char *function);
@@ -49,6 +53,9 @@ typedef struct TarxKeysCall
 	const pg_uuid_t *project_id;	/* NULL for none */
 	pg_uuid_t	object;
 	bool		has_object;
+	bool		is_authentic;	/* a login's token is somebody's, also if
+								 * it is refused */
+	const char *reason;			/* why a login is refused, for its line; or NULL */
 	bool		object_exists;	/* it exists or existed; refusals for other
 								 * ids are not counted, because guessed ids
 								 * would fill the table of counters */

@@ -82,7 +82,10 @@ note_refused(const TarxKeysCall *call, int sqlerrcode)
 	if (!is_refusal(call, sqlerrcode))
 		return;
 	if (call->is_login)
-		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode), call->role);
+		tarx_keys_log_refused_login(&(TarxKeysLogLine) {
+									.event = call->event, .project_id = call->project_id, .object_id = object,
+									.sqlstate = unpack_sql_state(sqlerrcode), .role = call->role, .reason = call->reason},
+									object != NULL || call->is_authentic);
 	else
 		tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, object,
 							unpack_sql_state(sqlerrcode), call->role);
@@ -113,6 +116,9 @@ note_allowed(const TarxKeysCall *call)
 		return;
 	if (call->objects == NULL && call->has_object)
 		note_object(call, &call->object);
+	/* a token is no object */
+	if (call->is_login && !call->has_object)
+		tarx_keys_log_event(call->event, TARX_KEYS_ALLOWED, call->project_id, NULL, NULL, call->role);
 	for (uint64 i = 0; i < call->nobjects; i++)
 		note_object(call, &call->objects[i]);
 }
@@ -172,7 +178,7 @@ static void
 require_manager(void)
 {
 	tarx_keys_require_manager();
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 }
 
 /* Enter a project that is about to be created.  Any acting user may. */
@@ -220,7 +226,7 @@ enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 	require_role(project_id, user_id, entry);
 	tarx_keys_enter_project(project_id);
 	lock_lane(&chain, entry->to_remove);
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 	require_role(project_id, user_id, entry);
 }
 
@@ -324,6 +330,6 @@ tarx_keys_enter_own_keys(bool to_remove)
 		elog(ERROR, "acting user is not valid text");
 	chain = tarx_keys_personal_chain_of(&user_id);
 	lock_lane(&chain, to_remove);
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 	return chain;
 }
