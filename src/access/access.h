@@ -53,9 +53,10 @@ typedef struct TarxKeysCall
 	const pg_uuid_t *project_id;	/* NULL for none */
 	pg_uuid_t	object;
 	bool		has_object;
-	bool		is_authentic;	/* a login's token is somebody's, also if
-								 * it is refused */
-	const char *reason;			/* why a login is refused, for its line; or NULL */
+	bool		is_authentic;	/* a login's token is somebody's, also if it
+								 * is refused */
+	const char *reason;			/* why a login is refused, for its line; or
+								 * NULL */
 	bool		object_exists;	/* it exists or existed; refusals for other
 								 * ids are not counted, because guessed ids
 								 * would fill the table of counters */

@@ -77,18 +77,22 @@ count(const TarxKeysCall *call, const pg_uuid_t *id, bool allowed)
 static void
 note_refused(const TarxKeysCall *call, int sqlerrcode)
 {
-	const pg_uuid_t *object = call->has_object ? &call->object : NULL;
+	TarxKeysLogLine line = {
+		.event = call->event,
+		.outcome = TARX_KEYS_REFUSED,
+		.project_id = call->project_id,
+		.object_id = call->has_object ? &call->object : NULL,
+		.sqlstate = unpack_sql_state(sqlerrcode),
+		.role = call->role,
+		.reason = call->reason
+	};
 
 	if (!is_refusal(call, sqlerrcode))
 		return;
 	if (call->is_login)
-		tarx_keys_log_refused_login(&(TarxKeysLogLine) {
-									.event = call->event, .project_id = call->project_id, .object_id = object,
-									.sqlstate = unpack_sql_state(sqlerrcode), .role = call->role, .reason = call->reason},
-									object != NULL || call->is_authentic);
+		tarx_keys_log_refused_login(&line, call->has_object || call->is_authentic);
 	else
-		tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, object,
-							unpack_sql_state(sqlerrcode), call->role);
+		tarx_keys_log_line(&line);
 	if (call->object_exists && !call->is_change)
 		count(call, &call->object, false);
 }

@@ -26,10 +26,10 @@ typedef struct TarxKeysIdentity
 	bool		read_only;		/* the platform key may only list */
 	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
 	const char *expires_at;		/* a TimestampTz as a number, or '' for never */
-	const char *platform_key;	/* of identity_key_text(), or '' if none proved
-								 * the user */
-	const TarxKeysTokenTimes *token;	/* of the token that proved the user, or
-										 * NULL */
+	const char *platform_key;	/* of identity_key_text(), or '' if none
+								 * proved the user */
+	const TarxKeysTokenTimes *token;	/* of the token that proved the user,
+										 * or NULL */
 } TarxKeysIdentity;
 
 extern void tarx_keys_identity_init(void);

@@ -153,7 +153,11 @@ read_duration(const Entry *entry, const char *member, const char *otherwise, int
 
 	if (!tarx_keys_parse_interval(pnstrdup(text.data, text.len), &interval))
 		refuse(entry, member, "must be an interval, like 30 s or 1 h");
-	/* what has a month is longer than all that is admitted, and so is what overflows */
+
+	/*
+	 * what has a month is longer than all that is admitted, and so is what
+	 * overflows
+	 */
 	if (interval.month != 0 || pg_mul_s64_overflow(interval.day, USECS_PER_DAY, &duration) ||
 		pg_add_s64_overflow(duration, interval.time, &duration) || duration < min || duration > max)
 		refuse(entry, member, max == MAX_CLOCK_SKEW ? "must be from 0 to 1 hour" :

@@ -50,7 +50,7 @@ tarx_keys_jwt_issuers(PG_FUNCTION_ARGS)
 	{
 		TarxKeysSpan name = tarx_keys_area_text(area, issuers[i].issuer);
 		Datum		values[3] = {PointerGetDatum(cstring_to_text_with_len(name.data, (int) name.len)),
-			Int32GetDatum((int32) issuers[i].keys.count), Int32GetDatum((int32) issuers[i].ignored_keys)};
+		Int32GetDatum((int32) issuers[i].keys.count), Int32GetDatum((int32) issuers[i].ignored_keys)};
 		bool		nulls[3] = {false};
 
 		tuplestore_putvalues(rows, desc, values, nulls);

@@ -129,19 +129,17 @@ read_key(TarxKeysIssuers *area, const TarxKeysIssuer *issuer, const JsonbValue *
 	uint8		material[TARX_KEYS_RSA_MAX_BYTES];
 	TarxKeysJwsKey key = {.algorithm = algorithm_of(json)};
 	TarxKeysSpan kid = {"", 0};
-	uint64		exponent;
 
 	if ((issuer->algorithms & key.algorithm) == 0 || !is_to_verify(json, key.algorithm))
 		return false;
-	key.material = (TarxKeysSpan) {(const char *) material,
-	read_material(json, key.algorithm, material, &exponent)};
-	key.exponent = exponent;
+	key.material.data = (const char *) material;
+	key.material.len = read_material(json, key.algorithm, material, &key.exponent);
 	if (!tarx_keys_jws_key_is_sound(&key))
 		return false;
 	(void) tarx_keys_json_text_member(json, "kid", &kid);
 	result->kid = tarx_keys_area_put(area, kid.data, kid.len);
 	result->material = tarx_keys_area_put(area, material, key.material.len);
-	result->exponent = exponent;
+	result->exponent = key.exponent;
 	result->algorithm = key.algorithm;
 	return true;
 }

@@ -16,8 +16,8 @@ extern void tarx_keys_issuers_load(void);
 /* token.c: what a token says, if it may be believed */
 typedef struct TarxKeysJwtUser
 {
-	bool		is_authentic;	/* one of the issuers has signed it; also set if
-								 * something else is wrong with it */
+	bool		is_authentic;	/* one of the issuers has signed it; also set
+								 * if something else is wrong with it */
 	char	   *user_id;		/* in the database's encoding */
 	TimestampTz expires_at;
 	TimestampTz issued_after;	/* it was, however far the issuer's clock is

@@ -195,8 +195,9 @@ choose_key(Check *check, TarxKeysJwsAlgorithm algorithm, const TarxKeysSpan *kid
 		if (!fits(check, &keys[i], algorithm, kid))
 			continue;
 		found++;
-		check->key = (TarxKeysJwsKey) {algorithm, tarx_keys_area_text(check->area, keys[i].material),
-		keys[i].exponent};
+		check->key.algorithm = algorithm;
+		check->key.material = tarx_keys_area_text(check->area, keys[i].material);
+		check->key.exponent = keys[i].exponent;
 	}
 	return found == 1 ? TARX_KEYS_JWT_OK : TARX_KEYS_JWT_KEY;
 }

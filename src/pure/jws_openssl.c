@@ -111,8 +111,8 @@ to_der(TarxKeysSpan signature, unsigned char *der)
 		BN_free(s);
 	}
 	else
-		len = i2d_ECDSA_SIG(pair, &der);	/* 72 bytes at most; moves its copy of
-											 * der */
+		len = i2d_ECDSA_SIG(pair, &der);	/* 72 bytes at most; moves its
+											 * copy of der */
 	ECDSA_SIG_free(pair);
 	return len > 0 ? (size_t) len : 0;
 }
@@ -121,11 +121,11 @@ static bool
 verify(EVP_PKEY *key, TarxKeysSpan message, const unsigned char *signature, size_t len)
 {
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	/* for RSA, PKCS #1 v1.5 is the default */
-	bool		good = context != NULL &&
-		EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-		EVP_DigestVerify(context, signature, len, (const unsigned char *) message.data, message.len) == 1;
+	bool		good;
 
+	/* for RSA, PKCS #1 v1.5 is the default */
+	good = context != NULL && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+		EVP_DigestVerify(context, signature, len, (const unsigned char *) message.data, message.len) == 1;
 	EVP_MD_CTX_free(context);
 	return good;
 }

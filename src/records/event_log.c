@@ -182,9 +182,16 @@ void
 tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
 					const pg_uuid_t *object_id, const char *sqlstate, const char *role)
 {
-	tarx_keys_log_line(&(TarxKeysLogLine) {
-					   .event = event, .outcome = outcome, .project_id = project_id, .object_id = object_id,
-					   .sqlstate = sqlstate, .role = role});
+	TarxKeysLogLine line = {
+		.event = event,
+		.outcome = outcome,
+		.project_id = project_id,
+		.object_id = object_id,
+		.sqlstate = sqlstate,
+		.role = role
+	};
+
+	tarx_keys_log_line(&line);
 }
 
 /* The line that stands in place of a row of the audit log; no setting hides it. */
@@ -192,9 +199,17 @@ void
 tarx_keys_log_unlogged(const char *action, const pg_uuid_t *project_id,
 					   const pg_uuid_t *object_id, const char *sqlstate)
 {
-	write_line(&(TarxKeysLogLine) {
-			   .event = "manage", .outcome = "unlogged", .project_id = project_id, .object_id = object_id,
-			   .sqlstate = sqlstate, .role = tarx_keys_log_role_name(GetOuterUserId()), .action = action});
+	TarxKeysLogLine line = {
+		.event = "manage",
+		.outcome = "unlogged",
+		.project_id = project_id,
+		.object_id = object_id,
+		.sqlstate = sqlstate,
+		.role = tarx_keys_log_role_name(GetOuterUserId()),
+		.action = action
+	};
+
+	write_line(&line);
 }
 
 /* Log an operation of a DBA on the audit log, which has no row in that log itself. */

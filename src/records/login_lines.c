@@ -146,21 +146,19 @@ has_line(const char *login, bool known)
 }
 
 /*
- * Log that a login is refused, if there is room for the line, which needs no outcome.
- * known says whether the token is somebody's: that of a key, or signed by an issuer.
- * This runs while an error is handled.
+ * Log that a login is refused, if there is room for the line.  known says whether
+ * the token is somebody's: that of a key, or signed by an issuer.  This runs while an
+ * error is handled.
  */
 void
 tarx_keys_log_refused_login(const TarxKeysLogLine *line, bool known)
 {
 	const char *login = tarx_keys_log_login_name();
-	TarxKeysLogLine refused = *line;
 
 	latest_left_out = tarx_keys_setting_log_resolves() != TARX_KEYS_LOG_OFF &&
 		!has_line(login == NULL ? "" : login, known);
-	refused.outcome = TARX_KEYS_REFUSED;
 	if (!latest_left_out)
-		tarx_keys_log_line(&refused);
+		tarx_keys_log_line(line);
 }
 
 /*
