@@ -124,7 +124,7 @@ bad([ issuer([ { %$key, kid => 1 } ]) ], 'issuer 1: the kid of a key in jwks is 
 my $unusable = 'issuer 1: jwks has no key for its algorithms that signatures can be verified with';
 bad([ issuer([]) ], $unusable, 'no keys');
 bad([ issuer([$key], algorithms => ['RS256']) ], $unusable, 'keys for other algorithms only');
-bad([ map { issuer([ map { jwk($rsa, kid => $_) } 1 .. 25 ], issuer => "i$_", user_prefix => "$_:") } 10 .. 20 ],
+bad([ map { issuer([ map { jwk($rsa, kid => "k$_") } 1 .. 25 ], issuer => "i$_", user_prefix => "$_:") } 10 .. 20 ],
 	'the issuers with their keys need more than 65536 bytes', 'more than there is room for');
 bad('[' . ' ' x (1024 * 1024) . ']', 'it has more than 1 MB', 'a file that is too long');
 

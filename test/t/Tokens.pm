@@ -46,7 +46,7 @@ my $count = 0;
 
 need('the program openssl', grep { -x "$_/openssl" } split /:/, $ENV{PATH});
 
-sub json { return JSON::PP->new->canonical->allow_nonref->encode($_[0]) }
+sub json { return JSON::PP->new->utf8->canonical->allow_nonref->encode($_[0]) }
 
 # What openssl prints
 sub openssl
