@@ -52,7 +52,7 @@ arg_outcome(FunctionCallInfo fcinfo, int n)
 static int64
 arg_retry_after(FunctionCallInfo fcinfo, int n)
 {
-	const		Interval *interval;
+	const Interval *interval;
 	int64		days;
 	int64		milliseconds;
 
