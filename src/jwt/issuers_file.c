@@ -135,21 +135,27 @@ read_text(int fd, size_t *len)
 	return text;
 }
 
-/* The checks are on the open file.  O_NONBLOCK, so that nobody waits for a FIFO. */
+/* What is wrong with an open file and its place, or NULL */
+static char *
+problem_of_open_file(const char *path, int fd)
+{
+	struct stat st;
+	char	   *problem;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return psprintf("it cannot be opened: %s", strerror(errno));
+	problem = problem_of_file(&st);
+	return problem != NULL ? problem : problem_of_place(path);
+}
+
+/* The checks are on the open file, so nobody can put another one there in between. */
 static TarxKeysIssuers *
 parse_file(const char *path, int fd)
 {
-	struct stat st;
-	char	   *problem = NULL;
+	char	   *problem = problem_of_open_file(path, fd);
 	char	   *text;
 	size_t		len;
 
-	if (fd < 0 || fstat(fd, &st) != 0)
-		problem = psprintf("it cannot be opened: %s", strerror(errno));
-	if (problem == NULL)
-		problem = problem_of_file(&st);
-	if (problem == NULL)
-		problem = problem_of_place(path);
 	if (problem != NULL)
 		refuse(problem);
 	text = read_text(fd, &len);
@@ -186,6 +192,7 @@ load(const char *path, char **problem)
 	{
 		if (!is_absolute_path(path))
 			refuse("its path is not absolute");
+		/* O_NONBLOCK, so that nobody waits for a FIFO */
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
 		issuers = parse_file(path, fd);
 	}
@@ -234,7 +241,7 @@ tarx_keys_issuers_load(void)
 	if (issuers != NULL)
 		tarx_keys_issuers_page_publish(issuers);
 	tarx_keys_issuers_page_end_load(problem);
-	if (problem != NULL)
+	if (issuers == NULL)
 		log_refused(problem);
 	else if (path != NULL)
 		log_loaded(issuers);

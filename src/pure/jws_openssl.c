@@ -130,6 +130,16 @@ verify(EVP_PKEY *key, TarxKeysSpan message, const unsigned char *signature, size
 	return good;
 }
 
+/* The same for a signature of r and s */
+static bool
+verify_pair(EVP_PKEY *key, TarxKeysSpan message, TarxKeysSpan signature)
+{
+	unsigned char der[DER_MAX];
+	size_t		len = to_der(signature, der);
+
+	return len > 0 && verify(key, message, der, len);
+}
+
 /* Can OpenSSL use the key?  A point that is not on the curve is none. */
 bool
 tarx_keys_openssl_accepts(const TarxKeysJwsKey *key)
@@ -149,18 +159,10 @@ bool
 tarx_keys_openssl_verify(const TarxKeysJwsKey *key, TarxKeysSpan message, TarxKeysSpan signature)
 {
 	EVP_PKEY   *made = make_key(key);
-	unsigned char der[DER_MAX];
-	size_t		len;
-	bool		good;
+	bool		good = made != NULL &&
+	(key->algorithm == TARX_KEYS_JWS_ES256 ? verify_pair(made, message, signature) :
+	 verify(made, message, (const unsigned char *) signature.data, signature.len));
 
-	if (key->algorithm == TARX_KEYS_JWS_ES256)
-	{
-		len = to_der(signature, der);
-		good = made != NULL && len > 0 && verify(made, message, der, len);
-	}
-	else
-		good = made != NULL &&
-			verify(made, message, (const unsigned char *) signature.data, signature.len);
 	EVP_PKEY_free(made);
 	ERR_clear_error();
 	return good;
