@@ -28,6 +28,9 @@
 /* Key sets have certificates as well, which are left out. */
 #define FILE_MAX_BYTES	(1024 * 1024)
 
+/* Linux itself follows no more symbolic links than these. */
+#define MAX_LINKS		40
+
 static char *issuers_file = NULL;
 
 /* Define tarx_keys.jwt_issuers_file, and make the page.  While the library is preloaded. */
@@ -79,13 +82,37 @@ problem_of_directories(char *path)
 	return NULL;
 }
 
-/* The same along the path in the setting, and along the one that symbolic links lead to */
+/* Where a symbolic link leads to, as an absolute path; NULL if it is none */
+static char *
+target_of(const char *path)
+{
+	char		target[PATH_MAX];
+	char	   *directory = pstrdup(path);
+	ssize_t		len = readlink(path, target, sizeof(target) - 1);
+
+	if (len < 0)
+		return NULL;
+	target[len] = '\0';
+	(void) tarx_keys_to_directory_above(directory);
+	return is_absolute_path(target) ? pstrdup(target) : psprintf("%s/%s", directory, target);
+}
+
+/*
+ * The same along the path in the setting, along that of each symbolic link which the
+ * file is, and along the real one
+ */
 static char *
 problem_of_place(const char *path)
 {
 	char	   *problem = problem_of_directories(pstrdup(path));
 	char		real[PATH_MAX];
+	const char *next = target_of(path);
 
+	for (int links = 0; problem == NULL && next != NULL && links < MAX_LINKS; links++)
+	{
+		problem = problem_of_directories(pstrdup(next));
+		next = target_of(next);
+	}
 	if (problem == NULL && realpath(path, real) != NULL)
 		problem = problem_of_directories(real);
 	return problem;

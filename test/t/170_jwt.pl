@@ -380,6 +380,45 @@ $node->safe_psql('postgres', q{
 is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT user_id, ',' ORDER BY user_id) FROM tarx_keys_internal.ended_users}),
 	'bob,x,y,z', 'for as long as a token lasts');
 
+# A savepoint ends the identity, and outside a transaction block it is warned.
+
+is(ask_ok($node, 'web', "SAVEPOINT s; SELECT tarx_keys.login_jwt('$alice'); ROLLBACK TO s; SELECT coalesce(tarx_keys.current_user_id(), 'nobody')"),
+	'nobody', 'ROLLBACK TO ends the identity');
+{
+	my ($status, $out, $err) = $node->psql('postgres', "SELECT tarx_keys.login_jwt('$alice')", extra_params => [ '-U', 'web' ]);
+	like($err, qr/WARNING:  tarx_keys\.login_jwt\(\) lasts only for this statement/, 'a login without a transaction block');
+}
+
+# Whoever tries tokens cannot hide that one is in use which an issuer has signed.
+
+{
+	my $offset = log_size($node);
+	$node->safe_psql('postgres', 'CREATE ROLE guessing LOGIN IN ROLE tarx_keys_login');
+	my $guesser = Protocol->connect($node, 'guessing');
+	$guesser->query("SELECT tarx_keys.login_jwt('x')") foreach 1 .. 30;
+	$guesser->query("SELECT tarx_keys.login_jwt('" . token($key{Ed25519}, claims(exp => 2, iat => 1)) . "')");
+	my @reasons = log_since($node, $offset) =~ /login=guessing .* reason=(\w+)$/mg;
+	is(join(' ', @reasons), join(' ', ('claims') x 20, 'expired'), 'a signed token has its line, whatever was tried before');
+}
+
+# In a database of another encoding an id is what it is, or cannot be.
+
+$node->safe_psql('postgres', q{CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'});
+$node->safe_psql('latin', 'CREATE EXTENSION tarx_keys');
+{
+	my $has = token($key{Ed25519}, claims(sub => "J\x{fc}rgen"));
+	my $lacks = token($key{Ed25519}, claims(sub => "\x{4e2d}"));
+	my $length = "SELECT octet_length(user_id) FROM tarx_keys.login_jwt";
+
+	is(ask_ok($node, 'web', "$length('$has')", 'latin'), 6, 'a name that LATIN1 has');
+	is(ask_ok($node, 'web', "$length('$has')"), 7, 'the same in UTF8');
+	is(ask_ok($node, 'web', "$length('$lacks')"), 3, 'one that LATIN1 has not');
+	my $err = state_is($node, 'web', "$length('$lacks')", 'TK010', 'there it is no name', 'latin');
+	unlike($err, qr/LATIN1|encoding/, 'nothing of what the conversion says');
+	is(ask_ok($node, 'web', "$length('" . raw_token($key{Ed25519}, '{"alg":"Ed25519"}', json(claims(sub => 'x')) =~ s/"x"/"\\u00fc"/r) . "')", 'latin'),
+		1, 'also as an escape');
+}
+
 # Nobody has made a setting of it.
 state_is($node, 'web', "SET tarx_keys.token_times = '9999999999999999 0'", '55P02', 'the times cannot be set');
 

@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
+use Protocol;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -181,6 +182,13 @@ symlink "$dir/open/issuers.json", $file or die;
 refused(qr/others than root .* the directory "\Q$dir\E\/open" above it/, 'a symbolic link into one that others may write');
 chmod 0755, "$dir/open";
 like(reload_issuers($node), qr/JWT issuers loaded/, 'a symbolic link');
+mkdir "$dir/link" or die;
+symlink '../open/issuers.json', "$dir/link/first" or die;
+unlink $file;
+symlink 'link/first', $file or die;
+like(reload_issuers($node), qr/JWT issuers loaded/, 'a symbolic link to another one');
+chmod 0777, "$dir/link";
+refused(qr/others than root .* the directory "\Q$dir\E\/link" above it/, 'one of them in a directory that others may write');
 unlink $file;
 mkdir $file or die;
 refused('it is not a regular file', 'a directory in its place');
@@ -204,6 +212,23 @@ kill 'KILL', $victim;
 $node->wait_for_log(qr/JWT issuers not reloaded/, $offset);
 ok(wait_until(sub { $node->psql('postgres', 'SELECT 1') == 0 }), 'up again after a crash');
 is(ask_ok($node, 'web', login_sql(token_of())), 'alice', 'the issuers survive a crash');
+
+# A session that goes on sees what is loaded meanwhile; a server that has just started
+# knows the issuers as soon as it admits sessions.
+
+{
+	my $session = Protocol->connect($node, 'web');
+
+	is($session->query('BEGIN; ' . login_sql(token_of()))->{rows}[-1], 'alice', 'a token in a session');
+	$session->query('ROLLBACK');
+	loads([ issuer([$key], audience => ['other']) ], 'another audience');
+	is($session->query('BEGIN; ' . login_sql(token_of()))->{C}, 'TK010', 'the session sees it');
+	$session->query('ROLLBACK');
+	is($session->query('BEGIN; ' . login_sql(token_of(aud => 'other')))->{rows}[-1], 'alice', 'also what is admitted now');
+	loads([ issuer([$key]) ], 'the usual audience');
+	$node->restart;
+	is(ask_ok($node, 'web', login_sql(token_of())), 'alice', 'after a restart');
+}
 
 # On a standby, whose file is its own
 
