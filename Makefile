@@ -39,6 +39,11 @@ override PG_CFLAGS += -std=gnu11 -Wall -Wextra
 # With each object the compiler tells make which headers it was made from.
 override PG_CFLAGS += -MMD -MP
 SHLIB_LINK += -lsodium
+# ES256 and RS256 come from the library that the server itself is linked with.
+OPENSSL_LIBS := $(if $(shell grep -l 'define USE_OPENSSL 1' $(shell $(PG_CONFIG) --includedir-server)/pg_config*.h),-lcrypto)
+OPENSSL_FLAGS := $(if $(OPENSSL_LIBS),-DTARX_KEYS_OPENSSL)
+override PG_CPPFLAGS += $(OPENSSL_FLAGS)
+SHLIB_LINK += $(OPENSSL_LIBS)
 
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
@@ -115,13 +120,13 @@ unit: $(UNIT)
 
 test/unit/bin/%: test/unit/test_%.c test/unit/tap.h $(PURE_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium
+	$(CC) $(CFLAGS) $(OPENSSL_FLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium $(OPENSSL_LIBS)
 
 # Unit tests that replay the corpora of the fuzz targets
 test/unit/bin/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(wildcard test/fuzz/*.h) test/unit/tap.h $(PURE_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Isrc -Itest/unit -Itest/fuzz -DCORPUS='"test/fuzz/corpus/$*"' -o $@ \
-		$< test/fuzz/replay.c $(PURE_OBJS) -lsodium
+	$(CC) $(CFLAGS) $(OPENSSL_FLAGS) -Isrc -Itest/unit -Itest/fuzz -DCORPUS='"test/fuzz/corpus/$*"' -o $@ \
+		$< test/fuzz/replay.c $(PURE_OBJS) -lsodium $(OPENSSL_LIBS)
 
 # PostgreSQL's modules for the TAP tests need IPC::Run. Without it installcheck
 # leaves these tests out and says so; test/check insists on it.

@@ -266,6 +266,7 @@ BEGIN
     IF end_user.successor IS NULL AND has_projects THEN
         PERFORM tarx_keys_internal.require_other_admins();
     END IF;
+    PERFORM tarx_keys_internal.record_end_of_user();
     revoked_keys := 0;
     left_projects := 0;
     FOR round IN 1 .. 3 LOOP
@@ -294,4 +295,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.end_user IS
-'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships, 500 at most; returns how many. Under tarx_keys.membership it ends keys only, and a successor is 0A000. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s. Warning 55P03 if something of the user is left, because other transactions hold it or have added it meanwhile, or because there is more: call it again.';
+'For the platform, also under tarx_keys.require_login and without an acting user: revokes all platform keys of a user and ends all memberships, 500 at most; returns how many. Tokens of the user that were issued before log in no more. Under tarx_keys.membership it ends keys only, and a successor is 0A000. CREATE EXTENSION grants it to nobody. successor becomes admin of the projects whose last admin the user was. Errors: 22023, 23514 if the user is the last admin of a project and there is no successor, 42501 for a successor under tarx_keys.require_login unless the session is a superuser''s. Warning 55P03 if something of the user is left, because other transactions hold it or have added it meanwhile, or because there is more: call it again.';

@@ -54,7 +54,7 @@ COMMENT ON COLUMN tarx_keys.audit_log.project_id IS 'The project; in personal ro
 COMMENT ON COLUMN tarx_keys.audit_log.personal IS 'True if the row is about a user''s platform keys, which belong to no project';
 COMMENT ON COLUMN tarx_keys.audit_log.generation IS 'From 1; another one begins where the master key of the one before is missing';
 COMMENT ON COLUMN tarx_keys.audit_log.seq IS 'The row follows row seq - 4 in its chain, because a project has four chains';
-COMMENT ON COLUMN tarx_keys.audit_log.proven IS 'True if login() proved the user, false if act_as() named it';
+COMMENT ON COLUMN tarx_keys.audit_log.proven IS 'True if login() or login_jwt() proved the user, false if act_as() named it';
 COMMENT ON COLUMN tarx_keys.audit_log.login IS 'The database role that the session logged in as';
 COMMENT ON COLUMN tarx_keys.audit_log.client IS 'The client''s address, [local] for a Unix socket';
 COMMENT ON COLUMN tarx_keys.audit_log.revision IS 'The revision, or version, of the object''s row from then on; NULL where the row says nothing of it';

@@ -144,6 +144,24 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_key_file IS 'Internal. A check of doctor(): owner, mode and place of the key file, and the directories above it.';
 
+CREATE FUNCTION tarx_keys_internal.doctor_jwt_issuers() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH trusted AS (
+        SELECT string_agg(format('%s (%s keys%s)', i.issuer, i.keys, ', and ' || nullif(i.ignored_keys, 0) || ' left out'), ', ' ORDER BY i.issuer) AS names
+          FROM tarx_keys_internal.jwt_issuers() i)
+    SELECT 'warning',
+           format('the file of tarx_keys.jwt_issuers_file is not as it should be: %s; %s', s.problem,
+                  CASE WHEN t.names IS NULL THEN 'no token logs in' ELSE 'the issuers that were loaded before stay in use' END),
+           'Correct the file, which only root and the server''s user may be able to write or replace, then SELECT pg_reload_conf(). The server log says more.'
+      FROM tarx_keys_internal.jwt_issuers_state() s, trusted t WHERE s.problem IS NOT NULL
+    UNION ALL
+    SELECT 'info', 'issuers whose tokens log in with tarx_keys.login_jwt(): ' || t.names,
+           'Whoever has the private key of one of them can be any of its users. Take issuers that you do not need out of the file, then SELECT pg_reload_conf().'
+      FROM trusted t WHERE t.names IS NOT NULL
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_jwt_issuers IS 'Internal. A check of doctor(): whose tokens log in, and whether their file is as it should be.';
+
 CREATE FUNCTION tarx_keys_internal.doctor_master_keys() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -672,6 +690,7 @@ BEGIN
         ('tls', 'the server uses TLS, or listens on this host only'),
         ('keyring', NULL),
         ('key_file', 'nobody else can read or replace the key file, if there is one'),
+        ('jwt_issuers', 'no issuer of tokens is trusted'),
         ('master_keys', 'no row needs another master key than the active one'),
         ('group_roles', 'the roles of the extension have no attributes or memberships of their own'),
         ('members', 'no login holds a role of the extension'),

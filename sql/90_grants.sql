@@ -10,6 +10,7 @@ GRANT EXECUTE ON FUNCTION tarx_keys.act_as TO tarx_keys_backend;
 -- Both kinds of services manage projects, keys, secrets and agents, and list them.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.login,
+    tarx_keys.login_jwt,
     tarx_keys_internal.acting_user_id,
     tarx_keys_internal.audited_project_id,
     tarx_keys.current_user_id,

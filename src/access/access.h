@@ -65,6 +65,10 @@ extern bool tarx_keys_platform_key_is_over(const TarxKeysRow *key);
 extern bool tarx_keys_platform_key_counts(const pg_uuid_t *id, const uint8 *hash);
 extern void tarx_keys_check_platform_key(void);
 
+/* token_end.c: the same for a token, and for either */
+extern bool tarx_keys_token_is_over(const char *user_id, const TarxKeysTokenTimes *times);
+extern void tarx_keys_check_login(void);
+
 /* run.c: whether the run that was entered, or a ticket, still counts */
 extern void tarx_keys_check_ticket(const TarxKeysRunTicket *ticket, Oid owner);
 pg_noreturn extern void tarx_keys_fail_ticket(void);
@@ -98,6 +102,10 @@ typedef struct TarxKeysCall
 	const pg_uuid_t *project_id;	/* NULL for none */
 	pg_uuid_t	object;
 	bool		has_object;
+	bool		is_authentic;	/* a login's token is somebody's, also if it
+								 * is refused */
+	const char *reason;			/* why a login is refused, for its line; or
+								 * NULL */
 	bool		object_exists;	/* it exists or existed; refusals for other
 								 * ids are not counted, because guessed ids
 								 * would fill the table of counters */

@@ -78,15 +78,22 @@ count(const TarxKeysCall *call, const pg_uuid_t *id, bool allowed)
 static void
 note_refused(const TarxKeysCall *call, int sqlerrcode)
 {
-	const pg_uuid_t *object = call->has_object ? &call->object : NULL;
+	TarxKeysLogLine line = {
+		.event = call->event,
+		.outcome = TARX_KEYS_REFUSED,
+		.project_id = call->project_id,
+		.object_id = call->has_object ? &call->object : NULL,
+		.sqlstate = unpack_sql_state(sqlerrcode),
+		.role = call->role,
+		.reason = call->reason
+	};
 
 	if (!is_refusal(call, sqlerrcode))
 		return;
 	if (call->is_login)
-		tarx_keys_log_refused_login(call->project_id, object, unpack_sql_state(sqlerrcode), call->role);
+		tarx_keys_log_refused_login(&line, call->has_object || call->is_authentic);
 	else
-		tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, object,
-							unpack_sql_state(sqlerrcode), call->role);
+		tarx_keys_log_line(&line);
 	if (call->object_exists && !call->is_change)
 		count(call, &call->object, false);
 }
@@ -114,6 +121,9 @@ note_allowed(const TarxKeysCall *call)
 		return;
 	if (call->objects == NULL && call->has_object)
 		note_object(call, &call->object);
+	/* a token is no object */
+	if (call->is_login && !call->has_object)
+		tarx_keys_log_event(call->event, TARX_KEYS_ALLOWED, call->project_id, NULL, NULL, call->role);
 	for (uint64 i = 0; i < call->nobjects; i++)
 		note_object(call, &call->objects[i]);
 }
@@ -175,7 +185,7 @@ static void
 require_manager(void)
 {
 	tarx_keys_require_manager();
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 }
 
 static void
@@ -250,7 +260,7 @@ enter_with_role(const pg_uuid_t *project_id, const Entry *entry)
 	if (tarx_keys_members_are_elsewhere())
 		tarx_keys_require_created_project(project_id);
 	lock_lane(&chain, entry->to_remove);
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 	require_role(project_id, user_id, entry);
 }
 
@@ -368,6 +378,6 @@ tarx_keys_enter_own_keys(bool to_remove)
 				 errmsg("a platform key that is narrowed to projects cannot create or revoke platform keys"),
 				 errhint("Log in with a platform key for all of your projects.")));
 	chain = tarx_keys_lock_own_chain(to_remove);
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 	return chain;
 }

@@ -149,7 +149,7 @@ find_acting_user(MemoryContext context)
 	MemoryContext old;
 	Datum		user_id;
 
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 	old = MemoryContextSwitchTo(context);
 	user_id = CStringGetTextDatum(tarx_keys_acting_user());
 	MemoryContextSwitchTo(old);
@@ -160,7 +160,7 @@ find_acting_user(MemoryContext context)
 Datum
 tarx_keys_find_visible_project_ids(PG_FUNCTION_ARGS)
 {
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 	PG_RETURN_DATUM(find_visible_projects(CurrentMemoryContext));
 }
 
@@ -254,7 +254,7 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("there is no active project"),
 				 errhint("Name the project in tarx_keys.%s().", tarx_keys_identity_call())));
-	tarx_keys_check_platform_key();
+	tarx_keys_check_login();
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
 		tarx_keys_deny_lesser_role(project_id, TARX_KEYS_ROLE_ADMIN);
 	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));

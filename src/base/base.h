@@ -49,12 +49,18 @@ extern text *tarx_keys_shown_text(Datum value, int max);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 
 /* json.c: JSON as a tree of arrays, objects and scalars in memory */
+extern const JsonbValue *tarx_keys_json_parse(const char *data, size_t len);
 extern const JsonbValue *tarx_keys_json_parse_object(const char *data, size_t len);
 extern const JsonbValue *tarx_keys_json_tree(Jsonb *json);
+
+/* directories.c: who can replace files */
+extern bool tarx_keys_directory_is_open(const char *directory);
+extern bool tarx_keys_to_directory_above(char *path);
 
 /* times.c */
 extern bool tarx_keys_parse_time(const char *string, TimestampTz *time);
 extern int64 tarx_keys_interval_usecs(const Interval *interval);
+extern bool tarx_keys_parse_interval(const char *string, Interval *interval);
 
 /* arguments.c: the arguments of our functions, and the rules for them */
 extern void tarx_keys_require_arg(FunctionCallInfo fcinfo, int n, const char *name);

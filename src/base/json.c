@@ -1,10 +1,10 @@
 /*
  * json.c
- *	  JSON objects as trees in memory, whose texts nobody has copied.
+ *	  JSON as trees in memory, whose texts nobody has copied.
  *
- * jsonb_in() quotes what is wrong, and leaves copies that nobody can wipe.  So an
- * object that did not come as an argument of type jsonb, but may have secrets, is
- * read by PostgreSQL's parser with actions of our own.
+ * jsonb_in() quotes what is wrong, and leaves copies that nobody can wipe.  So JSON
+ * that did not come as an argument of type jsonb, but may have secrets, is read by
+ * PostgreSQL's parser with actions of our own.
  *
  * Invariant: every copy of a value in the parsed text is a registered secret.
  */
@@ -104,7 +104,7 @@ scalar_value(char *token, JsonTokenType type)
 	}
 }
 
-/* A scalar on its own is no object, and makes no tree. */
+/* A scalar on its own makes no tree. */
 static TARX_KEYS_JSON_RESULT
 add_scalar(void *arg, char *token, JsonTokenType type)
 {
@@ -143,11 +143,11 @@ wiped_lexer(const char *data, size_t len)
 }
 
 /*
- * The object in a JSON text, which is in the database's encoding; NULL if it is not
- * one.  The caller wipes the text.
+ * The array or object in a JSON text, which is in the database's encoding; NULL if it
+ * is neither.  The caller wipes the text.
  */
 const JsonbValue *
-tarx_keys_json_parse_object(const char *data, size_t len)
+tarx_keys_json_parse(const char *data, size_t len)
 {
 	JsonbInState tree = {0};
 	JsonSemAction actions = {
@@ -162,7 +162,16 @@ tarx_keys_json_parse_object(const char *data, size_t len)
 
 	if (!is_json(data, len) || pg_parse_json(wiped_lexer(data, len), &actions) != JSON_SUCCESS)
 		return NULL;
-	return tree.result != NULL && tree.result->type == jbvObject ? tree.result : NULL;
+	return tree.result;
+}
+
+/* The same for an object; NULL if it is none */
+const JsonbValue *
+tarx_keys_json_parse_object(const char *data, size_t len)
+{
+	const JsonbValue *tree = tarx_keys_json_parse(data, len);
+
+	return tree != NULL && tree->type == jbvObject ? tree : NULL;
 }
 
 /* The tree of a jsonb, whose texts stay where they are; an array of one for a scalar */

@@ -181,7 +181,7 @@ static void
 define_require_login(void)
 {
 	DefineCustomBoolVariable("tarx_keys.require_login",
-							 "Admits only identities that login() has proven.",
+							 "Admits only identities that login() or login_jwt() has proven.",
 							 NULL,
 							 &require_login,
 							 false,

@@ -26,6 +26,9 @@ typedef struct TarxKeysAgentTarget
 extern TarxKeysAgentTarget tarx_keys_agent_target(Relation agents, const pg_uuid_t *project_id,
 												  const pg_uuid_t *agent_id, Snapshot snapshot);
 
+/* login.c: what every login returns */
+extern Datum tarx_keys_form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role);
+
 /* providers.c: a row of the catalogue; its lists are in UTF-8 */
 typedef struct TarxKeysSpans
 {

@@ -129,9 +129,9 @@ identity_of(const TarxKeysRow *key, MemoryContext context)
 	return identity;
 }
 
-/* The result row (user_id text, role text) */
-static Datum
-form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role)
+/* The result row (user_id text, role text) of a login */
+Datum
+tarx_keys_form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role)
 {
 	Datum		values[2];
 	bool		nulls[2] = {false, role == NULL};
@@ -167,7 +167,7 @@ log_in(TarxKeysCall *call, void *arg)
 
 	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.login()");
 	identity.project_id = call->project_id;
-	login->row = form_login(fcinfo, identity.user_id, tarx_keys_become(&identity));
+	login->row = tarx_keys_form_login(fcinfo, identity.user_id, tarx_keys_become(&identity));
 }
 
 /*

@@ -43,6 +43,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
 #define ALLOWED_PROJECTS "tarx_keys.allowed_projects"
 #define EXPIRES_AT		"tarx_keys.identity_expires_at"
 #define PLATFORM_KEY	"tarx_keys.platform_key"
+#define TOKEN_TIMES		"tarx_keys.token_times"
 #define PROVEN			"tarx_keys.proven"
 #define READ_ONLY		"tarx_keys.read_only"
 #define RUN				"tarx_keys.run"
@@ -55,6 +56,7 @@ static char *allowed_projects = NULL;
 static char *expires_at = NULL;
 static char *platform_key = NULL;
 static char *run = NULL;
+static char *token_times = NULL;
 static bool proven = false;
 static bool read_only = false;
 static bool maintenance = false;
@@ -103,10 +105,10 @@ void
 tarx_keys_identity_init(void)
 {
 	define_internal_string(ACTING_USER,
-						   "The acting user of this transaction, set by act_as() or login().",
+						   "The acting user of this transaction, set by act_as(), login() or login_jwt().",
 						   &acting_user, 0, count_identity);
 	define_internal_string(ACTIVE_PROJECT,
-						   "The active project of this transaction, set by act_as() or login().",
+						   "The active project of this transaction, set by act_as(), login() or login_jwt().",
 						   &active_project, 0, forget_active_project);
 	define_internal_string(ALLOWED_PROJECTS,
 						   "The projects that the acting user's platform key is narrowed to.",
@@ -120,7 +122,10 @@ tarx_keys_identity_init(void)
 						   &platform_key, GUC_SUPERUSER_ONLY, count_identity);
 	define_internal_string(RUN, "What is in the run ticket that enter_run() has opened.",
 						   &run, GUC_SUPERUSER_ONLY, NULL);
-	define_internal_bool(PROVEN, "Whether login() has proven the acting user.", &proven);
+	define_internal_string(TOKEN_TIMES,
+						   "When the acting user's token expires, and after what time it was issued.",
+						   &token_times, 0, count_identity);
+	define_internal_bool(PROVEN, "Whether login() or login_jwt() has proven the acting user.", &proven);
 	define_internal_bool(READ_ONLY, "Whether the acting user's platform key may only list.",
 						 &read_only);
 	define_internal_bool(MAINTENANCE,
@@ -180,7 +185,7 @@ tarx_keys_identity_is_narrowed(void)
 	return read_only || allowed_projects[0] != '\0';
 }
 
-/* Has login() proven the acting user? */
+/* Has login() or login_jwt() proven the acting user? */
 bool
 tarx_keys_identity_is_proven(void)
 {
@@ -214,6 +219,26 @@ tarx_keys_identity_platform_key(pg_uuid_t *id, uint8 hash[TARX_KEYS_HASH_BYTES])
 	memcpy(id->data, bytes, UUID_LEN);
 	memcpy(hash, bytes + UUID_LEN, TARX_KEYS_HASH_BYTES);
 	return true;
+}
+
+/* The times of the token by which login_jwt() proved the acting user; false if none did */
+bool
+tarx_keys_identity_token(TarxKeysTokenTimes *times)
+{
+	char	   *second;
+
+	if (token_times[0] == '\0')
+		return false;
+	times->expires_at = (TimestampTz) strtoll(token_times, &second, 10);
+	times->issued_after = (TimestampTz) strtoll(second, NULL, 10);
+	return true;
+}
+
+static char *
+text_of_times(const TarxKeysTokenTimes *times)
+{
+	return times == NULL ? pstrdup("") :
+		psprintf(INT64_FORMAT " " INT64_FORMAT, (int64) times->expires_at, (int64) times->issued_after);
 }
 
 /* What set_identity() takes for such a key, in the current memory context */
@@ -319,6 +344,7 @@ set_identity(const TarxKeysIdentity *identity, GucAction action)
 	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, action);
 	set_internal(EXPIRES_AT, identity->expires_at, action);
 	set_internal(PLATFORM_KEY, identity->platform_key, action);
+	set_internal(TOKEN_TIMES, text_of_times(identity->token), action);
 	set_internal(PROVEN, identity->proven ? "on" : "off", action);
 	set_internal(READ_ONLY, identity->read_only ? "on" : "off", action);
 }

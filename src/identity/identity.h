@@ -9,16 +9,27 @@
 
 #include "base/base.h"
 
+/* Of a token that proved a user */
+typedef struct TarxKeysTokenTimes
+{
+	TimestampTz expires_at;
+	TimestampTz issued_after;	/* it was for sure, whatever the issuer's
+								 * clock */
+} TarxKeysTokenTimes;
+
 typedef struct TarxKeysIdentity
 {
 	const char *user_id;
 	const pg_uuid_t *project_id;	/* the active project, or NULL */
-	bool		proven;			/* login() proved the user; otherwise act_as()
-								 * asserted it */
+	bool		proven;			/* login() or login_jwt() proved the user;
+								 * otherwise act_as() asserted it */
 	bool		read_only;		/* the platform key may only list */
 	const char *allowed_projects;	/* a uuid[] as text, or '' for all */
 	const char *expires_at;		/* a TimestampTz as a number, or '' for never */
-	const char *platform_key;	/* of identity_key_text(), or '' if not proven */
+	const char *platform_key;	/* of identity_key_text(), or '' if none
+								 * proved the user */
+	const TarxKeysTokenTimes *token;	/* of the token that proved the user,
+										 * or NULL */
 } TarxKeysIdentity;
 
 extern void tarx_keys_identity_init(void);
@@ -33,6 +44,7 @@ extern bool tarx_keys_identity_is_proven(void);
 extern bool tarx_keys_identity_is_narrowed(void);
 extern bool tarx_keys_identity_expires(TimestampTz *when);
 extern bool tarx_keys_identity_platform_key(pg_uuid_t *id, uint8 hash[TARX_KEYS_HASH_BYTES]);
+extern bool tarx_keys_identity_token(TarxKeysTokenTimes *times);
 extern char *tarx_keys_identity_key_text(const pg_uuid_t *id, const bytea *hash);
 extern bool tarx_keys_identity_admits(const pg_uuid_t *project_id);
 extern bool tarx_keys_allowed_projects(Datum *projects);

@@ -8,6 +8,9 @@
  * file or running a command shall happen once and must not hold up the
  * postmaster.  It is the only process that writes to the keyring page once the
  * server runs.
+ *
+ * It loads the issuers of tokens as well, when it starts and with each reload, before
+ * the keyring: a command may take a while.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -22,6 +25,7 @@
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
+#include "jwt/jwt.h"
 #include "keyring/keyring.h"
 
 /* Between two loads that fail: at first, and at most after doubling it */
@@ -58,6 +62,7 @@ reload(void)
 	TimestampTz now = GetCurrentTimestamp();
 
 	ProcessConfigFile(PGC_SIGHUP);
+	tarx_keys_issuers_load();
 	if (!tarx_keys_setting_key_is_set() ||
 		tarx_keys_setting_key_file()[0] != '\0' ||
 		tarx_keys_setting_key_command()[0] != '\0' ||
@@ -127,6 +132,7 @@ tarx_keys_worker_main(Datum arg pg_attribute_unused())
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "tarx_keys keyring",
 												ALLOCSET_SMALL_SIZES));
 
+	tarx_keys_issuers_load();
 	/* what a worker that was killed has left */
 	tarx_keys_page_abandon_load();
 	/* make up for a reload that no worker has finished */

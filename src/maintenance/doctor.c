@@ -11,8 +11,6 @@
 #include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -80,32 +78,13 @@ tarx_keys_doctor_facts(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
 }
 
-/*
- * Can anybody but root and the server's user replace a file in this directory?
- * Not if it has the sticky bit, which leaves that to the file's owner.
- */
-static bool
-is_open_to_others(const char *directory)
-{
-	struct stat st;
-
-	if (stat(directory, &st) != 0)
-		return false;
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return true;
-	return (st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (st.st_mode & S_ISVTX) == 0;
-}
-
 /* Add to found the directories above path that are open to others.  Shortens path. */
 static void
 find_open_directories(char *path, ArrayBuildState **found)
 {
-	char	   *slash;
-
-	while ((slash = strrchr(path, '/')) != NULL && path[1] != '\0')
+	while (tarx_keys_to_directory_above(path))
 	{
-		slash[slash == path ? 1 : 0] = '\0';
-		if (is_open_to_others(path))
+		if (tarx_keys_directory_is_open(path))
 			*found = accumArrayResult(*found, CStringGetTextDatum(path), false, TEXTOID,
 									  CurrentMemoryContext);
 	}

@@ -105,6 +105,13 @@ tarx_keys_compare_spans(TarxKeysSpan a, TarxKeysSpan b)
 	return (a.len > b.len) - (a.len < b.len);
 }
 
+/* Are both the same, byte by byte? */
+static inline bool
+tarx_keys_span_equals(TarxKeysSpan a, TarxKeysSpan b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
 /* Are both the same but for the case of ASCII letters? */
 static inline bool
 tarx_keys_span_same(TarxKeysSpan a, TarxKeysSpan b)

@@ -17,6 +17,8 @@
 #include "pure/fields.h"
 #include "pure/first_line.h"
 #include "pure/header_rules.h"
+#include "pure/jws.h"
+#include "pure/jwt.h"
 #include "pure/key_form.h"
 #include "pure/key_payload.h"
 #include "pure/keyring_text.h"

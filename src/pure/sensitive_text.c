@@ -15,6 +15,8 @@
  *	 is only shown.
  * - What has the form of a platform key counts as a value, whatever stands around it.
  *	 Part of one is enough, in either case.
+ * - So does what begins like a token of login_jwt(): two objects of JSON in base64url,
+ *	 with a dot between them.
  * - After the name of our schema, a name that is not known counts, because it may
  *	 be misspelt.  The schema tarx_keys_internal does not count: only our own code
  *	 calls the functions in it.
@@ -64,7 +66,11 @@ const TarxKeysSensitiveName tarx_keys_sensitive_if_failed = NAMED("act_as");
 /* So many characters of a platform key count: more than a list shows of one. */
 #define TOKEN_PART	16
 
-/* The result for a name that is not known, and for a platform key */
+/* Base64url of an object of JSON begins with this.  A header has so many characters at least. */
+#define JSON_START		"eyJ"
+#define JWT_HEADER		12
+
+/* The result for a name that is not known, and for a platform key or a token */
 static const TarxKeysSensitiveName unknown = NAMED("*");
 
 /* The names that may follow "tarx_keys." in a harmless text, sorted */
@@ -331,13 +337,44 @@ has_token(const char *text, const char *end)
 	return false;
 }
 
+static bool
+is_base64url(char c)
+{
+	return tarx_keys_is_alnum(c) || c == '-' || c == '_';
+}
+
+/* Is the first dot of a token of login_jwt() at this place? */
+static bool
+is_in_jwt(const char *text, const char *at, const char *end)
+{
+	const size_t start = sizeof(JSON_START) - 1;
+	const char *header = at;
+
+	if ((size_t) (end - at) <= start || memcmp(at + 1, JSON_START, start) != 0)
+		return false;
+	while (header > text && is_base64url(header[-1]))
+		header--;
+	return at - header >= JWT_HEADER;
+}
+
+static bool
+has_jwt(const char *text, const char *end)
+{
+	for (const char *at = next(text, end, '.'); at != NULL; at = next(at + 1, end, '.'))
+	{
+		if (is_in_jwt(text, at, end))
+			return true;
+	}
+	return false;
+}
+
 /*
  * The name that makes a text sensitive, or NULL if the text is harmless.  A text
  * with this name after that of the schema is sensitive, too.
  *
  * This reads every statement, so it must be fast: memchr() takes it from one "_"
- * to the next, then from one "(" to the next, then from one "-" to the next.  It
- * looks at no character more often than a few times, whatever the text is.
+ * to the next, then from one "(" to the next, from one "-" and from one "." to the
+ * next.  It looks at no character more often than a few times, whatever the text is.
  */
 const TarxKeysSensitiveName *
 tarx_keys_sensitive_name(const char *text, size_t len)
@@ -351,7 +388,7 @@ tarx_keys_sensitive_name(const char *text, size_t len)
 		if (is_call_of_login(text, at, end))
 			name = LOGIN;
 	}
-	if (name == NULL && has_token(text, end))
+	if (name == NULL && (has_token(text, end) || has_jwt(text, end)))
 		name = &unknown;
 	return name;
 }

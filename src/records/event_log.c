@@ -151,35 +151,42 @@ entered_run(pg_uuid_t *id)
 	return true;
 }
 
-/* action and run may be NULL, and are left out then */
 static void
-write_line(const char *event, const char *outcome, const pg_uuid_t *project_id,
-		   const pg_uuid_t *object_id, const char *sqlstate, const char *role, const char *action,
-		   const pg_uuid_t *run)
+write_line(const TarxKeysLogLine *line)
 {
-	StringInfoData line;
+	StringInfoData text;
 	char		client[NI_MAXHOST];
 
-	initStringInfo(&line);
-	append_field(&line, "event", event);
-	append_field(&line, "outcome", outcome);
-	append_uuid_field(&line, "project", project_id);
-	append_uuid_field(&line, "object", object_id);
-	append_field(&line, "sqlstate", sqlstate);
-	append_field(&line, "login", tarx_keys_log_login_name());
-	append_field(&line, "role", role);
-	append_field(&line, "user", tarx_keys_acting_user_or_null());
-	append_field(&line, "client", client_address(client, sizeof(client)));
-	if (action != NULL)
-		append_field(&line, "action", action);
-	if (run != NULL)
-		append_uuid_field(&line, "run", run);
+	initStringInfo(&text);
+	append_field(&text, "event", line->event);
+	append_field(&text, "outcome", line->outcome);
+	append_uuid_field(&text, "project", line->project_id);
+	append_uuid_field(&text, "object", line->object_id);
+	append_field(&text, "sqlstate", line->sqlstate);
+	append_field(&text, "login", tarx_keys_log_login_name());
+	append_field(&text, "role", line->role);
+	append_field(&text, "user", tarx_keys_acting_user_or_null());
+	append_field(&text, "client", client_address(client, sizeof(client)));
+	if (line->action != NULL)
+		append_field(&text, "action", line->action);
+	if (line->reason != NULL)
+		append_field(&text, "reason", line->reason);
+	if (line->run != NULL)
+		append_uuid_field(&text, "run", line->run);
 	/* not to the client, and without the statement, which may carry a value */
 	ereport(LOG_SERVER_ONLY,
-			(errmsg_internal("tarx_keys:%s", line.data),
+			(errmsg_internal("tarx_keys:%s", text.data),
 			 errhidestmt(true),
 			 errhidecontext(true)));
-	pfree(line.data);
+	pfree(text.data);
+}
+
+/* Log a line, if tarx_keys.log_resolves says so. */
+void
+tarx_keys_log_line(const TarxKeysLogLine *line)
+{
+	if (is_logged(line->outcome))
+		write_line(line);
 }
 
 /*
@@ -192,10 +199,18 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 					const pg_uuid_t *object_id, const char *sqlstate, const char *role)
 {
 	pg_uuid_t	run;
+	TarxKeysLogLine line = {
+		.event = event,
+		.outcome = outcome,
+		.project_id = project_id,
+		.object_id = object_id,
+		.sqlstate = sqlstate,
+		.role = role
+	};
 
-	if (is_logged(outcome))
-		write_line(event, outcome, project_id, object_id, sqlstate, role, NULL,
-				   entered_run(&run) ? &run : NULL);
+	if (is_logged(outcome) && entered_run(&run))
+		line.run = &run;
+	tarx_keys_log_line(&line);
 }
 
 /* Log that a run ticket was made; no setting hides it, because nothing else is left of it. */
@@ -203,7 +218,16 @@ void
 tarx_keys_log_ticket(const char *event, const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 					 const char *role, const pg_uuid_t *ticket_id)
 {
-	write_line(event, TARX_KEYS_ALLOWED, project_id, object_id, NULL, role, NULL, ticket_id);
+	TarxKeysLogLine line = {
+		.event = event,
+		.outcome = TARX_KEYS_ALLOWED,
+		.project_id = project_id,
+		.object_id = object_id,
+		.role = role,
+		.run = ticket_id
+	};
+
+	write_line(&line);
 }
 
 /* The line that stands in place of a row of the audit log; no setting hides it. */
@@ -211,8 +235,17 @@ void
 tarx_keys_log_unlogged(const char *action, const pg_uuid_t *project_id,
 					   const pg_uuid_t *object_id, const char *sqlstate)
 {
-	write_line("manage", "unlogged", project_id, object_id, sqlstate,
-			   tarx_keys_log_role_name(GetOuterUserId()), action, NULL);
+	TarxKeysLogLine line = {
+		.event = "manage",
+		.outcome = "unlogged",
+		.project_id = project_id,
+		.object_id = object_id,
+		.sqlstate = sqlstate,
+		.role = tarx_keys_log_role_name(GetOuterUserId()),
+		.action = action
+	};
+
+	write_line(&line);
 }
 
 /* Log an operation of a DBA on the audit log, which has no row in that log itself. */

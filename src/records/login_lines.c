@@ -9,9 +9,9 @@
  * has no line of ours has none of PostgreSQL's either, which logs each error.
  * Nobody is refused or held up because of it.
  *
- * Tokens that belong to a key have room of their own.  So nobody can hide that an
- * expired key is in use, or one that does not open, by trying tokens that belong to
- * none.  Of a revoked key no hash is left, so its token is like one of these.
+ * Tokens that belong to a key, or that an issuer has signed, have room of their own.
+ * So nobody can hide that an expired key is in use, or one that does not open, by
+ * trying tokens that belong to none.  Of a revoked key no hash is left, so its token is like one of these.
  *
  * The table is in shared memory, so that a ROLLBACK or a new session does not begin
  * at zero again.  It has few entries, because logging in takes a database login.
@@ -35,7 +35,7 @@ typedef struct LoginLines
 {
 	char		login[NAMEDATALEN]; /* empty if the entry is free, or shared */
 	TimestampTz since;			/* when the minute began */
-	uint32		lines[2];		/* in this minute; [1] if the key is known */
+	uint32		lines[2];		/* in this minute; [1] if the token is known */
 	uint64		left_out;		/* refusals that are still to be reported */
 	TimestampTz left_out_since;
 } LoginLines;
@@ -120,7 +120,7 @@ leave_out(LoginLines *entry, TimestampTz now)
 
 /*
  * May the refusal of a login have a line of its own?  If not, it is counted.
- * known says whether the token belongs to a key.
+ * known says whether the token is somebody's.
  */
 static bool
 has_line(const char *login, bool known)
@@ -146,20 +146,19 @@ has_line(const char *login, bool known)
 }
 
 /*
- * Log that a login is refused, if there is room for the line; key_id is that of the
- * token's key, NULL if there is none; role is that of tarx_keys_log_event().  This
- * runs while an error is handled.
+ * Log that a login is refused, if there is room for the line.  known says whether
+ * the token is somebody's: that of a key, or signed by an issuer.  This runs while an
+ * error is handled.
  */
 void
-tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-							const char *sqlstate, const char *role)
+tarx_keys_log_refused_login(const TarxKeysLogLine *line, bool known)
 {
 	const char *login = tarx_keys_log_login_name();
 
 	latest_left_out = tarx_keys_setting_log_resolves() != TARX_KEYS_LOG_OFF &&
-		!has_line(login == NULL ? "" : login, key_id != NULL);
+		!has_line(login == NULL ? "" : login, known);
 	if (!latest_left_out)
-		tarx_keys_log_event("login", TARX_KEYS_REFUSED, project_id, key_id, sqlstate, role);
+		tarx_keys_log_line(line);
 }
 
 /*

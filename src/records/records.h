@@ -139,6 +139,21 @@ extern void tarx_keys_audit_lock_rows(void);
 #define TARX_KEYS_ALLOWED	"allowed"
 #define TARX_KEYS_REFUSED	"refused"
 
+/* What is in one line; each field may be NULL but event and outcome. */
+typedef struct TarxKeysLogLine
+{
+	const char *event;
+	const char *outcome;
+	const pg_uuid_t *project_id;
+	const pg_uuid_t *object_id;
+	const char *sqlstate;
+	const char *role;			/* of tarx_keys_log_role_name() */
+	const char *action;			/* the last three are left out if they are NULL */
+	const char *reason;
+	const pg_uuid_t *run;		/* the id of a run ticket */
+} TarxKeysLogLine;
+
+extern void tarx_keys_log_line(const TarxKeysLogLine *line);
 extern void tarx_keys_log_event(const char *event, const char *outcome,
 								const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 								const char *sqlstate, const char *role);
@@ -233,8 +248,7 @@ extern void tarx_keys_usage_worker_register(void);
 extern Size tarx_keys_login_lines_shmem_size(void);
 extern void tarx_keys_login_lines_init(void);
 extern void tarx_keys_login_lines_shmem_startup(LWLock *login_lines_lock);
-extern void tarx_keys_log_refused_login(const pg_uuid_t *project_id, const pg_uuid_t *key_id,
-										const char *sqlstate, const char *role);
+extern void tarx_keys_log_refused_login(const TarxKeysLogLine *line, bool known);
 extern void tarx_keys_log_left_out(bool at_once);
 
 #endif							/* TARX_KEYS_RECORDS_H */

@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "identity/identity.h"
+#include "jwt/jwt.h"
 #include "keyring/keyring.h"
 #include "records/records.h"
 #include "server/server.h"
@@ -40,6 +41,7 @@ _PG_init(void)
 	tarx_keys_page_init();
 	tarx_keys_settings_init();
 	tarx_keys_key_settings_init();
+	tarx_keys_issuers_init();
 	tarx_keys_identity_init();
 	tarx_keys_audit_lanes_init();
 	tarx_keys_login_lines_init();

@@ -12,8 +12,9 @@ use File::Basename qw(dirname);
 use POSIX qw(strftime);
 use Time::HiRes qw(time);
 
-use lib dirname(__FILE__);
+use lib dirname(__FILE__), dirname(__FILE__) . '/../lib';
 use Cluster;
+use Jwt;
 use Report;
 
 binmode STDERR, ':encoding(UTF-8)';
@@ -34,6 +35,7 @@ my $began = time;
 my ($load) = Cluster::slurp('/proc/loadavg') =~ /^(\S+)/;
 my $report = Report->new;
 my $cluster;
+my %jwts;    # by algorithm
 
 die "BENCH_KEYS must be a multiple of 10, and at least 1000\n" if $most < 1000 || $most % 10;
 
@@ -151,6 +153,9 @@ my %scripts = (
 	render => 'SELECT tarx_keys.render_template(PROJECT, TEMPLATE);',
 	plain_render => 'SELECT t.value FROM bench.plain_secrets t WHERE t.project_id = PROJECT AND t.name = ANY (TEN);',
 	login => "BEGIN;\nSELECT * FROM tarx_keys.login(:token, bench.uuid_of(0, 0));\nCOMMIT;",
+	login_jwt_ed25519 => "BEGIN;\nSELECT * FROM tarx_keys.login_jwt(:ed25519, bench.uuid_of(0, 0));\nCOMMIT;",
+	login_jwt_es256 => "BEGIN;\nSELECT * FROM tarx_keys.login_jwt(:es256, bench.uuid_of(0, 0));\nCOMMIT;",
+	login_jwt_rs256 => "BEGIN;\nSELECT * FROM tarx_keys.login_jwt(:rs256, bench.uuid_of(0, 0));\nCOMMIT;",
 	plain_login => "BEGIN;\nSELECT t.user_id FROM bench.plain_tokens t WHERE t.token_hash = sha256(:token::text::bytea);\nCOMMIT;",
 	list => "BEGIN;\nSELECT tarx_keys.act_as('member-' || :p::text, PROJECT);\nSELECT * FROM tarx_keys.llm_keys;\nCOMMIT;",
 	plain_list => "BEGIN;\nSELECT 1;\nSELECT t.id, t.project_id, t.name, t.provider, t.masked_key, t.base_url, t.added_by, t.created_at"
@@ -173,6 +178,9 @@ my %choices = (
 	render => "\\set p random(0, :secret_projects - 1)\n",
 	plain_render => "\\set p random(0, :secret_projects - 1)\n",
 	login => '',
+	login_jwt_ed25519 => '',
+	login_jwt_es256 => '',
+	login_jwt_rs256 => '',
 	plain_login => '',
 	add => "\\set p random(:keys / 10, :keys / 10 + $SPARE - 1)\n\\set added random(1, 9000000000000000000)\n",
 	plain_add => "\\set p random(:keys / 10, :keys / 10 + $SPARE - 1)\n\\set added random(1, 9000000000000000000)\n",
@@ -209,7 +217,7 @@ sub tps
 	my $db = $how{db} || 'main';
 	my $user = $name =~ /login|list|add|delete/ ? 'bench_service' : 'bench_runner';
 
-	$how{vars} = { keys => keys_in($db), secret_projects => secret_projects(), token => '-', vault_id => '-', %{ $how{vars} || {} } };
+	$how{vars} = { keys => keys_in($db), secret_projects => secret_projects(), token => '-', vault_id => '-', (map { $_ => '-' } keys %jwts), %{ $how{vars} || {} } };
 	return $cluster->tps($db, $user, "$work/$name.sql", %how);
 }
 
@@ -236,6 +244,22 @@ sub has_vault
 	return -e $control && Cluster::slurp($control) !~ /^requires\s*=/m;
 }
 
+# An issuer with a key for each algorithm; returns a token of each, for the user of the
+# first project.
+sub write_issuers
+{
+	my %pairs = map { lc $_ => key_pair($_) } qw(Ed25519 ES256 RS256);
+	my %issuer = (
+		issuer => 'https://id.example', audience => ['bench'], algorithms => [ 'Ed25519', 'ES256', 'RS256' ],
+		max_lifetime => '2 days', jwks => { keys => [ map { jwk($pairs{$_}, kid => $_) } sort keys %pairs ] });
+	my $now = int time;
+	my %claims = (iss => 'https://id.example', aud => 'bench', sub => 'user-0', iat => $now, exp => $now + 86400);
+
+	Cluster::spew("$work/issuers.json", json([ \%issuer ]));
+	chmod 0644, "$work/issuers.json";
+	return map { $_ => token($pairs{$_}, \%claims, kid => $_) } keys %pairs;
+}
+
 sub start_cluster
 {
 	my $memory = `grep MemTotal /proc/meminfo` =~ /(\d+)/ ? $1 / 1024 : 4096;
@@ -252,6 +276,7 @@ sub start_cluster
 	}
 	$cluster = Cluster->new('main', conf => Cluster::slurp("$work/stage/server.conf")
 		  . keyring_conf()
+		  . "tarx_keys.jwt_issuers_file = '$work/issuers.json'\n"
 		  . "shared_preload_libraries = '$preload'\n"
 		  . ($vault ? "vault.getkey_script = '$work/vault_key'\n" : '')
 		  . sprintf("shared_buffers = %dMB\n", $buffers)
@@ -541,6 +566,9 @@ sub measure_other_calls
 		[ 'resolve_secrets of 20 names', 'resolve_secrets', 'plain_secrets', 'SELECT of 20 plaintext rows' ],
 		[ 'render_template with 10 references', 'render', 'plain_render', 'SELECT of 10 plaintext rows' ],
 		[ 'login', 'login', 'plain_login', 'SELECT by a hash' ],
+		[ 'login_jwt, Ed25519', 'login_jwt_ed25519', 'login', 'login' ],
+		[ 'login_jwt, ES256', 'login_jwt_es256', 'login', 'login' ],
+		[ 'login_jwt, RS256 of 2048 bits', 'login_jwt_rs256', 'login', 'login' ],
 		[ 'list of a 10-key project', 'list', 'plain_list', 'SELECT of 10 plaintext rows' ]);
 
 	$report->section('Other calls: round trips of 1 client; login and list in a transaction block', 'Figure', 'Against');
@@ -756,6 +784,7 @@ sub versions
 $lookups{$_}{'value INTO result'} = "$lookups{$_}{value} INTO result" foreach keys %lookups;
 
 progress('starting');
+%jwts = write_issuers();
 my $buffers = start_cluster();
 write_scripts();
 foreach my $size (@sizes)
@@ -768,7 +797,7 @@ my $loaded = time - $began;
 progress('all is loaded');
 
 my @names = ('resolve', 'plain', 'pgcrypto', 'one', $no_vault ? () : 'vault');
-my %vars = (token => $cluster->ask('main', 'postgres', 'SELECT token FROM bench.tokens LIMIT 1'));
+my %vars = (%jwts, token => $cluster->ask('main', 'postgres', 'SELECT token FROM bench.tokens LIMIT 1'));
 $vars{vault_id} = $cluster->ask('main', 'postgres', 'SELECT id FROM bench.vault_keys LIMIT 1') if !$no_vault;
 
 measure_round_trips(\@names, \%vars);

@@ -95,7 +95,7 @@ npm_packages() {
 }
 
 can_test() {
-	can_build && has_recorders && has_node && has_python_clients && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+	can_build && command -v openssl >/dev/null && has_recorders && has_node && has_python_clients && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
 		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
@@ -107,11 +107,11 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy and python3-nacl"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, openssl, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy and python3-nacl"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
-	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl \
+	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl openssl \
 		"postgresql-$(newest_major)-pgaudit"
 	case $1 in test | browse)
 		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy python3-nacl ;;

@@ -44,7 +44,8 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.act_as(NULL)$$),
     ($$SELECT tarx_keys.act_as('')$$),
     ($$SELECT tarx_keys.act_as(repeat('x', 1048577))$$),
-    ($$SELECT tarx_keys.login(NULL)$$)) AS v (call);
+    ($$SELECT tarx_keys.login(NULL)$$),
+    ($$SELECT tarx_keys.login_jwt(NULL)$$)) AS v (call);
 SELECT tarx_keys.act_as('alice');
 SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.create_project(NULL)$$),

@@ -400,6 +400,7 @@ SELECT count(*) FROM tarx_keys.create_platform_key('key');
 SELECT * FROM tarx_keys.end_user('frank', 'erin');
 SELECT place FROM pg_temp.places('frank');
 DELETE FROM tarx_keys.platform_api_keys WHERE revoked_at IS NOT NULL;
+DELETE FROM tarx_keys_internal.ended_users;
 SELECT tarx_keys.purge_audit('infinity') > 0;
 SELECT * FROM pg_temp.places('bob');
 SELECT ok FROM tarx_keys.verify_personal_audit('bob');

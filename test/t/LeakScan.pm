@@ -20,6 +20,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use SealedBoxes;
 use TarxKeys;
+use Tokens;
 
 our @EXPORT = qw(
   @LIBRARIES
@@ -59,10 +60,18 @@ sub library_exists
 	return -e "$dir/$name.so";
 }
 
+# What signs tokens: one key for all nodes, because a marker is found in any
+my $signing_key;
+sub signing_key
+{
+	return $signing_key ||= key_pair('Ed25519');
+}
+
 # A cluster with these libraries in this order that records all it can
 sub leak_node
 {
 	my ($name, $libraries, $redact, $conf) = @_;
+	my $issuers = write_issuers(PostgreSQL::Test::Utils::tempdir . '/issuers.json', [ issuer([ jwk(signing_key()) ]) ]);
 	my $node = new_node(
 		$name,
 		init => { allows_streaming => 'logical' },
@@ -70,6 +79,7 @@ sub leak_node
 		conf => qq{
 shared_preload_libraries = '@{[join ', ', @$libraries]}'
 tarx_keys.redact_logs = $redact
+tarx_keys.jwt_issuers_file = '$issuers'
 tarx_keys.log_resolves = all
 restart_after_crash = on
 logging_collector = on
@@ -431,6 +441,37 @@ sub plant_plain
 		qr/function login\(unknown\) does not exist/);
 	fails($node, 'service', 'a wrong login',
 		"SELECT tarx_keys.login('sk-tarx-" . marker('wrong login') . "');", qr/login failed/);
+	plant_jwts($node);
+	return;
+}
+
+# Forms: tokens of an issuer. The signature of each is its marker.
+
+sub jwt
+{
+	my ($form, %claims) = @_;
+	my $token = token(signing_key(), claims(jti => $form, %claims));
+
+	$form_of{ substr($token, -30) } = $form;
+	return $token;
+}
+
+sub plant_jwts
+{
+	my ($node) = @_;
+	my %wrong = map { $_ => jwt("login_jwt, $_", sub => "$_ 1") } ('without the right', 'misspelt', 'elsewhere', 'as a user');
+
+	like(succeeds($node, 'service', 'login_jwt', "BEGIN; SELECT user_id FROM tarx_keys.login_jwt('@{[jwt('login_jwt')]}'); COMMIT;"),
+		qr/alice/, 'login_jwt logs in');
+	fails($node, 'service', 'an expired token', "SELECT tarx_keys.login_jwt('@{[jwt('expired token', exp => 1, iat => 0)]}');",
+		qr/login failed/);
+	fails($node, 'service', 'a token that is cut short',
+		'SELECT tarx_keys.login_jwt(\'' . marker('cut token') . "');", qr/login failed/);
+	fails($node, 'fool', 'login_jwt without the right', "SELECT tarx_keys.login_jwt('$wrong{'without the right'}');",
+		qr/permission denied/);
+	fails($node, 'service', 'login_jwt misspelt', "SELECT log_in('$wrong{misspelt}');", qr/does not exist/);
+	succeeds($node, 'service', 'a token in another statement', "SELECT length('$wrong{elsewhere}');");
+	fails($node, 'service', 'a token as a user', "SELECT tarx_keys.act_as('$wrong{'as a user'}');", qr/user_id/);
 	return;
 }
 
@@ -678,6 +719,7 @@ sub plant_bound
 		$drive->('render_template', 'runner',
 			"SELECT tarx_keys.render_template(:project, :value);\n");
 		$drive->('login', 'service', "SELECT tarx_keys.login(:value);\n", 'login failed');
+		$drive->('login_jwt', 'service', "SELECT tarx_keys.login_jwt(:value);\n", 'login failed');
 		$drive->('unknown provider', 'service',
 			"${begin}SELECT tarx_keys.add_llm_key(:project, 'acme', 'x', :value);\n", 'provider');
 		$drive->('shifted arguments', 'service',
