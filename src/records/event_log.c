@@ -181,12 +181,18 @@ write_line(const TarxKeysLogLine *line)
 	pfree(text.data);
 }
 
-/* Log a line, if tarx_keys.log_resolves says so. */
+/* Log a line, if tarx_keys.log_resolves says so; in a run it names the ticket. */
 void
 tarx_keys_log_line(const TarxKeysLogLine *line)
 {
-	if (is_logged(line->outcome))
-		write_line(line);
+	TarxKeysLogLine with_run = *line;
+	pg_uuid_t	run;
+
+	if (!is_logged(line->outcome))
+		return;
+	if (entered_run(&run))
+		with_run.run = &run;
+	write_line(&with_run);
 }
 
 /*
@@ -198,7 +204,6 @@ void
 tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *project_id,
 					const pg_uuid_t *object_id, const char *sqlstate, const char *role)
 {
-	pg_uuid_t	run;
 	TarxKeysLogLine line = {
 		.event = event,
 		.outcome = outcome,
@@ -208,8 +213,6 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 		.role = role
 	};
 
-	if (is_logged(outcome) && entered_run(&run))
-		line.run = &run;
 	tarx_keys_log_line(&line);
 }
 

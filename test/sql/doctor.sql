@@ -199,8 +199,8 @@ DELETE FROM tarx_keys.project_llm_keys;
 SELECT check_name, severity, replace(finding, :'key', 'KEY'), replace(advice, :'key', 'KEY') FROM findings;
 ROLLBACK TO before;
 -- of many keys twenty are named
-INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, revision, stamp, created_by)
-SELECT :'A', gen_random_uuid(), 'agent ' || i, gen_random_uuid(), 1, '', 'alice' FROM generate_series(1, 21) i;
+INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, run_epoch, revision, stamp, created_by)
+SELECT :'A', gen_random_uuid(), 'agent ' || i, gen_random_uuid(), gen_random_uuid(), 1, '', 'alice' FROM generate_series(1, 21) i;
 SELECT count(DISTINCT finding), count(*) FILTER (WHERE finding ~ ': 1 \(20 of 21 such keys are shown\)$') FROM findings WHERE check_name = 'agents';
 DELETE FROM tarx_keys.agents WHERE name = 'agent 1';
 SELECT count(DISTINCT finding), count(*) FILTER (WHERE finding ~ ': 1$') FROM findings WHERE check_name = 'agents';

@@ -48,6 +48,8 @@ INSERT INTO calls VALUES
     ('rename_agent', 'SELECT tarx_keys.rename_agent($1, $3, ''x'')'),
     ('delete_agent', 'SELECT tarx_keys.delete_agent($1, $3)'),
     ('repoint_agents', 'SELECT tarx_keys.repoint_agents($1, $2, $2)'),
+    ('issue_run_ticket', 'SELECT tarx_keys.issue_run_ticket($1, $3) <> '''''),
+    ('revoke_run_tickets', 'SELECT tarx_keys.revoke_run_tickets($1, $3)'),
     ('set_secret', 'SELECT tarx_keys.set_secret($1, ''S'', ''y'')'),
     ('restore_secret', 'SELECT tarx_keys.restore_secret($1, ''S'', 1)'),
     ('rename_secret', 'SELECT tarx_keys.rename_secret($1, ''S'', ''T'')'),
