@@ -152,6 +152,9 @@ my %scripts = (
 	plain_render => 'SELECT t.value FROM bench.plain_secrets t WHERE t.project_id = PROJECT AND t.name = ANY (TEN);',
 	login => "BEGIN;\nSELECT * FROM tarx_keys.login(:token, bench.uuid_of(0, 0));\nCOMMIT;",
 	plain_login => "BEGIN;\nSELECT t.user_id FROM bench.plain_tokens t WHERE t.token_hash = sha256(:token::text::bytea);\nCOMMIT;",
+	enter => "BEGIN;\nSELECT * FROM tarx_keys.enter_run(:ticket);\nCOMMIT;",
+	run_agent => "BEGIN;\nSELECT * FROM tarx_keys.enter_run(:ticket);\nSELECT * FROM tarx_keys.resolve_agent_key(bench.uuid_of(0, 0), bench.uuid_of(2, 0));\nCOMMIT;",
+	bare_agent => "BEGIN;\nSELECT 1;\nSELECT * FROM tarx_keys.resolve_agent_key(bench.uuid_of(0, 0), bench.uuid_of(2, 0));\nCOMMIT;",
 	list => "BEGIN;\nSELECT tarx_keys.act_as('member-' || :p::text, PROJECT);\nSELECT * FROM tarx_keys.llm_keys;\nCOMMIT;",
 	plain_list => "BEGIN;\nSELECT 1;\nSELECT t.id, t.project_id, t.name, t.provider, t.masked_key, t.base_url, t.added_by, t.created_at"
 	  . " FROM bench.plain_keys t WHERE t.project_id = PROJECT;\nCOMMIT;",
@@ -174,6 +177,9 @@ my %choices = (
 	plain_render => "\\set p random(0, :secret_projects - 1)\n",
 	login => '',
 	plain_login => '',
+	enter => '',
+	run_agent => '',
+	bare_agent => '',
 	add => "\\set p random(:keys / 10, :keys / 10 + $SPARE - 1)\n\\set added random(1, 9000000000000000000)\n",
 	plain_add => "\\set p random(:keys / 10, :keys / 10 + $SPARE - 1)\n\\set added random(1, 9000000000000000000)\n",
 	delete => "\\set n :n + 1\n\\set p :n / 10\n",
@@ -209,7 +215,7 @@ sub tps
 	my $db = $how{db} || 'main';
 	my $user = $name =~ /login|list|add|delete/ ? 'bench_service' : 'bench_runner';
 
-	$how{vars} = { keys => keys_in($db), secret_projects => secret_projects(), token => '-', vault_id => '-', %{ $how{vars} || {} } };
+	$how{vars} = { keys => keys_in($db), secret_projects => secret_projects(), token => '-', ticket => '-', vault_id => '-', %{ $how{vars} || {} } };
 	return $cluster->tps($db, $user, "$work/$name.sql", %how);
 }
 
@@ -541,9 +547,15 @@ sub measure_other_calls
 		[ 'resolve_secrets of 20 names', 'resolve_secrets', 'plain_secrets', 'SELECT of 20 plaintext rows' ],
 		[ 'render_template with 10 references', 'render', 'plain_render', 'SELECT of 10 plaintext rows' ],
 		[ 'login', 'login', 'plain_login', 'SELECT by a hash' ],
+		[ 'enter_run', 'enter', 'login', 'login' ],
+		[ 'enter_run and resolve_agent_key', 'run_agent', 'bare_agent', 'resolve_agent_key without a ticket' ],
 		[ 'list of a 10-key project', 'list', 'plain_list', 'SELECT of 10 plaintext rows' ]);
 
-	$report->section('Other calls: round trips of 1 client; login and list in a transaction block', 'Figure', 'Against');
+	# as long as it may be, which is longer than this takes
+	($vars->{ticket}) = $cluster->ask('main', 'bench_service',
+		q{BEGIN; SELECT tarx_keys.act_as('user-0'); SELECT tarx_keys.issue_run_ticket(bench.uuid_of(0, 0), bench.uuid_of(2, 0), '1 hour'); COMMIT}) =~ /(tarx-run-\S+)/
+	  or die "no ticket\n";
+	$report->section('Other calls: round trips of 1 client; login, enter_run and list in a transaction block', 'Figure', 'Against');
 	foreach my $call (@calls)
 	{
 		my ($what, $name, $plain, $floor) = @$call;
@@ -693,7 +705,7 @@ sub measure_memory
 	my ($contexts, $rss) = split /\|/, $cluster->ask('main', 'bench_runner', 'SELECT * FROM bench.memory_growth(100000)');
 	my $statements = Cluster::spew("$work/memory.sql",
 		"PREPARE q(bigint) AS SELECT r.key_value FROM tarx_keys.resolve_key(bench.uuid_of(0, \$1 / 10), bench.uuid_of(1, \$1)) r;\n"
-		  . join('', map { "EXECUTE q($_);\n" } 1 .. 1000)
+		  . join('', map { "EXECUTE q($_);\n" } 0 .. 999)
 		  . "SELECT 'memory', * FROM bench.memory();\nSELECT 'memory', * FROM bench.memory();\n"
 		  . join('', map { 'EXECUTE q(' . $_ % $calls . ");\n" } 1 .. 100_000)
 		  . "SELECT 'memory', * FROM bench.memory();\n");
