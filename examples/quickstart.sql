@@ -31,12 +31,13 @@ SELECT tarx_keys.add_llm_key(:'project', 'anthropic', 'Production',
 COMMIT;
 
 \echo
-\echo '=== bob, a member, sees the key masked and builds an agent with it'
+\echo '=== bob, a member, sees the key masked and builds two agents with it'
 BEGIN;
 SELECT tarx_keys.act_as('bob', :'project');
 SELECT name, provider_label, masked_key, added_by, agent_count FROM tarx_keys.llm_keys;
 SELECT tarx_keys.create_agent(:'project', 'Answer bot', :'key') AS agent \gset
 \echo '→ agent =' :agent
+SELECT tarx_keys.create_agent(:'project', 'Mail bot', :'key') AS mail_agent \gset
 COMMIT;
 
 \echo
@@ -57,12 +58,35 @@ ROLLBACK;
 SELECT * FROM tarx_keys.resolve_key(:'project', :'key');
 
 \echo
-\echo '=== the agent runner does, by the agent, whoever started the run'
+\echo '=== bob starts a run of an agent, and gets a ticket for it, which the backend hands to the runner'
+BEGIN;
+SELECT tarx_keys.act_as('bob', :'project');
+SELECT tarx_keys.issue_run_ticket(:'project', :'agent', lifetime => '5 minutes', runner_role => 'app_runner') AS ticket \gset
+\echo '→ ticket =' :ticket
+COMMIT;
+
+\echo
+\echo '=== the agent runner enters the run, and gets the value'
 \connect - app_runner
 \set ECHO queries
+SELECT k.provider, k.base_url, k.key_value, r.user_id
+  FROM tarx_keys.enter_run(:'ticket') r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k;
+
+\echo
+\echo '=== the run is for no other agent'
+SELECT k.key_value FROM tarx_keys.enter_run(:'ticket') r, tarx_keys.resolve_agent_key(r.project_id, :'mail_agent') k;
+
+\echo
+\echo '=== alice revokes the tickets of the agent; the run is over'
+\connect - app_backend
+\set ECHO queries
 BEGIN;
-SELECT provider, base_url, key_value FROM tarx_keys.resolve_agent_key(:'project', :'agent');
+SELECT tarx_keys.act_as('alice', :'project');
+SELECT tarx_keys.revoke_run_tickets(:'project', :'agent');
 COMMIT;
+\connect - app_runner
+\set ECHO queries
+SELECT k.key_value FROM tarx_keys.enter_run(:'ticket') r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k;
 
 \echo
 \echo '=== alice adds a second key of the provider, for when the first one does not work'
@@ -85,17 +109,19 @@ SELECT tarx_keys.report_key(:'project', :'key', 'quota');
 SELECT name, key_value FROM tarx_keys.resolve_provider_key(:'project', 'anthropic');
 
 \echo
-\echo '=== project secrets: alice sets one, the runner fills a template with it'
+\echo '=== project secrets: alice sets one, and a run whose ticket names it fills a template with it'
 \connect - app_backend
 \set ECHO queries
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'project');
 SELECT tarx_keys.set_secret(:'project', 'CRM_TOKEN', 'not-a-real-token', 'For the CRM agent');
 SELECT name, version, updated_by FROM tarx_keys.secrets;
+SELECT tarx_keys.issue_run_ticket(:'project', :'agent', secret_names => '{CRM_TOKEN}') AS ticket \gset
 COMMIT;
 \connect - app_runner
 \set ECHO queries
-SELECT tarx_keys.render_template(:'project', 'Authorization: Bearer ${secrets.CRM_TOKEN}');
+SELECT tarx_keys.render_template(r.project_id, 'Authorization: Bearer ${secrets.CRM_TOKEN}')
+  FROM tarx_keys.enter_run(:'ticket') r;
 
 \echo
 \echo '=== platform keys: bob makes one, and a service logs him in with it'

@@ -13,8 +13,8 @@
  *	 They count if they are called, or stand after the name of our schema.
  * - The setting that is the master key itself counts wherever it stands, unless it
  *	 is only shown.
- * - What has the form of a platform key counts as a value, whatever stands around it.
- *	 Part of one is enough, in either case.
+ * - What has the form of a platform key or a run ticket counts as a value, whatever
+ *	 stands around it.  Part of one is enough, in either case.
  * - So does what begins like a token of login_jwt(): two objects of JSON in base64url,
  *	 with a dot between them.
  * - After the name of our schema, a name that is not known counts, because it may
@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "pure/ascii.h"
+#include "pure/run_ticket.h"
 #include "pure/token.h"
 
 #define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
@@ -63,14 +64,14 @@ static const TarxKeysSensitiveName master_key = NAMED("master_key");
 
 const TarxKeysSensitiveName tarx_keys_sensitive_if_failed = NAMED("act_as");
 
-/* So many characters of a platform key count: more than a list shows of one. */
+/* So many characters of a platform key or a run ticket count: more than a list shows of one. */
 #define TOKEN_PART	16
 
 /* Base64url of an object of JSON begins with this.  A header has so many characters at least. */
 #define JSON_START		"eyJ"
 #define JWT_HEADER		12
 
-/* The result for a name that is not known, and for a platform key or a token */
+/* The result for a name that is not known, and for a platform key, a run ticket or a token */
 static const TarxKeysSensitiveName unknown = NAMED("*");
 
 /* The names that may follow "tarx_keys." in a harmless text, sorted */
@@ -312,18 +313,24 @@ is_call_of_login(const char *text, const char *at, const char *end)
 	return at > text && is_word_char(at[-1]) && is_name(word_around(text, at - 1, end), LOGIN->name);
 }
 
-/* Is the first "-" of a platform key at this place? */
+/* Is the first "-" of what begins so, and goes on for long enough, at this place? */
 static bool
-is_in_token(const char *text, const char *at, const char *end)
+is_in_token(const char *text, const char *at, const char *end, const char *begin)
 {
-	const size_t before = strcspn(TARX_KEYS_TOKEN_PREFIX, "-");
-	const size_t prefix = sizeof(TARX_KEYS_TOKEN_PREFIX) - 1;
+	const size_t before = strcspn(begin, "-");
+	const size_t prefix = strlen(begin);
 
 	if ((size_t) (at - text) < before || (size_t) (end - at) + before < prefix + TOKEN_PART)
 		return false;
 	at -= before;
-	return tarx_keys_span_begins((TarxKeysSpan) {at, prefix}, TARX_KEYS_TOKEN_PREFIX) &&
-		word_at(at + prefix, at + prefix + TOKEN_PART).len == TOKEN_PART;
+	if (!tarx_keys_span_begins((TarxKeysSpan) {at, prefix}, begin))
+		return false;
+	for (size_t i = 0; i < TOKEN_PART; i++)
+	{
+		if (!is_word_char(at[prefix + i]) && at[prefix + i] != '-')
+			return false;
+	}
+	return true;
 }
 
 static bool
@@ -331,7 +338,8 @@ has_token(const char *text, const char *end)
 {
 	for (const char *at = next(text, end, '-'); at != NULL; at = next(at + 1, end, '-'))
 	{
-		if (is_in_token(text, at, end))
+		if (is_in_token(text, at, end, TARX_KEYS_TOKEN_PREFIX) ||
+			is_in_token(text, at, end, TARX_KEYS_RUN_TICKET_PREFIX))
 			return true;
 	}
 	return false;

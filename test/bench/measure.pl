@@ -157,6 +157,9 @@ my %scripts = (
 	login_jwt_es256 => "BEGIN;\nSELECT * FROM tarx_keys.login_jwt(:es256, bench.uuid_of(0, 0));\nCOMMIT;",
 	login_jwt_rs256 => "BEGIN;\nSELECT * FROM tarx_keys.login_jwt(:rs256, bench.uuid_of(0, 0));\nCOMMIT;",
 	plain_login => "BEGIN;\nSELECT t.user_id FROM bench.plain_tokens t WHERE t.token_hash = sha256(:token::text::bytea);\nCOMMIT;",
+	enter => "BEGIN;\nSELECT * FROM tarx_keys.enter_run(:ticket);\nCOMMIT;",
+	run_agent => "BEGIN;\nSELECT * FROM tarx_keys.enter_run(:ticket);\nSELECT * FROM tarx_keys.resolve_agent_key(bench.uuid_of(0, 0), bench.uuid_of(2, 0));\nCOMMIT;",
+	bare_agent => "BEGIN;\nSELECT 1;\nSELECT * FROM tarx_keys.resolve_agent_key(bench.uuid_of(0, 0), bench.uuid_of(2, 0));\nCOMMIT;",
 	list => "BEGIN;\nSELECT tarx_keys.act_as('member-' || :p::text, PROJECT);\nSELECT * FROM tarx_keys.llm_keys;\nCOMMIT;",
 	plain_list => "BEGIN;\nSELECT 1;\nSELECT t.id, t.project_id, t.name, t.provider, t.masked_key, t.base_url, t.added_by, t.created_at"
 	  . " FROM bench.plain_keys t WHERE t.project_id = PROJECT;\nCOMMIT;",
@@ -182,6 +185,9 @@ my %choices = (
 	login_jwt_es256 => '',
 	login_jwt_rs256 => '',
 	plain_login => '',
+	enter => '',
+	run_agent => '',
+	bare_agent => '',
 	add => "\\set p random(:keys / 10, :keys / 10 + $SPARE - 1)\n\\set added random(1, 9000000000000000000)\n",
 	plain_add => "\\set p random(:keys / 10, :keys / 10 + $SPARE - 1)\n\\set added random(1, 9000000000000000000)\n",
 	delete => "\\set n :n + 1\n\\set p :n / 10\n",
@@ -217,7 +223,7 @@ sub tps
 	my $db = $how{db} || 'main';
 	my $user = $name =~ /login|list|add|delete/ ? 'bench_service' : 'bench_runner';
 
-	$how{vars} = { keys => keys_in($db), secret_projects => secret_projects(), token => '-', vault_id => '-', (map { $_ => '-' } keys %jwts), %{ $how{vars} || {} } };
+	$how{vars} = { keys => keys_in($db), secret_projects => secret_projects(), token => '-', ticket => '-', vault_id => '-', (map { $_ => '-' } keys %jwts), %{ $how{vars} || {} } };
 	return $cluster->tps($db, $user, "$work/$name.sql", %how);
 }
 
@@ -569,9 +575,15 @@ sub measure_other_calls
 		[ 'login_jwt, Ed25519', 'login_jwt_ed25519', 'login', 'login' ],
 		[ 'login_jwt, ES256', 'login_jwt_es256', 'login', 'login' ],
 		[ 'login_jwt, RS256 of 2048 bits', 'login_jwt_rs256', 'login', 'login' ],
+		[ 'enter_run', 'enter', 'login', 'login' ],
+		[ 'enter_run and resolve_agent_key', 'run_agent', 'bare_agent', 'resolve_agent_key without a ticket' ],
 		[ 'list of a 10-key project', 'list', 'plain_list', 'SELECT of 10 plaintext rows' ]);
 
-	$report->section('Other calls: round trips of 1 client; login and list in a transaction block', 'Figure', 'Against');
+	# as long as it may be, which is longer than this takes
+	($vars->{ticket}) = $cluster->ask('main', 'bench_service',
+		q{BEGIN; SELECT tarx_keys.act_as('user-0'); SELECT tarx_keys.issue_run_ticket(bench.uuid_of(0, 0), bench.uuid_of(2, 0), '1 hour'); COMMIT}) =~ /(tarx-run-\S+)/
+	  or die "no ticket\n";
+	$report->section('Other calls: round trips of 1 client; login, enter_run and list in a transaction block', 'Figure', 'Against');
 	foreach my $call (@calls)
 	{
 		my ($what, $name, $plain, $floor) = @$call;
@@ -721,7 +733,7 @@ sub measure_memory
 	my ($contexts, $rss) = split /\|/, $cluster->ask('main', 'bench_runner', 'SELECT * FROM bench.memory_growth(100000)');
 	my $statements = Cluster::spew("$work/memory.sql",
 		"PREPARE q(bigint) AS SELECT r.key_value FROM tarx_keys.resolve_key(bench.uuid_of(0, \$1 / 10), bench.uuid_of(1, \$1)) r;\n"
-		  . join('', map { "EXECUTE q($_);\n" } 1 .. 1000)
+		  . join('', map { "EXECUTE q($_);\n" } 0 .. 999)
 		  . "SELECT 'memory', * FROM bench.memory();\nSELECT 'memory', * FROM bench.memory();\n"
 		  . join('', map { 'EXECUTE q(' . $_ % $calls . ");\n" } 1 .. 100_000)
 		  . "SELECT 'memory', * FROM bench.memory();\n");

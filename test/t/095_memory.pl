@@ -169,6 +169,26 @@ is( open_key('runner', leaves_nothing('a key with headers',
 	sprintf('{"x-other":"\"%s","x-gateway-key":"%s"}', value('other header'), value('header')),
 	'which it had opened');
 
+# In a run, whose ticket only the statement has that enters it
+
+my $ticket = ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.issue_run_ticket('$PROJECT', '$agent', recipient_public_key => $recipient)});
+run('BEGIN');
+isnt(run("SELECT * FROM tarx_keys.enter_run('$ticket')"), '', 'a run');
+foreach my $call ("resolve_agent_key_sealed('$PROJECT', '$agent', $recipient)", "resolve_key_sealed('$PROJECT', '$key', $recipient)")
+{
+	my $name = $call =~ s/\(.*//r;
+
+	isnt(run("SELECT sealed FROM tarx_keys.$call"), '', "$name in a run");
+	is(count_in($pid, parts(@labels)), 0, 'leaves no value in memory');
+}
+run("SELECT tarx_keys.resolve_agent_key('$PROJECT', '$agent')");
+like($session->{stderr}, qr/for another recipient/, 'a call that the run is not for');
+$session->{stderr} = '';
+is(count_in($pid, parts(@labels)), 0, 'leaves none either');
+run('ROLLBACK');
+
 # What opens values and shows none
 
 leaves_nothing('restore_secret', "SELECT tarx_keys.restore_secret('$PROJECT', 'IN', 1)");
@@ -205,6 +225,17 @@ $other->query_safe("BEGIN; $act");
 $other->query_safe("SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'Plain', '" . value('bound') . q{')});
 cmp_ok(count_in($other_pid, parts('bound')), '>=', 4, 'so it is with one that adds a key');
 is(count_in($pid, parts('bound')), 0, 'but other sessions have nothing of that one');
+
+$other->query_safe('COMMIT');
+$ticket = ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.issue_run_ticket('$PROJECT', '$agent')});
+my @parts = unpack('(a16)*', $ticket);
+# each has 16 characters, and the first one is that of all tickets
+@parts = @parts[ 1 .. $#parts - 1 ];
+$other->query_safe("SELECT * FROM tarx_keys.enter_run('$ticket')");
+cmp_ok(count_in($other_pid, @parts), '>=', 4, 'a session that has entered a run has its ticket');
+is(count_in($pid, @parts), 0, 'but other sessions have nothing of that');
 
 $other->quit;
 $session->quit;

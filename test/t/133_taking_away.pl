@@ -47,6 +47,7 @@ sub make
 	$made{secret} = as('alice', "id FROM tarx_keys.secrets WHERE name = 'SECRET'");
 	$made{dave} = as('alice', "id FROM tarx_keys.project_members WHERE project_id = '$PROJECT' AND user_id = 'dave'");
 	@made{qw(platform_key token)} = split /\|/, as('alice', q{* FROM tarx_keys.create_platform_key('laptop')});
+	$made{ticket} = as('alice', "tarx_keys.issue_run_ticket('$PROJECT', '$made{agent}')");
 	$made{descendant} = ask_ok($node, 'service', "SELECT tarx_keys.login('$made{token}'); SELECT id FROM tarx_keys.create_platform_key('made with it')");
 	return %made;
 }
@@ -66,6 +67,8 @@ sub take_away
 		[ "remove_member('$PROJECT', 'dave')", 'member.remove', $PROJECT, $made{dave} ],
 		[ "revoke_platform_key('$made{platform_key}')", 'platform_key.revoke', '-', $made{platform_key}, $made{descendant} ]);
 	my $logged = $node->safe_psql('postgres', 'SELECT count(*) FROM tarx_keys.audit_log');
+	my $epochs = sub { $node->safe_psql('postgres', "SELECT run_epoch FROM tarx_keys.projects WHERE id = '$PROJECT' UNION ALL SELECT run_epoch FROM tarx_keys.agents WHERE id = '$made{agent}'") };
+	my @before = split /\n/, $epochs->();
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	foreach my $case (@calls)
@@ -78,6 +81,11 @@ sub take_away
 			join("\n", map { "tarx_keys: event=manage outcome=unlogged project=$project object=$_ sqlstate=$state login=service role=- user=alice client=[local] action=$action" } @objects),
 			"$what: $call");
 		unlike(log_since($node, $offset), qr/ERROR|WARNING/, "$what: and no error");
+		next unless $action =~ /revoke_runs/;
+		my @now = split /\n/, $epochs->();
+		my $n = $action =~ /^agent/ ? 1 : 0;
+		isnt($now[$n], $before[$n], "$what: with another epoch");
+		state_is($node, 'runner', "SELECT tarx_keys.enter_run('$made{ticket}')", $state eq 'TK005' ? 'TK005' : 'TK016', "$what: no run is entered");
 	}
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM tarx_keys.audit_log'), $logged, "$what: there is no row");
 	is( as('alice', qq{(SELECT count(*) FROM tarx_keys.llm_keys) + (SELECT count(*) FROM tarx_keys.agents)
@@ -190,13 +198,14 @@ foreach my $case (
 
 	# and where all is well there is a row and no line
 	$offset = log_size($node);
-	as('alice', "tarx_keys.$_") foreach "delete_llm_key('$PROJECT', '$made{key}')", "delete_agent('$PROJECT', '$made{agent}')",
+	as('alice', "tarx_keys.$_") foreach "revoke_run_tickets('$PROJECT')", "revoke_run_tickets('$PROJECT', '$made{agent}')",
+	  "delete_llm_key('$PROJECT', '$made{key}')", "delete_agent('$PROJECT', '$made{agent}')",
 	  "delete_secret('$PROJECT', 'SECRET')", "remove_member('$PROJECT', 'dave')", "revoke_platform_key('$made{platform_key}')";
 	unlike(log_since($node, $offset), qr/unlogged/, 'where all is well there is no line');
 	is( $node->safe_psql('postgres', qq{
 			SELECT string_agg(action, ' ' ORDER BY at) FROM tarx_keys.audit_log
-			 WHERE object_id IN ('$made{key}', '$made{agent}', '$made{platform_key}') AND action ~ '(delete|revoke)\$'}),
-		'llm_key.delete agent.delete platform_key.revoke', 'but rows');
+			 WHERE object_id IN ('$PROJECT', '$made{key}', '$made{agent}', '$made{platform_key}') AND action ~ '(delete|revoke|revoke_runs)\$'}),
+		'project.revoke_runs agent.revoke_runs llm_key.delete agent.delete platform_key.revoke', 'but rows');
 }
 
 # Others hold all lanes, and do nothing.
@@ -220,12 +229,13 @@ is( $node->safe_psql('postgres', q{
 my $offset = log_size($node);
 as('alice', "tarx_keys.remove_member('$PROJECT', 'dave')");
 as('alice', "tarx_keys.delete_llm_key('$PROJECT', '$made{key}')");
+as('alice', "tarx_keys.revoke_run_tickets('$PROJECT', '$made{agent}')");
 # several in a transaction, which waits once only, as long as a member would wait
 ask_ok($node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.delete_secret('$PROJECT', 'SECRET');
 	SELECT tarx_keys.delete_agent('$PROJECT', '$made{agent}')});
-is(scalar(() = log_since($node, $offset) =~ /outcome=unlogged project=$PROJECT object=\S+ sqlstate=55P03/g), 4,
+is(scalar(() = log_since($node, $offset) =~ /outcome=unlogged project=$PROJECT object=\S+ sqlstate=55P03/g), 5,
 	'what takes away goes through, with a line each');
 is(as('alice', 'count(*) FROM tarx_keys.llm_keys'), '0', 'the key is gone');
 

@@ -165,6 +165,24 @@ my $log_of_key = log_since($node, $offset);
 unlike($log_of_key, qr/sk-tarx-ABC/, 'a platform key is in no line, whatever the statement calls');
 like($log_of_key, qr/ERROR:  22P02: .*<redacted: tarx_keys\.\*>/, 'but what failed');
 
+# Nor is a run ticket, also a part of one
+my $resolved = add_key($node, 'of a run', 'sk-proj-0123456789abcdefghijklmnopqrstuv');
+my $ticket = ask_ok($node, 'service', qq{
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.issue_run_ticket('$PROJECT', NULL, key_id => '$resolved')});
+$offset = log_size($node);
+foreach my $text ($ticket, substr($ticket, 0, 25), "run ended: $ticket")
+{
+	$session->query(qq{SELECT tarx_keys.act_as('$text' || repeat(' ', 200))});
+	$session->query(qq{SELECT '$text'::uuid});
+	$session->query(qq{SELECT * FROM "$text"});
+	$session->execute('SELECT $1', $text);
+	$session->execute('SELECT $1::uuid', $text);
+}
+my $log_of_ticket = log_since($node, $offset);
+unlike($log_of_ticket, qr/tarx-run-|\Q@{[substr($ticket, 9, 40)]}\E/, 'a run ticket is in no line, whatever the statement calls');
+like($log_of_ticket, qr/ERROR:  22P02: .*<redacted: tarx_keys\.\*>/, 'but what failed');
+
 # What is not ours is logged as ever
 
 $offset = log_size($node);

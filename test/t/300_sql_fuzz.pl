@@ -55,6 +55,7 @@ ask_ok(
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.create_agent('$PROJECT', 'first', (SELECT id FROM tarx_keys.llm_keys));
 	SELECT tarx_keys.set_secret('$PROJECT', 'NAME', 'value'), tarx_keys.set_secret('$PROJECT', 'SHOP_TOKEN', 'value')});
+my @tickets;
 my $started = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
 
 # Name, argument types, who may execute it, its kind, argument names. Not what the flush worker and
@@ -98,12 +99,22 @@ sub fill_pool
 		live => qq(SELECT id FROM tarx_keys.project_llm_keys WHERE project_id = '$PROJECT' AND state <> 'deleted' ORDER BY created_at, id),
 		deleted => q(SELECT id FROM tarx_keys.project_llm_keys WHERE state = 'deleted' ORDER BY deleted_at, id),
 		agent => 'SELECT id FROM tarx_keys.agents ORDER BY created_at, id',
+		own_agent => qq(SELECT id FROM tarx_keys.agents WHERE project_id = '$PROJECT' ORDER BY created_at, id),
 		platform => 'SELECT id FROM tarx_keys.platform_api_keys ORDER BY created_at, id',
 		secret => 'SELECT DISTINCT name FROM tarx_keys.project_secrets ORDER BY name');
 	foreach my $what (sort keys %source)
 	{
 		$pool{$what} = [ split /\n/, $node->safe_psql('postgres', $source{$what}) ];
 	}
+	# tickets that count: those of before may have been revoked
+	my @agents = @{ $pool{own_agent} };
+	splice @agents, 3 if @agents > 3;
+	my @for = ((map { "'$_'" } @agents),
+		map { "NULL, key_id => '$_'" } @{ $pool{live} } ? ($pool{live}[0], $pool{live}[-1]) : ());
+	my ($status, $out) = ask($node, 'service', join "\n",
+		q{SELECT tarx_keys.act_as('alice');}, map { "SELECT tarx_keys.issue_run_ticket('$PROJECT', $_);" } @for);
+	push @tickets, $out =~ /(tarx-run-[\w-]+)/g;
+	splice @tickets, 0, @tickets - 12 if @tickets > 12;
 	return;
 }
 
@@ -185,7 +196,8 @@ sub text_value
 {
 	my $chance = rand;
 	return pick(map { quote($_) } @{ $pool{secret} }, 'NAME') if $chance < 0.15;
-	return quote(pick(@tokens)) if $chance < 0.2;
+	return quote(pick(@tokens)) if $chance < 0.18;
+	return quote(pick(@tickets)) if $chance < 0.2;
 	return quote(join '', map { chr(1 + int(rand 126)) } 1 .. int(rand 40)) if $chance < 0.3;
 	return 'repeat(' . quote(pick(@texts)) . ', ' . pick(2, 60, 200, 9000, 70000) . ')' if $chance < 0.36;
 	return quote(pick(@texts));
@@ -205,6 +217,7 @@ sub uuid_value
 my %values = (
 	uuid => \&uuid_value,
 	text => \&text_value,
+	name => sub { return pick("'runner'", "'service'", "'nobody'", "''", text_value() . '::text') . '::name' },
 	boolean => sub { return pick('true', 'false') },
 	integer => sub { return pick(0, 1, 2, 3, '(-1)', 1000, 2147483647, '(-2147483648)') },
 	bigint => sub { return pick(0, 1, '(-1)', 9223372036854775807) },
@@ -290,6 +303,7 @@ sub call
 		$args[0] = quote($PROJECT) . '::uuid';
 		$args[1] = quote(pick(@{ $pool{live} }, $first)) . '::uuid' if $1 ne 'add';
 		$args[4] = 'NULL' if $1 eq 'add';
+		$args[2] = quote('Added ' . int(rand 1000000)) . '::text' if $1 eq 'add' && rand() < 0.5;
 		$args[-1] = key_options($f->[0]);
 	}
 	my %words = (provider => ['openai'], outcome => [qw(ok rejected quota rate_limited server timeout)], model => ['gpt-5'], key_value => ['sk-proj-0123456789abcdefghijklmnopqrst']);
@@ -297,6 +311,19 @@ sub call
 	{
 		$args[$n] = quote(pick(@{ $words{ $names[$n] } })) . '::text' if rand() < 0.6;
 	}
+	if ($f->[0] eq 'issue_run_ticket' && rand() < 0.8)
+	{
+		@args = (
+			quote($PROJECT) . '::uuid', quote(pick(@{ $pool{own_agent} }, $PROJECT)) . '::uuid',
+			map({ "'" . pick(@$_) . "'::interval" } [ '1 s', '20 s', '1 hour' ], [ '0', '20 s', '7 days' ]),
+			pick('NULL', "'runner'::name"), pick('NULL', quote("\\x$recipient") . '::bytea'),
+			pick("'{}'::text[]", "'{NAME,SHOP_TOKEN}'::text[]"), 'NULL');
+		@args[ 1, 6, 7 ] = ('NULL', "'{}'::text[]", quote(pick(@{ $pool{live} }, $PROJECT)) . '::uuid') if rand() < 0.3;
+		my $n = int(rand @args);
+		$args[$n] = value($types[$n]) if rand() < 0.3;
+	}
+	$args[0] = quote(pick(@tickets)) . '::text' if $f->[0] =~ /^(enter_run|renew_run_ticket)$/ && rand() < 0.8;
+	$args[1] = pick(map { "'$_'::interval" } '1 s', '20 s', '1 hour') if $f->[0] eq 'renew_run_ticket' && rand() < 0.7;
 	if ($boxes{ $f->[0] } && rand() < 0.7)
 	{
 		my @for = map { defined $_ ? quote($_) : 'NULL' } @{ pick(@{ $boxes{ $f->[0] } }) };
@@ -324,7 +351,11 @@ sub script
 	foreach (1 .. $transactions)
 	{
 		push @lines, 'BEGIN' . pick('', '', '', ' ISOLATION LEVEL REPEATABLE READ', ' ISOLATION LEVEL SERIALIZABLE', ' READ ONLY') . ';';
-		if (rand() < 0.8)
+		if ($role eq 'runner' && rand() < 0.5)
+		{
+			push @lines, 'SELECT * FROM tarx_keys.enter_run(' . quote(pick(@tickets)) . ');';
+		}
+		elsif (rand() < 0.8)
 		{
 			push @lines, 'SELECT tarx_keys.act_as(' . pick("'alice'", "'alice'", "'bob'", "'carol'") . pick('', ", '$PROJECT'") . ');' if $role ne 'web';
 			push @lines, 'SELECT tarx_keys.login(' . quote(pick(@tokens)) . ');' if $role eq 'web';
@@ -360,6 +391,8 @@ sub run
 		extra_params => [ '-v', 'VERBOSITY=sqlstate', '-v', 'ON_ERROR_ROLLBACK=on' ]);
 	push @tokens, $1 while $out =~ /(sk-tarx-[0-9A-Za-z]{49})/g;
 	splice @tokens, 3, @tokens - 23 if @tokens > 23;
+	push @tickets, $out =~ /(tarx-run-[\w-]+)/g;
+	splice @tickets, 0, @tickets - 12 if @tickets > 12;
 
 	my (@wrong, %failed);
 	foreach my $line (split /\n/, $err)
@@ -393,13 +426,14 @@ foreach my $round (1 .. $rounds)
 	fill_pool();
 	run($_) foreach (qw(service web runner stranger tarx_keys_owner), $superuser);
 }
-note(join(', ', map { "$_ $succeeded{$_}" } grep {/seal|llm_key|provider_key|report/} sort keys %succeeded));
+note(join(', ', map { "$_ $succeeded{$_}" } grep {/seal|llm_key|provider_key|report|run/} sort keys %succeeded));
 note("$made calls; " . join(', ', map { "$_ $seen{$_}" } sort keys %seen));
 
 ok($succeeded{add_sealed_llm_key} || $succeeded{replace_sealed_llm_key} || $succeeded{set_sealed_secret}, 'boxes have been opened');
 ok($succeeded{resolve_key_sealed} || $succeeded{resolve_agent_key_sealed} || $succeeded{resolve_provider_key_sealed} || $succeeded{resolve_secrets_sealed},
 	'and made');
-ok($succeeded{$_}, "$_() has succeeded") foreach qw(update_llm_key replace_llm_key add_llm_key report_key);
+ok($succeeded{$_}, "$_() has succeeded") foreach qw(update_llm_key replace_llm_key add_llm_key report_key issue_run_ticket enter_run renew_run_ticket);
+ok($seen{TK016}, 'tickets have been refused');
 is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'),
 	$started, 'the server has not restarted');
 unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|TRAP:|XX000/, 'nothing crashed');

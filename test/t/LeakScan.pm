@@ -223,7 +223,7 @@ sub fails
 	return;
 }
 
-# The same by the extended protocol: pgbench binds its variables.
+# The same by the extended protocol: pgbench binds its variables. Returns what it said.
 sub drive
 {
 	my ($node, $login, $form, $mode, $script, $error, %variables) = @_;
@@ -245,7 +245,7 @@ sub drive
 	{
 		unlike($err, qr/ERROR/, "$form by $mode succeeds");
 	}
-	return;
+	return $err;
 }
 
 # A session that stays; say() sends it a statement and does not wait.
@@ -420,6 +420,7 @@ sub plant_plain
 			qr/ERROR: .*integer: ".*\Q$header\E/);
 	}
 	plant_changes($node);
+	plant_tickets($node);
 
 	# a token is a marker itself
 	my $token = succeeds($node, 'service', 'create_platform_key',
@@ -472,6 +473,114 @@ sub plant_jwts
 	fails($node, 'service', 'login_jwt misspelt', "SELECT log_in('$wrong{misspelt}');", qr/does not exist/);
 	succeeds($node, 'service', 'a token in another statement', "SELECT length('$wrong{elsewhere}');");
 	fails($node, 'service', 'a token as a user', "SELECT tarx_keys.act_as('$wrong{'as a user'}');", qr/user_id/);
+	return;
+}
+
+# Forms: run tickets, which are markers themselves, whole and their second half
+
+sub ticket_markers
+{
+	my ($ticket, $form) = @_;
+	my $half = substr($ticket, length($ticket) / 2);
+
+	die "two forms named $form" if grep { $_ eq $form } values %form_of;
+	die "no ticket: $form" unless $ticket =~ /^tarx-run-[\w-]{100,}$/;
+	$form_of{$ticket} = $form;
+	$form_of{$half} = "$form, its second half";
+	return;
+}
+
+# A ticket for an agent, or with other arguments
+sub stored_ticket
+{
+	my ($node, $form, $args) = @_;
+	my $ticket = succeeds($node, 'service', "issue_run_ticket for $form",
+		'BEGIN; ' . act() . " SELECT tarx_keys.issue_run_ticket('$PROJECT', $args); COMMIT;");
+
+	($ticket) = $ticket =~ /(tarx-run-\S+)/;
+	ticket_markers($ticket, $form);
+	return $ticket;
+}
+
+sub plant_tickets
+{
+	my ($node) = @_;
+	my $act = act();
+	my ($key, $header, %id) = stored_key($node, 'a run');
+	my $ticket = stored_ticket($node, 'run ticket', "'$id{agent}'");
+	my $run = "tarx_keys.enter_run('$ticket') r";
+
+	like(succeeds($node, 'runner', 'enter_run',
+			"SELECT k.key_value FROM $run, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k;"),
+		qr/$key/, 'enter_run enters');
+	succeeds($node, 'runner', 'enter_run in DO', "DO \$\$ BEGIN PERFORM * FROM $run; END \$\$;");
+	my $renewed = succeeds($node, 'runner', 'renew_run_ticket', "SELECT tarx_keys.renew_run_ticket('$ticket');");
+	$renewed =~ s/\s//g;
+	ticket_markers($renewed, 'renewed run ticket');
+	succeeds($node, 'runner', 'enter_run by a renewed ticket', "SELECT * FROM tarx_keys.enter_run('$renewed');");
+	# results that end in an error's message
+	foreach my $case (
+		[ 'service', 'issue_run_ticket', "'$PROJECT', '$id{agent}'" ],
+		[ 'runner', 'renew_run_ticket', "'$ticket'" ])
+	{
+		my ($login, $name, $args) = @$case;
+		my ($out, $err) = run($node, $login, ($login eq 'service' ? "BEGIN; $act" : 'BEGIN;') . " SELECT tarx_keys.$name($args)::int; ROLLBACK;");
+
+		like($err, qr/ERROR: .*integer: "tarx-run-/, "a cast of what $name returns fails, and the client sees why");
+		ticket_markers($err =~ /"(tarx-run-[\w-]+)"/, "a cast of what $name returns");
+	}
+	fails($node, 'runner', 'a run of another agent',
+		"SELECT * FROM $run, tarx_keys.resolve_agent_key(r.project_id, '$PROJECT') k;", qr/for another agent/);
+	fails($node, 'runner', 'a second run', "BEGIN; SELECT * FROM $run; SELECT * FROM $run; ROLLBACK;", qr/has entered a run/);
+	fails($node, 'runner', 'a wrong lifetime', "SELECT tarx_keys.renew_run_ticket('$ticket', 'long');", qr/type interval/);
+	fails($node, 'fool', 'enter_run without the right', "SELECT * FROM $run;", qr/permission denied/);
+	fails($node, 'runner', 'enter_run without a schema', "SELECT enter_run('$ticket');", qr/does not exist/);
+	fails($node, 'runner', 'a ticket in double quotes', qq{SELECT tarx_keys.enter_run("$ticket");}, qr/column "tarx-run-.* does not exist/);
+	fails($node, 'runner', 'a wrong ticket', "SELECT tarx_keys.enter_run('tarx-run-" . marker('wrong ticket') . "');", qr/run ticket is required/);
+	my $over = stored_ticket($node, 'run ticket that is revoked', "'$id{agent}'");
+	succeeds($node, 'service', 'revoke_run_tickets', "BEGIN; $act SELECT tarx_keys.revoke_run_tickets('$PROJECT', '$id{agent}'); COMMIT;");
+	fails($node, 'runner', 'a run that was revoked', "SELECT tarx_keys.enter_run('$over');", qr/run ticket is required/);
+
+	# where nothing else tells that it is one
+	my $stray = stored_ticket($node, 'run ticket by mistake', "'$id{agent}'");
+	fails($node, 'service', 'a ticket in place of an id', "SELECT '$stray'::uuid;", qr/type uuid: "tarx-run-/);
+	fails($node, 'service', 'a ticket as a table', qq{SELECT * FROM "$stray";}, qr/does not exist/);
+	fails($node, 'service', 'a ticket as a user', "BEGIN; SELECT tarx_keys.act_as('$stray'); ROLLBACK;", qr/user_id/);
+	fails($node, 'service', 'a ticket as a name',
+		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'run of ' || '$stray'); ROLLBACK;", qr/name is too long/);
+	return;
+}
+
+# The same by the extended protocol
+sub plant_bound_tickets
+{
+	my ($node, $mode) = @_;
+	my ($key, $header, %id) = stored_key($node, "a run by $mode");
+	my $ticket = stored_ticket($node, "run ticket by $mode", "'$id{agent}'");
+	my %variables = (project => $PROJECT, agent => $id{agent}, ticket => $ticket);
+
+	# a ticket is too long for \shell, so its result is that of an error
+	foreach my $case (
+		[ 'service', 'issue_run_ticket', ':project, :agent', "BEGIN;\nSELECT tarx_keys.act_as('alice');\n" ],
+		[ 'runner', 'renew_run_ticket', ':ticket', '' ])
+	{
+		my ($login, $name, $args, $before) = @$case;
+
+		drive($node, $login, $name, $mode, "${before}SELECT tarx_keys.$name($args);\n", undef, %variables);
+		my $err = drive($node, $login, "a cast of what $name returns", $mode, "${before}SELECT tarx_keys.$name($args)::int;\n",
+			qr/integer: "tarx-run-/, %variables);
+		ticket_markers($err =~ /"(tarx-run-[\w-]+)"/, "a cast of what $name returns by $mode");
+	}
+	drive($node, 'runner', 'enter_run', $mode,
+		"SELECT k.key_value FROM tarx_keys.enter_run(:ticket) r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k;\n",
+		undef, ticket => $ticket);
+	drive($node, 'runner', 'a run of another agent', $mode,
+		"SELECT k.key_value FROM tarx_keys.enter_run(:ticket) r, tarx_keys.resolve_agent_key(r.project_id, :agent) k;\n",
+		qr/for another agent/, ticket => $ticket, agent => $PROJECT);
+	drive($node, 'runner', 'a ticket in place of an id', $mode,
+		"SELECT * FROM tarx_keys.resolve_agent_key(:project, :ticket);\n", qr/type uuid: "tarx-run-/, project => $PROJECT, ticket => $ticket);
+	drive($node, 'runner', 'a run that is cut off', $mode, "SELECT tarx_keys.enter_run(:ticket);\n",
+		qr/run ticket is required/, ticket => substr($ticket, 0, -1));
 	return;
 }
 
@@ -733,6 +842,7 @@ sub plant_bound
 			'statement timeout');
 		plant_bound_resolves($node, $mode);
 		plant_bound_tokens($node, $mode);
+		plant_bound_tickets($node, $mode);
 		plant_activity($node, $mode);
 	}
 	return;

@@ -39,6 +39,9 @@ BEGIN
     INSERT INTO odd.ids VALUES
         ('victim agent', tarx_keys.create_agent(p, 'victim agent', odd.id('victim'))),
         ('other agent', tarx_keys.create_agent(p, 'other agent', odd.id('other')));
+    INSERT INTO odd.ids (name, token)
+        SELECT n || ' run', tarx_keys.issue_run_ticket(p, odd.id(n || ' agent'), '1 hour')
+          FROM unnest('{victim,other}'::text[]) n;
     FOR i IN 1 .. 3 LOOP
         PERFORM tarx_keys.set_secret(p, 'VICTIM', 'value of VICTIM ' || i, 'a description');
         PERFORM tarx_keys.set_secret(p, 'OTHER', 'value of OTHER ' || i || repeat('.', 20000));
@@ -228,6 +231,7 @@ INSERT INTO odd.looks VALUES
         SELECT value FROM tarx_keys.resolve_secrets(odd.id('P'), '{OTHER,PLAIN}') UNION ALL
         SELECT value FROM tarx_keys.resolve_secrets(odd.id('Q')) UNION ALL
         SELECT tarx_keys.render_template(odd.id('P'), '${secrets.PLAIN}')$$),
+    ('run', 'runner', NULL, $$SELECT k.key_value FROM tarx_keys.enter_run(odd.token('other run')) r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k$$),
     ('login', 'service', NULL, $$
         SELECT user_id FROM tarx_keys.login(odd.token('other token'), odd.id('P')) UNION ALL
         SELECT user_id FROM tarx_keys.login(odd.token('plain token'), odd.id('P')) UNION ALL
@@ -339,9 +343,11 @@ INSERT INTO odd.calls
         ('project_secrets', 'runner', NULL, $$SELECT tarx_keys.resolve_secret(odd.id('P'), 'VICTIM')$$),
         ('project_secret_versions', 'service', 'alice', $$SELECT tarx_keys.restore_secret(odd.id('P'), 'VICTIM', 1)$$),
         ('agents', 'runner', NULL, $$SELECT key_value FROM tarx_keys.resolve_agent_key(odd.id('P'), odd.id('victim agent'))$$),
+        ('agents', 'runner', NULL, $$SELECT k.key_value FROM tarx_keys.enter_run(odd.token('victim run')) r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k$$),
+        ('agents', 'service', 'alice', $$SELECT tarx_keys.revoke_run_tickets(odd.id('P'), odd.id('victim agent'))$$),
         ('agents', 'service', 'alice', $$SELECT tarx_keys.rename_agent(odd.id('P'), odd.id('victim agent'), 'new')$$),
         ('project_members', 'service', 'alice', $$SELECT tarx_keys.add_member(odd.id('P'), 'victim', 'admin')$$)) AS c
-     CROSS JOIN (VALUES ('ok', '^\['), ('tampered', '^(TK004|TK001|TK003|TK011) '), ('missing master key', '^TK006 ')) AS o
+     CROSS JOIN (VALUES ('ok', '^\['), ('tampered', '^(TK004|TK001|TK003|TK011|TK016) '), ('missing master key', '^TK006 ')) AS o
     UNION ALL
     SELECT 'platform_api_keys', 'service', NULL, $$SELECT * FROM tarx_keys.login(odd.token('victim token'), odd.id('P'))$$, o.*
       FROM (VALUES ('ok', '^\['), ('left out', '^TK010 '), ('tampered', '^TK010 '), ('missing master key', '^TK010 ')) AS o

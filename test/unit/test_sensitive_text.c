@@ -116,6 +116,14 @@ static const TextCase cases[] = {
 	{"sk-tarx-", NULL},
 	{"-", NULL},
 	{"k-tarx-0123456789abcdef", NULL},
+	/* the same of a run ticket, whose characters include "-" and "_" */
+	{"SELECT 'tarx-run-AQ-_456789abcdef'::uuid", "*"},
+	{"x tarx-run-------------------", "*"},
+	{"tarx-tarx-run-0123456789ABCDEF", "*"},
+	{"TARX-RUN-0123456789abcdef", "*"},
+	{"tarx-run-0123456789abcde", NULL},
+	{"tarx-run-0123456+89abcdef0", NULL},
+	{"arx-run-0123456789abcdef", NULL},
 	{"sk-proj-0123456789abcdef", NULL},
 	/* the schema of what callers never name */
 	{"SELECT tarx_keys_internal.fingerprint_of('a')", NULL},

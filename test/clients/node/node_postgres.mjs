@@ -98,6 +98,51 @@ export const nextJob = () => transaction(runner, async (client) => {
 });
 // end
 
+// doc: a ticket
+export const startRun = (userId, projectId, agentId) => asUser(userId, projectId, async (client) => {
+  const { rows: [run] } = await client.query(
+    `SELECT tarx_keys.issue_run_ticket($1, $2, lifetime => '5 minutes', runner_role => 'app_runner') AS ticket`,
+    [projectId, agentId]);
+  return run.ticket; // for the runner, and for nobody else
+});
+// end
+
+// doc: a run
+const REQUEST = `
+  SELECT k.provider, c.base_url, c.headers
+    FROM tarx_keys.enter_run($1) r,
+         tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k,
+         tarx_keys.chat_request_base(r.project_id, k.key_id) c`;
+
+export async function requestOf(ticket) {
+  const { rows: [request] } = await runner.query(REQUEST, [ticket]);
+  return request;
+}
+
+export const inRun = (ticket, work) => transaction(runner, async (client) => {
+  const { rows: [run] } = await client.query(
+    'SELECT project_id, agent_id, expires_at FROM tarx_keys.enter_run($1)', [ticket]);
+  return work(client, run);
+});
+// end
+
+// doc: renewing
+export function keepAlive(ticket, lifetime = '5 minutes', every = 120_000) {
+  const run = { ticket };
+  const timer = setInterval(async () => {
+    try {
+      const { rows: [renewed] } = await runner.query(
+        'SELECT tarx_keys.renew_run_ticket($1, $2) AS ticket', [run.ticket, lifetime]);
+      run.ticket = renewed.ticket;
+    } catch (error) {
+      if (['TK016', 'TK017'].includes(error.code)) run.end(); // else the next turn may succeed
+    }
+  }, every);
+  run.end = () => clearInterval(timer);
+  return run;
+}
+// end
+
 // doc: requests
 async function send(url, options) {
   const response = await fetch(url, {
@@ -319,6 +364,36 @@ await asAlice('SELECT tarx_keys.delete_llm_key($1, $2)', only);
 check('a report of a key that is gone is no failure', await failureOf(report(PROJECT, only, 'ok', null)), {});
 check('without any key', (await failureOf(say())).code, 'TK014');
 await enable(true);
+
+// A run with a ticket
+
+const newAgent = (name) => asUser('bob', PROJECT, async (client) =>
+  (await client.query('SELECT tarx_keys.create_agent($1, $2, $3) AS id', [PROJECT, name, good])).rows[0].id);
+const [helper, other] = [await newAgent('Helper'), await newAgent('Other')];
+const ticket = await startRun('bob', PROJECT, helper);
+check('a ticket is a text', /^tarx-run-[\w-]+$/.test(ticket));
+check('in one round trip it gives a request', JSON.stringify(await post(await requestOf(ticket), ...CHAT)).includes('pong'));
+const inIt = (agentId) => inRun(ticket, async (client, run) => {
+  const { rows: [row] } = await client.query('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECT, agentId]);
+  return [run.agent_id, row.name];
+});
+check('in a transaction as well', await inIt(helper), [helper, 'of mistral']);
+check('another agent is refused', (await failureOf(inIt(other))).code, '42501');
+check('the next transaction is in no run', (await runner.query(
+  'SELECT count(*)::int AS keys FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECT, other])).rows[0].keys, 1);
+const until = async (condition) => {
+  for (let turn = 0; turn < 200 && !await condition(); turn += 1) await new Promise((resolve) => { setTimeout(resolve, 50); });
+};
+const kept = keepAlive(ticket, '1 minute', 50);
+await until(() => kept.ticket !== ticket);
+check('a run is kept alive', [kept.ticket !== ticket, (await requestOf(kept.ticket)).provider], [true, 'mistral']);
+let stopped = false;
+const { end } = kept;
+kept.end = () => { stopped = true; end(); };
+await asAlice('SELECT tarx_keys.revoke_run_tickets($1, $2)', helper);
+await until(() => stopped);
+check('until it is revoked', [stopped, (await failureOf(requestOf(kept.ticket))).code, (await failureOf(requestOf(ticket))).code],
+  [true, 'TK016', 'TK016']);
 
 // Somebody else was faster
 

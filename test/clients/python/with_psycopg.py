@@ -1,6 +1,7 @@
 # psycopg 3. What stands between "doc:" and "end" is in docs/integration.md.
 
 import select
+import time
 
 from check import AT_AN_ARGUMENT, PROJECT, VALUE, check, failure_of, in_traceback, is_in
 
@@ -63,6 +64,59 @@ def next_job():
             return job_id, None
         conn.execute("UPDATE jobs SET status = 'running' WHERE id = %s", (job_id,))
         return job_id, request
+# end
+
+
+# doc: a run with a ticket
+import threading
+
+REQUEST = """
+    SELECT k.provider, c.base_url, c.headers
+      FROM tarx_keys.enter_run(%s) r,
+           tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k,
+           tarx_keys.chat_request_base(r.project_id, k.key_id) c"""
+
+
+def start_run(user_id, project_id, agent_id):
+    with as_user(user_id, project_id) as conn:
+        (ticket,) = conn.execute(
+            "SELECT tarx_keys.issue_run_ticket(%s, %s, lifetime => '5 minutes', runner_role => 'app_runner')",
+            (project_id, agent_id)).fetchone()
+        return ticket  # for the runner, and for nobody else
+
+
+def request_of(ticket):
+    with runner.connection() as conn:
+        return conn.execute(REQUEST, (ticket,)).fetchone()
+
+
+@contextmanager
+def in_run(ticket):
+    with runner.connection() as conn:
+        yield conn, conn.execute(
+            "SELECT project_id, agent_id, expires_at FROM tarx_keys.enter_run(%s)", (ticket,)).fetchone()
+
+
+class KeptAlive:
+    """The ticket of a long run, renewed in good time until end()"""
+
+    def __init__(self, ticket, lifetime="5 minutes", every=120):
+        self.ticket = ticket
+        self.ended = threading.Event()
+        threading.Thread(target=self.renew, args=(lifetime, every), daemon=True).start()
+
+    def renew(self, lifetime, every):
+        while not self.ended.wait(every):
+            try:
+                with runner.connection() as conn:
+                    (self.ticket,) = conn.execute(
+                        "SELECT tarx_keys.renew_run_ticket(%s, %s)", (self.ticket, lifetime)).fetchone()
+            except psycopg.Error as error:
+                if error.sqlstate in ("TK016", "TK017"):
+                    self.end()  # else the next turn may succeed
+
+    def end(self):
+        self.ended.set()
 # end
 
 
@@ -279,6 +333,25 @@ def main():
     check("a report of a key that is gone is no failure", failure_of(lambda: report(PROJECT, only, "ok")), None)
     check("without any key", failure_of(say).sqlstate, "TK014")
     enable(True)
+
+    # A run with a ticket
+    (helper,), (other,) = (as_alice("SELECT tarx_keys.create_agent(%s, %s, %s)", name, good) for name in ("Helper", "Other"))
+    ticket = start_run("bob", PROJECT, helper)
+    check("in one round trip a ticket gives a request", "pong" in json.dumps(post(*request_of(ticket)[1:], *chat)))
+
+    def in_it(agent_id):
+        with in_run(ticket) as (conn, run):
+            return run[1], *conn.execute(
+                "SELECT name FROM tarx_keys.resolve_agent_key(%s, %s)", (PROJECT, agent_id)).fetchone()
+    check("in a transaction as well", in_it(helper), (helper, "of mistral"))
+    check("another agent is refused", failure_of(lambda: in_it(other)).sqlstate, "42501")
+    kept = KeptAlive(ticket, "1 minute", 0.05)
+    for _ in range(200):
+        if kept.ticket == ticket:
+            time.sleep(0.05)
+    check("a run is kept alive", (kept.ticket != ticket, request_of(kept.ticket)[0]), (True, "mistral"))
+    as_alice("SELECT tarx_keys.revoke_run_tickets(%s, %s)", helper)
+    check("until it is revoked", (kept.ended.wait(10), failure_of(lambda: request_of(kept.ticket)).sqlstate), (True, "TK016"))
 
     # Where the value is in errors
     check("the value is not in an error", is_in(refused) or in_traceback(refused), False)
