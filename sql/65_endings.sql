@@ -95,7 +95,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM tarx_keys_internal.enter_left_project(last_admin_of.project_id, false);
-    IF tarx_keys_internal.other_admin_exists(last_admin_of.project_id, tarx_keys.current_user_id()) THEN
+    -- a service account never counts as one
+    IF starts_with(tarx_keys.current_user_id(), 'sa:') OR tarx_keys_internal.other_admin_exists(last_admin_of.project_id, tarx_keys.current_user_id()) THEN
         RETURN NULL;
     END IF;
     RETURN (SELECT format('"%s" (%s)', p.name, p.id)

@@ -44,6 +44,22 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_membership_relations IS
 'Internal. For a check of doctor(): the relation that tarx_keys.membership names, and all that it reads, but for what functions read.';
 
+-- The functions of its views, and those by which look-ups make texts of its columns.
+CREATE FUNCTION tarx_keys_internal.doctor_membership_functions() RETURNS TABLE (function oid)
+LANGUAGE sql STABLE PARALLEL UNSAFE
+AS $$
+    SELECT d.refobjid
+      FROM tarx_keys_internal.doctor_membership_relations() m JOIN pg_rewrite r ON r.ev_class = m.relation
+      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
+    UNION
+    SELECT c.castfunc
+      FROM tarx_keys_internal.doctor_membership_facts() f JOIN pg_attribute a ON a.attrelid = f.relation JOIN pg_type t ON t.oid = a.atttypid
+      JOIN pg_cast c ON c.castsource IN (t.oid, t.typbasetype) AND c.casttarget = 'text'::regtype JOIN pg_proc p ON p.oid = c.castfunc
+     WHERE a.attname IN ('user_id', 'role') AND a.attnum > 0 AND NOT a.attisdropped AND p.pronamespace <> 'pg_catalog'::regnamespace
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_membership_functions IS
+'Internal. For a check of doctor(): the functions that a look-up in the relation that tarx_keys.membership names runs, but for those of PostgreSQL.';
+
 -- Whoever owns the schema can put another relation in its place.
 CREATE FUNCTION tarx_keys_internal.doctor_membership_owned() RETURNS TABLE (kind text, name text, owner oid)
 LANGUAGE sql STABLE PARALLEL UNSAFE
@@ -55,9 +71,7 @@ AS $$
       FROM tarx_keys_internal.doctor_membership_facts() f JOIN pg_class c ON c.oid = f.relation JOIN pg_namespace n ON n.oid = c.relnamespace
     UNION
     SELECT 'FUNCTION', p.oid::regprocedure::text, p.proowner
-      FROM tarx_keys_internal.doctor_membership_relations() m JOIN pg_rewrite r ON r.ev_class = m.relation
-      JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_proc'::regclass
-      JOIN pg_proc p ON p.oid = d.refobjid
+      FROM tarx_keys_internal.doctor_membership_functions() f JOIN pg_proc p ON p.oid = f.function
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_membership_owned IS
 'Internal. For a check of doctor(): what decides who is a member, with its owner.';
@@ -124,10 +138,21 @@ AS $$
     UNION ALL
     SELECT w.* FROM tarx_keys_internal.doctor_membership_writers() w
     UNION ALL
+    -- functions of views below it run as its owner, too
     SELECT 'warning', format('functions in view %s run as superuser %I, who owns it', c.oid::regclass, r.rolname),
            format('ALTER VIEW %s OWNER TO a role that may read what it reads, and nothing else', c.oid::regclass)
-      FROM (SELECT DISTINCT m.relation FROM tarx_keys_internal.doctor_membership_relations() m) m
-      JOIN pg_class c ON c.oid = m.relation AND c.relkind = 'v' JOIN pg_roles r ON r.oid = c.relowner AND r.rolsuper
+      FROM tarx_keys_internal.doctor_membership_facts() f
+      JOIN pg_class c ON c.oid = f.relation AND c.relkind = 'v' JOIN pg_roles r ON r.oid = c.relowner AND r.rolsuper
+    UNION ALL
+    SELECT 'warning', format('function %s, which makes text of a column, runs as superuser %I, who owns table %s', p.function::regprocedure, r.rolname, c.oid::regclass),
+           format('ALTER TABLE %s OWNER TO a role with no other rights, or let the column be text', c.oid::regclass)
+      FROM tarx_keys_internal.doctor_membership_facts() f JOIN pg_class c ON c.oid = f.relation AND c.relkind <> 'v'
+      JOIN pg_roles r ON r.oid = c.relowner AND r.rolsuper, tarx_keys_internal.doctor_membership_functions() p
+    UNION ALL
+    -- the latest snapshot, which a look-up uses, is that of other functions only
+    SELECT 'warning', format('function %s is VOLATILE: where a service uses REPEATABLE READ, it may read who was a member', p.oid::regprocedure),
+           format('ALTER FUNCTION %s STABLE;', p.oid::regprocedure)
+      FROM tarx_keys_internal.doctor_membership_functions() f JOIN pg_proc p ON p.oid = f.function AND p.provolatile = 'v'
     UNION ALL
     SELECT 'warning', format('view %s is security_invoker, so that its rows depend on who asks', c.oid::regclass),
            format('ALTER VIEW %s RESET (security_invoker);', c.oid::regclass)

@@ -10,6 +10,9 @@
  * may take different ids for equal ones, so each row that it finds is compared again,
  * byte for byte.  Of several rows the one with the lowest role counts; a role that is
  * none, or NULL, makes nobody a member.
+ *
+ * A function in a view may be SECURITY DEFINER, and so call us again.  That look-up is
+ * refused: it could free the plans of the one that goes on, or never end.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -37,6 +40,7 @@ static TarxKeysQuery role_query;
 static TarxKeysQuery projects_query;
 static MemoryContext plans_context = NULL;
 static TarxKeysMembershipRelation planned_for;
+static bool is_looking_up = false;
 
 /*
  * Plans
@@ -103,6 +107,11 @@ prepare_queries(const TarxKeysMembershipRelation *relation)
 {
 	MemoryContext old;
 
+	if (is_looking_up)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("members are being looked up in %s already", relation->name),
+				 errhint("A function in it must not ask tarx_keys who is a member.")));
 	if (planned_for.id == relation->id && planned_for.user_type == relation->user_type &&
 		strcmp(planned_for.name, relation->name) == 0)
 		return;
@@ -151,7 +160,16 @@ run(const TarxKeysMembershipRelation *relation, TarxKeysQuery *query, Datum *val
 	uint64		rows;
 
 	tarx_keys_begin_as_relation_owner(&as_owner, relation->owner);
-	rows = tarx_keys_query_look_up(query, values);
+	is_looking_up = true;
+	PG_TRY();
+	{
+		rows = tarx_keys_query_look_up(query, values);
+	}
+	PG_FINALLY();
+	{
+		is_looking_up = false;
+	}
+	PG_END_TRY();
 	tarx_keys_end_as_relation_owner(&as_owner);
 	return rows;
 }

@@ -58,8 +58,14 @@ SELECT 'the table that it is a part of'; SELECT after('CREATE TABLE app.whole (L
 -- critical: it does not serve
 SELECT 'missing'; SELECT after('DROP VIEW app.project_roles');
 SELECT 'a superuser''s'; SELECT after(format('ALTER VIEW app.project_roles OWNER TO %I', current_user));
+SELECT 'a superuser''s, below another''s'; SELECT after('CREATE VIEW app.inner AS SELECT * FROM app.members', 'GRANT SELECT ON app.inner TO regress_app', 'GRANT SELECT ON app.members TO CURRENT_USER',
+    'CREATE OR REPLACE VIEW app.project_roles AS SELECT i.project AS project_id, i.person AS user_id, i.rank AS role FROM app.inner i WHERE EXISTS (SELECT FROM pg_roles r WHERE r.rolname = ''regress_app'')');
+SELECT 'a superuser''s table, and a cast'; SELECT after('CREATE TYPE app.rank AS ENUM (''admin'')', 'CREATE FUNCTION app.rank_text(app.rank) RETURNS text STABLE LANGUAGE sql AS $x$SELECT ''admin''$x$', 'CREATE CAST (app.rank AS text) WITH FUNCTION app.rank_text(app.rank)',
+    'GRANT CREATE ON SCHEMA app TO regress_login', 'ALTER FUNCTION app.rank_text OWNER TO regress_login', 'CREATE TABLE app.typed (project_id uuid, user_id text, role app.rank, PRIMARY KEY (user_id, project_id))', 'SET LOCAL tarx_keys.membership = ''app.typed''');
 
 -- warnings
+SELECT 'a VOLATILE function'; SELECT after('CREATE FUNCTION app.is_member(text) RETURNS boolean LANGUAGE sql AS ''SELECT true''', 'GRANT CREATE ON SCHEMA app TO regress_app', 'ALTER FUNCTION app.is_member OWNER TO regress_app',
+    'CREATE OR REPLACE VIEW app.project_roles AS SELECT m.project AS project_id, m.person AS user_id, m.rank AS role FROM app.members m WHERE app.is_member(m.person)');
 SELECT 'security_invoker'; SELECT after('ALTER VIEW app.project_roles SET (security_invoker = true)');
 SELECT 'not security_invoker'; SELECT after('ALTER VIEW app.project_roles SET (security_invoker = false)');
 SELECT 'no index'; SELECT after('DROP INDEX app.members_person_project_idx');

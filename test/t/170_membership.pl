@@ -68,6 +68,29 @@ $node->safe_psql('postgres', q{UPDATE app.members SET role = 'key_manager' WHERE
 is(state_of_session($adds), 'none', 'and one that is changed');
 asks('COMMIT;');
 
+# A function in a view has that snapshot, too, unless it is VOLATILE: doctor() warns of those
+
+$node->safe_psql('postgres', q{
+	ALTER TABLE app.members RENAME TO rows;
+	CREATE FUNCTION app.role_of(id text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT r.role FROM app.rows r WHERE r.user_id = id); END';
+	ALTER FUNCTION app.role_of OWNER TO app;
+	CREATE VIEW app.members AS SELECT project_id, user_id, app.role_of(user_id) AS role FROM app.rows;
+	ALTER VIEW app.members OWNER TO app});
+foreach my $case ([ 'VOLATILE', 'none' ], [ 'STABLE', '42501' ])
+{
+	my ($volatility, $state) = @$case;
+	$node->safe_psql('postgres', qq{
+		ALTER FUNCTION app.role_of $volatility;
+		UPDATE app.rows SET role = 'member' WHERE user_id = 'max'});
+	asks("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT tarx_keys.act_as('max', '$PROJECT');");
+	$node->safe_psql('postgres', q{UPDATE app.rows SET role = 'viewer' WHERE user_id = 'max'});
+	is(state_of_session($adds), $state, "what a $volatility function reads");
+	asks('COMMIT;');
+}
+$node->safe_psql('postgres', q{
+	DROP VIEW app.members;
+	ALTER TABLE app.rows RENAME TO members});
+
 # The relation changes between its transactions
 
 sub after
