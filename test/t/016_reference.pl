@@ -42,33 +42,6 @@ sub signatures
 	return %found;
 }
 
-# The rows of the tables in a section whose first column has this title, as
-# lists of cells without backquotes
-sub rows_below
-{
-	my ($page, $section, $title) = @_;
-	my ($text) = $page =~ /^## \Q$section\E\n(.*?)(?=^## |\z)/ms or die "there is no section \"$section\"";
-	my ($inside, @rows) = (0);
-
-	foreach my $line (split /\n/, $text)
-	{
-		my @cells = $line =~ /^\|/ ? map { s/^\s+|\s+$//gr } split /\|/, substr($line, 1) : ();
-
-		if (!@cells || !$inside)
-		{
-			$inside = @cells && $cells[0] eq $title;
-			next;
-		}
-		push @rows, [ map { tr/`//dr } @cells ] unless $cells[0] =~ /^-+$/;
-	}
-	return @rows;
-}
-
-sub first_cells
-{
-	return map { $_->[0] } rows_below(@_);
-}
-
 # What is in one list only is told; nothing may be in the reference twice.
 sub same
 {

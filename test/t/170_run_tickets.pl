@@ -38,13 +38,6 @@ sub issue
 	return ask_ok($node, 'service', as_bob("issue_run_ticket('$PROJECT', '$agent'" . ($more || '') . ')'));
 }
 
-# Resolve in a run of the ticket, in one statement.
-sub run_sql
-{
-	my ($ticket) = @_;
-	return "SELECT k.key_value FROM tarx_keys.enter_run('$ticket') r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k";
-}
-
 sub run_is
 {
 	my ($node, $ticket, $expected, $name, $db) = @_;

@@ -45,11 +45,14 @@ our @EXPORT = qw(
   state_is
   add_key
   resolve_sql
+  run_sql
   key_resolves
   keyring
   rows_of
   rights_of
   differences
+  rows_below
+  first_cells
 );
 
 # The project of the story; its admin is alice, bob is a member.
@@ -337,6 +340,13 @@ sub resolve_sql
 	return "SELECT key_value FROM tarx_keys.resolve_key('$PROJECT', '$key_id')";
 }
 
+# The key of a ticket's agent, in a run of the ticket, in one statement
+sub run_sql
+{
+	my ($ticket) = @_;
+	return "SELECT k.key_value FROM tarx_keys.enter_run('$ticket') r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k";
+}
+
 # Does a runner get this value of a key?
 sub key_resolves
 {
@@ -401,6 +411,33 @@ sub differences
 	return join("\n",
 		(map { "lost: $_" } grep { !$now{$_} } sort keys %before),
 		(map { "new: $_" } grep { !$before{$_} } sort keys %now));
+}
+
+# The rows of the tables in a section whose first column has this title, as
+# lists of cells without backquotes
+sub rows_below
+{
+	my ($page, $section, $title) = @_;
+	my ($text) = $page =~ /^## \Q$section\E\n(.*?)(?=^## |\z)/ms or die "there is no section \"$section\"";
+	my ($inside, @rows) = (0);
+
+	foreach my $line (split /\n/, $text)
+	{
+		my @cells = $line =~ /^\|/ ? map { s/^\s+|\s+$//gr } split /\|/, substr($line, 1) : ();
+
+		if (!@cells || !$inside)
+		{
+			$inside = @cells && $cells[0] eq $title;
+			next;
+		}
+		push @rows, [ map { tr/`//dr } @cells ] unless $cells[0] =~ /^-+$/;
+	}
+	return @rows;
+}
+
+sub first_cells
+{
+	return map { $_->[0] } rows_below(@_);
 }
 
 1;
