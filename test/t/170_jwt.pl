@@ -356,6 +356,21 @@ foreach my $call (@calls)
 	like($err, qr/the login has ended/, 'with its own message');
 }
 
+# A run and a user in one transaction, in either order
+{
+	$node->safe_psql('postgres', 'CREATE ROLE everything LOGIN IN ROLE tarx_keys_backend, tarx_keys_agent');
+	my $agent = ask_ok($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent($project, 'run', provider => 'openai')");
+	my $ticket = ask_ok($node, 'everything', "SELECT tarx_keys.login_jwt('$alice'); SELECT tarx_keys.issue_run_ticket($project, '$agent')");
+	my ($run, $login) = ("SELECT tarx_keys.enter_run('$ticket')", "SELECT tarx_keys.login_jwt('$alice')");
+
+	like(ask_ok($node, 'everything', $run), qr/alice/, 'a run');
+	state_is($node, 'everything', "$run; $login", '42501', 'no login in a run');
+	state_is($node, 'everything', "$login; $run", '42501', 'no run after a login');
+	$brief = token($key{Ed25519}, claims(exp => time() + 1.5));
+	state_is($node, 'web', "SELECT tarx_keys.login_jwt('$brief'); SELECT pg_sleep(1.6); SELECT tarx_keys.issue_run_ticket($project, '$agent')",
+		'TK010', 'no ticket after exp');
+}
+
 # Others who end while a transaction goes on
 my $bob = token($key{Ed25519}, claims(sub => 'bob'));
 my $session = Protocol->connect($node, 'web');
