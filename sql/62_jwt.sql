@@ -30,15 +30,17 @@ AS 'MODULE_PATHNAME', 'tarx_keys_jwt_issuers';
 COMMENT ON FUNCTION tarx_keys_internal.jwt_issuers IS
 'Internal. The issuers whose tokens log in, with the number of their keys that tokens are checked with, and of those that are left out.';
 
-CREATE FUNCTION tarx_keys_internal.jwt_issuers_state(OUT loaded_at timestamptz, OUT problem text, OUT longest interval)
+CREATE FUNCTION tarx_keys_internal.jwt_issuers_state(OUT loaded_at timestamptz, OUT problem text)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_jwt_issuers_state';
 COMMENT ON FUNCTION tarx_keys_internal.jwt_issuers_state IS
-'Internal. When the issuers in use were loaded, what is wrong with their file, and how long the longest token lasts, with the clocks'' difference.';
+'Internal. When the issuers in use were loaded, and what is wrong with their file.';
 
+-- No issuers' file may have a max_lifetime and clock_skew of more. Which one is loaded
+-- does not matter: it may be missing for a while, and a standby has another one.
 -- It has a SET clause, so that maintenance ends with it. Rows that somebody else is
 -- deleting are left alone.
-CREATE FUNCTION tarx_keys_internal.forget_ended_users(longest interval) RETURNS void
+CREATE FUNCTION tarx_keys_internal.forget_ended_users() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -46,22 +48,21 @@ BEGIN
     DELETE FROM tarx_keys_internal.ended_users e
      WHERE (e.user_id, e.ended_at) IN (
            SELECT o.user_id, o.ended_at FROM tarx_keys_internal.ended_users o
-            WHERE o.ended_at < clock_timestamp() - forget_ended_users.longest
+            WHERE o.ended_at < clock_timestamp() - interval '31 days 1 hour'
             ORDER BY o.ended_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.forget_ended_users IS
-'Internal. Deletes ends of users from before the longest token was issued, 1000 at most.';
+'Internal. Deletes ends of users from before any token of now was issued, 1000 at most.';
 
--- A new row each time, because that waits for nobody. A day at least, because an issuer
--- may be added, or get a longer max_lifetime, after the user has ended.
+-- A new row each time, because that waits for nobody.
 CREATE FUNCTION tarx_keys_internal.record_end_of_user() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     INSERT INTO tarx_keys_internal.ended_users (user_id, ended_at)
         VALUES (tarx_keys.current_user_id(), clock_timestamp()) ON CONFLICT DO NOTHING;
-    PERFORM tarx_keys_internal.forget_ended_users(greatest(interval '1 day', s.longest)) FROM tarx_keys_internal.jwt_issuers_state() s;
+    PERFORM tarx_keys_internal.forget_ended_users();
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.record_end_of_user IS

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "mb/pg_wchar.h"
+#include "nodes/pg_list.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -70,18 +71,6 @@ problem_of_file(const struct stat *st)
 	return NULL;
 }
 
-/* The first directory above the path in which others can replace files.  Shortens path. */
-static char *
-problem_of_directories(char *path)
-{
-	while (tarx_keys_to_directory_above(path))
-	{
-		if (tarx_keys_directory_is_open(path))
-			return psprintf("others than root and the server's user may write the directory \"%s\" above it", path);
-	}
-	return NULL;
-}
-
 /* Where a symbolic link leads to, as an absolute path; NULL if it is none */
 static char *
 target_of(const char *path)
@@ -97,24 +86,48 @@ target_of(const char *path)
 	return is_absolute_path(target) ? pstrdup(target) : psprintf("%s/%s", directory, target);
 }
 
+/* May somebody else make the symbolic link lead elsewhere?  Its owner may, whatever its mode. */
+static bool
+is_link_of_others(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && st.st_uid != geteuid() && st.st_uid != 0;
+}
+
 /*
- * The same along the path in the setting, along that of each symbolic link which the
- * file is, and along the real one
+ * What is wrong with a path's directories, or with a symbolic link that the file or one
+ * of them is; NULL if nothing is.  Adds where the links lead to.
  */
+static char *
+problem_of_path(const char *path, List **paths)
+{
+	char	   *step = pstrdup(path);
+
+	do
+	{
+		char	   *target = target_of(step);
+
+		if (is_link_of_others(step))
+			return psprintf("the symbolic link \"%s\" belongs to neither the server's user nor root", step);
+		if (target != NULL)
+			*paths = lappend(*paths, target);
+		if (strcmp(step, path) != 0 && tarx_keys_directory_is_open(step))
+			return psprintf("others than root and the server's user may write the directory \"%s\" above it", step);
+	} while (tarx_keys_to_directory_above(step));
+	return NULL;
+}
+
+/* The same along the path in the setting, and along where each symbolic link leads to */
 static char *
 problem_of_place(const char *path)
 {
-	char	   *problem = problem_of_directories(pstrdup(path));
-	char		real[PATH_MAX];
-	const char *next = target_of(path);
+	List	   *paths = list_make1(pstrdup(path));
+	char	   *problem = NULL;
 
-	for (int links = 0; problem == NULL && next != NULL && links < MAX_LINKS; links++)
-	{
-		problem = problem_of_directories(pstrdup(next));
-		next = target_of(next);
-	}
-	if (problem == NULL && realpath(path, real) != NULL)
-		problem = problem_of_directories(real);
+	for (int i = 0; i < list_length(paths) && problem == NULL; i++)
+		problem = i > MAX_LINKS ? psprintf("more than %d symbolic links lead to it", MAX_LINKS) :
+			problem_of_path(list_nth(paths, i), &paths);
 	return problem;
 }
 

@@ -16,6 +16,7 @@
 
 #include "jwt/issuers.h"
 
+/* Ends of users are kept for as long as both: sql/62_jwt.sql */
 #define MAX_CLOCK_SKEW		USECS_PER_HOUR
 #define MAX_LIFETIME		(31 * USECS_PER_DAY)
 

@@ -1,6 +1,6 @@
 /*
  * issuers_status.c
- *	  What doctor() and end_user() want to know of the issuers.
+ *	  What doctor() wants to know of the issuers.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -69,29 +69,15 @@ problem_now(const TarxKeysIssuersState *state)
 	return path == NULL ? NULL : tarx_keys_issuers_file_problem(path);
 }
 
-/* How long the longest token lasts, with what the clocks may differ, in microseconds */
-static int64
-longest_token(void)
-{
-	uint32		count;
-	const TarxKeysIssuer *issuers = first_issuer(tarx_keys_issuers_in_use(), &count);
-	int64		longest = 0;
-
-	for (uint32 i = 0; i < count; i++)
-		longest = Max(longest, issuers[i].limits.max_lifetime + issuers[i].limits.clock_skew);
-	return longest;
-}
-
-/* jwt_issuers_state(OUT loaded_at timestamptz, OUT problem text, OUT longest interval) */
+/* jwt_issuers_state(OUT loaded_at timestamptz, OUT problem text) */
 Datum
 tarx_keys_jwt_issuers_state(PG_FUNCTION_ARGS)
 {
 	TarxKeysIssuersState state;
-	Interval	longest = {.time = longest_token()};
 	const char *problem;
 	TupleDesc	desc;
-	Datum		values[3];
-	bool		nulls[3] = {false};
+	Datum		values[2];
+	bool		nulls[2] = {false};
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -101,6 +87,5 @@ tarx_keys_jwt_issuers_state(PG_FUNCTION_ARGS)
 	nulls[1] = problem == NULL;
 	values[0] = TimestampTzGetDatum(state.loaded_at);
 	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(problem);
-	values[2] = IntervalPGetDatum(&longest);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -76,7 +76,7 @@ tarx_keys_base64url_decode(TarxKeysSpan text, uint8_t *bytes, size_t size, size_
 						  sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0;
 }
 
-/* The media type "application/x" may be written as "x", if that has no other slash. */
+/* The media type "application/x" may be written as "x", if x is not empty and has no slash. */
 static TarxKeysSpan
 short_type(TarxKeysSpan type)
 {
@@ -86,7 +86,7 @@ short_type(TarxKeysSpan type)
 	if (!tarx_keys_span_begins(type, prefix))
 		return type;
 	rest = tarx_keys_span_from(type, sizeof(prefix) - 1);
-	return tarx_keys_span_has(rest, '/') ? type : rest;
+	return rest.len == 0 || tarx_keys_span_has(rest, '/') ? type : rest;
 }
 
 /* Is a token's typ one that is accepted?  Media types have no case. */

@@ -140,6 +140,7 @@ refuses(token($key{Ed25519}, claims(), crit => []), 'claims', 'an empty crit');
 refuses(token($key{Ed25519}, claims(), cty => 'JWT'), 'claims', 'cty');
 refuses(token($key{Ed25519}, claims(), typ => 'logout+jwt'), 'claims', 'a logout token');
 refuses(token($key{Ed25519}, claims(), typ => ''), 'claims', 'an empty typ');
+refuses(token($key{Ed25519}, claims(), typ => 'application/'), 'claims', 'a media type without a name is not like none');
 refuses(token($key{Ed25519}, claims(), typ => 1), 'claims', 'typ that is no text');
 admits(token($key{Ed25519}, claims(), typ => undef), 'no typ');
 admits(token($key{Ed25519}, claims(), typ => 'at+jwt'), 'typ at+jwt');
@@ -355,6 +356,21 @@ foreach my $call (@calls)
 	like($err, qr/the login has ended/, 'with its own message');
 }
 
+# A run and a user in one transaction, in either order
+{
+	$node->safe_psql('postgres', 'CREATE ROLE everything LOGIN IN ROLE tarx_keys_backend, tarx_keys_agent');
+	my $agent = ask_ok($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent($project, 'run', provider => 'openai')");
+	my $ticket = ask_ok($node, 'everything', "SELECT tarx_keys.login_jwt('$alice'); SELECT tarx_keys.issue_run_ticket($project, '$agent')");
+	my ($run, $login) = ("SELECT tarx_keys.enter_run('$ticket')", "SELECT tarx_keys.login_jwt('$alice')");
+
+	like(ask_ok($node, 'everything', $run), qr/alice/, 'a run');
+	state_is($node, 'everything', "$run; $login", '42501', 'no login in a run');
+	state_is($node, 'everything', "$login; $run", '42501', 'no run after a login');
+	$brief = token($key{Ed25519}, claims(exp => time() + 1.5));
+	state_is($node, 'web', "SELECT tarx_keys.login_jwt('$brief'); SELECT pg_sleep(1.6); SELECT tarx_keys.issue_run_ticket($project, '$agent')",
+		'TK010', 'no ticket after exp');
+}
+
 # Others who end while a transaction goes on
 my $bob = token($key{Ed25519}, claims(sub => 'bob'));
 my $session = Protocol->connect($node, 'web');
@@ -367,18 +383,14 @@ refuses(token($key{Ed25519}, claims(sub => 'bob', iat => time() + 1)), 'expired'
 admits(token($key{Ed25519}, claims()), 'another user');
 admits(token($key{Ed25519}, claims(sub => 'bob', iat => time() + 4)), 'one from afterwards', 'bob');
 
-# Ends are kept for as long as the longest token could last, and a day
+# Ends are kept for as long as a token of any issuers' file could last, whatever is in
+# the one that is loaded now: that may be missing, or a standby may have another one.
 $node->safe_psql('postgres', q{
-	INSERT INTO tarx_keys_internal.ended_users VALUES ('x', now() - interval '25 hours'), ('y', now() - interval '23 hours');
+	INSERT INTO tarx_keys_internal.ended_users
+		VALUES ('w', now() - interval '32 days'), ('x', now() - interval '31 days 61 minutes'), ('y', now() - interval '31 days 59 minutes');
 	SELECT tarx_keys.end_user('z')});
 is($node->safe_psql('postgres', q{SELECT string_agg(user_id, ',' ORDER BY user_id) FROM tarx_keys_internal.ended_users}),
-	'bob,y,z', 'old ends are forgotten');
-change_issuers([ usual(max_lifetime => '2 days') ], 'a longer lifetime');
-$node->safe_psql('postgres', q{
-	INSERT INTO tarx_keys_internal.ended_users VALUES ('x', now() - interval '2 days'), ('w', now() - interval '50 hours');
-	SELECT tarx_keys.end_user('z')});
-is($node->safe_psql('postgres', q{SELECT string_agg(DISTINCT user_id, ',' ORDER BY user_id) FROM tarx_keys_internal.ended_users}),
-	'bob,x,y,z', 'for as long as a token lasts');
+	'bob,y,z', 'old ends are forgotten, and no others');
 
 # A savepoint ends the identity, and outside a transaction block it is warned.
 

@@ -189,7 +189,24 @@ symlink 'link/first', $file or die;
 like(reload_issuers($node), qr/JWT issuers loaded/, 'a symbolic link to another one');
 chmod 0777, "$dir/link";
 refused(qr/others than root .* the directory "\Q$dir\E\/link" above it/, 'one of them in a directory that others may write');
+chmod 0755, "$dir/link";
+like(reload_issuers($node), qr/JWT issuers loaded/, 'symbolic links that nobody else can replace');
 unlink $file;
+{
+	# $dir/way leads to $dir/link/way, and that to $dir/open
+	my $way = "$dir/way/issuers.json";
+	symlink '../open', "$dir/link/way" or die;
+	symlink 'link/way', "$dir/way" or die;
+	$node->safe_psql('postgres', "ALTER SYSTEM SET tarx_keys.jwt_issuers_file = '$way'");
+	like(reload_issuers($node), qr/JWT issuers loaded/, 'a directory that is a symbolic link to another one');
+	chmod 0777, "$dir/link";
+	refused(qr/others than root .* the directory "\Q$dir\E\/link" above it/, 'one of the two in a directory that others may write');
+	chmod 0755, "$dir/link";
+	unlink "$dir/way";
+	symlink 'way', "$dir/way" or die;
+	refused('it cannot be opened: Too many levels of symbolic links', 'a symbolic link to itself');
+	$node->safe_psql('postgres', 'ALTER SYSTEM RESET tarx_keys.jwt_issuers_file');
+}
 mkdir $file or die;
 refused('it is not a regular file', 'a directory in its place');
 rmdir $file or die;

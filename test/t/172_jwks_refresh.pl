@@ -117,6 +117,16 @@ publish([ jwk($new, kid => 'new') ]);
 refreshes('the old key is gone');
 ok(!logs_in($old, 'old') && logs_in($new, 'new'), 'its tokens log in no more');
 
+
+# What the server would refuse the whole file for, with all issuers in it, gets into none.
+publish('{"keys": [{"kty": "odd", "x": "\\u0000"}, {"kty": "odd", "kid": 1}, {"kty": "odd", "x": "\\ud800"}, '
+	  . json(jwk($old, kid => 'old')) =~ s/\}$/, "name": "\\u0000", "number": NaN, "large": 1e999999, "deep": [[{}]]}/r . ', '
+	  . json(jwk($new, kid => 'new', key_ops => ['verify'])) . ']}');
+refreshes('members that only this issuer understands');
+ok(logs_in($old, 'old') && logs_in($new, 'new'), 'its keys log in all the same');
+publish([ jwk($new, kid => 'new') ]);
+refreshes('the usual ones again');
+
 publish('{"keys": [');
 is_kept(qr/has no key set/, 'no JSON');
 publish('[]');
@@ -127,6 +137,12 @@ publish([1]);
 is_kept(qr/has no key set/, 'keys that are none');
 publish([ jwk($new, kid => 'new', d => 'x') ]);
 is_kept(qr/has a private key/, 'a private key');
+publish([ jwk($new, kid => 'new', priv => 'x') ]);
+is_kept(qr/has a private key/, 'a private key of a newer kind');
+publish([ jwk($old, kid => 'new'), jwk($new, kid => 'new') ]);
+is_kept(qr/has a kid twice/, 'a kid twice');
+publish([ jwk($new, kid => 1), { kty => 'OKP', crv => [] }, jwk($new, use => 1) ]);
+is_kept(qr/has no key that the server can read/, 'no key that is usable');
 publish(' ' x (300 * 1024));
 is_kept(qr/has more than 262144 bytes/, 'an answer without end');
 unlink "$dir/web/jwks.json";

@@ -99,6 +99,7 @@ typ(void)
 	ok(!typ_is("", "JWT") && !typ_is("JWT", ""), "none is not any");
 	ok(!typ_is("logout+jwt", "at+jwt"), "another one");
 	ok(!typ_is("application/x/JWT", "x/JWT"), "with a slash more");
+	ok(!typ_is("application/", ""), "without a name");
 }
 
 static const char *
