@@ -82,7 +82,7 @@ export function asPerson(db, session, projectId, work) {
     if (project === undefined && projectId !== undefined) throw new NotFound();
     let role = null;
     if (project !== undefined) ({ role } = await logIn(client, session.token, project.id));
-    return work(client, { userId, projects, project, isAdmin: role === 'admin', isReadOnly });
+    return work(client, { userId, projects, project, role, managesKeys: role === 'admin' || role === 'key_manager', isReadOnly });
   });
 }
 

@@ -17,8 +17,8 @@ function requireUuid(text) {
 }
 
 // For pages that only ask, where the database refuses what they ask for
-function requireAdmin(view) {
-  if (!view.isAdmin) throw new NotFound();
+function requireKeyManager(view) {
+  if (!view.managesKeys) throw new NotFound();
 }
 
 // What the form had of the options, to show it again. They went in the box: this
@@ -205,7 +205,7 @@ export function routes(app, { db, sessions, models }) {
   app.get('/:username/settings/llm-keys/:id/delete', async (request, reply) => {
     const keyId = requireUuid(request.params.id);
     const text = await act(request, async (client, view) => {
-      requireAdmin(view);
+      requireKeyManager(view);
       return views.deleteKeyPage(view, await keyAndAgents(client, view, keyId));
     });
     return page(reply, text);
@@ -253,7 +253,7 @@ export function routes(app, { db, sessions, models }) {
   app.get('/:username/settings/llm-keys/:id/replace', async (request, reply) => {
     const keyId = requireUuid(request.params.id);
     const text = await act(request, async (client, view) => {
-      requireAdmin(view);
+      requireKeyManager(view);
       return views.replaceKeyPage(view, await keyToReplace(client, view, keyId));
     });
     return page(reply, text);
@@ -343,7 +343,7 @@ export function routes(app, { db, sessions, models }) {
 
   app.get('/:username/settings/secrets/:name/delete', async (request, reply) => {
     const text = await act(request, async (client, view) => {
-      requireAdmin(view);
+      requireKeyManager(view);
       await readKeys(client, view);
       if (!view.secrets.some(({ name }) => name === request.params.name)) throw new NotFound();
       return views.deleteSecretPage(view, request.params.name);

@@ -3,6 +3,13 @@
 
 import { html } from './html.js';
 
+const ROLES = {
+  admin: 'You are an admin of this project.',
+  key_manager: 'You manage the keys and secrets of this project.',
+  member: 'You are a member of this project. Its admins add and delete keys and secrets.',
+  viewer: 'You see what this project has, and change nothing.',
+};
+
 export const IMPORT_MAP = JSON.stringify({
   imports: {
     'libsodium-wrappers': '/assets/libsodium-wrappers.mjs',
@@ -148,9 +155,7 @@ ${tab(view, current, 'Agents', '/agents')}
 ${view.notice && html`<p class="notice" role="status">${view.notice}</p>`}
 ${alert(view.problem)}
 ${view.project && projectSwitcher(view, settings(view, current === 'Agents' ? '/agents' : ''))}
-${view.project && html`<p class="role">${view.isAdmin
-    ? 'You are an admin of this project.'
-    : 'You are a member of this project. Its admins add and delete keys and secrets.'}</p>`}
+${view.project && html`<p class="role">${ROLES[view.role]}</p>`}
 ${body}
 </main>`);
 }
@@ -207,7 +212,7 @@ ${button(html`Test this key<span class="away"> (${key.name})</span>`, 'quiet')}<
 
 // Others would only be refused.
 export const canTest = (view, key) =>
-  view.isAdmin && !view.isReadOnly && key.status === 'ok' && key.state === 'enabled';
+  view.managesKeys && !view.isReadOnly && key.status === 'ok' && key.state === 'enabled';
 
 function healthCell(view, key) {
   return html`<div id="health-${key.id}"><div class="health">${keyHealth(key)}</div>${canTest(view, key) && testForm(view, key)}</div>`;
@@ -231,7 +236,7 @@ function keyRow(view, key) {
     healthCell(view, key),
     when(key.last_used_at),
     key.agent_count,
-    ...(view.isAdmin ? [keyActions(view, key)] : []),
+    ...(view.managesKeys ? [keyActions(view, key)] : []),
   ];
 }
 
@@ -295,13 +300,13 @@ ${button('Add key')}<p class="status" role="status"></p>
 }
 
 function llmKeys(view) {
-  const columns = ['Name', 'Provider', 'State', 'Order', 'Health', 'Last used', 'Agents', ...(view.isAdmin ? ['Actions'] : [])];
+  const columns = ['Name', 'Provider', 'State', 'Order', 'Health', 'Last used', 'Agents', ...(view.managesKeys ? ['Actions'] : [])];
   return html`<section aria-labelledby="llm-keys"><h2 id="llm-keys">Project LLM keys</h2>
 <p>Shared by the project. Agents use them; nobody reads them again. Keys of a provider are tried in their order, lower first.</p>
 ${view.keys.length > 0
     ? table('Project LLM keys', columns, view.keys.map((key) => keyRow(view, key)))
-    : html`<p class="empty">This project has no LLM keys yet.${view.isAdmin ? '' : ' Ask an admin to add one.'}</p>`}
-${view.isAdmin && addKeyForm(view)}
+    : html`<p class="empty">This project has no LLM keys yet.${view.managesKeys ? '' : ' Ask an admin to add one.'}</p>`}
+${view.managesKeys && addKeyForm(view)}
 </section>`;
 }
 
@@ -326,7 +331,7 @@ function secretRow(view, secret) {
     secret.version,
     html`${secret.updated_by}, ${when(secret.updated_at)}`,
     when(secret.last_used_at),
-    ...(view.isAdmin ? [html`${restoreForm(view, secret)}
+    ...(view.managesKeys ? [html`${restoreForm(view, secret)}
 <a class="action" href="${inProject(view, `/secrets/${secret.name}/delete`)}">Delete<span class="away"> ${secret.name}</span></a>`] : []),
   ];
 }
@@ -345,13 +350,13 @@ ${button('Set secret')}<p class="status" role="status"></p>
 }
 
 function secrets(view) {
-  const columns = ['Name', 'Version', 'Updated', 'Last used', ...(view.isAdmin ? ['Actions'] : [])];
+  const columns = ['Name', 'Version', 'Updated', 'Last used', ...(view.managesKeys ? ['Actions'] : [])];
   return html`<section aria-labelledby="secrets"><h2 id="secrets">Project secrets</h2>
 <p>Named values for workflows and agents, as <code>\${secrets.NAME}</code>.</p>
 ${view.secrets.length > 0
     ? table('Project secrets', columns, view.secrets.map((secret) => secretRow(view, secret)))
     : html`<p class="empty">This project has no secrets yet.</p>`}
-${view.isAdmin && setSecretForm(view)}
+${view.managesKeys && setSecretForm(view)}
 </section>`;
 }
 
@@ -475,7 +480,7 @@ ${button('Delete secret', 'danger')} <a href="${inProject(view)}">Cancel</a>
 // would only be refused.
 function whyNoModels(view, key) {
   if (view.isReadOnly) return 'You have signed in with a platform key that may only list.';
-  return view.isAdmin || key.agent_count > 0 ? '' : 'No agent has this key yet. Save it here to see its models.';
+  return view.managesKeys || key.agent_count > 0 ? '' : 'No agent has this key yet. Save it here to see its models.';
 }
 
 function keyOptions(view, current) {

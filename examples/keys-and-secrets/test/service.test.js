@@ -578,3 +578,17 @@ test('agents of a deleted key say so', async () => {
   assert.match((await alice.get(settings('alice', '/agents'))).text, /A deleted key: choose another/);
   assert.equal((await alice.get(settings('alice', `/llm-keys/${id}/models`))).status, 404);
 });
+
+test('who manages keys is offered that, and who only looks is not', async () => {
+  for (const [name, role, manages, words] of [
+    ['kim', 'key_manager', true, /You manage the keys and secrets/],
+    ['vic', 'viewer', false, /You see what this project has/]]) {
+    await as('alice', 'SELECT tarx_keys.add_member($1, $2, $3)', [PROJECTS.support, name, role]);
+    const person = await newPerson(name);
+    const { text } = await person.get(settings(name));
+    assert.match(text, words);
+    assert.equal(/<summary>Add key<\/summary>/.test(text), manages, name);
+    assert.equal(/<summary>Set secret<\/summary>/.test(text), manages, name);
+    await as('alice', 'SELECT tarx_keys.remove_member($1, $2)', [PROJECTS.support, name]);
+  }
+});
