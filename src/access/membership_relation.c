@@ -142,7 +142,7 @@ problem_of(TarxKeysMembershipRelation *relation)
 TarxKeysMembershipRelation
 tarx_keys_membership_relation(void)
 {
-	TarxKeysMembershipRelation relation = {InvalidOid};
+	TarxKeysMembershipRelation relation = {.id = InvalidOid};
 	char	   *setting = pstrdup(tarx_keys_setting_membership());
 	List	   *names;
 

@@ -21,14 +21,11 @@
 int64
 tarx_keys_interval_usecs(const Interval *interval)
 {
-	int64		days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
+	int64		whole_days = (int64) interval->month * DAYS_PER_MONTH + interval->day;
 
-	/*
-	 * the time of day may be as long as the days; both together do not
-	 * overflow
-	 */
-	days = Max(Min(days, DAYS_MAX), -DAYS_MAX);
-	return days * USECS_PER_DAY + Max(Min(interval->time, DAYS_MAX * USECS_PER_DAY), -DAYS_MAX * USECS_PER_DAY);
+	/* the time may be as long as the days; both together do not overflow */
+	whole_days = Max(Min(whole_days, DAYS_MAX), -DAYS_MAX);
+	return whole_days * USECS_PER_DAY + Max(Min(interval->time, DAYS_MAX * USECS_PER_DAY), -DAYS_MAX * USECS_PER_DAY);
 }
 
 /* Before 16, a zone that nobody knows is an error that quotes it. */

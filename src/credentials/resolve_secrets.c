@@ -201,7 +201,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 	TarxKeysResolvedSecrets *found = arg;
 	TarxKeysRow *rows;
 	Snapshot	snapshot;
-	bool		all = found->asked == NULL;
+	const TarxKeysTextList *required = found->asked;
 
 	tarx_keys_enter_project(call->project_id);
 	tarx_keys_run_admit_recipient(call, found->recipient);
@@ -209,8 +209,8 @@ run_resolve(TarxKeysCall *call, void *arg)
 	tarx_keys_query_lock(found->asked == NULL ? &all_query : &named_query);
 	snapshot = tarx_keys_latest_snapshot();
 	rows = find(call->project_id, found, snapshot);
-	if (!all)
-		check_all_found(found->asked, found);
+	if (required != NULL)
+		check_all_found(required, found);
 	for (uint64 i = 0; i < found->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -44,9 +44,10 @@ tarx_keys_run_admit_recipient(const TarxKeysCall *call, const uint8 *recipient)
 	check_project(call);
 	if (call->run->recipient_hash == NULL)
 		return;
-	if (recipient != NULL)
-		tarx_keys_hash(hash, recipient, TARX_KEYS_BOX_KEY_BYTES);
-	if (recipient == NULL || memcmp(hash, call->run->recipient_hash, sizeof(hash)) != 0)
+	if (recipient == NULL)
+		tarx_keys_deny_run("recipient's key");
+	tarx_keys_hash(hash, recipient, TARX_KEYS_BOX_KEY_BYTES);
+	if (memcmp(hash, call->run->recipient_hash, sizeof(hash)) != 0)
 		tarx_keys_deny_run("recipient's key");
 }
 

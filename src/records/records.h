@@ -148,7 +148,8 @@ typedef struct TarxKeysLogLine
 	const pg_uuid_t *object_id;
 	const char *sqlstate;
 	const char *role;			/* of tarx_keys_log_role_name() */
-	const char *action;			/* the last three are left out if they are NULL */
+	const char *action;			/* the last three are left out if they are
+								 * NULL */
 	const char *reason;
 	const pg_uuid_t *run;		/* the id of a run ticket */
 } TarxKeysLogLine;
