@@ -101,7 +101,7 @@ BEGIN;
 ALTER TABLE tarx_keys.project_llm_keys ADD COLUMN region text;
 ALTER TABLE tarx_keys_internal.last_used ADD COLUMN stamp bytea;
 ALTER TABLE tarx_keys.agents ADD COLUMN region text;
-SELECT * FROM undescribed;
+SELECT * FROM undescribed u ORDER BY u::text COLLATE "C";
 ROLLBACK;
 
 DROP VIEW undescribed, present, described;
