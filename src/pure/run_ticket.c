@@ -23,6 +23,7 @@
 
 #include "pure/ascii.h"
 #include "pure/fields.h"
+#include "pure/jwt.h"
 
 #define PREFIX_LEN	(sizeof(TARX_KEYS_RUN_TICKET_PREFIX) - 1)
 #define ENCODING	sodium_base64_VARIANT_URLSAFE_NO_PADDING
@@ -217,8 +218,8 @@ tarx_keys_run_ticket_from_text(uint8_t *bytes, size_t *len, const char *text, si
 	if (textlen > TARX_KEYS_RUN_TICKET_MAX_TEXT || textlen < PREFIX_LEN ||
 		memcmp(text, TARX_KEYS_RUN_TICKET_PREFIX, PREFIX_LEN) != 0)
 		return false;
-	return sodium_base642bin(bytes, textlen, text + PREFIX_LEN, textlen - PREFIX_LEN, NULL, len, NULL,
-							 ENCODING) == 0 && *len > 0;
+	return tarx_keys_base64url_decode((TarxKeysSpan) {text + PREFIX_LEN, textlen - PREFIX_LEN}, bytes, textlen,
+									  len) && *len > 0;
 }
 
 static bool

@@ -358,7 +358,8 @@ is_in_jwt(const char *text, const char *at, const char *end)
 	const size_t start = sizeof(JSON_START) - 1;
 	const char *header = at;
 
-	if ((size_t) (end - at) <= start || memcmp(at + 1, JSON_START, start) != 0)
+	if ((size_t) (end - at) <= start ||
+		!tarx_keys_span_begins((TarxKeysSpan) {at + 1, start}, JSON_START))
 		return false;
 	while (header > text && is_base64url(header[-1]))
 		header--;

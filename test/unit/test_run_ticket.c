@@ -229,6 +229,7 @@ texts(void)
 	ok(!is_text("tarx-run--__-AA=="), "padding");
 	ok(!is_text("tarx-run--__-AB"), "bits that mean nothing");
 	ok(!is_text("tarx-run--__-A"), "half a byte");
+	ok(!is_text("tarx-run--__-AA\xff\xff\xff\xff"), "bytes that are no ASCII");
 	ok(!is_text("tarx-run--__-AA\n"), "a line end");
 	ok(!is_text(" tarx-run--__-AA"), "a blank");
 	memset(longest, 'A', TARX_KEYS_RUN_TICKET_MAX_TEXT + 1);
