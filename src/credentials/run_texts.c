@@ -16,26 +16,15 @@
 
 #define PURPOSE		"tarx.runticket.1"
 
-static void
-put_big_endian(uint8 *out, uint64 number, int size)
-{
-	for (int i = 0; i < size; i++)
-		out[i] = (uint8) (number >> (8 * (size - 1 - i)));
-}
-
 /* A ticket is opened before anybody knows its project, so the scope is none. */
 static void
 bind(TarxKeysBinding *binding)
 {
 	static const uint8 no_scope[TARX_KEYS_SCOPE_BYTES] = {0};
-	uint8		cluster[8];
-	uint8		database[4];
 
-	put_big_endian(cluster, GetSystemIdentifier(), sizeof(cluster));
-	put_big_endian(database, MyDatabaseId, sizeof(database));
 	tarx_keys_binding_init(binding, PURPOSE, no_scope);
-	tarx_keys_binding_add(binding, cluster, sizeof(cluster));
-	tarx_keys_binding_add(binding, database, sizeof(database));
+	tarx_keys_binding_add_number(binding, GetSystemIdentifier(), sizeof(uint64));
+	tarx_keys_binding_add_number(binding, MyDatabaseId, sizeof(Oid));
 }
 
 /* The text of a ticket.  TK005 without a keyring, 22023 if it would be too long. */

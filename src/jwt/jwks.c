@@ -86,9 +86,7 @@ read_rsa(const JsonbValue *key, uint8 *modulus, uint64 *exponent)
 	if (len - zeros > TARX_KEYS_RSA_MAX_BYTES)
 		return 0;
 	memcpy(modulus, bytes + zeros, len - zeros);
-	*exponent = 0;
-	for (size_t i = 0; i < elen; i++)
-		*exponent = *exponent << 8 | e[i];
+	*exponent = tarx_keys_read_number(e, elen);
 	return len - zeros;
 }
 

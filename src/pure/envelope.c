@@ -75,6 +75,16 @@ tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len)
 	keep(binding, &writer);
 }
 
+/* The same for a number in so many bytes, at most eight */
+void
+tarx_keys_binding_add_number(TarxKeysBinding *binding, uint64_t number, size_t size)
+{
+	uint8_t		bytes[8];
+
+	tarx_keys_write_number(bytes, number, size);
+	tarx_keys_binding_add(binding, bytes, size);
+}
+
 /*
  * Seal plain to out[0 .. plainlen + TARX_KEYS_ENVELOPE_OVERHEAD).  Returns false,
  * and writes nothing, if the binding is too long.

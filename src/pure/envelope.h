@@ -39,6 +39,7 @@ extern void tarx_keys_binding_start(TarxKeysBinding *binding, uint8_t version,
 extern void tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose,
 								   const uint8_t *scope);
 extern void tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len);
+extern void tarx_keys_binding_add_number(TarxKeysBinding *binding, uint64_t number, size_t size);
 
 extern bool tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
 									const TarxKeysBinding *binding,

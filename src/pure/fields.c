@@ -10,6 +10,25 @@
 
 #include <string.h>
 
+/* Write a number to out[0 .. size), big-endian. */
+void
+tarx_keys_write_number(uint8_t *out, uint64_t number, size_t size)
+{
+	for (size_t i = size; i > 0; i--, number >>= 8)
+		out[i - 1] = (uint8_t) number;
+}
+
+/* The number in so many bytes, at most eight, big-endian */
+uint64_t
+tarx_keys_read_number(const uint8_t *bytes, size_t size)
+{
+	uint64_t	number = 0;
+
+	for (size_t i = 0; i < size; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
 /* Write bytes as they are. */
 void
 tarx_keys_fields_put_bytes(TarxKeysFieldWriter *writer, const void *bytes, size_t len)
@@ -35,10 +54,7 @@ tarx_keys_fields_begin(TarxKeysFieldWriter *writer, size_t len)
 		writer->overflow = true;
 		return;
 	}
-	prefix[1] = (uint8_t) (len >> 24);
-	prefix[2] = (uint8_t) (len >> 16);
-	prefix[3] = (uint8_t) (len >> 8);
-	prefix[4] = (uint8_t) len;
+	tarx_keys_write_number(prefix + 1, len, TARX_KEYS_FIELD_OVERHEAD - 1);
 	tarx_keys_fields_put_bytes(writer, prefix, sizeof(prefix));
 }
 
@@ -99,10 +115,10 @@ tarx_keys_fields_take(TarxKeysFieldReader *reader)
 		reader->broken = true;
 	if (tag != 1)
 		return field;
-	prefix = tarx_keys_fields_take_bytes(reader, 4);
+	prefix = tarx_keys_fields_take_bytes(reader, TARX_KEYS_FIELD_OVERHEAD - 1);
 	if (prefix == NULL)
 		return field;
-	field.len = (size_t) prefix[0] << 24 | (size_t) prefix[1] << 16 | (size_t) prefix[2] << 8 | prefix[3];
+	field.len = (size_t) tarx_keys_read_number(prefix, TARX_KEYS_FIELD_OVERHEAD - 1);
 	field.data = (const char *) tarx_keys_fields_take_bytes(reader, field.len);
 	if (field.data == NULL)
 		field.len = 0;

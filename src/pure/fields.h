@@ -34,6 +34,8 @@ typedef struct TarxKeysFieldReader
 	bool		broken;
 } TarxKeysFieldReader;
 
+extern void tarx_keys_write_number(uint8_t *out, uint64_t number, size_t size);
+extern uint64_t tarx_keys_read_number(const uint8_t *bytes, size_t size);
 extern void tarx_keys_fields_put_bytes(TarxKeysFieldWriter *writer, const void *bytes, size_t len);
 extern void tarx_keys_fields_begin(TarxKeysFieldWriter *writer, size_t len);
 extern void tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len);

@@ -19,6 +19,8 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
+#include "pure/fields.h"
+
 /* A signature of ES256 in DER has two numbers of 33 bytes at most. */
 #define DER_MAX	80
 
@@ -53,8 +55,7 @@ push_rsa(KeyParameters *parameters, const TarxKeysJwsKey *key)
 {
 	unsigned char exponent[sizeof(key->exponent)];
 
-	for (size_t i = 0; i < sizeof(exponent); i++)
-		exponent[i] = (unsigned char) (key->exponent >> (8 * (sizeof(exponent) - 1 - i)));
+	tarx_keys_write_number(exponent, key->exponent, sizeof(exponent));
 	parameters->modulus = number_of(key->material.data, key->material.len);
 	parameters->exponent = number_of((const char *) exponent, sizeof(exponent));
 	return parameters->modulus != NULL && parameters->exponent != NULL &&

@@ -109,10 +109,8 @@ static void
 take_expiry(TarxKeysFieldReader *reader, uint64_t now)
 {
 	const uint8_t *bytes = tarx_keys_fields_take_bytes(reader, TARX_KEYS_BOX_EXPIRY_BYTES);
-	uint64_t	expires_at = 0;
+	uint64_t	expires_at = bytes != NULL ? tarx_keys_read_number(bytes, TARX_KEYS_BOX_EXPIRY_BYTES) : 0;
 
-	for (size_t i = 0; bytes != NULL && i < TARX_KEYS_BOX_EXPIRY_BYTES; i++)
-		expires_at = expires_at << 8 | bytes[i];
 	if (expires_at <= now || expires_at - now > TARX_KEYS_BOX_LIFETIME_MAX)
 		reader->broken = true;
 }

@@ -72,11 +72,7 @@ bench_key_value(PG_FUNCTION_ARGS)
 static void
 bind_number(TarxKeysBinding *binding, int64 number)
 {
-	uint8		bytes[8];
-
-	for (int i = 0; i < 8; i++)
-		bytes[i] = (uint8) ((uint64) number >> (56 - 8 * i));
-	tarx_keys_binding_add(binding, bytes, sizeof(bytes));
+	tarx_keys_binding_add_number(binding, (uint64) number, sizeof(number));
 }
 
 static void
