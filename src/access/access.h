@@ -55,8 +55,6 @@ extern void tarx_keys_explain_memberships(const TarxKeysMembershipRelation *rela
 extern void tarx_keys_require_created_project(const pg_uuid_t *project_id);
 
 /* service_account.c: the users that projects have for their programs */
-#define TARX_KEYS_SERVICE_ACCOUNT_PREFIX	"sa:"
-
 extern bool tarx_keys_is_service_account(const char *user_id);
 extern void tarx_keys_check_person(const TarxKeysText *user_id, const char *argument);
 
@@ -70,6 +68,8 @@ extern bool tarx_keys_token_is_over(const char *user_id, const TarxKeysTokenTime
 extern void tarx_keys_check_login(void);
 
 /* run.c: whether the run that was entered, or a ticket, still counts */
+extern bool tarx_keys_project_epoch(const pg_uuid_t *project_id, pg_uuid_t *epoch);
+extern bool tarx_keys_agent_epoch(const pg_uuid_t *project_id, const pg_uuid_t *agent_id, pg_uuid_t *epoch);
 extern void tarx_keys_check_ticket(const TarxKeysRunTicket *ticket, Oid owner);
 pg_noreturn extern void tarx_keys_fail_ticket(void);
 pg_noreturn extern void tarx_keys_deny_run(const char *what);

@@ -16,12 +16,10 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_require_person);
 
-#define PREFIX_LEN	(sizeof(TARX_KEYS_SERVICE_ACCOUNT_PREFIX) - 1)
-
 bool
 tarx_keys_is_service_account(const char *user_id)
 {
-	return strncmp(user_id, TARX_KEYS_SERVICE_ACCOUNT_PREFIX, PREFIX_LEN) == 0;
+	return tarx_keys_is_service_account_id(user_id, strlen(user_id));
 }
 
 /* 22023 for a user id that is not valid, or a service account's */
@@ -29,8 +27,7 @@ void
 tarx_keys_check_person(const TarxKeysText *user_id, const char *argument)
 {
 	tarx_keys_check_user_id(user_id, argument);
-	if (user_id->len >= PREFIX_LEN &&
-		memcmp(user_id->data, TARX_KEYS_SERVICE_ACCOUNT_PREFIX, PREFIX_LEN) == 0)
+	if (tarx_keys_is_service_account_id(user_id->data, user_id->len))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 tarx_keys_errarg(argument),

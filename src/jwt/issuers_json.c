@@ -195,8 +195,10 @@ begins(TarxKeysSpan text, TarxKeysSpan start)
 static void
 check_prefix(const Entry *entry)
 {
-	if (begins(tarx_keys_area_text(entry->area, entry->issuer->user_prefix), tarx_keys_span_of("sa:")))
-		refuse(entry, "user_prefix", "must not begin with sa:");
+	TarxKeysSpan prefix = tarx_keys_area_text(entry->area, entry->issuer->user_prefix);
+
+	if (tarx_keys_is_service_account_id(prefix.data, prefix.len))
+		refuse(entry, "user_prefix", "must not begin with " TARX_KEYS_SERVICE_ACCOUNT_PREFIX);
 }
 
 static void

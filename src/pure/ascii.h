@@ -39,6 +39,13 @@ tarx_keys_is_alnum(char c)
 	return tarx_keys_is_digit(c) || tarx_keys_is_letter(c);
 }
 
+/* Of base64url (RFC 4648, section 5), without padding */
+static inline bool
+tarx_keys_is_base64url(char c)
+{
+	return tarx_keys_is_alnum(c) || c == '-' || c == '_';
+}
+
 static inline bool
 tarx_keys_is_printable(char c)
 {

@@ -9,9 +9,8 @@
  */
 #include "pure/jwt.h"
 
-#include <sodium.h>
-
 #include "pure/ascii.h"
+#include "pure/base64url.h"
 
 /* The name of the problem in the line of the server log */
 const char *
@@ -28,17 +27,6 @@ tarx_keys_jwt_problem(TarxKeysJwtProblem problem)
 	};
 
 	return names[problem];
-}
-
-static bool
-is_base64url(TarxKeysSpan text)
-{
-	for (size_t i = 0; i < text.len; i++)
-	{
-		if (!tarx_keys_is_alnum(text.data[i]) && text.data[i] != '-' && text.data[i] != '_')
-			return false;
-	}
-	return text.len > 0;
 }
 
 /*
@@ -62,18 +50,8 @@ tarx_keys_jwt_split(TarxKeysSpan token, TarxKeysJwtParts *parts)
 	parts->payload = tarx_keys_span_first(rest, second);
 	parts->signature = tarx_keys_span_from(rest, second + 1);
 	parts->signed_part = tarx_keys_span_first(token, first + 1 + second);
-	return is_base64url(parts->header) && is_base64url(parts->payload) &&
-		is_base64url(parts->signature);
-}
-
-/* Decode a text; false if it is not strict base64url, or has more than size bytes. */
-bool
-tarx_keys_base64url_decode(TarxKeysSpan text, uint8_t *bytes, size_t size, size_t *len)
-{
-	*len = 0;
-	return is_base64url(text) &&
-		sodium_base642bin(bytes, size, text.data, text.len, NULL, len, NULL,
-						  sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0;
+	return tarx_keys_base64url_has_form(parts->header) && tarx_keys_base64url_has_form(parts->payload) &&
+		tarx_keys_base64url_has_form(parts->signature);
 }
 
 /* The media type "application/x" may be written as "x", if x is not empty and has no slash. */
@@ -121,9 +99,6 @@ tarx_keys_jwt_check_times(const TarxKeysJwtTimes *times, const TarxKeysJwtLimits
 bool
 tarx_keys_jwt_is_user_id(const char *text, size_t len)
 {
-	static const char service_account[] = "sa:";
-	const size_t prefix = sizeof(service_account) - 1;
-
 	return tarx_keys_check_user_id_text(text, len) == TARX_KEYS_TEXT_OK &&
-		(len < prefix || memcmp(text, service_account, prefix) != 0);
+		!tarx_keys_is_service_account_id(text, len);
 }

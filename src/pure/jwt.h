@@ -53,7 +53,6 @@ typedef struct TarxKeysJwtLimits
 
 extern const char *tarx_keys_jwt_problem(TarxKeysJwtProblem problem);
 extern bool tarx_keys_jwt_split(TarxKeysSpan token, TarxKeysJwtParts *parts);
-extern bool tarx_keys_base64url_decode(TarxKeysSpan text, uint8_t *bytes, size_t size, size_t *len);
 extern bool tarx_keys_jwt_typ_is(TarxKeysSpan typ, TarxKeysSpan accepted);
 extern TarxKeysJwtProblem tarx_keys_jwt_check_times(const TarxKeysJwtTimes *times,
 													const TarxKeysJwtLimits *limits, int64_t now);

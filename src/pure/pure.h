@@ -10,6 +10,7 @@
 
 #include "pure/ascii.h"
 #include "pure/audit_chain.h"
+#include "pure/base64url.h"
 #include "pure/baseurl.h"
 #include "pure/baseurl_paths.h"
 #include "pure/crypto.h"

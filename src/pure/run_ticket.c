@@ -22,8 +22,8 @@
 #include <string.h>
 
 #include "pure/ascii.h"
+#include "pure/base64url.h"
 #include "pure/fields.h"
-#include "pure/jwt.h"
 
 #define PREFIX_LEN	(sizeof(TARX_KEYS_RUN_TICKET_PREFIX) - 1)
 #define ENCODING	sodium_base64_VARIANT_URLSAFE_NO_PADDING
@@ -40,8 +40,7 @@ put_number(TarxKeysFieldWriter *writer, int64_t number)
 {
 	uint8_t		bytes[8];
 
-	for (int i = 0; i < 8; i++)
-		bytes[i] = (uint8_t) ((uint64_t) number >> (56 - 8 * i));
+	tarx_keys_write_number(bytes, (uint64_t) number, sizeof(bytes));
 	tarx_keys_fields_put_bytes(writer, bytes, sizeof(bytes));
 }
 
@@ -49,11 +48,8 @@ static int64_t
 take_number(TarxKeysFieldReader *reader)
 {
 	const uint8_t *bytes = tarx_keys_fields_take_bytes(reader, 8);
-	uint64_t	number = 0;
 
-	for (int i = 0; bytes != NULL && i < 8; i++)
-		number = number << 8 | bytes[i];
-	return (int64_t) number;
+	return bytes != NULL ? (int64_t) tarx_keys_read_number(bytes, 8) : 0;
 }
 
 static const uint8_t *
@@ -183,7 +179,7 @@ tarx_keys_run_ticket_names(const TarxKeysRunTicket *ticket, TarxKeysSpan name)
 {
 	for (int i = 0; i < ticket->nsecrets; i++)
 	{
-		if (tarx_keys_compare_spans(ticket->secret_names[i], name) == 0)
+		if (tarx_keys_span_equals(ticket->secret_names[i], name))
 			return true;
 	}
 	return false;
@@ -222,12 +218,6 @@ tarx_keys_run_ticket_from_text(uint8_t *bytes, size_t *len, const char *text, si
 									  len) && *len > 0;
 }
 
-static bool
-is_base64url(char c)
-{
-	return tarx_keys_is_alnum(c) || c == '-' || c == '_';
-}
-
 /* Is there something of this form anywhere in the text? */
 bool
 tarx_keys_run_ticket_is_within(const char *text, size_t len)
@@ -238,7 +228,7 @@ tarx_keys_run_ticket_is_within(const char *text, size_t len)
 
 		if (memcmp(text + at, TARX_KEYS_RUN_TICKET_PREFIX, PREFIX_LEN) != 0)
 			continue;
-		while (count < SHORTEST && is_base64url(text[at + PREFIX_LEN + count]))
+		while (count < SHORTEST && tarx_keys_is_base64url(text[at + PREFIX_LEN + count]))
 			count++;
 		if (count == SHORTEST)
 			return true;

@@ -345,12 +345,6 @@ has_token(const char *text, const char *end)
 	return false;
 }
 
-static bool
-is_base64url(char c)
-{
-	return tarx_keys_is_alnum(c) || c == '-' || c == '_';
-}
-
 /* Is the first dot of a token of login_jwt() at this place? */
 static bool
 is_in_jwt(const char *text, const char *at, const char *end)
@@ -361,7 +355,7 @@ is_in_jwt(const char *text, const char *at, const char *end)
 	if ((size_t) (end - at) <= start ||
 		!tarx_keys_span_begins((TarxKeysSpan) {at + 1, start}, JSON_START))
 		return false;
-	while (header > text && is_base64url(header[-1]))
+	while (header > text && tarx_keys_is_base64url(header[-1]))
 		header--;
 	return at - header >= JWT_HEADER;
 }

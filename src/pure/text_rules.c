@@ -191,6 +191,15 @@ tarx_keys_check_user_id_text(const char *s, size_t len)
 	return tarx_keys_check_token_text(s, len);
 }
 
+/* Is a user id that of a service account? */
+bool
+tarx_keys_is_service_account_id(const char *s, size_t len)
+{
+	const size_t prefix = sizeof(TARX_KEYS_SERVICE_ACCOUNT_PREFIX) - 1;
+
+	return len >= prefix && memcmp(s, TARX_KEYS_SERVICE_ACCOUNT_PREFIX, prefix) == 0;
+}
+
 /* One of A-Z, a-z, 0-9 and "_" */
 bool
 tarx_keys_is_word(char c)

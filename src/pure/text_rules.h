@@ -31,6 +31,9 @@ typedef struct TarxKeysSpan
 	size_t		len;
 } TarxKeysSpan;
 
+/* What the user id of a service account begins with, and nobody else's */
+#define TARX_KEYS_SERVICE_ACCOUNT_PREFIX	"sa:"
+
 typedef enum TarxKeysTextProblem
 {
 	TARX_KEYS_TEXT_OK = 0,
@@ -51,6 +54,7 @@ extern bool tarx_keys_is_word(char c);
 extern TarxKeysTextProblem tarx_keys_check_token_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_name_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_user_id_text(const char *s, size_t len);
+extern bool tarx_keys_is_service_account_id(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_secret_name_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_secret_value_text(const char *s, size_t len);
 extern TarxKeysTextProblem tarx_keys_check_description_text(const char *s, size_t len);

@@ -5,6 +5,7 @@
  * Input: what may be a token.
  */
 #include "pure/ascii.h"
+#include "pure/base64url.h"
 #include "pure/jws.h"
 #include "pure/jwt.h"
 #include "fuzz.h"

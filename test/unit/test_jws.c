@@ -4,6 +4,7 @@
  *
  * The vectors are in jws_vectors.txt.
  */
+#include "pure/base64url.h"
 #include "pure/jws.h"
 
 #include "guarded.h"

@@ -2,6 +2,7 @@
  * test_jwt.c
  *	  The form of JSON Web Tokens, and the rules about what is in them.
  */
+#include "pure/base64url.h"
 #include "pure/jwt.h"
 
 #include "guarded.h"
