@@ -65,12 +65,6 @@ as_uuid(const uint8 *id)
 	return (const pg_uuid_t *) id;
 }
 
-static bool
-is_epoch(Datum found, bool isnull, const uint8 *epoch)
-{
-	return !isnull && memcmp(DatumGetUUIDP(found), epoch, UUID_LEN) == 0;
-}
-
 /* Is it the session's login that the ticket was issued for? */
 static bool
 is_for_login(const TarxKeysRunTicket *ticket)
@@ -81,38 +75,68 @@ is_for_login(const TarxKeysRunTicket *ticket)
 	if (ticket->runner_role.data == NULL)
 		return true;
 	role = tarx_keys_from_utf8(ticket->runner_role.data, ticket->runner_role.len);
-	return strlen(login) == VARSIZE_ANY_EXHDR(role) &&
-		memcmp(login, VARDATA_ANY(role), VARSIZE_ANY_EXHDR(role)) == 0;
+	return tarx_keys_span_equals((TarxKeysSpan) {VARDATA_ANY(role), VARSIZE_ANY_EXHDR(role)},
+								 tarx_keys_span_of(login));
+}
+
+/*
+ * The epoch of a project by now; false if there is no such project, or if it has
+ * ended.  In an SPI connection, as the owner, in maintenance.
+ */
+bool
+tarx_keys_project_epoch(const pg_uuid_t *project_id, pg_uuid_t *epoch)
+{
+	Datum		values[1] = {UUIDPGetDatum(project_id)};
+	bool		isnull;
+	Datum		found;
+
+	if (tarx_keys_query_look_up(&epoch_query, values) != 1)
+		return false;
+	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull)
+		return false;
+	*epoch = *DatumGetUUIDP(found);
+	return true;
+}
+
+/*
+ * The epoch of an agent by now; false if the project has no such agent.  TK004 if its
+ * row is not what was written, TK005 or TK006 if nobody can tell.  In an SPI connection,
+ * as the owner, in maintenance.
+ */
+bool
+tarx_keys_agent_epoch(const pg_uuid_t *project_id, const pg_uuid_t *agent_id, pg_uuid_t *epoch)
+{
+	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(agent_id)};
+	TarxKeysRow agent;
+
+	if (tarx_keys_query_look_up(&agent_query, values) != 1)
+		return false;
+	tarx_keys_fetched_row(&tarx_keys_agents, 0, &agent);
+	if (!tarx_keys_row_is_stamped(&tarx_keys_agents, &agent) || agent.nulls[AGENT_RUN_EPOCH])
+		tarx_keys_fail_agent_integrity(agent_id);
+	*epoch = *DatumGetUUIDP(agent.values[AGENT_RUN_EPOCH]);
+	return true;
 }
 
 static bool
 project_counts(const TarxKeysRunTicket *ticket)
 {
-	Datum		values[1] = {UUIDPGetDatum(as_uuid(ticket->project_id))};
-	bool		isnull;
-	Datum		epoch;
+	pg_uuid_t	epoch;
 
-	if (tarx_keys_query_look_up(&epoch_query, values) != 1)
-		return false;
-	epoch = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	return is_epoch(epoch, isnull, ticket->project_epoch);
+	return tarx_keys_project_epoch(as_uuid(ticket->project_id), &epoch) &&
+		memcmp(&epoch, ticket->project_epoch, UUID_LEN) == 0;
 }
 
-/* An agent whose row is not what was written is left to the call: TK004 says more. */
 static bool
 agent_counts(const TarxKeysRunTicket *ticket)
 {
-	Datum		values[2] = {UUIDPGetDatum(as_uuid(ticket->project_id)), UUIDPGetDatum(as_uuid(ticket->object_id))};
-	TarxKeysRow agent;
+	pg_uuid_t	epoch;
 
 	if (ticket->kind != TARX_KEYS_RUN_OF_AGENT)
 		return true;
-	if (tarx_keys_query_look_up(&agent_query, values) != 1)
-		return false;
-	tarx_keys_fetched_row(&tarx_keys_agents, 0, &agent);
-	if (!tarx_keys_row_is_stamped(&tarx_keys_agents, &agent))
-		tarx_keys_fail_agent_integrity(as_uuid(ticket->object_id));
-	return is_epoch(agent.values[AGENT_RUN_EPOCH], agent.nulls[AGENT_RUN_EPOCH], ticket->agent_epoch);
+	return tarx_keys_agent_epoch(as_uuid(ticket->project_id), as_uuid(ticket->object_id), &epoch) &&
+		memcmp(&epoch, ticket->agent_epoch, UUID_LEN) == 0;
 }
 
 static bool
@@ -166,7 +190,7 @@ lock_table_of_call(const TarxKeysCall *call)
 /*
  * The run that a call of a resolving function is part of, which counts by now, in the
  * current memory context.  NULL if none was entered; TK016 then, if tickets are
- * required.
+ * required.  42501 if the call is about another project than the run.
  */
 const TarxKeysRunTicket *
 tarx_keys_run_of_call(const TarxKeysCall *call)
@@ -189,5 +213,7 @@ tarx_keys_run_of_call(const TarxKeysCall *call)
 	tarx_keys_queries_begin();
 	tarx_keys_check_ticket(ticket, tarx_keys_owner_of_function(call->resolves));
 	tarx_keys_queries_end();
+	if (memcmp(ticket->project_id, call->project_id, UUID_LEN) != 0)
+		tarx_keys_deny_run("project");
 	return ticket;
 }

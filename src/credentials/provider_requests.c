@@ -29,7 +29,7 @@ typedef struct ChatBase
 	TupleDesc	desc;
 	MemoryContext context;
 	HeapTuple	row;
-}			ChatBase;
+} ChatBase;
 
 /* The URL of a path below the key's base URL, which has no slash at its end */
 static Datum

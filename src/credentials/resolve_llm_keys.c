@@ -249,8 +249,6 @@ check_usable(const TarxKeysOpenKey *key, const TarxKeysSpan *model)
 static void
 check_run(const TarxKeysCall *call, const Resolve *resolve)
 {
-	if (call->run == NULL)
-		return;
 	tarx_keys_run_admit_recipient(call, resolve->recipient);
 	if (resolve->by == BY_AGENT)
 		tarx_keys_run_admit_agent(call, &resolve->asked);

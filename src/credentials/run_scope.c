@@ -4,7 +4,8 @@
  *	  the secrets that its ticket names.
  *
  * Each function raises 42501 for anything else, whether that exists or not.  None of
- * them does anything outside of a run.
+ * them does anything outside of a run.  That the call is about the run's project has
+ * been checked: see tarx_keys_run_of_call().
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -26,23 +27,13 @@ is_object(const TarxKeysCall *call, const pg_uuid_t *id)
 	return memcmp(call->run->object_id, id, UUID_LEN) == 0;
 }
 
-static void
-check_project(const TarxKeysCall *call)
-{
-	if (memcmp(call->run->project_id, call->project_id, UUID_LEN) != 0)
-		tarx_keys_deny_run("project");
-}
-
 /* For what is sealed to this public key, or is in clear if that is NULL */
 void
 tarx_keys_run_admit_recipient(const TarxKeysCall *call, const uint8 *recipient)
 {
 	uint8		hash[TARX_KEYS_HASH_BYTES];
 
-	if (call->run == NULL)
-		return;
-	check_project(call);
-	if (call->run->recipient_hash == NULL)
+	if (call->run == NULL || call->run->recipient_hash == NULL)
 		return;
 	if (recipient == NULL)
 		tarx_keys_deny_run("recipient's key");
@@ -56,7 +47,6 @@ tarx_keys_run_admit_agent(const TarxKeysCall *call, const pg_uuid_t *agent_id)
 {
 	if (call->run == NULL)
 		return;
-	check_project(call);
 	if (!is_of_agent(call) || !is_object(call, agent_id))
 		tarx_keys_deny_run("agent");
 }
@@ -75,13 +65,6 @@ agent_target(const TarxKeysCall *call)
 	return target;
 }
 
-static bool
-same_text(const text *a, const text *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
 /* Only agents that name a provider, and no key */
 void
 tarx_keys_run_admit_provider(const TarxKeysCall *call, text *provider)
@@ -90,10 +73,9 @@ tarx_keys_run_admit_provider(const TarxKeysCall *call, text *provider)
 
 	if (call->run == NULL)
 		return;
-	check_project(call);
 	if (is_of_agent(call))
 		target = agent_target(call);
-	if (target.provider == NULL || !same_text(target.provider, provider))
+	if (target.provider == NULL || !tarx_keys_span_equals(tarx_keys_span(target.provider), tarx_keys_span(provider)))
 		tarx_keys_deny_run("provider");
 }
 
@@ -124,7 +106,8 @@ is_of_provider(const TarxKeysCall *call, const pg_uuid_t *key_id, text *provider
 
 	found = tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, call->project_id, key_id, &row) &&
 		!row.nulls[LLM_KEY_PROVIDER] &&
-		same_text(DatumGetTextPP(row.values[LLM_KEY_PROVIDER]), provider);
+		tarx_keys_span_equals(tarx_keys_span(DatumGetTextPP(row.values[LLM_KEY_PROVIDER])),
+							  tarx_keys_span(provider));
 	if (found)
 		check_key(&row, key_id);
 	UnregisterSnapshot(snapshot);
@@ -141,7 +124,6 @@ tarx_keys_run_admit_key_of_agent(const TarxKeysCall *call, const pg_uuid_t *key_
 
 	if (call->run == NULL)
 		return;
-	check_project(call);
 	if (!is_of_agent(call))
 		tarx_keys_deny_run("key");
 	target = agent_target(call);
@@ -157,7 +139,6 @@ tarx_keys_run_admit_key(const TarxKeysCall *call, const pg_uuid_t *key_id)
 {
 	if (call->run == NULL)
 		return;
-	check_project(call);
 	if (is_of_agent(call))
 		tarx_keys_run_admit_key_of_agent(call, key_id);
 	else if (!is_object(call, key_id))
@@ -172,7 +153,6 @@ tarx_keys_run_admit_secrets(const TarxKeysCall *call, const TarxKeysTextList **n
 
 	if (call->run == NULL)
 		return;
-	check_project(call);
 	if (*names == NULL)
 	{
 		all = palloc0(sizeof(TarxKeysTextList));

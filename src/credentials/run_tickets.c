@@ -42,11 +42,6 @@ typedef struct TicketCall
 	Datum		result;
 } TicketCall;
 
-static TarxKeysQuery epoch_query = {
-	.sql = "SELECT p.run_epoch FROM tarx_keys.projects p WHERE p.id OPERATOR(pg_catalog.=) $1",
-	.nargs = 1, .argtypes = {UUIDOID}
-};
-
 /*
  * Arguments
  */
@@ -160,43 +155,10 @@ arg_object(FunctionCallInfo fcinfo, TarxKeysRunTicket *ticket)
  * Issuing
  */
 
-/* TK003 unless the project has the agent; its epoch */
-static pg_uuid_t
-epoch_of_agent(const pg_uuid_t *project_id, const pg_uuid_t *agent_id)
-{
-	Relation	agents = tarx_keys_table_open(&tarx_keys_agents, project_id);
-	Snapshot	snapshot = tarx_keys_latest_snapshot();
-	TarxKeysRow agent;
-
-	if (!tarx_keys_table_find(&tarx_keys_agents, agents, snapshot, project_id, agent_id, &agent))
-		tarx_keys_fail_agent(agent_id);
-	if (!tarx_keys_row_is_stamped(&tarx_keys_agents, &agent) || agent.nulls[AGENT_RUN_EPOCH])
-		tarx_keys_fail_agent_integrity(agent_id);
-	UnregisterSnapshot(snapshot);
-	tarx_keys_table_close(agents);
-	return *DatumGetUUIDP(agent.values[AGENT_RUN_EPOCH]);
-}
-
-static pg_uuid_t
-epoch_of_project(const pg_uuid_t *project_id)
-{
-	Datum		values[1] = {UUIDPGetDatum(project_id)};
-	bool		isnull;
-	Datum		epoch;
-	pg_uuid_t	result;
-
-	tarx_keys_queries_begin();
-	if (tarx_keys_query_look_up(&epoch_query, values) != 1)
-		tarx_keys_deny_project(project_id);
-	epoch = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	if (isnull)
-		tarx_keys_deny_project(project_id);
-	result = *DatumGetUUIDP(epoch);
-	tarx_keys_queries_end();
-	return result;
-}
-
-/* Look up what the ticket is for, which the acting user may give away. */
+/*
+ * Look up what the ticket is for, which the acting user may give away.  TK003, TK001 or
+ * TK002 unless the project has it.
+ */
 static void
 look_up(TicketCall *call, const pg_uuid_t *project_id)
 {
@@ -204,15 +166,17 @@ look_up(TicketCall *call, const pg_uuid_t *project_id)
 	const pg_uuid_t *object_id = (const pg_uuid_t *) ticket->object_id;
 	TarxKeysRow key;
 
-	if (ticket->kind == TARX_KEYS_RUN_OF_AGENT)
-	{
-		call->epochs[1] = epoch_of_agent(project_id, object_id);
-		ticket->agent_epoch = call->epochs[1].data;
-	}
-	else
+	tarx_keys_queries_begin();
+	if (ticket->kind == TARX_KEYS_RUN_OF_KEY)
 		tarx_keys_latest_key(project_id, object_id, &key);
-	call->epochs[0] = epoch_of_project(project_id);
+	else if (tarx_keys_agent_epoch(project_id, object_id, &call->epochs[1]))
+		ticket->agent_epoch = call->epochs[1].data;
+	else
+		tarx_keys_fail_agent(object_id);
+	if (!tarx_keys_project_epoch(project_id, &call->epochs[0]))
+		tarx_keys_deny_project(project_id);
 	ticket->project_epoch = call->epochs[0].data;
+	tarx_keys_queries_end();
 }
 
 /* Who issues it, and until when it can count at most */
