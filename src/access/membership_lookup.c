@@ -140,12 +140,13 @@ user_parameter(Oid type, const char *user_id, Datum *value)
 		return true;
 	}
 	/* other ways to write a uuid are other users */
-	if (strlen(user_id) != 36 || strspn(user_id, "0123456789abcdef-") != 36 ||
-		user_id[8] != '-' || user_id[13] != '-' || user_id[18] != '-' || user_id[23] != '-')
+	if (strlen(user_id) != 36 || strspn(user_id, "0123456789abcdef-") != 36)
 		return false;
 	for (int i = 0; i < 36; i++)
 	{
-		if (user_id[i] == '-' && i != 8 && i != 13 && i != 18 && i != 23)
+		bool		dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if ((user_id[i] == '-') != dash)
 			return false;
 	}
 	*value = DirectFunctionCall1(uuid_in, CStringGetDatum(user_id));
@@ -184,8 +185,8 @@ is_text_of_row(uint64 row, int column, const char *string)
 	if (isnull)
 		return false;
 	found = DatumGetTextPP(value);
-	return VARSIZE_ANY_EXHDR(found) == strlen(string) &&
-		memcmp(VARDATA_ANY(found), string, strlen(string)) == 0;
+	return tarx_keys_span_equals((TarxKeysSpan) {VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found)},
+								 tarx_keys_span_of(string));
 }
 
 static TarxKeysRole

@@ -168,21 +168,11 @@ tarx_keys_good_membership_relation(void)
 	return relation;
 }
 
-static void
-pin(const char *setting, const char *value)
-{
-	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-/* After an error PostgreSQL restores the user and the settings by itself. */
+/* What a function in a view may not do then is PostgreSQL's to say. */
 void
 tarx_keys_begin_as_relation_owner(TarxKeysAsOwner *as_owner, Oid owner)
 {
-	GetUserIdAndSecContext(&as_owner->user_id, &as_owner->security_context);
-	SetUserIdAndSecContext(owner, as_owner->security_context | SECURITY_RESTRICTED_OPERATION);
-	as_owner->guc_level = NewGUCNestLevel();
-	pin("search_path", "pg_catalog, pg_temp");
-	pin("row_security", "on");
+	tarx_keys_begin_as(as_owner, owner, SECURITY_RESTRICTED_OPERATION);
 }
 
 /* Whatever a function in a view has set ends here. */

@@ -12,7 +12,7 @@ typedef struct RoleNames
 	const char *name;			/* as it is stored */
 	const char *or_higher;		/* what errors call this role and those above
 								 * it */
-}			RoleNames;
+} RoleNames;
 
 static const RoleNames roles[] = {
 	[TARX_KEYS_ROLE_NONE] = {NULL, NULL},

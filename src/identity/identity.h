@@ -68,6 +68,7 @@ typedef struct TarxKeysAsOwner
 } TarxKeysAsOwner;
 
 extern Oid	tarx_keys_owner_of_function(FunctionCallInfo fcinfo);
+extern void tarx_keys_begin_as(TarxKeysAsOwner *as_owner, Oid role, int security_context);
 extern void tarx_keys_begin_as_owner(TarxKeysAsOwner *as_owner, Oid owner);
 extern void tarx_keys_end_as_owner(const TarxKeysAsOwner *as_owner);
 

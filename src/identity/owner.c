@@ -38,17 +38,26 @@ set_until_end(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-/* After an error PostgreSQL restores the user and the settings by itself. */
+/*
+ * Begin as a role, in the current security context and this one.  After an error
+ * PostgreSQL restores the user and the settings by itself.
+ */
 void
-tarx_keys_begin_as_owner(TarxKeysAsOwner *as_owner, Oid owner)
+tarx_keys_begin_as(TarxKeysAsOwner *as_owner, Oid role, int security_context)
 {
 	GetUserIdAndSecContext(&as_owner->user_id, &as_owner->security_context);
-	SetUserIdAndSecContext(owner, as_owner->security_context | SECURITY_LOCAL_USERID_CHANGE);
+	SetUserIdAndSecContext(role, as_owner->security_context | security_context);
 	as_owner->guc_level = NewGUCNestLevel();
 	set_until_end("search_path", "pg_catalog, pg_temp");
 	/* if it were off, each query would be an error */
 	if (!row_security)
 		set_until_end("row_security", "on");
+}
+
+void
+tarx_keys_begin_as_owner(TarxKeysAsOwner *as_owner, Oid owner)
+{
+	tarx_keys_begin_as(as_owner, owner, SECURITY_LOCAL_USERID_CHANGE);
 }
 
 void
