@@ -3,24 +3,14 @@
 \set include :abs_srcdir /sql/include
 \set people :include /people.sql
 \set elsewhere :include /members_elsewhere.sql
+\set outcome :include /outcome.sql
 \set clean_up :include /clean_up.sql
 \set ECHO none
 \i :people
+\i :outcome
 \i :elsewhere
 \set ECHO all
 \set QUIET on
--- What comes of a call, with its error but for ids
-CREATE FUNCTION outcome(call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    argument text;
-    result text;
-BEGIN
-    EXECUTE 'SELECT ' || call INTO result;
-    RETURN 'done';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS argument = COLUMN_NAME;
-    RETURN concat_ws(' ', SQLSTATE, nullif(argument, ''), regexp_replace(SQLERRM, '[0-9a-f]{8}-[-0-9a-f]{27}', '…', 'g'));
-END $$;
 -- The role that somebody acts with in a project, and how many projects they see
 CREATE FUNCTION role_of(who text, project uuid) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

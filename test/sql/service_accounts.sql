@@ -2,23 +2,13 @@
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set include :abs_srcdir /sql/include
 \set people :include /people.sql
+\set outcome :include /outcome.sql
 \set clean_up :include /clean_up.sql
 \set ECHO none
 \i :people
+\i :outcome
 \set ECHO all
 \set QUIET on
--- What comes of a call, with its error but for ids
-CREATE FUNCTION outcome(call text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    argument text;
-    result text;
-BEGIN
-    EXECUTE 'SELECT ' || call INTO result;
-    RETURN 'done';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS argument = COLUMN_NAME;
-    RETURN concat_ws(' ', SQLSTATE, nullif(argument, ''), regexp_replace(SQLERRM, '[0-9a-f]{8}-[-0-9a-f]{27}', '…', 'g'));
-END $$;
 SET ROLE regress_backend;
 
 -- an admin makes one, and a key of it; the list of members has its name
