@@ -71,7 +71,7 @@ static void
 fetch_key(Relation keys, const pg_uuid_t *project_id, const pg_uuid_t *key_id, Snapshot snapshot,
 		  TarxKeysRow *row, bool *exists)
 {
-	if (!tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, project_id, key_id, row))
+	if (!tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, project_id, UUIDPGetDatum(key_id), row))
 		tarx_keys_fail_key_not_found(key_id);
 	if (exists != NULL)
 		*exists = true;
