@@ -155,8 +155,9 @@ extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
-/* rows.c: results of functions that return sets */
+/* rows.c: results of functions that return rows */
 extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
 											 TupleDesc (*describe) (void));
+extern TupleDesc tarx_keys_result_desc(FunctionCallInfo fcinfo, const Oid *types, int count);
 
 #endif							/* TARX_KEYS_BASE_H */

@@ -1,12 +1,14 @@
 /*
  * rows.c
- *	  Results of functions that return sets.
+ *	  Results of functions that return rows.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 #include "base/base.h"
 
@@ -34,4 +36,25 @@ tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes, TupleDesc (*describ
 											false, kilobytes);
 	MemoryContextSwitchTo(old);
 	return info->setResult;
+}
+
+/*
+ * The description of a function's rows, which have a type with a name: PostgreSQL keeps
+ * it, and does not make it anew for each call.  The caller releases it.  An error
+ * unless the columns have these types, in which case somebody has changed the type.
+ */
+TupleDesc
+tarx_keys_result_desc(FunctionCallInfo fcinfo, const Oid *types, int count)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(get_func_rettype(fcinfo->flinfo->fn_oid), -1);
+	bool		same = desc->natts == count;
+
+	for (int i = 0; same && i < count; i++)
+		same = TupleDescAttr(desc, i)->atttypid == types[i];
+	if (!same)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the type of this function's rows was changed"),
+				 errhint("Undo what was done to it by ALTER TYPE.")));
+	return desc;
 }

@@ -144,48 +144,13 @@ fetch_called(TarxKeysCall *call, Resolve *resolve, TarxKeysRow *row)
  * Results
  */
 
-/* The columns of the row of resolve_key(), or of a sealed form, and then these two */
+/* The columns of the row of resolve_key(), or of a sealed form, and then attempt and remaining */
+static const Oid clear_types[] = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, INT4OID, INT4OID};
+static const Oid sealed_types[] = {UUIDOID, TEXTOID, TEXTOID, TEXTOID, BYTEAOID, INT4OID, INT4OID};
+
 #define CLEAR_COLUMNS	6
 #define SEALED_COLUMNS	5
 #define CHOICE_COLUMNS	2
-
-static TupleDesc
-make_desc(bool sealed, bool chosen)
-{
-	int			count = sealed ? SEALED_COLUMNS : CLEAR_COLUMNS;
-	TupleDesc	desc = CreateTemplateTupleDesc(count + (chosen ? CHOICE_COLUMNS : 0));
-
-	TupleDescInitEntry(desc, 1, "key_id", UUIDOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "provider", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 3, "name", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 4, "base_url", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 5, sealed ? "sealed" : "key_value", sealed ? BYTEAOID : TEXTOID, -1, 0);
-	if (!sealed)
-		TupleDescInitEntry(desc, 6, "headers", JSONBOID, -1, 0);
-	if (chosen)
-	{
-		TupleDescInitEntry(desc, (AttrNumber) (count + 1), "attempt", INT4OID, -1, 0);
-		TupleDescInitEntry(desc, (AttrNumber) (count + 2), "remaining", INT4OID, -1, 0);
-	}
-	return BlessTupleDesc(desc);
-}
-
-/* The descriptor of a resolve call's row, made once in a session */
-static TupleDesc
-resolved_desc(bool sealed, bool chosen)
-{
-	static TupleDesc descs[2][2] = {{NULL, NULL}, {NULL, NULL}};
-	TupleDesc  *desc = &descs[sealed][chosen];
-
-	if (*desc == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		*desc = make_desc(sealed, chosen);
-		MemoryContextSwitchTo(old);
-	}
-	return *desc;
-}
 
 /* The value of a key, and its headers if it has any, as columns of the result */
 static void
@@ -200,11 +165,13 @@ set_clear_values(const TarxKeysPayload *payload, Datum *values, bool *nulls,
 
 /* The result row, in this memory context; every other copy of the values is wiped. */
 static HeapTuple
-form_resolved(const Resolve *resolve, const pg_uuid_t *project_id, const TarxKeysOpenKey *key,
+form_resolved(const TarxKeysCall *call, const Resolve *resolve, const TarxKeysOpenKey *key,
 			  MemoryContext context)
 {
 	bool		sealed = resolve->recipient != NULL;
 	int			count = sealed ? SEALED_COLUMNS : CLEAR_COLUMNS;
+	TupleDesc	desc = tarx_keys_result_desc(call->resolves, sealed ? sealed_types : clear_types,
+											 resolve->by == BY_PROVIDER ? count + CHOICE_COLUMNS : count);
 	Datum		values[CLEAR_COLUMNS + CHOICE_COLUMNS];
 	bool		nulls[CLEAR_COLUMNS + CHOICE_COLUMNS] = {false};
 	TarxKeysSecret *copy = NULL;
@@ -217,15 +184,16 @@ form_resolved(const Resolve *resolve, const pg_uuid_t *project_id, const TarxKey
 	values[2] = key->row->values[LLM_KEY_NAME];
 	values[3] = key->row->values[LLM_KEY_DESTINATION];
 	if (sealed)
-		values[4] = PointerGetDatum(tarx_keys_sealed_key(resolve->recipient, project_id, &resolve->asked,
+		values[4] = PointerGetDatum(tarx_keys_sealed_key(resolve->recipient, call->project_id, &resolve->asked,
 														 key));
 	else
 		set_clear_values(&key->payload, values, nulls, &copy, &header_copy);
 	values[count] = Int32GetDatum(resolve->request.ntried + 1);
 	values[count + 1] = Int32GetDatum(resolve->remaining);
 	old = MemoryContextSwitchTo(context);
-	tuple = heap_form_tuple(resolved_desc(sealed, resolve->by == BY_PROVIDER), values, nulls);
+	tuple = heap_form_tuple(desc, values, nulls);
 	MemoryContextSwitchTo(old);
+	ReleaseTupleDesc(desc);
 	tarx_keys_secret_wipe(copy);
 	tarx_keys_secret_wipe(header_copy);
 	return tuple;
@@ -284,7 +252,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 	if (resolve->use != NULL)
 		resolve->use(&key, resolve->use_arg);
 	else
-		resolve->row = HeapTupleGetDatum(form_resolved(resolve, call->project_id, &key, context));
+		resolve->row = HeapTupleGetDatum(form_resolved(call, resolve, &key, context));
 	tarx_keys_secret_wipe(key.plain.secret);
 	MemoryContextSwitchTo(context);
 	MemoryContextDelete(work);
