@@ -8,15 +8,6 @@
  */
 #include "pure/fields.h"
 
-#include <string.h>
-
-/* Write a number to out[0 .. size), big-endian. */
-void
-tarx_keys_write_number(uint8_t *out, uint64_t number, size_t size)
-{
-	for (size_t i = size; i > 0; i--, number >>= 8)
-		out[i - 1] = (uint8_t) number;
-}
 
 /* The number in so many bytes, at most eight, big-endian */
 uint64_t
@@ -29,49 +20,7 @@ tarx_keys_read_number(const uint8_t *bytes, size_t size)
 	return number;
 }
 
-/* Write bytes as they are. */
-void
-tarx_keys_fields_put_bytes(TarxKeysFieldWriter *writer, const void *bytes, size_t len)
-{
-	if (writer->overflow || len > writer->size - writer->len)
-	{
-		writer->overflow = true;
-		return;
-	}
-	if (writer->out != NULL)
-		memcpy(writer->out + writer->len, bytes, len);
-	writer->len += len;
-}
-
-/* Begin a field whose bytes the caller writes next. */
-void
-tarx_keys_fields_begin(TarxKeysFieldWriter *writer, size_t len)
-{
-	uint8_t		prefix[TARX_KEYS_FIELD_OVERHEAD] = {1};
-
-	if (len > writer->size)
-	{
-		writer->overflow = true;
-		return;
-	}
-	tarx_keys_write_number(prefix + 1, len, TARX_KEYS_FIELD_OVERHEAD - 1);
-	tarx_keys_fields_put_bytes(writer, prefix, sizeof(prefix));
-}
-
-/* Write a field.  NULL differs from any bytes. */
-void
-tarx_keys_fields_put(TarxKeysFieldWriter *writer, const void *field, size_t len)
-{
-	if (field == NULL)
-	{
-		tarx_keys_fields_put_bytes(writer, "", 1);
-		return;
-	}
-	tarx_keys_fields_begin(writer, len);
-	tarx_keys_fields_put_bytes(writer, field, len);
-}
-
-/* The same for a field whose data is NULL for NULL */
+/* Write a field whose data is NULL for NULL. */
 void
 tarx_keys_fields_put_span(TarxKeysFieldWriter *writer, TarxKeysSpan field)
 {
