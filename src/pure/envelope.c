@@ -9,7 +9,7 @@
  *
  * and its AAD is
  *
- *		format version (1) | purpose (16) | scope (16) | fields (see fields.c)
+ *		format version (1) | purpose (16) | scope (16) | fields (see fields.h)
  *
  * A stamp authenticates fields that are stored in clear: format version (1) |
  * master-key fingerprint (8) | MAC (32) over the same bytes as an AAD.

@@ -309,7 +309,8 @@ end_scan(const KeyScan *scan)
 {
 	index_endscan(scan->scan);
 	ExecDropSingleTupleTableSlot(scan->slot);
-	index_close(scan->index, AccessShareLock);
+	/* as in a query, the transaction keeps the lock */
+	index_close(scan->index, NoLock);
 }
 
 /*
