@@ -29,6 +29,8 @@ typedef struct TarxKeysSecret TarxKeysSecret;
 
 extern TarxKeysSecret *tarx_keys_secret_register(void *data, size_t size);
 extern void tarx_keys_secret_wipe(TarxKeysSecret *secret);
+extern MemoryContext tarx_keys_begin_work(void);
+extern void tarx_keys_end_work(MemoryContext caller);
 
 /* text.c: texts in UTF-8, which rules and ciphertext need, and back */
 typedef struct TarxKeysText

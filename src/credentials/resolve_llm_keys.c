@@ -228,21 +228,15 @@ check_run(const TarxKeysCall *call, const Resolve *resolve)
 		tarx_keys_run_admit_key_of_agent(call, &resolve->asked);
 }
 
-/*
- * Resolve a key of a project.  This works in a memory context of its own, so what it
- * leaves does not pile up in the caller's.
- */
+/* Resolve a key of a project. */
 static void
 run_resolve(TarxKeysCall *call, void *arg)
 {
 	Resolve    *resolve = arg;
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext work = AllocSetContextCreate(context, "tarx_keys resolve",
-											   ALLOCSET_SMALL_SIZES);
+	MemoryContext context = tarx_keys_begin_work();
 	TarxKeysRow row;
 	TarxKeysOpenKey key;
 
-	MemoryContextSwitchTo(work);
 	tarx_keys_check_project(call->project_id);
 	check_run(call, resolve);
 	fetch_called(call, resolve, &row);
@@ -254,8 +248,7 @@ run_resolve(TarxKeysCall *call, void *arg)
 	else
 		resolve->row = HeapTupleGetDatum(form_resolved(call, resolve, &key, context));
 	tarx_keys_secret_wipe(key.plain.secret);
-	MemoryContextSwitchTo(context);
-	MemoryContextDelete(work);
+	tarx_keys_end_work(context);
 }
 
 /* Run a call whose first argument is project_id, and whose second one says which key. */

@@ -117,6 +117,8 @@ extern bool tarx_keys_row_bind(const TarxKeysTable *table, const TarxKeysRow *ro
 extern void tarx_keys_row_seal(const TarxKeysTable *table, TarxKeysRow *row,
 							   const TarxKeysText *value);
 extern void tarx_keys_row_stamp(const TarxKeysTable *table, TarxKeysRow *row);
+extern bool tarx_keys_row_open_by(TarxKeysSubkey *kept, const TarxKeysTable *table,
+								  const TarxKeysRow *row, bool as_utf8, TarxKeysText *value);
 extern bool tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row,
 							   bool as_utf8, TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row);
