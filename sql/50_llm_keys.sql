@@ -165,6 +165,13 @@ COMMENT ON FUNCTION tarx_keys.resolve_key IS
 'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none), which has no slash at its end. Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
 -- carries a value
+CREATE FUNCTION tarx_keys.resolve_keys(project_id uuid, key_ids uuid[]) RETURNS SETOF tarx_keys.resolved_key
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_keys';
+COMMENT ON FUNCTION tarx_keys.resolve_keys IS
+'For agent runners: the rows of resolve_key() for several keys of a project, in the order of key_ids, each once. All or none: if one is refused, the error is that of resolve_key() for it. Call it in FROM. Writes nothing. Errors: those of resolve_key(); 22023 for a null element, 54000 for more than 10000 elements.';
+
+-- carries a value
 CREATE FUNCTION tarx_keys.resolve_agent_key(project_id uuid, agent_id uuid, model text DEFAULT NULL, tried uuid[] DEFAULT '{}')
 RETURNS tarx_keys.resolved_key
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -177,6 +184,12 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
 'For agent runners: resolve_key() with a box in place of the value and headers, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). The box has all that a request needs, and what was asked for; the other columns are for routing only, because whoever passes the row on can change them. Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
+
+CREATE FUNCTION tarx_keys.resolve_keys_sealed(project_id uuid, key_ids uuid[], recipient_public_key bytea) RETURNS SETOF tarx_keys.sealed_key
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_keys_sealed';
+COMMENT ON FUNCTION tarx_keys.resolve_keys_sealed IS
+'For agent runners: resolve_keys() with a box in place of each value and its headers, as by resolve_key_sealed(). Errors: those of resolve_keys(); 22023 if recipient_public_key is no public key.';
 
 CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(project_id uuid, agent_id uuid, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}')
 RETURNS tarx_keys.sealed_key

@@ -160,6 +160,8 @@ extern Snapshot tarx_keys_latest_snapshot(void);
 /* rows.c: results of functions that return rows */
 extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
 											 TupleDesc (*describe) (void));
+extern Tuplestorestate *tarx_keys_begin_typed_rows(FunctionCallInfo fcinfo, int kilobytes,
+												   const Oid *types, int count);
 extern TupleDesc tarx_keys_result_desc(FunctionCallInfo fcinfo, const Oid *types, int count);
 
 #endif							/* TARX_KEYS_BASE_H */

@@ -126,6 +126,7 @@ typedef struct TarxKeysOpenKey
 } TarxKeysOpenKey;
 
 extern void tarx_keys_key_seal(TarxKeysRow *row, const TarxKeysPayload *payload);
+extern bool tarx_keys_key_open_by(TarxKeysSubkey *kept, const TarxKeysRow *row, TarxKeysOpenKey *key);
 extern bool tarx_keys_key_open(const TarxKeysRow *row, TarxKeysOpenKey *key);
 extern bool tarx_keys_key_has_state(const TarxKeysRow *row, const char *state);
 extern void tarx_keys_key_set_text(TarxKeysRow *row, int column, text *value);

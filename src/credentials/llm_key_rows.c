@@ -65,14 +65,21 @@ tarx_keys_key_seal(TarxKeysRow *row, const TarxKeysPayload *payload)
 /*
  * Open a row; the caller wipes plain, which has all of it.  Returns false if the
  * row is not as it was sealed.  TK005 without a keyring, TK006 if the master key is
- * missing.
+ * missing.  kept is a place for the subkey, or NULL.
  */
+bool
+tarx_keys_key_open_by(TarxKeysSubkey *kept, const TarxKeysRow *row, TarxKeysOpenKey *key)
+{
+	key->row = row;
+	return tarx_keys_row_open_by(kept, &tarx_keys_llm_keys, row, true, &key->plain) &&
+		tarx_keys_payload_read(key->plain.data, key->plain.len, &key->payload);
+}
+
+/* The same for one row */
 bool
 tarx_keys_key_open(const TarxKeysRow *row, TarxKeysOpenKey *key)
 {
-	key->row = row;
-	return tarx_keys_row_open(&tarx_keys_llm_keys, row, true, &key->plain) &&
-		tarx_keys_payload_read(key->plain.data, key->plain.len, &key->payload);
+	return tarx_keys_key_open_by(NULL, row, key);
 }
 
 /*

@@ -88,6 +88,7 @@ TarxKeysTextList
 tarx_keys_arg_secret_names(FunctionCallInfo fcinfo, int n, const char *argument)
 {
 	TarxKeysTextList list = {NULL, 0, 0};
+	const char *what = psprintf("an element of %s", argument);
 	Datum	   *elements;
 	bool	   *nulls;
 	int			count;
@@ -103,12 +104,12 @@ tarx_keys_arg_secret_names(FunctionCallInfo fcinfo, int n, const char *argument)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 tarx_keys_errarg(argument),
-					 errmsg("an element of %s must not be null", argument),
+					 errmsg("%s must not be null", what),
 					 errhint("Pass names only, or leave %s out.", argument)));
 		span = tarx_keys_span(DatumGetTextPP(elements[i]));
 		name.data = unconstify(char *, span.data);
 		name.len = span.len;
-		tarx_keys_check_secret_name(&name, argument, psprintf("an element of %s", argument));
+		tarx_keys_check_secret_name(&name, argument, what);
 		tarx_keys_texts_add(&list, span);
 	}
 	tarx_keys_texts_sort(&list);
@@ -323,25 +324,9 @@ tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(result);
 }
 
-static TupleDesc
-describe_secrets(void)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
-
-	TupleDescInitEntry(desc, 1, "name", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "value", TEXTOID, -1, 0);
-	return desc;
-}
-
-static TupleDesc
-describe_sealed_secrets(void)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
-
-	TupleDescInitEntry(desc, 1, "name", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "sealed", BYTEAOID, -1, 0);
-	return desc;
-}
+/* The columns of the results */
+static const Oid clear_types[] = {TEXTOID, TEXTOID};
+static const Oid sealed_types[] = {TEXTOID, BYTEAOID};
 
 /* The value of a secret as a column of the result */
 static Datum
@@ -405,7 +390,8 @@ tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secrets);
 	/* no limit like work_mem: a store that exceeds its limit goes to a file */
-	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
+	resolve_to_store(fcinfo, NULL, tarx_keys_begin_typed_rows(fcinfo, MAX_KILOBYTES, clear_types,
+															  lengthof(clear_types)));
 	return (Datum) 0;
 }
 
@@ -416,7 +402,8 @@ tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_resolve_secrets_sealed(PG_FUNCTION_ARGS)
 {
-	Tuplestorestate *store = tarx_keys_begin_rows(fcinfo, work_mem, describe_sealed_secrets);
+	Tuplestorestate *store = tarx_keys_begin_typed_rows(fcinfo, work_mem, sealed_types,
+														lengthof(sealed_types));
 
 	resolve_to_store(fcinfo, tarx_keys_arg_recipient(fcinfo, 2), store);
 	return (Datum) 0;

@@ -42,6 +42,10 @@
 #include "identity/identity.h"
 #include "tables/tables.h"
 
+/* From so many rows on it may pay to walk, and so many steps are allowed for each. */
+#define WALK_MIN		4
+#define WALK_STEPS		4
+
 /* A scan by the primary key's index */
 typedef struct KeyScan
 {
@@ -272,18 +276,40 @@ begin_scan(KeyScan *scan, const TarxKeysTable *table, Relation relation, Snapsho
 	scan->nulls = palloc(natts * sizeof(bool));
 }
 
-/* The rows of a project, in the order of the second column of the key, or the one that has this there */
 static void
-start_scan(const KeyScan *scan, const pg_uuid_t *project_id, Datum second)
+set_key(const KeyScan *scan, ScanKey key, StrategyNumber strategy, Datum value)
 {
-	ScanKeyData key[2];
 	bool		is_text = scan->table->columns[1].type == TEXTOID;
+	RegProcedure equal = is_text ? F_TEXTEQ : F_UUID_EQ;
+	RegProcedure at_least = is_text ? F_TEXT_GE : F_UUID_GE;
+	RegProcedure at_most = is_text ? F_TEXT_LE : F_UUID_LE;
+
+	ScanKeyInit(key, 2, strategy, strategy == BTEqualStrategyNumber ? equal :
+				strategy == BTGreaterEqualStrategyNumber ? at_least : at_most, value);
+	key->sk_collation = key_collation(scan->table, 1);
+}
+
+/*
+ * Start at the first row of a project, or at the one with first in the second column
+ * of the key, or at the first of those from first to last there: so many keys the scan
+ * has.
+ */
+static void
+start_scan(const KeyScan *scan, const pg_uuid_t *project_id, Datum first, Datum last)
+{
+	ScanKeyData key[3];
+	int			nkeys = scan->scan->numberOfKeys;
 
 	/* the index has the columns of the key in this order */
 	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(project_id));
-	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, is_text ? F_TEXTEQ : F_UUID_EQ, second);
-	key[1].sk_collation = key_collation(scan->table, 1);
-	index_rescan(scan->scan, key, scan->scan->numberOfKeys, NULL, 0);
+	if (nkeys == 2)
+		set_key(scan, &key[1], BTEqualStrategyNumber, first);
+	if (nkeys == 3)
+	{
+		set_key(scan, &key[1], BTGreaterEqualStrategyNumber, first);
+		set_key(scan, &key[2], BTLessEqualStrategyNumber, last);
+	}
+	index_rescan(scan->scan, key, nkeys, NULL, 0);
 }
 
 /* Copy the next row, its columns in the order of the description; false if there is none. */
@@ -311,6 +337,76 @@ end_scan(const KeyScan *scan)
 	ExecDropSingleTupleTableSlot(scan->slot);
 	/* as in a query, the transaction keeps the lock */
 	index_close(scan->index, NoLock);
+}
+
+/* Look up the rows with these in the second column of the key, one by one. */
+static void
+look_up(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+		const pg_uuid_t *project_id, const Datum *seconds, uint64 count,
+		TarxKeysRow *rows, bool *found)
+{
+	KeyScan		scan;
+
+	begin_scan(&scan, table, relation, snapshot, 2);
+	for (uint64 i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		start_scan(&scan, project_id, seconds[i], (Datum) 0);
+		found[i] = next_row(&scan, &rows[i]);
+	}
+	end_scan(&scan);
+}
+
+/* The order of two values of the second column of the key, as the index has it */
+static int
+compare_seconds(const TarxKeysTable *table, Datum a, Datum b)
+{
+	text	   *left;
+	text	   *right;
+
+	if (table->columns[1].type == UUIDOID)
+		return memcmp(DatumGetUUIDP(a), DatumGetUUIDP(b), UUID_LEN);
+	left = DatumGetTextPP(a);
+	right = DatumGetTextPP(b);
+	return tarx_keys_compare_spans((TarxKeysSpan) {VARDATA_ANY(left), VARSIZE_ANY_EXHDR(left)},
+								   (TarxKeysSpan) {VARDATA_ANY(right), VARSIZE_ANY_EXHDR(right)});
+}
+
+/*
+ * The same for values in ascending order, by walking through all rows from the first to
+ * the last of them: who wants many rows of a project mostly wants a good part of what
+ * there is, and to look one up costs as much as several steps.  If many others are in
+ * between, this stops.  Returns how many of the values are done.
+ */
+static uint64
+walk(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+	 const pg_uuid_t *project_id, const Datum *seconds, uint64 count,
+	 TarxKeysRow *rows, bool *found)
+{
+	uint64		done = 0;
+	TarxKeysRow row;
+	KeyScan		scan;
+
+	begin_scan(&scan, table, relation, snapshot, 3);
+	start_scan(&scan, project_id, seconds[0], seconds[count - 1]);
+	memset(found, false, count * sizeof(bool));
+	for (uint64 steps = 0; done < count && steps < count * WALK_STEPS; steps++)
+	{
+		int			order = 1;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!next_row(&scan, &row))
+			done = count;
+		while (done < count && (order = compare_seconds(table, row.values[1], seconds[done])) > 0)
+			done++;
+		if (done < count && order == 0)
+		{
+			rows[done] = row;
+			found[done++] = true;
+		}
+	}
+	end_scan(&scan);
+	return done;
 }
 
 /*
@@ -355,31 +451,29 @@ tarx_keys_table_close(Relation relation)
 }
 
 /*
- * Find the rows of a project that have these in the second column of the primary key;
- * found says of each whether the snapshot sees it.  The rows are in the current memory
- * context, but their long values are not: call tarx_keys_row_detoast() before the
- * snapshot is gone.
+ * Find the rows of a project that have these in the second column of the primary key,
+ * which are in ascending order; found says of each whether the snapshot sees it.  The
+ * rows are in the current memory context, but their long values are not: call
+ * tarx_keys_row_detoast() before the snapshot is gone.
  */
 void
 tarx_keys_table_find_each(TarxKeysTable *table, Relation relation, Snapshot snapshot,
 						  const pg_uuid_t *project_id, const Datum *seconds, uint64 count,
 						  TarxKeysRow *rows, bool *found)
 {
-	KeyScan		scan;
+	uint64		done = 0;
 
 	if (!tarx_keys_table_has_index(table))
 	{
-		for (uint64 i = 0; i < count; i++)
-			found[i] = find_by_spi(table, relation, snapshot, project_id, seconds[i], &rows[i]);
+		for (; done < count; done++)
+			found[done] = find_by_spi(table, relation, snapshot, project_id, seconds[done], &rows[done]);
 		return;
 	}
-	begin_scan(&scan, table, relation, snapshot, 2);
-	for (uint64 i = 0; i < count; i++)
-	{
-		start_scan(&scan, project_id, seconds[i]);
-		found[i] = next_row(&scan, &rows[i]);
-	}
-	end_scan(&scan);
+	if (count >= WALK_MIN)
+		done = walk(table, relation, snapshot, project_id, seconds, count, rows, found);
+	if (done < count)
+		look_up(table, relation, snapshot, project_id, &seconds[done], count - done, &rows[done],
+				&found[done]);
 }
 
 /* Find one such row; returns false if the snapshot sees none. */
@@ -407,7 +501,7 @@ tarx_keys_table_find_all(const TarxKeysTable *table, Relation relation, Snapshot
 
 	*rows = palloc(sizeof(TarxKeysRow) * size);
 	begin_scan(&scan, table, relation, snapshot, 1);
-	start_scan(&scan, project_id, (Datum) 0);
+	start_scan(&scan, project_id, (Datum) 0, (Datum) 0);
 	while (next_row(&scan, &(*rows)[count]))
 	{
 		CHECK_FOR_INTERRUPTS();
