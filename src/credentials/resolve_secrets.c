@@ -24,15 +24,16 @@ PG_FUNCTION_INFO_V1(tarx_keys_resolve_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets_sealed);
 
+/* For tables whose primary key we cannot read ourselves */
 static TarxKeysQuery named_query = {
 	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets,
 							"WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.name OPERATOR(pg_catalog.=) ANY ($2)"
-							" ORDER BY t.name"),
+							" ORDER BY t.name COLLATE pg_catalog.\"C\""),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTARRAYOID}
 };
 
 static TarxKeysQuery all_query = {
-	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets, "WHERE t.project_id OPERATOR(pg_catalog.=) $1 ORDER BY t.name"),
+	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets, "WHERE t.project_id OPERATOR(pg_catalog.=) $1 ORDER BY t.name COLLATE pg_catalog.\"C\""),
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
