@@ -95,6 +95,19 @@ tarx_keys_key_has_state(const TarxKeysRow *row, const char *state)
 								tarx_keys_span_of(state)) == 0;
 }
 
+/*
+ * Fetch the long values of a row that was found, before the snapshot is gone.  TK002 if
+ * the key was deleted, TK004 if nobody can have sealed the row.
+ */
+void
+tarx_keys_check_found_key(TarxKeysRow *row, const pg_uuid_t *key_id)
+{
+	if (tarx_keys_key_has_state(row, TARX_KEYS_STATE_DELETED))
+		tarx_keys_fail_key_deleted(key_id);
+	if (!tarx_keys_row_detoast(&tarx_keys_llm_keys, row))
+		tarx_keys_fail_integrity(key_id);
+}
+
 void
 tarx_keys_key_set_text(TarxKeysRow *row, int column, text *value)
 {

@@ -168,7 +168,7 @@ find_named(const pg_uuid_t *project_id, const TarxKeysTextList *names, Relation 
 	bool	   *found = palloc(sizeof(bool) * (names->count + 1));
 	uint64		count = 0;
 
-	*rows = palloc(sizeof(TarxKeysRow) * (names->count + 1));
+	*rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(TarxKeysRow) * (names->count + 1));
 	for (size_t i = 0; i < names->count; i++)
 		values[i] = PointerGetDatum(cstring_to_text_with_len(names->items[i].text.data,
 															 (int) names->items[i].text.len));
