@@ -244,13 +244,4 @@ $$;
 COMMENT ON FUNCTION tarx_keys.repoint_agents IS
 'For members: points all agents of the project that refer to from_key_id, deleted or not, to to_key_id; returns how many. Errors: TK007, 42501, 22023, TK001 or TK002 for to_key_id, TK004 if one of them was tampered with, TK005 or TK006 if the master key is missing.';
 
--- carries a value
-CREATE FUNCTION tarx_keys.resolve_agent_key(
-    project_id uuid, agent_id uuid, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text, OUT headers jsonb)
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key';
-COMMENT ON FUNCTION tarx_keys.resolve_agent_key IS
-'For agent runners: the row of resolve_key() for the key that an agent of the project refers to, or for the one that resolve_provider_key() chooses of the agent''s provider. model NULL stands for any; tried are the keys that this run has tried. Errors: TK003 if the project has no such agent or the agent refers to nothing, TK014 if no key is usable or its only one was tried, and those of resolve_key().';
-
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys.agents', '');

@@ -146,45 +146,68 @@ $$;
 COMMENT ON FUNCTION tarx_keys.delete_llm_key IS
 'For key managers: deletes an LLM key at once and for good; update_llm_key() disables one in a way that can be taken back. Agents that refer to it keep the reference and fail with TK002 until repointed. Errors: TK007, 42501, 22023, TK001, TK002 if it was deleted before.';
 
+-- The rows of resolve calls have types with names: PostgreSQL keeps their descriptions,
+-- and makes those of OUT parameters anew for each call.
+CREATE TYPE tarx_keys.resolved_key AS (key_id uuid, provider text, name text, base_url text, key_value text, headers jsonb);
+COMMENT ON TYPE tarx_keys.resolved_key IS 'An LLM key with its value, as resolve_key() returns it';
+CREATE TYPE tarx_keys.sealed_key AS (key_id uuid, provider text, name text, base_url text, sealed bytea);
+COMMENT ON TYPE tarx_keys.sealed_key IS 'An LLM key with its value in a box, as resolve_key_sealed() returns it';
+CREATE TYPE tarx_keys.chosen_key AS (key_id uuid, provider text, name text, base_url text, key_value text, headers jsonb, attempt integer, remaining integer);
+COMMENT ON TYPE tarx_keys.chosen_key IS 'A key of a provider with its value, as resolve_provider_key() returns it';
+CREATE TYPE tarx_keys.chosen_sealed_key AS (key_id uuid, provider text, name text, base_url text, sealed bytea, attempt integer, remaining integer);
+COMMENT ON TYPE tarx_keys.chosen_sealed_key IS 'A key of a provider with its value in a box, as resolve_provider_key_sealed() returns it';
+
 -- carries a value
-CREATE FUNCTION tarx_keys.resolve_key(
-    project_id uuid, key_id uuid,
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text, OUT headers jsonb)
+CREATE FUNCTION tarx_keys.resolve_key(project_id uuid, key_id uuid) RETURNS tarx_keys.resolved_key
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key';
 COMMENT ON FUNCTION tarx_keys.resolve_key IS
 'For agent runners: the value of a project''s LLM key, with its provider, name and base URL (the provider''s default where the key has none), which has no slash at its end. Call it in FROM. Writes nothing. Errors: TK001 if the project has no such key, TK002 if it was deleted, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
-CREATE FUNCTION tarx_keys.resolve_key_sealed(
-    project_id uuid, key_id uuid, recipient_public_key bytea,
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
+-- carries a value
+CREATE FUNCTION tarx_keys.resolve_keys(project_id uuid, key_ids uuid[]) RETURNS SETOF tarx_keys.resolved_key
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_keys';
+COMMENT ON FUNCTION tarx_keys.resolve_keys IS
+'For agent runners: the rows of resolve_key() for several keys of a project, in the order of key_ids, each once. All or none: if one is refused, the error is that of resolve_key() for it. Call it in FROM. Writes nothing. Errors: those of resolve_key(); 22023 for a null element, 54000 for more than 10000 elements.';
+
+-- carries a value
+CREATE FUNCTION tarx_keys.resolve_agent_key(project_id uuid, agent_id uuid, model text DEFAULT NULL, tried uuid[] DEFAULT '{}')
+RETURNS tarx_keys.resolved_key
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key';
+COMMENT ON FUNCTION tarx_keys.resolve_agent_key IS
+'For agent runners: the row of resolve_key() for the key that an agent of the project refers to, or for the one that resolve_provider_key() chooses of the agent''s provider. model NULL stands for any; tried are the keys that this run has tried. Errors: TK003 if the project has no such agent or the agent refers to nothing, TK014 if no key is usable or its only one was tried, and those of resolve_key().';
+
+CREATE FUNCTION tarx_keys.resolve_key_sealed(project_id uuid, key_id uuid, recipient_public_key bytea) RETURNS tarx_keys.sealed_key
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_key_sealed IS
 'For agent runners: resolve_key() with a box in place of the value and headers, sealed to the caller''s X25519 public key by libsodium''s crypto_box_seal(). The box has all that a request needs, and what was asked for; the other columns are for routing only, because whoever passes the row on can change them. Errors: those of resolve_key(); 22023 if recipient_public_key is no public key.';
 
-CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(
-    project_id uuid, agent_id uuid, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea)
+CREATE FUNCTION tarx_keys.resolve_keys_sealed(project_id uuid, key_ids uuid[], recipient_public_key bytea) RETURNS SETOF tarx_keys.sealed_key
+LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 10
+AS 'MODULE_PATHNAME', 'tarx_keys_resolve_keys_sealed';
+COMMENT ON FUNCTION tarx_keys.resolve_keys_sealed IS
+'For agent runners: resolve_keys() with a box in place of each value and its headers, as by resolve_key_sealed(). Errors: those of resolve_keys(); 22023 if recipient_public_key is no public key.';
+
+CREATE FUNCTION tarx_keys.resolve_agent_key_sealed(project_id uuid, agent_id uuid, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}')
+RETURNS tarx_keys.sealed_key
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_agent_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_agent_key_sealed IS
 'For agent runners: resolve_key_sealed() by the key, or the provider, that an agent refers to. Errors: those of resolve_agent_key(); 22023 if recipient_public_key is no public key.';
 
 -- carries a value
-CREATE FUNCTION tarx_keys.resolve_provider_key(
-    project_id uuid, provider text, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT key_value text, OUT headers jsonb,
-    OUT attempt integer, OUT remaining integer)
+CREATE FUNCTION tarx_keys.resolve_provider_key(project_id uuid, provider text, model text DEFAULT NULL, tried uuid[] DEFAULT '{}')
+RETURNS tarx_keys.chosen_key
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_provider_key';
 COMMENT ON FUNCTION tarx_keys.resolve_provider_key IS
 'For agent runners: the row of resolve_key() for the first usable key of a provider, by priority and id. Usable are those that are enabled, not expired, for the model (NULL: any), not cooling after report_key(), and not in tried; if all others are cooling, the one whose cooling ends first. attempt is the number of keys tried and this one; remaining is how many usable ones are left after it. Rows that do not open are skipped. Errors: TK014 if no key is usable, with why; TK005, 22023, 42501 if another project is active.';
 
-CREATE FUNCTION tarx_keys.resolve_provider_key_sealed(
-    project_id uuid, provider text, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}',
-    OUT key_id uuid, OUT provider text, OUT name text, OUT base_url text, OUT sealed bytea,
-    OUT attempt integer, OUT remaining integer)
+CREATE FUNCTION tarx_keys.resolve_provider_key_sealed(project_id uuid, provider text, recipient_public_key bytea, model text DEFAULT NULL, tried uuid[] DEFAULT '{}')
+RETURNS tarx_keys.chosen_sealed_key
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_provider_key_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_provider_key_sealed IS

@@ -92,6 +92,11 @@ AS 'MODULE_PATHNAME', 'tarx_keys_delete_secret';
 COMMENT ON FUNCTION tarx_keys.delete_secret IS
 'For key managers: deletes a secret with all its versions. Errors: TK007, 42501, 22023, TK011 if the project has no such secret.';
 
+CREATE TYPE tarx_keys.resolved_secret AS (name text, value text);
+COMMENT ON TYPE tarx_keys.resolved_secret IS 'A secret with its value, as resolve_secrets() returns it';
+CREATE TYPE tarx_keys.sealed_secret AS (name text, sealed bytea);
+COMMENT ON TYPE tarx_keys.sealed_secret IS 'A secret with its value in a box, as resolve_secrets_sealed() returns it';
+
 -- carries a value
 CREATE FUNCTION tarx_keys.resolve_secret(project_id uuid, name text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -100,13 +105,13 @@ COMMENT ON FUNCTION tarx_keys.resolve_secret IS
 'For agent runners: the current value of a project''s secret. Writes nothing. Errors: TK011 if the project has no such secret, TK004 if the row was tampered with, TK005 or TK006 if the master key is missing, 22023, 42501 if another project is active.';
 
 -- carries a value
-CREATE FUNCTION tarx_keys.resolve_secrets(project_id uuid, names text[] DEFAULT NULL) RETURNS TABLE (name text, value text)
+CREATE FUNCTION tarx_keys.resolve_secrets(project_id uuid, names text[] DEFAULT NULL) RETURNS SETOF tarx_keys.resolved_secret
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets';
 COMMENT ON FUNCTION tarx_keys.resolve_secrets IS
 'For agent runners: the current values of several secrets of a project, each once, by name; of all its secrets if names is NULL. Errors: those of resolve_secret(), where TK011 names all that are missing.';
 
-CREATE FUNCTION tarx_keys.resolve_secrets_sealed(project_id uuid, names text[] DEFAULT NULL, recipient_public_key bytea DEFAULT NULL) RETURNS TABLE (name text, sealed bytea)
+CREATE FUNCTION tarx_keys.resolve_secrets_sealed(project_id uuid, names text[] DEFAULT NULL, recipient_public_key bytea DEFAULT NULL) RETURNS SETOF tarx_keys.sealed_secret
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_resolve_secrets_sealed';
 COMMENT ON FUNCTION tarx_keys.resolve_secrets_sealed IS

@@ -21,6 +21,9 @@ BEGIN
         SELECT 'TABLE', c.oid::regclass::text, c.relacl, c.relowner, false
           FROM pg_class c WHERE c.relnamespace = ANY (schemas) AND c.relkind IN ('r', 'v')
         UNION ALL
+        SELECT 'TYPE', t.oid::regtype::text, coalesce(t.typacl, acldefault('T', t.typowner)), t.typowner, false
+          FROM pg_type t JOIN pg_class c ON c.oid = t.typrelid WHERE t.typnamespace = ANY (schemas) AND c.relkind = 'c'
+        UNION ALL
         SELECT 'SCHEMA', quote_ident(n.nspname), n.nspacl, n.nspowner, false
           FROM pg_namespace n WHERE n.oid = ANY (schemas)
     LOOP

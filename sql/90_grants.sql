@@ -95,10 +95,12 @@ REVOKE DELETE, TRUNCATE ON tarx_keys_internal.audit_ends FROM tarx_keys_owner;
 -- that need the owner's rights take them in C: see src/identity/owner.c.
 GRANT EXECUTE ON FUNCTION
     tarx_keys.resolve_key,
+    tarx_keys.resolve_keys,
     tarx_keys.resolve_agent_key,
     tarx_keys.resolve_provider_key,
     tarx_keys.report_key,
     tarx_keys.resolve_key_sealed,
+    tarx_keys.resolve_keys_sealed,
     tarx_keys.resolve_agent_key_sealed,
     tarx_keys.resolve_provider_key_sealed,
     tarx_keys.models_request,
@@ -111,4 +113,13 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.template_references,
     tarx_keys.enter_run,
     tarx_keys.renew_run_ticket
+TO tarx_keys_agent;
+-- the types of their rows, for variables
+GRANT USAGE ON TYPE
+    tarx_keys.resolved_key,
+    tarx_keys.sealed_key,
+    tarx_keys.chosen_key,
+    tarx_keys.chosen_sealed_key,
+    tarx_keys.resolved_secret,
+    tarx_keys.sealed_secret
 TO tarx_keys_agent;

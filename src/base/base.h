@@ -29,6 +29,8 @@ typedef struct TarxKeysSecret TarxKeysSecret;
 
 extern TarxKeysSecret *tarx_keys_secret_register(void *data, size_t size);
 extern void tarx_keys_secret_wipe(TarxKeysSecret *secret);
+extern MemoryContext tarx_keys_begin_work(void);
+extern void tarx_keys_end_work(MemoryContext caller);
 
 /* text.c: texts in UTF-8, which rules and ciphertext need, and back */
 typedef struct TarxKeysText
@@ -155,8 +157,11 @@ extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
-/* rows.c: results of functions that return sets */
+/* rows.c: results of functions that return rows */
 extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
 											 TupleDesc (*describe) (void));
+extern Tuplestorestate *tarx_keys_begin_typed_rows(FunctionCallInfo fcinfo, int kilobytes,
+												   const Oid *types, int count);
+extern TupleDesc tarx_keys_result_desc(FunctionCallInfo fcinfo, const Oid *types, int count);
 
 #endif							/* TARX_KEYS_BASE_H */

@@ -14,7 +14,7 @@
 
 #include <sodium.h>
 
-#include "utils/palloc.h"
+#include "utils/memutils.h"
 
 #include "base/base.h"
 
@@ -56,4 +56,26 @@ tarx_keys_secret_wipe(TarxKeysSecret *secret)
 		return;
 	sodium_memzero(secret->data, secret->size);
 	secret->size = 0;
+}
+
+/*
+ * Begin work that has secrets, in a memory context of its own, so that nothing it
+ * leaves piles up in the caller's.  Returns that one, for results.
+ */
+MemoryContext
+tarx_keys_begin_work(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	MemoryContextSwitchTo(AllocSetContextCreate(caller, "tarx_keys work", ALLOCSET_DEFAULT_SIZES));
+	return caller;
+}
+
+/* End it: every secret that is still registered is wiped. */
+void
+tarx_keys_end_work(MemoryContext caller)
+{
+	MemoryContext work = MemoryContextSwitchTo(caller);
+
+	MemoryContextDelete(work);
 }

@@ -28,7 +28,7 @@ tarx_keys_agent_target(Relation agents, const pg_uuid_t *project_id, const pg_uu
 	TarxKeysAgentTarget target = {.provider = NULL};
 	TarxKeysRow row;
 
-	if (!tarx_keys_table_find(&tarx_keys_agents, agents, snapshot, project_id, agent_id, &row))
+	if (!tarx_keys_table_find(&tarx_keys_agents, agents, snapshot, project_id, UUIDPGetDatum(agent_id), &row))
 		tarx_keys_fail_agent(agent_id);
 	if (!tarx_keys_row_is_stamped(&tarx_keys_agents, &row))
 		tarx_keys_fail_agent_integrity(agent_id);

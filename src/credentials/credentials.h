@@ -126,8 +126,10 @@ typedef struct TarxKeysOpenKey
 } TarxKeysOpenKey;
 
 extern void tarx_keys_key_seal(TarxKeysRow *row, const TarxKeysPayload *payload);
+extern bool tarx_keys_key_open_by(TarxKeysSubkey *kept, const TarxKeysRow *row, TarxKeysOpenKey *key);
 extern bool tarx_keys_key_open(const TarxKeysRow *row, TarxKeysOpenKey *key);
 extern bool tarx_keys_key_has_state(const TarxKeysRow *row, const char *state);
+extern void tarx_keys_check_found_key(TarxKeysRow *row, const pg_uuid_t *key_id);
 extern void tarx_keys_key_set_text(TarxKeysRow *row, int column, text *value);
 extern void tarx_keys_key_copy_policy(TarxKeysRow *to, const TarxKeysRow *from);
 extern void tarx_keys_key_set_policy(TarxKeysRow *row, const TarxKeysKeyOptions *options);
@@ -190,8 +192,7 @@ typedef enum TarxKeysKeyHindrance
 } TarxKeysKeyHindrance;
 
 extern TarxKeysKeyHindrance tarx_keys_key_hindrance(const TarxKeysRow *row, const TarxKeysSpan *model);
-pg_noreturn extern void tarx_keys_fail_key_not_usable(const pg_uuid_t *key_id,
-													  TarxKeysKeyHindrance hindrance);
+extern void tarx_keys_check_key_usable(const TarxKeysRow *row, const TarxKeysSpan *model);
 
 /* key_choice.c: one of several keys */
 typedef struct TarxKeysKeyRequest
@@ -210,6 +211,25 @@ extern void tarx_keys_fail_if_tried(const TarxKeysKeyRequest *request, const pg_
 extern Datum tarx_keys_own_headers(const TarxKeysPayload *payload, TarxKeysSecret **secret);
 extern Datum tarx_keys_request_headers(const TarxKeysPayload *payload, const char *body_type,
 									   TarxKeysSecret **secret);
+
+/* resolved_rows.c: the rows that resolve calls return */
+#define TARX_KEYS_RESOLVED_COLUMNS	8
+
+typedef struct TarxKeysResolvedRow
+{
+	int			count;			/* of columns, without attempt and remaining */
+	Datum		values[TARX_KEYS_RESOLVED_COLUMNS];
+	bool		nulls[TARX_KEYS_RESOLVED_COLUMNS];
+	TarxKeysSecret *value;
+	TarxKeysSecret *headers;
+} TarxKeysResolvedRow;
+
+extern TupleDesc tarx_keys_resolved_desc(FunctionCallInfo fcinfo, const uint8 *recipient, bool chosen);
+extern Tuplestorestate *tarx_keys_begin_resolved_rows(FunctionCallInfo fcinfo, const uint8 *recipient);
+extern TarxKeysResolvedRow tarx_keys_resolved_row(const uint8 *recipient, const pg_uuid_t *project_id,
+												  const pg_uuid_t *asked, const TarxKeysOpenKey *key);
+extern void tarx_keys_resolved_row_choice(TarxKeysResolvedRow *row, int attempt, int remaining);
+extern void tarx_keys_resolved_row_wipe(const TarxKeysResolvedRow *row);
 
 /* resolve_llm_keys.c: a key that is open, for a function that makes something of it */
 typedef void (*TarxKeysKeyUse) (const TarxKeysOpenKey *key, void *arg);

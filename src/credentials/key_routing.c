@@ -77,12 +77,16 @@ hint_hindrance(TarxKeysKeyHindrance hindrance)
 	}
 }
 
-/* TK015 */
+/* Is a key, which is authentic, usable now and for this model?  TK015 if not. */
 void
-tarx_keys_fail_key_not_usable(const pg_uuid_t *key_id, TarxKeysKeyHindrance hindrance)
+tarx_keys_check_key_usable(const TarxKeysRow *row, const TarxKeysSpan *model)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_TK_KEY_NOT_USABLE),
-			 errmsg("LLM key \"%s\" %s", tarx_keys_uuid_text(key_id), hindrance_in_words(hindrance)),
-			 hint_hindrance(hindrance)));
+	TarxKeysKeyHindrance hindrance = tarx_keys_key_hindrance(row, model);
+
+	if (hindrance != TARX_KEYS_KEY_USABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_TK_KEY_NOT_USABLE),
+				 errmsg("LLM key \"%s\" %s", tarx_keys_uuid_text(DatumGetUUIDP(row->values[LLM_KEY_ID])),
+						hindrance_in_words(hindrance)),
+				 hint_hindrance(hindrance)));
 }

@@ -65,14 +65,21 @@ tarx_keys_key_seal(TarxKeysRow *row, const TarxKeysPayload *payload)
 /*
  * Open a row; the caller wipes plain, which has all of it.  Returns false if the
  * row is not as it was sealed.  TK005 without a keyring, TK006 if the master key is
- * missing.
+ * missing.  kept is a place for the subkey, or NULL.
  */
+bool
+tarx_keys_key_open_by(TarxKeysSubkey *kept, const TarxKeysRow *row, TarxKeysOpenKey *key)
+{
+	key->row = row;
+	return tarx_keys_row_open_by(kept, &tarx_keys_llm_keys, row, true, &key->plain) &&
+		tarx_keys_payload_read(key->plain.data, key->plain.len, &key->payload);
+}
+
+/* The same for one row */
 bool
 tarx_keys_key_open(const TarxKeysRow *row, TarxKeysOpenKey *key)
 {
-	key->row = row;
-	return tarx_keys_row_open(&tarx_keys_llm_keys, row, true, &key->plain) &&
-		tarx_keys_payload_read(key->plain.data, key->plain.len, &key->payload);
+	return tarx_keys_key_open_by(NULL, row, key);
 }
 
 /*
@@ -86,6 +93,19 @@ tarx_keys_key_has_state(const TarxKeysRow *row, const char *state)
 	return !row->nulls[LLM_KEY_STATE] &&
 		tarx_keys_compare_spans(tarx_keys_span(DatumGetTextPP(row->values[LLM_KEY_STATE])),
 								tarx_keys_span_of(state)) == 0;
+}
+
+/*
+ * Fetch the long values of a row that was found, before the snapshot is gone.  TK002 if
+ * the key was deleted, TK004 if nobody can have sealed the row.
+ */
+void
+tarx_keys_check_found_key(TarxKeysRow *row, const pg_uuid_t *key_id)
+{
+	if (tarx_keys_key_has_state(row, TARX_KEYS_STATE_DELETED))
+		tarx_keys_fail_key_deleted(key_id);
+	if (!tarx_keys_row_detoast(&tarx_keys_llm_keys, row))
+		tarx_keys_fail_integrity(key_id);
 }
 
 void

@@ -1,6 +1,7 @@
 /*
  * resolve_llm_keys.c
- *	  Resolves project LLM keys: the only way to a key's value.
+ *	  Resolves project LLM keys one by one: with resolve_key_lists.c the only way to
+ *	  a key's value.
  *
  * A value is opened only for the result of a resolve call, after its row was
  * authenticated.  Every other copy is wiped, also after an error.  Nothing is
@@ -14,7 +15,6 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "credentials/credentials.h"
@@ -71,14 +71,11 @@ static void
 fetch_key(Relation keys, const pg_uuid_t *project_id, const pg_uuid_t *key_id, Snapshot snapshot,
 		  TarxKeysRow *row, bool *exists)
 {
-	if (!tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, project_id, key_id, row))
+	if (!tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, project_id, UUIDPGetDatum(key_id), row))
 		tarx_keys_fail_key_not_found(key_id);
 	if (exists != NULL)
 		*exists = true;
-	if (tarx_keys_key_has_state(row, TARX_KEYS_STATE_DELETED))
-		tarx_keys_fail_key_deleted(key_id);
-	if (!tarx_keys_row_detoast(&tarx_keys_llm_keys, row))
-		tarx_keys_fail_integrity(key_id);
+	tarx_keys_check_found_key(row, key_id);
 }
 
 /* Fetch the row of the key that the call is about by now, and that the caller has not tried. */
@@ -140,105 +137,25 @@ fetch_called(TarxKeysCall *call, Resolve *resolve, TarxKeysRow *row)
 	tarx_keys_table_close(keys);
 }
 
-/*
- * Results
- */
-
-/* The columns of the row of resolve_key(), or of a sealed form, and then these two */
-#define CLEAR_COLUMNS	6
-#define SEALED_COLUMNS	5
-#define CHOICE_COLUMNS	2
-
-static TupleDesc
-make_desc(bool sealed, bool chosen)
-{
-	int			count = sealed ? SEALED_COLUMNS : CLEAR_COLUMNS;
-	TupleDesc	desc = CreateTemplateTupleDesc(count + (chosen ? CHOICE_COLUMNS : 0));
-
-	TupleDescInitEntry(desc, 1, "key_id", UUIDOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "provider", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 3, "name", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 4, "base_url", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 5, sealed ? "sealed" : "key_value", sealed ? BYTEAOID : TEXTOID, -1, 0);
-	if (!sealed)
-		TupleDescInitEntry(desc, 6, "headers", JSONBOID, -1, 0);
-	if (chosen)
-	{
-		TupleDescInitEntry(desc, (AttrNumber) (count + 1), "attempt", INT4OID, -1, 0);
-		TupleDescInitEntry(desc, (AttrNumber) (count + 2), "remaining", INT4OID, -1, 0);
-	}
-	return BlessTupleDesc(desc);
-}
-
-/* The descriptor of a resolve call's row, made once in a session */
-static TupleDesc
-resolved_desc(bool sealed, bool chosen)
-{
-	static TupleDesc descs[2][2] = {{NULL, NULL}, {NULL, NULL}};
-	TupleDesc  *desc = &descs[sealed][chosen];
-
-	if (*desc == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-		*desc = make_desc(sealed, chosen);
-		MemoryContextSwitchTo(old);
-	}
-	return *desc;
-}
-
-/* The value of a key, and its headers if it has any, as columns of the result */
-static void
-set_clear_values(const TarxKeysPayload *payload, Datum *values, bool *nulls,
-				 TarxKeysSecret **copy, TarxKeysSecret **header_copy)
-{
-	values[4] = PointerGetDatum(tarx_keys_clear_value(payload->value, copy));
-	nulls[5] = payload->headers.count == 0;
-	if (!nulls[5])
-		values[5] = tarx_keys_own_headers(payload, header_copy);
-}
-
-/* The result row, in this memory context; every other copy of the values is wiped. */
+/* The result, in this memory context; every other copy of the values is wiped. */
 static HeapTuple
-form_resolved(const Resolve *resolve, const pg_uuid_t *project_id, const TarxKeysOpenKey *key,
+form_resolved(const TarxKeysCall *call, const Resolve *resolve, const TarxKeysOpenKey *key,
 			  MemoryContext context)
 {
-	bool		sealed = resolve->recipient != NULL;
-	int			count = sealed ? SEALED_COLUMNS : CLEAR_COLUMNS;
-	Datum		values[CLEAR_COLUMNS + CHOICE_COLUMNS];
-	bool		nulls[CLEAR_COLUMNS + CHOICE_COLUMNS] = {false};
-	TarxKeysSecret *copy = NULL;
-	TarxKeysSecret *header_copy = NULL;
+	bool		chosen = resolve->by == BY_PROVIDER;
+	TupleDesc	desc = tarx_keys_resolved_desc(call->resolves, resolve->recipient, chosen);
+	TarxKeysResolvedRow row = tarx_keys_resolved_row(resolve->recipient, call->project_id,
+													 &resolve->asked, key);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	HeapTuple	tuple;
-	MemoryContext old;
 
-	values[0] = key->row->values[LLM_KEY_ID];
-	values[1] = key->row->values[LLM_KEY_PROVIDER];
-	values[2] = key->row->values[LLM_KEY_NAME];
-	values[3] = key->row->values[LLM_KEY_DESTINATION];
-	if (sealed)
-		values[4] = PointerGetDatum(tarx_keys_sealed_key(resolve->recipient, project_id, &resolve->asked,
-														 key));
-	else
-		set_clear_values(&key->payload, values, nulls, &copy, &header_copy);
-	values[count] = Int32GetDatum(resolve->request.ntried + 1);
-	values[count + 1] = Int32GetDatum(resolve->remaining);
-	old = MemoryContextSwitchTo(context);
-	tuple = heap_form_tuple(resolved_desc(sealed, resolve->by == BY_PROVIDER), values, nulls);
+	if (chosen)
+		tarx_keys_resolved_row_choice(&row, resolve->request.ntried + 1, resolve->remaining);
+	tuple = heap_form_tuple(desc, row.values, row.nulls);
 	MemoryContextSwitchTo(old);
-	tarx_keys_secret_wipe(copy);
-	tarx_keys_secret_wipe(header_copy);
+	ReleaseTupleDesc(desc);
+	tarx_keys_resolved_row_wipe(&row);
 	return tuple;
-}
-
-/* Is the key, which is authentic, usable now and for this model?  TK015 if not. */
-static void
-check_usable(const TarxKeysOpenKey *key, const TarxKeysSpan *model)
-{
-	TarxKeysKeyHindrance hindrance = tarx_keys_key_hindrance(key->row, model);
-
-	if (hindrance != TARX_KEYS_KEY_USABLE)
-		tarx_keys_fail_key_not_usable(DatumGetUUIDP(key->row->values[LLM_KEY_ID]), hindrance);
 }
 
 /*
@@ -260,34 +177,27 @@ check_run(const TarxKeysCall *call, const Resolve *resolve)
 		tarx_keys_run_admit_key_of_agent(call, &resolve->asked);
 }
 
-/*
- * Resolve a key of a project.  This works in a memory context of its own, so what it
- * leaves does not pile up in the caller's.
- */
+/* Resolve a key of a project. */
 static void
 run_resolve(TarxKeysCall *call, void *arg)
 {
 	Resolve    *resolve = arg;
-	MemoryContext context = CurrentMemoryContext;
-	MemoryContext work = AllocSetContextCreate(context, "tarx_keys resolve",
-											   ALLOCSET_SMALL_SIZES);
+	MemoryContext context = tarx_keys_begin_work();
 	TarxKeysRow row;
 	TarxKeysOpenKey key;
 
-	MemoryContextSwitchTo(work);
 	tarx_keys_check_project(call->project_id);
 	check_run(call, resolve);
 	fetch_called(call, resolve, &row);
 	if (!tarx_keys_key_open(&row, &key))
 		tarx_keys_fail_integrity(&call->object);
-	check_usable(&key, &resolve->request.model);
+	tarx_keys_check_key_usable(&row, &resolve->request.model);
 	if (resolve->use != NULL)
 		resolve->use(&key, resolve->use_arg);
 	else
-		resolve->row = HeapTupleGetDatum(form_resolved(resolve, call->project_id, &key, context));
+		resolve->row = HeapTupleGetDatum(form_resolved(call, resolve, &key, context));
 	tarx_keys_secret_wipe(key.plain.secret);
-	MemoryContextSwitchTo(context);
-	MemoryContextDelete(work);
+	tarx_keys_end_work(context);
 }
 
 /* Run a call whose first argument is project_id, and whose second one says which key. */

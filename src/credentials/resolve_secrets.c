@@ -9,7 +9,6 @@
 #include "base/compat.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -25,15 +24,16 @@ PG_FUNCTION_INFO_V1(tarx_keys_resolve_secret);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets);
 PG_FUNCTION_INFO_V1(tarx_keys_resolve_secrets_sealed);
 
+/* For tables whose primary key we cannot read ourselves */
 static TarxKeysQuery named_query = {
 	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets,
 							"WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.name OPERATOR(pg_catalog.=) ANY ($2)"
-							" ORDER BY t.name"),
+							" ORDER BY t.name COLLATE pg_catalog.\"C\""),
 	.nargs = 2, .argtypes = {UUIDOID, TEXTARRAYOID}
 };
 
 static TarxKeysQuery all_query = {
-	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets, "WHERE t.project_id OPERATOR(pg_catalog.=) $1 ORDER BY t.name"),
+	TARX_KEYS_SELECT_SEALED(tarx_keys_secrets, "WHERE t.project_id OPERATOR(pg_catalog.=) $1 ORDER BY t.name COLLATE pg_catalog.\"C\""),
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
@@ -89,6 +89,7 @@ TarxKeysTextList
 tarx_keys_arg_secret_names(FunctionCallInfo fcinfo, int n, const char *argument)
 {
 	TarxKeysTextList list = {NULL, 0, 0};
+	const char *what = psprintf("an element of %s", argument);
 	Datum	   *elements;
 	bool	   *nulls;
 	int			count;
@@ -104,12 +105,12 @@ tarx_keys_arg_secret_names(FunctionCallInfo fcinfo, int n, const char *argument)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 tarx_keys_errarg(argument),
-					 errmsg("an element of %s must not be null", argument),
+					 errmsg("%s must not be null", what),
 					 errhint("Pass names only, or leave %s out.", argument)));
 		span = tarx_keys_span(DatumGetTextPP(elements[i]));
 		name.data = unconstify(char *, span.data);
 		name.len = span.len;
-		tarx_keys_check_secret_name(&name, argument, psprintf("an element of %s", argument));
+		tarx_keys_check_secret_name(&name, argument, what);
 		tarx_keys_texts_add(&list, span);
 	}
 	tarx_keys_texts_sort(&list);
@@ -158,24 +159,62 @@ found_name(const TarxKeysRow *row)
 	return tarx_keys_shown_text(row->values[SECRET_NAME], TARX_KEYS_SHOWN_MAX_BYTES);
 }
 
-/* Run the query; returns the rows, whose names and ids go to *found. */
-static TarxKeysRow *
-find(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found, Snapshot snapshot)
+/* Find the rows with these names, which are sorted; returns how many there are. */
+static uint64
+find_named(const pg_uuid_t *project_id, const TarxKeysTextList *names, Relation secrets,
+		   Snapshot snapshot, TarxKeysRow **rows)
 {
-	TarxKeysQuery *query = found->asked == NULL ? &all_query : &named_query;
+	Datum	   *values = palloc(sizeof(Datum) * (names->count + 1));
+	bool	   *found = palloc(sizeof(bool) * (names->count + 1));
+	uint64		count = 0;
+
+	*rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(TarxKeysRow) * (names->count + 1));
+	for (size_t i = 0; i < names->count; i++)
+		values[i] = PointerGetDatum(cstring_to_text_with_len(names->items[i].text.data,
+															 (int) names->items[i].text.len));
+	tarx_keys_table_find_each(&tarx_keys_secrets, secrets, snapshot, project_id, values, names->count,
+							  *rows, found);
+	for (size_t i = 0; i < names->count; i++)
+	{
+		if (found[i])
+			(*rows)[count++] = (*rows)[i];
+	}
+	return count;
+}
+
+/* Find the rows by SPI. */
+static uint64
+search(const pg_uuid_t *project_id, const TarxKeysTextList *names, Relation secrets,
+	   Snapshot snapshot, TarxKeysRow **rows)
+{
 	Datum		values[2] = {UUIDPGetDatum(project_id), (Datum) 0};
+	bool	   *is_whole;		/* who opens a row sees it */
+
+	if (names == NULL)
+		return tarx_keys_table_search(&tarx_keys_secrets, secrets, &all_query, values, snapshot,
+									  rows, &is_whole);
+	values[1] = tarx_keys_texts_array(names);
+	return tarx_keys_table_search(&tarx_keys_secrets, secrets, &named_query, values, snapshot,
+								  rows, &is_whole);
+}
+
+/* Find the rows, in the order of their names; these and the ids go to *found. */
+static TarxKeysRow *
+find(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found, Relation secrets, Snapshot snapshot)
+{
 	TarxKeysRow *rows;
 
-	if (found->asked != NULL)
-		values[1] = tarx_keys_texts_array(found->asked);
-	found->count = tarx_keys_query_run_at(query, values, snapshot);
-	rows = palloc(sizeof(TarxKeysRow) * (found->count + 1));
+	if (!tarx_keys_table_has_index(&tarx_keys_secrets))
+		found->count = search(project_id, found->asked, secrets, snapshot, &rows);
+	else if (found->asked == NULL)
+		found->count = tarx_keys_table_find_all(&tarx_keys_secrets, secrets, snapshot, project_id, &rows);
+	else
+		found->count = find_named(project_id, found->asked, secrets, snapshot, &rows);
 	found->names = palloc(sizeof(text *) * (found->count + 1));
 	found->ids = palloc0(sizeof(pg_uuid_t) * (found->count + 1));
 	found->values = palloc0(sizeof(TarxKeysText) * (found->count + 1));
 	for (uint64 i = 0; i < found->count; i++)
 	{
-		tarx_keys_fetched_row(&tarx_keys_secrets, i, &rows[i]);
 		found->names[i] = found_name(&rows[i]);
 		if (!rows[i].nulls[SECRET_ID])
 			found->ids[i] = *DatumGetUUIDP(rows[i].values[SECRET_ID]);
@@ -184,31 +223,33 @@ find(const pg_uuid_t *project_id, TarxKeysResolvedSecrets *found, Snapshot snaps
 }
 
 static void
-open_row(const TarxKeysRow *row, TarxKeysResolvedSecrets *found, uint64 n)
+open_row(const TarxKeysRow *row, TarxKeysSubkey *subkey, TarxKeysResolvedSecrets *found, uint64 n)
 {
-	if (!tarx_keys_row_open(&tarx_keys_secrets, row, found->recipient != NULL, &found->values[n]))
+	if (!tarx_keys_row_open_by(subkey, &tarx_keys_secrets, row, found->recipient != NULL, &found->values[n]))
 		fail_integrity(tarx_keys_span(found->names[n]));
 }
 
 /*
- * Find and open secrets of the project, with a new snapshot and in an SPI
- * connection: those that are named, which must all exist, or all of the project.
- * All are opened before the caller makes the first copy.
+ * Find and open secrets of the project, with a new snapshot: those that are named,
+ * which must all exist, or all of the project.  All are opened before the caller makes
+ * the first copy.
  */
 static void
 run_resolve(TarxKeysCall *call, void *arg)
 {
 	TarxKeysResolvedSecrets *found = arg;
-	TarxKeysRow *rows;
-	Snapshot	snapshot;
 	const TarxKeysTextList *required = found->asked;
+	TarxKeysSubkey *subkey = tarx_keys_keep_subkey();
+	Relation	secrets;
+	Snapshot	snapshot;
+	TarxKeysRow *rows;
 
-	tarx_keys_enter_project(call->project_id);
+	tarx_keys_check_project(call->project_id);
 	tarx_keys_run_admit_recipient(call, found->recipient);
 	tarx_keys_run_admit_secrets(call, &found->asked);
-	tarx_keys_query_lock(found->asked == NULL ? &all_query : &named_query);
+	secrets = tarx_keys_table_open(&tarx_keys_secrets, call->project_id);
 	snapshot = tarx_keys_latest_snapshot();
-	rows = find(call->project_id, found, snapshot);
+	rows = find(call->project_id, found, secrets, snapshot);
 	if (required != NULL)
 		check_all_found(required, found);
 	for (uint64 i = 0; i < found->count; i++)
@@ -216,24 +257,23 @@ run_resolve(TarxKeysCall *call, void *arg)
 		CHECK_FOR_INTERRUPTS();
 		if (!rows[i].nulls[SECRET_ID])
 			tarx_keys_call_object(call, &found->ids[i], true);
-		open_row(&rows[i], found, i);
+		open_row(&rows[i], subkey, found, i);
 	}
 	/* not earlier: to open a row may fetch a long ciphertext by it */
 	UnregisterSnapshot(snapshot);
+	tarx_keys_table_close(secrets);
+	tarx_keys_secret_wipe(subkey->secret);
 	call->objects = found->ids;
 	call->nobjects = found->count;
 }
 
-/*
- * Enter the project and resolve what *found asks for, with the rights of the SQL
- * function's owner.  In an SPI connection.  The caller wipes what was found.
- */
+/* Resolve what *found asks for.  The caller wipes what was found. */
 void
 tarx_keys_resolve_project_secrets(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
 								  TarxKeysResolvedSecrets *found)
 {
 	TarxKeysCall call = {.event = "resolve_secret", .kind = TARX_KEYS_USAGE_SECRET,
-	.project_id = project_id, .resolves = fcinfo, .owner = tarx_keys_owner_of_function(fcinfo)};
+	.project_id = project_id, .resolves = fcinfo};
 
 	tarx_keys_run_call(&call, run_resolve, found);
 }
@@ -267,43 +307,27 @@ tarx_keys_make_text(MemoryContext context, size_t len)
 Datum
 tarx_keys_resolve_secret(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = CurrentMemoryContext;
+	MemoryContext context;
 	TarxKeysTextList names = {NULL, 0, 0};
 	TarxKeysResolvedSecrets found = {.asked = &names};
 	const pg_uuid_t *project_id;
 	text	   *result;
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secret);
+	context = tarx_keys_begin_work();
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	tarx_keys_texts_add(&names, tarx_keys_span(tarx_keys_arg_secret_name(fcinfo, 1, "name")));
-	tarx_keys_queries_begin();
 	tarx_keys_resolve_project_secrets(fcinfo, project_id, &found);
 	result = tarx_keys_make_text(context, found.values[0].len);
 	memcpy(VARDATA(result), found.values[0].data, found.values[0].len);
 	tarx_keys_wipe_resolved(&found);
-	tarx_keys_queries_end();
+	tarx_keys_end_work(context);
 	PG_RETURN_TEXT_P(result);
 }
 
-static TupleDesc
-describe_secrets(void)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
-
-	TupleDescInitEntry(desc, 1, "name", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "value", TEXTOID, -1, 0);
-	return desc;
-}
-
-static TupleDesc
-describe_sealed_secrets(void)
-{
-	TupleDesc	desc = CreateTemplateTupleDesc(2);
-
-	TupleDescInitEntry(desc, 1, "name", TEXTOID, -1, 0);
-	TupleDescInitEntry(desc, 2, "sealed", BYTEAOID, -1, 0);
-	return desc;
-}
+/* The columns of the results */
+static const Oid clear_types[] = {TEXTOID, TEXTOID};
+static const Oid sealed_types[] = {TEXTOID, BYTEAOID};
 
 /* The value of a secret as a column of the result */
 static Datum
@@ -347,6 +371,7 @@ static void
 resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestate *store)
 {
 	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
+	MemoryContext context = tarx_keys_begin_work();
 	TarxKeysTextList names;
 	TarxKeysResolvedSecrets found = {.recipient = recipient};
 
@@ -355,10 +380,9 @@ resolve_to_store(FunctionCallInfo fcinfo, const uint8 *recipient, Tuplestorestat
 		names = tarx_keys_arg_secret_names(fcinfo, 1, "names");
 		found.asked = &names;
 	}
-	tarx_keys_queries_begin();
 	tarx_keys_resolve_project_secrets(fcinfo, project_id, &found);
 	put_rows(store, ((ReturnSetInfo *) fcinfo->resultinfo)->setDesc, project_id, &found);
-	tarx_keys_queries_end();
+	tarx_keys_end_work(context);
 }
 
 /* resolve_secrets(project_id uuid, names text[]) returns a set of rows */
@@ -367,7 +391,8 @@ tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 {
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_resolve_secrets);
 	/* no limit like work_mem: a store that exceeds its limit goes to a file */
-	resolve_to_store(fcinfo, NULL, tarx_keys_begin_rows(fcinfo, MAX_KILOBYTES, describe_secrets));
+	resolve_to_store(fcinfo, NULL, tarx_keys_begin_typed_rows(fcinfo, MAX_KILOBYTES, clear_types,
+															  lengthof(clear_types)));
 	return (Datum) 0;
 }
 
@@ -378,7 +403,8 @@ tarx_keys_resolve_secrets(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_resolve_secrets_sealed(PG_FUNCTION_ARGS)
 {
-	Tuplestorestate *store = tarx_keys_begin_rows(fcinfo, work_mem, describe_sealed_secrets);
+	Tuplestorestate *store = tarx_keys_begin_typed_rows(fcinfo, work_mem, sealed_types,
+														lengthof(sealed_types));
 
 	resolve_to_store(fcinfo, tarx_keys_arg_recipient(fcinfo, 2), store);
 	return (Datum) 0;

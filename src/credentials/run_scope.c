@@ -104,7 +104,7 @@ is_of_provider(const TarxKeysCall *call, const pg_uuid_t *key_id, text *provider
 	TarxKeysRow row;
 	bool		found;
 
-	found = tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, call->project_id, key_id, &row) &&
+	found = tarx_keys_table_find(&tarx_keys_llm_keys, keys, snapshot, call->project_id, UUIDPGetDatum(key_id), &row) &&
 		!row.nulls[LLM_KEY_PROVIDER] &&
 		tarx_keys_span_equals(tarx_keys_span(DatumGetTextPP(row.values[LLM_KEY_PROVIDER])),
 							  tarx_keys_span(provider));

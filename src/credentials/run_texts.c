@@ -79,7 +79,7 @@ tarx_keys_run_ticket_open(FunctionCallInfo fcinfo, int n, TarxKeysRunTicket *tic
 		tarx_keys_fail_ticket();
 	SET_VARSIZE(envelope, VARHDRSZ + envelope_len);
 	bind(binding);
-	if (tarx_keys_try_open(binding, envelope, &plain) != TARX_KEYS_ROW_OK ||
+	if (tarx_keys_try_open(NULL, binding, envelope, &plain) != TARX_KEYS_ROW_OK ||
 		!tarx_keys_run_ticket_read((const uint8 *) plain.data, plain.len, ticket))
 		tarx_keys_fail_ticket();
 	return plain;

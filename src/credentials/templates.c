@@ -147,7 +147,7 @@ render(TarxKeysSpan template, const TarxKeysResolvedSecrets *found, MemoryContex
 Datum
 tarx_keys_render_template(PG_FUNCTION_ARGS)
 {
-	MemoryContext context = CurrentMemoryContext;
+	MemoryContext context;
 	const pg_uuid_t *project_id;
 	TarxKeysSpan template;
 	TarxKeysTextList names;
@@ -155,14 +155,14 @@ tarx_keys_render_template(PG_FUNCTION_ARGS)
 	text	   *result;
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_render_template);
+	context = tarx_keys_begin_work();
 	project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
 	template = template_argument(fcinfo, 1);
 	names = template_names(template);
-	tarx_keys_queries_begin();
 	tarx_keys_resolve_project_secrets(fcinfo, project_id, &found);
 	result = render(template, &found, context);
 	tarx_keys_wipe_resolved(&found);
-	tarx_keys_queries_end();
+	tarx_keys_end_work(context);
 	PG_RETURN_TEXT_P(result);
 }
 

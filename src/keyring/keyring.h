@@ -19,13 +19,24 @@ typedef enum TarxKeysRowState	/* SQL has these as numbers; the worst is the
 	TARX_KEYS_ROW_TAMPERED
 } TarxKeysRowState;
 
+/* A subkey, and what it is for */
+typedef struct TarxKeysSubkey
+{
+	const char *purpose;		/* NULL: there is none yet */
+	uint8		scope[TARX_KEYS_SCOPE_BYTES];
+	uint8		fingerprint[TARX_KEYS_FINGERPRINT_BYTES];
+	uint8		key[TARX_KEYS_SUBKEY_BYTES];
+	TarxKeysSecret *secret;
+} TarxKeysSubkey;
+
+extern TarxKeysSubkey *tarx_keys_keep_subkey(void);
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_check_envelope(const TarxKeysBinding *binding, bytea *envelope);
-extern TarxKeysRowState tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope,
-										   TarxKeysText *value);
+extern TarxKeysRowState tarx_keys_try_open(TarxKeysSubkey *kept, const TarxKeysBinding *binding,
+										   bytea *envelope, TarxKeysText *value);
 extern bool tarx_keys_master_key_is_missing(bytea *envelope);
-extern bool tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8,
-						   TarxKeysText *value);
+extern bool tarx_keys_open(TarxKeysSubkey *kept, const TarxKeysBinding *binding, bytea *envelope,
+						   bool as_utf8, TarxKeysText *value);
 
 extern bytea *tarx_keys_stamp(const TarxKeysBinding *binding);
 extern TarxKeysRowState tarx_keys_check_stamp(const TarxKeysBinding *binding, bytea *stamp);

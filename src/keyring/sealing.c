@@ -3,7 +3,9 @@
  *	  What is done with master keys: seals, stamps, opens and checks.
  *
  * The master key is in clear on the stack only here, only between fetching it
- * from the keyring page and wiping it, and no error can come in between.
+ * from the keyring page and wiping it, and no error can come in between.  A call that
+ * opens several rows of a project keeps their subkey until they are open, and no
+ * longer.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -32,14 +34,49 @@ tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value)
 }
 
 /*
- * Open an envelope, for those to whom it is no error if that fails: the value,
- * as it was sealed in UTF-8, as a registered secret that the caller wipes; its
- * secret is NULL if there is none to wipe.
+ * A place for a subkey, while a call opens several envelopes that it fits.  It is a
+ * registered secret, which the caller wipes when the last one is open.
  */
-TarxKeysRowState
-tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText *value)
+TarxKeysSubkey *
+tarx_keys_keep_subkey(void)
+{
+	TarxKeysSubkey *subkey = palloc0(sizeof(TarxKeysSubkey));
+
+	subkey->secret = tarx_keys_secret_register(subkey, sizeof(TarxKeysSubkey));
+	return subkey;
+}
+
+/* Make it the subkey of this master key for the binding; false if the key is missing. */
+static bool
+derive_subkey(TarxKeysSubkey *subkey, const TarxKeysBinding *binding, const uint8 *fingerprint)
 {
 	TarxKeysMasterKey master;
+
+	if (subkey->purpose == binding->purpose &&
+		memcmp(subkey->scope, binding->scope, sizeof(subkey->scope)) == 0 &&
+		memcmp(subkey->fingerprint, fingerprint, sizeof(subkey->fingerprint)) == 0)
+		return true;
+	if (!tarx_keys_page_find_key(fingerprint, &master))
+		return false;
+	tarx_keys_subkey(subkey->key, &master, binding->scope, binding->purpose);
+	sodium_memzero(&master, sizeof(master));
+	subkey->purpose = binding->purpose;
+	memcpy(subkey->scope, binding->scope, sizeof(subkey->scope));
+	memcpy(subkey->fingerprint, fingerprint, sizeof(subkey->fingerprint));
+	return true;
+}
+
+/*
+ * Open an envelope, for those to whom it is no error if that fails: the value,
+ * as it was sealed in UTF-8, as a registered secret that the caller wipes; its
+ * secret is NULL if there is none to wipe.  kept is a place for the subkey, or NULL.
+ */
+TarxKeysRowState
+tarx_keys_try_open(TarxKeysSubkey *kept, const TarxKeysBinding *binding, bytea *envelope,
+				   TarxKeysText *value)
+{
+	TarxKeysSubkey own = {.purpose = NULL};
+	TarxKeysSubkey *subkey = kept != NULL ? kept : &own;
 	const uint8 *bytes = (const uint8 *) VARDATA_ANY(envelope);
 	size_t		len = VARSIZE_ANY_EXHDR(envelope);
 	const uint8 *fingerprint = tarx_keys_envelope_fingerprint(bytes, len);
@@ -51,10 +88,10 @@ tarx_keys_try_open(const TarxKeysBinding *binding, bytea *envelope, TarxKeysText
 	value->len = tarx_keys_envelope_plain_len(len);
 	value->data = palloc(value->len + 1);
 	value->secret = tarx_keys_secret_register(value->data, value->len);
-	if (!tarx_keys_page_find_key(fingerprint, &master))
+	if (!derive_subkey(subkey, binding, fingerprint))
 		return TARX_KEYS_ROW_WITHOUT_MASTER_KEY;
-	ok = tarx_keys_envelope_open((uint8 *) value->data, &master, binding, bytes, len);
-	sodium_memzero(&master, sizeof(master));
+	ok = tarx_keys_envelope_open_by((uint8 *) value->data, subkey->key, binding, bytes, len);
+	sodium_memzero(&own, sizeof(own));
 	return ok ? TARX_KEYS_ROW_OK : TARX_KEYS_ROW_TAMPERED;
 }
 
@@ -111,12 +148,13 @@ tarx_keys_master_key_is_missing(bytea *envelope)
  * Open an envelope: the value as a registered secret that the caller wipes, in
  * UTF-8 or in the database's encoding.  False if the envelope, or anything that
  * it is bound to, is not what was sealed.  TK005 or TK006 if the master key is
- * missing.
+ * missing.  kept is a place for the subkey, or NULL.
  */
 bool
-tarx_keys_open(const TarxKeysBinding *binding, bytea *envelope, bool as_utf8, TarxKeysText *value)
+tarx_keys_open(TarxKeysSubkey *kept, const TarxKeysBinding *binding, bytea *envelope, bool as_utf8,
+			   TarxKeysText *value)
 {
-	TarxKeysRowState state = tarx_keys_try_open(binding, envelope, value);
+	TarxKeysRowState state = tarx_keys_try_open(kept, binding, envelope, value);
 
 	if (state == TARX_KEYS_ROW_WITHOUT_MASTER_KEY)
 		fail_without_master_key(tarx_keys_envelope_fingerprint((const uint8 *) VARDATA_ANY(envelope),

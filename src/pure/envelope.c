@@ -9,7 +9,7 @@
  *
  * and its AAD is
  *
- *		format version (1) | purpose (16) | scope (16) | fields (see fields.c)
+ *		format version (1) | purpose (16) | scope (16) | fields (see fields.h)
  *
  * A stamp authenticates fields that are stored in clear: format version (1) |
  * master-key fingerprint (8) | MAC (32) over the same bytes as an AAD.
@@ -129,11 +129,22 @@ tarx_keys_envelope_plain_len(size_t len)
 }
 
 /*
- * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)).  Returns
- * false, with nothing of the plaintext in out, unless every byte and every bound
- * field is as it was when the envelope was sealed.  If out is NULL, this only
- * checks that they are, and decrypts nothing.
+ * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)), with the subkey of
+ * its master key for this binding.  Returns false, with nothing of the plaintext in
+ * out, unless every byte and every bound field is as it was when the envelope was
+ * sealed.  If out is NULL, this only checks that they are, and decrypts nothing.
  */
+bool
+tarx_keys_envelope_open_by(uint8_t *out, const uint8_t *subkey, const TarxKeysBinding *binding,
+						   const uint8_t *envelope, size_t len)
+{
+	return tarx_keys_envelope_fingerprint(envelope, len) != NULL && !binding->overflow &&
+		tarx_keys_decrypt(out, envelope + TARX_KEYS_ENVELOPE_HEADER,
+						  len - TARX_KEYS_ENVELOPE_HEADER, binding->aad, binding->len,
+						  envelope + 1 + TARX_KEYS_FINGERPRINT_BYTES, subkey);
+}
+
+/* The same with the master key, which must be the one that the envelope names */
 bool
 tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 						const TarxKeysBinding *binding, const uint8_t *envelope,
@@ -143,14 +154,10 @@ tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 	const uint8_t *fingerprint = tarx_keys_envelope_fingerprint(envelope, len);
 	bool		ok;
 
-	if (fingerprint == NULL || binding->overflow ||
-		memcmp(fingerprint, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES) != 0)
+	if (fingerprint == NULL || memcmp(fingerprint, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES) != 0)
 		return false;
 	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
-	ok = tarx_keys_decrypt(out, envelope + TARX_KEYS_ENVELOPE_HEADER,
-						   len - TARX_KEYS_ENVELOPE_HEADER, binding->aad,
-						   binding->len, envelope + 1 + TARX_KEYS_FINGERPRINT_BYTES,
-						   subkey);
+	ok = tarx_keys_envelope_open_by(out, subkey, binding, envelope, len);
 	sodium_memzero(subkey, sizeof(subkey));
 	return ok;
 }

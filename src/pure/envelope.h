@@ -46,6 +46,9 @@ extern bool tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
 									const uint8_t *plain, size_t plainlen);
 extern const uint8_t *tarx_keys_envelope_fingerprint(const uint8_t *envelope, size_t len);
 extern size_t tarx_keys_envelope_plain_len(size_t len);
+extern bool tarx_keys_envelope_open_by(uint8_t *out, const uint8_t *subkey,
+									   const TarxKeysBinding *binding,
+									   const uint8_t *envelope, size_t len);
 extern bool tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 									const TarxKeysBinding *binding,
 									const uint8_t *envelope, size_t len);

@@ -8,7 +8,7 @@
  *
  * Headers are a count (1), and the name and value of each.  Requests are auth
  * header, auth scheme, models path, deployments path, chat base path, model path,
- * probe method, probe path, and headers.  All these are fields (see fields.c), in
+ * probe method, probe path, and headers.  All these are fields (see fields.h), in
  * UTF-8, and they are the whole of the payload.
  *
  * Requests are sealed with the value, so that whoever can edit the catalogue of

@@ -7,7 +7,7 @@
  *		format (1) | purpose (16) | project (16) | asked | provider | base URL |
  *		auth header | auth scheme | value | headers
  *
- * The last seven are fields (see fields.c), and the payload ends behind them.
+ * The last seven are fields (see fields.h), and the payload ends behind them.
  * Headers are a JSON object of texts.  So whoever opens a box finds out in it what
  * the value is for and where it goes, and needs to believe nothing beside it.
  */

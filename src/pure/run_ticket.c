@@ -9,7 +9,7 @@
  *		issued (8) | expires (8) | renewable until (8) | runner's role |
  *		hash of the recipient's key | count of secrets (1) | their names
  *
- * What has no size here is a field (see fields.c), in UTF-8 if it is a text.  Numbers
+ * What has no size here is a field (see fields.h), in UTF-8 if it is a text.  Numbers
  * are big-endian.  Names are in ascending order, each once.  There is one way to write
  * a ticket, and nothing is left behind it.
  *

@@ -125,9 +125,9 @@ run_plan(TARX_KEYS_RUN_PARAMS)
 
 	if (is_redacting())
 	{
-		name = tarx_keys_redaction_of_message();
+		name = tarx_keys_redaction_of_plan(desc->plannedstmt);
 		if (name == NULL)
-			name = tarx_keys_redaction_of_plan(desc->plannedstmt);
+			name = tarx_keys_redaction_of_message();
 	}
 	if (name != NULL)
 		tarx_keys_redaction_mark_message(name);

@@ -1,6 +1,6 @@
 /*
  * lookup.c
- *	  Finds rows of our tables by their primary key (project_id, id).
+ *	  Finds rows of our tables by their primary key: a project, and an id or a name.
  *
  * An ordinary table with a valid primary key is read without an executor: to
  * start one costs several times as much as the look-up and the decryption of a
@@ -26,11 +26,13 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -39,6 +41,21 @@
 
 #include "identity/identity.h"
 #include "tables/tables.h"
+
+/* From so many rows on it may pay to walk, and so many steps are allowed for each. */
+#define WALK_MIN		4
+#define WALK_STEPS		4
+
+/* A scan by the primary key's index */
+typedef struct KeyScan
+{
+	const TarxKeysTable *table;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	Datum	   *values;			/* of all columns that the table has */
+	bool	   *nulls;
+} KeyScan;
 
 static TarxKeysTable *known_tables = NULL;
 
@@ -102,6 +119,13 @@ find_columns(TarxKeysTable *table, TupleDesc desc)
 	return true;
 }
 
+/* The collation that a column of the key must be compared by */
+static Oid
+key_collation(const TarxKeysTable *table, int column)
+{
+	return table->columns[column].type == TEXTOID ? C_COLLATION_OID : InvalidOid;
+}
+
 /* Is the index a valid b-tree over the two key columns, in their order? */
 static bool
 is_key_index(const TarxKeysTable *table, Oid indexid)
@@ -112,7 +136,8 @@ is_key_index(const TarxKeysTable *table, Oid indexid)
 	ok = index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
 		index->rd_index->indnkeyatts == 2;
 	for (int i = 0; ok && i < 2; i++)
-		ok = index->rd_index->indkey.values[i] == table->attnums[i];
+		ok = index->rd_index->indkey.values[i] == table->attnums[i] &&
+			index->rd_indcollation[i] == key_collation(table, i);
 	index_close(index, AccessShareLock);
 	return ok;
 }
@@ -180,27 +205,27 @@ lock_for_spi(TarxKeysTable *table, Relation relation, const pg_uuid_t *project_i
 }
 
 /* The row is in the caller's memory context: SPI's ends with its connection. */
-static HeapTuple
+static bool
 find_by_spi(TarxKeysTable *table, Relation relation, Snapshot snapshot,
-			const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
+			const pg_uuid_t *project_id, Datum second, TarxKeysRow *row)
 {
-	Datum		values[2] = {UUIDPGetDatum(project_id), UUIDPGetDatum(id)};
+	Datum		values[2] = {UUIDPGetDatum(project_id), second};
 	TarxKeysAsOwner as_owner;
-	HeapTuple	tuple = NULL;
 	MemoryContext context = CurrentMemoryContext;
+	bool		found;
 
 	begin_in_project(&as_owner, relation, project_id);
-	if (tarx_keys_query_run_at(tarx_keys_table_find_query(table), values, snapshot) > 0)
+	found = tarx_keys_query_run_at(tarx_keys_table_find_query(table), values, snapshot) > 0;
+	if (found)
 	{
 		MemoryContext spi_context = MemoryContextSwitchTo(context);
 
-		tuple = heap_copytuple(SPI_tuptable->vals[0]);
-		SPI_tuptable->vals[0] = tuple;
+		SPI_tuptable->vals[0] = heap_copytuple(SPI_tuptable->vals[0]);
 		tarx_keys_fetched_row(table, 0, row);
 		MemoryContextSwitchTo(spi_context);
 	}
 	end_in_project(&as_owner);
-	return tuple;
+	return found;
 }
 
 /*
@@ -235,8 +260,165 @@ tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *q
 }
 
 /*
+ * The primary key's index
+ */
+
+static void
+begin_scan(KeyScan *scan, const TarxKeysTable *table, Relation relation, Snapshot snapshot, int nkeys)
+{
+	int			natts = RelationGetNumberOfAttributes(relation);
+
+	scan->table = table;
+	scan->index = index_open(table->indexid, AccessShareLock);
+	scan->slot = table_slot_create(relation, NULL);
+	scan->scan = tarx_keys_index_beginscan(relation, scan->index, snapshot, nkeys);
+	scan->values = palloc(natts * sizeof(Datum));
+	scan->nulls = palloc(natts * sizeof(bool));
+}
+
+static void
+set_key(const KeyScan *scan, ScanKey key, StrategyNumber strategy, Datum value)
+{
+	bool		is_text = scan->table->columns[1].type == TEXTOID;
+	RegProcedure equal = is_text ? F_TEXTEQ : F_UUID_EQ;
+	RegProcedure at_least = is_text ? F_TEXT_GE : F_UUID_GE;
+	RegProcedure at_most = is_text ? F_TEXT_LE : F_UUID_LE;
+
+	ScanKeyInit(key, 2, strategy, strategy == BTEqualStrategyNumber ? equal :
+				strategy == BTGreaterEqualStrategyNumber ? at_least : at_most, value);
+	key->sk_collation = key_collation(scan->table, 1);
+}
+
+/*
+ * Start at the first row of a project, or at the one with first in the second column
+ * of the key, or at the first of those from first to last there: so many keys the scan
+ * has.
+ */
+static void
+start_scan(const KeyScan *scan, const pg_uuid_t *project_id, Datum first, Datum last)
+{
+	ScanKeyData key[3];
+	int			nkeys = scan->scan->numberOfKeys;
+
+	/* the index has the columns of the key in this order */
+	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(project_id));
+	if (nkeys == 2)
+		set_key(scan, &key[1], BTEqualStrategyNumber, first);
+	if (nkeys == 3)
+	{
+		set_key(scan, &key[1], BTGreaterEqualStrategyNumber, first);
+		set_key(scan, &key[2], BTLessEqualStrategyNumber, last);
+	}
+	index_rescan(scan->scan, key, nkeys, NULL, 0);
+}
+
+/* Copy the next row, its columns in the order of the description; false if there is none. */
+static bool
+next_row(const KeyScan *scan, TarxKeysRow *row)
+{
+	const TarxKeysTable *table = scan->table;
+
+	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+		return false;
+	heap_deform_tuple(ExecCopySlotHeapTuple(scan->slot), scan->slot->tts_tupleDescriptor,
+					  scan->values, scan->nulls);
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		row->values[i] = scan->values[table->attnums[i] - 1];
+		row->nulls[i] = scan->nulls[table->attnums[i] - 1];
+	}
+	return true;
+}
+
+static void
+end_scan(const KeyScan *scan)
+{
+	index_endscan(scan->scan);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	/* as in a query, the transaction keeps the lock */
+	index_close(scan->index, NoLock);
+}
+
+/* Look up the rows with these in the second column of the key, one by one. */
+static void
+look_up(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+		const pg_uuid_t *project_id, const Datum *seconds, uint64 count,
+		TarxKeysRow *rows, bool *found)
+{
+	KeyScan		scan;
+
+	begin_scan(&scan, table, relation, snapshot, 2);
+	for (uint64 i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		start_scan(&scan, project_id, seconds[i], (Datum) 0);
+		found[i] = next_row(&scan, &rows[i]);
+	}
+	end_scan(&scan);
+}
+
+/* The order of two values of the second column of the key, as the index has it */
+static int
+compare_seconds(const TarxKeysTable *table, Datum a, Datum b)
+{
+	text	   *left;
+	text	   *right;
+
+	if (table->columns[1].type == UUIDOID)
+		return memcmp(DatumGetUUIDP(a), DatumGetUUIDP(b), UUID_LEN);
+	left = DatumGetTextPP(a);
+	right = DatumGetTextPP(b);
+	return tarx_keys_compare_spans((TarxKeysSpan) {VARDATA_ANY(left), VARSIZE_ANY_EXHDR(left)},
+								   (TarxKeysSpan) {VARDATA_ANY(right), VARSIZE_ANY_EXHDR(right)});
+}
+
+/*
+ * The same for values in ascending order, by walking through all rows from the first to
+ * the last of them: who wants many rows of a project mostly wants a good part of what
+ * there is, and to look one up costs as much as several steps.  If many others are in
+ * between, this stops.  Returns how many of the values are done.
+ */
+static uint64
+walk(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+	 const pg_uuid_t *project_id, const Datum *seconds, uint64 count,
+	 TarxKeysRow *rows, bool *found)
+{
+	uint64		done = 0;
+	TarxKeysRow row;
+	KeyScan		scan;
+
+	begin_scan(&scan, table, relation, snapshot, 3);
+	start_scan(&scan, project_id, seconds[0], seconds[count - 1]);
+	memset(found, false, count * sizeof(bool));
+	for (uint64 steps = 0; done < count && steps < count * WALK_STEPS; steps++)
+	{
+		int			order = 1;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!next_row(&scan, &row))
+			done = count;
+		while (done < count && (order = compare_seconds(table, row.values[1], seconds[done])) > 0)
+			done++;
+		if (done < count && order == 0)
+		{
+			rows[done] = row;
+			found[done++] = true;
+		}
+	}
+	end_scan(&scan);
+	return done;
+}
+
+/*
  * Both ways
  */
+
+/* Can rows be found without SPI?  The table has been opened. */
+bool
+tarx_keys_table_has_index(const TarxKeysTable *table)
+{
+	return OidIsValid(table->indexid);
+}
 
 /*
  * Open a table under the lock of a SELECT, which the transaction keeps.  Call this
@@ -256,7 +438,7 @@ tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
 	}
 	else
 		relation = table_open(table->relid, NoLock);
-	if (!OidIsValid(table->indexid))
+	if (!tarx_keys_table_has_index(table))
 		lock_for_spi(table, relation, project_id);
 	return relation;
 }
@@ -268,55 +450,64 @@ tarx_keys_table_close(Relation relation)
 	table_close(relation, NoLock);
 }
 
-/* Copy the columns of the row in the slot, in the order of the description. */
-static void
-read_slot(const TarxKeysTable *table, TupleTableSlot *slot, TarxKeysRow *row)
+/*
+ * Find the rows of a project that have these in the second column of the primary key,
+ * which are in ascending order; found says of each whether the snapshot sees it.  The
+ * rows are in the current memory context, but their long values are not: call
+ * tarx_keys_row_detoast() before the snapshot is gone.
+ */
+void
+tarx_keys_table_find_each(TarxKeysTable *table, Relation relation, Snapshot snapshot,
+						  const pg_uuid_t *project_id, const Datum *seconds, uint64 count,
+						  TarxKeysRow *rows, bool *found)
 {
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		AttrNumber	n = table->attnums[i];
-		Form_pg_attribute column = TupleDescAttr(slot->tts_tupleDescriptor, n - 1);
-		Datum		value = slot_getattr(slot, n, &row->nulls[i]);
+	uint64		done = 0;
 
-		if (!row->nulls[i])
-			row->values[i] = datumCopy(value, column->attbyval, column->attlen);
+	if (!tarx_keys_table_has_index(table))
+	{
+		for (; done < count; done++)
+			found[done] = find_by_spi(table, relation, snapshot, project_id, seconds[done], &rows[done]);
+		return;
 	}
+	if (count >= WALK_MIN)
+		done = walk(table, relation, snapshot, project_id, seconds, count, rows, found);
+	if (done < count)
+		look_up(table, relation, snapshot, project_id, &seconds[done], count - done, &rows[done],
+				&found[done]);
 }
 
-static bool
-find_by_index(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
-			  const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
+/* Find one such row; returns false if the snapshot sees none. */
+bool
+tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,
+					 const pg_uuid_t *project_id, Datum second, TarxKeysRow *row)
 {
-	Relation	index = index_open(table->indexid, AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(relation, NULL);
-	IndexScanDesc scan = tarx_keys_index_beginscan(relation, index, snapshot, 2);
-	ScanKeyData key[2];
 	bool		found;
 
-	/* the index has the columns of the key in this order */
-	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(project_id));
-	ScanKeyInit(&key[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(id));
-	index_rescan(scan, key, 2, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	if (found)
-		read_slot(table, slot, row);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
+	tarx_keys_table_find_each(table, relation, snapshot, project_id, &second, 1, row, &found);
 	return found;
 }
 
 /*
- * Find the row with this primary key; returns false if the snapshot sees none.  The
- * row is in the current memory context, but its long values are not: call
- * tarx_keys_row_detoast() before the snapshot is gone.
+ * Find all rows of a project, in the order of the second column of the primary key; as
+ * above.  Only for a table that tarx_keys_table_has_index().
  */
-bool
-tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,
-					 const pg_uuid_t *project_id, const pg_uuid_t *id, TarxKeysRow *row)
+uint64
+tarx_keys_table_find_all(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+						 const pg_uuid_t *project_id, TarxKeysRow **rows)
 {
-	tarx_keys_row_clear(row);
-	if (OidIsValid(table->indexid))
-		return find_by_index(table, relation, snapshot, project_id, id, row);
-	return find_by_spi(table, relation, snapshot, project_id, id, row) != NULL;
+	uint64		size = 16;
+	uint64		count = 0;
+	KeyScan		scan;
+
+	*rows = palloc(sizeof(TarxKeysRow) * size);
+	begin_scan(&scan, table, relation, snapshot, 1);
+	start_scan(&scan, project_id, (Datum) 0, (Datum) 0);
+	while (next_row(&scan, &(*rows)[count]))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (++count == size)
+			*rows = repalloc_huge(*rows, sizeof(TarxKeysRow) * (size *= 2));
+	}
+	end_scan(&scan);
+	return count;
 }

@@ -314,17 +314,26 @@ sealed_bytes(const TarxKeysTable *table, const TarxKeysRow *row)
 /*
  * Open the envelope of a row.  The value is a registered secret, in UTF-8 or in
  * the database's encoding.  Returns false if the row is not as it was sealed.
- * Raises TK005 without a keyring, and TK006 if the master key is missing.
+ * Raises TK005 without a keyring, and TK006 if the master key is missing.  kept is a
+ * place for the subkey, for who opens several rows of a project, or NULL.
  */
 bool
-tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row, bool as_utf8,
-				   TarxKeysText *value)
+tarx_keys_row_open_by(TarxKeysSubkey *kept, const TarxKeysTable *table, const TarxKeysRow *row,
+					  bool as_utf8, TarxKeysText *value)
 {
 	TarxKeysBinding binding;
 	bytea	   *sealed = sealed_bytes(table, row);
 
 	return sealed != NULL && tarx_keys_row_bind(table, row, &binding) &&
-		tarx_keys_open(&binding, sealed, as_utf8, value);
+		tarx_keys_open(kept, &binding, sealed, as_utf8, value);
+}
+
+/* The same for one row */
+bool
+tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row, bool as_utf8,
+				   TarxKeysText *value)
+{
+	return tarx_keys_row_open_by(NULL, table, row, as_utf8, value);
 }
 
 /* Is a row as it was sealed or stamped?  This opens nothing. */
@@ -361,7 +370,7 @@ reseal_envelope(const TarxKeysBinding *binding, bytea *envelope)
 	TarxKeysText value;
 	bytea	   *result = NULL;
 
-	if (tarx_keys_try_open(binding, envelope, &value) == TARX_KEYS_ROW_OK)
+	if (tarx_keys_try_open(NULL, binding, envelope, &value) == TARX_KEYS_ROW_OK)
 		result = tarx_keys_seal(binding, &value);
 	tarx_keys_secret_wipe(value.secret);
 	return result;

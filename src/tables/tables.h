@@ -117,6 +117,8 @@ extern bool tarx_keys_row_bind(const TarxKeysTable *table, const TarxKeysRow *ro
 extern void tarx_keys_row_seal(const TarxKeysTable *table, TarxKeysRow *row,
 							   const TarxKeysText *value);
 extern void tarx_keys_row_stamp(const TarxKeysTable *table, TarxKeysRow *row);
+extern bool tarx_keys_row_open_by(TarxKeysSubkey *kept, const TarxKeysTable *table,
+								  const TarxKeysRow *row, bool as_utf8, TarxKeysText *value);
 extern bool tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row,
 							   bool as_utf8, TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row);
@@ -150,14 +152,19 @@ extern TarxKeysQuery *tarx_keys_table_scan_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_scan_projects_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_sample_query(TarxKeysTable *table);
 
-/* lookup.c: rows by primary key (project_id, id), without an executor */
+/* lookup.c: rows by primary key (project_id, id or name), without an executor */
+extern bool tarx_keys_table_has_index(const TarxKeysTable *table);
 extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
 extern void tarx_keys_table_close(Relation relation);
 extern uint64 tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *query,
 									 Datum *values, Snapshot snapshot, TarxKeysRow **rows,
 									 bool **is_whole);
+extern void tarx_keys_table_find_each(TarxKeysTable *table, Relation relation, Snapshot snapshot,
+									  const pg_uuid_t *project_id, const Datum *seconds, uint64 count,
+									  TarxKeysRow *rows, bool *found);
 extern bool tarx_keys_table_find(TarxKeysTable *table, Relation relation, Snapshot snapshot,
-								 const pg_uuid_t *project_id, const pg_uuid_t *id,
-								 TarxKeysRow *row);
+								 const pg_uuid_t *project_id, Datum second, TarxKeysRow *row);
+extern uint64 tarx_keys_table_find_all(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+									   const pg_uuid_t *project_id, TarxKeysRow **rows);
 
 #endif							/* TARX_KEYS_TABLES_H */

@@ -179,6 +179,13 @@ SET ROLE regress_agent;
 SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.resolve_key(NULL, $2)$$),
     ($$SELECT tarx_keys.resolve_key($1, NULL)$$),
+    ($$SELECT tarx_keys.resolve_keys(NULL, ARRAY[$2])$$),
+    ($$SELECT tarx_keys.resolve_keys($1, NULL)$$),
+    ($$SELECT tarx_keys.resolve_keys($1, ARRAY[$2, NULL])$$),
+    ($$SELECT tarx_keys.resolve_keys($1, array_fill($2, ARRAY[10001]))$$),
+    ($$SELECT tarx_keys.resolve_keys_sealed(NULL, ARRAY[$2], repeat('x', 32)::bytea)$$),
+    ($$SELECT tarx_keys.resolve_keys_sealed($1, NULL, repeat('x', 32)::bytea)$$),
+    ($$SELECT tarx_keys.resolve_keys_sealed($1, ARRAY[$2], NULL)$$),
     ($$SELECT tarx_keys.resolve_agent_key(NULL, $3)$$),
     ($$SELECT tarx_keys.resolve_agent_key($1, NULL)$$),
     ($$SELECT tarx_keys.resolve_key_sealed(NULL, $2, '')$$),

@@ -112,7 +112,7 @@ foreach my $line (split /\n/, $called)
 foreach my $name (
 	qw(act_as current_user_id current_project_id create_project add_member
 	remove_member add_llm_key add_sealed_llm_key update_llm_key replace_llm_key replace_sealed_llm_key
-	delete_llm_key resolve_key resolve_agent_key resolve_provider_key report_key probe_request
+	delete_llm_key resolve_key resolve_keys resolve_agent_key resolve_provider_key report_key probe_request
 	create_agent set_agent_key set_agent_provider delete_agent restamp_members delete_older_rows repoint_agents keyring_status
 	rename_project delete_project purge_project end_user rename_agent
 	rename_secret describe_secret

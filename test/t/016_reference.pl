@@ -84,14 +84,17 @@ my @functions = split /\n/, $node->safe_psql(
 	SELECT p.proname || '(' || coalesce(i.list, '') || ')' ||
 		   CASE WHEN p.prokind = 'p' THEN ''
 		   ELSE ' -> ' || CASE WHEN p.proretset THEN 'setof ' ELSE '' END ||
-				coalesce('(' || o.list || ')', pg_temp.type(p.prorettype)) END
+				coalesce('(' || o.list || ')', '(' || t.list || ')', pg_temp.type(p.prorettype)) END
 	  FROM pg_proc p,
 		   LATERAL (SELECT string_agg(concat_ws(' ', p.proargnames[n], pg_temp.type(t),
 												'DEFAULT ' || regexp_replace(pg_get_function_arg_default(p.oid, n::integer), '::[a-z ]+(\[\])?$', '')), ', ' ORDER BY n)
 					  FROM unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)) AS i (list),
 		   LATERAL (SELECT string_agg(name || ' ' || pg_temp.type(t), ', ' ORDER BY n)
 					  FROM unnest(p.proallargtypes, p.proargmodes, p.proargnames) WITH ORDINALITY AS a (t, mode, name, n)
-					 WHERE mode IN ('o', 't')) AS o (list)
+					 WHERE mode IN ('o', 't')) AS o (list),
+		   LATERAL (SELECT string_agg(a.attname || ' ' || pg_temp.type(a.atttypid), ', ' ORDER BY a.attnum)
+					  FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+					 WHERE c.reltype = p.prorettype AND c.relkind = 'c') AS t (list)
 	 WHERE p.pronamespace = 'tarx_keys'::regnamespace
 	 ORDER BY p.proname}
 	  =~ s/^/CREATE FUNCTION pg_temp.type(oid) RETURNS text LANGUAGE sql AS 'SELECT replace(format_type(\$1, NULL), ''timestamp with time zone'', ''timestamptz'')';/r);

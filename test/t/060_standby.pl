@@ -75,6 +75,8 @@ reload_keyring($standby);
 # What agents and services do there
 
 is(ask_ok($standby, 'runner', resolve_sql($key)), $value, 'resolve_key');
+is( ask_ok($standby, 'runner', "SELECT key_value FROM tarx_keys.resolve_keys('$PROJECT', '{$key,$key}')"),
+	$value, 'resolve_keys');
 is(ask_ok($standby, 'runner', $by_agent), $value, 'resolve_agent_key');
 foreach my $call ('models_request', 'probe_request', 'chat_request_base')
 {
@@ -110,6 +112,9 @@ isnt(ask_ok($primary, 'service', 'SELECT key_id FROM tarx_keys.sealing_public_ke
 is( ask_ok($standby, 'runner',
 		"SELECT length(sealed) > 48 FROM tarx_keys.resolve_key_sealed('$PROJECT', '$key', '$public_key')"),
 	't', 'resolve_key_sealed');
+is( ask_ok($standby, 'runner',
+		"SELECT length(sealed) > 48 FROM tarx_keys.resolve_keys_sealed('$PROJECT', '{$key}', '$public_key')"),
+	't', 'resolve_keys_sealed');
 is( ask_ok($standby, 'runner',
 		"SELECT length(sealed) > 48 FROM tarx_keys.resolve_agent_key_sealed('$PROJECT', '$agent', '$public_key')"),
 	't', 'resolve_agent_key_sealed');

@@ -155,6 +155,7 @@ leaves_nothing('a box for something else',
 my $agent = leaves_nothing('create_agent', "SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key')");
 foreach my $call (
 	"resolve_key_sealed('$PROJECT', '$key', $recipient)",
+	"resolve_keys_sealed('$PROJECT', '{$key}', $recipient)",
 	"resolve_agent_key_sealed('$PROJECT', '$agent', $recipient)",
 	"resolve_secrets_sealed('$PROJECT', NULL, $recipient)")
 {

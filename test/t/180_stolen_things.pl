@@ -112,7 +112,7 @@ sub refuses_values
 	my ($login, $state, $before) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-	foreach my $call ("resolve_key('$PROJECT', '$key')", "resolve_agent_key('$PROJECT', '$agent')",
+	foreach my $call ("resolve_key('$PROJECT', '$key')", "resolve_keys('$PROJECT', '{$key}')", "resolve_agent_key('$PROJECT', '$agent')",
 		"resolve_provider_key('$PROJECT', 'openai')", "resolve_secret('$PROJECT', 'TOKEN')", "resolve_secrets('$PROJECT')",
 		"render_template('$PROJECT', 'x')", "models_request('$PROJECT', '$key')")
 	{
@@ -233,7 +233,7 @@ $case{'runner login and run ticket'} = sub {
 	$renewed = ask_ok($node, $thief, "SELECT tarx_keys.renew_run_ticket('$ticket')");
 	gives($thief, run_sql($renewed), $value, 'renewed');
 	refuses($thief, $enter . "SELECT tarx_keys.$_", '42501', "nothing else: $_")
-	  foreach "resolve_key('$PROJECT', '$other_key')", "resolve_agent_key('$PROJECT', '$other_agent')",
+	  foreach "resolve_key('$PROJECT', '$other_key')", "resolve_keys('$PROJECT', '{$other_key}')", "resolve_agent_key('$PROJECT', '$other_agent')",
 	  "resolve_provider_key('$PROJECT', 'openai')", "resolve_secret('$PROJECT', 'HIDDEN')", "resolve_secrets('$nowhere')";
 	refuses($thief, $enter . "SELECT tarx_keys.delete_agent('$PROJECT', '$agent')", '42501', 'no change');
 

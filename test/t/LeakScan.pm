@@ -330,6 +330,7 @@ sub capture_own_state
 # The calls that return a key: name, what has it, and what it is found by
 my @calls_for_keys = (
 	[ 'resolve_key', 'key_value', 'key' ],
+	[ 'resolve_keys', 'key_value', 'keys' ],
 	[ 'resolve_agent_key', 'key_value', 'agent' ],
 	[ 'resolve_provider_key', 'key_value', 'provider' ],
 	[ 'models_request', 'headers::text', 'key' ],
@@ -350,7 +351,7 @@ sub stored_key
 	my $agent = succeeds($node, 'service', "create_agent for $form",
 		"BEGIN; $act SELECT tarx_keys.create_agent('$PROJECT', 'Agent', '$key'); COMMIT;");
 	($agent) = $agent =~ /([0-9a-f-]{36})/;
-	return ($marker, $header, key => $key, agent => $agent, provider => 'openai');
+	return ($marker, $header, key => $key, keys => "{$key}", agent => $agent, provider => 'openai');
 }
 
 # Set a secret for a form; returns its marker.

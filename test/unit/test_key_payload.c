@@ -1,6 +1,6 @@
 /*
  * test_key_payload.c
- *	  Unit tests of src/pure/fields.c and src/pure/key_payload.c: known bytes, round
+ *	  Unit tests of src/pure/fields.h and src/pure/key_payload.c: known bytes, round
  *	  trips, and refusal of everything that is not what was written.
  */
 #include "pure/key_payload.h"

@@ -31,6 +31,7 @@ static const TextCase cases[] = {
 	{"render_template", "render_template"},
 	{"resolve_agent_key", "resolve_agent_key"},
 	{"resolve_key", "resolve_key"},
+	{"resolve_keys", "resolve_keys"},
 	{"resolve_secret", "resolve_secret"},
 	{"resolve_secrets", "resolve_secrets"},
 	/* in other texts */
