@@ -268,7 +268,7 @@ const OUTCOMES = { 401: 'rejected', 402: 'quota', 403: 'rejected', 429: 'rate_li
 export function outcomeOf(error) {
   if (typeof error?.status === 'number') return error.status >= 500 ? 'server' : OUTCOMES[error.status];
   const named = [error?.name, error?.constructor?.name, error?.cause?.code];
-  return named.some((name) => /^(TimeoutError$|APIConnection|E[A-Z]{2,}$|UND_ERR_)/.test(name)) ? 'timeout' : undefined;
+  return named.some((name) => /^(TimeoutError$|APIConnection|E(?!RR_)[A-Z_]+$|UND_ERR_)/.test(name)) ? 'timeout' : undefined;
 }
 
 /** @type {(error: any) => string | null} in seconds: a date is taken for none */
