@@ -23,7 +23,7 @@ my $secret = "first line\n\tsecond \x{f0}\x{9f}\x{94}\x{91}";
 
 my $python = python_with('nacl');
 need('PyNaCl', defined $python);
-npm_packages($examples);
+npm_packages("$examples/../client");
 
 my $keys = write_private("$dir/keys", $old);
 my $node = new_node(

@@ -104,10 +104,12 @@ const kinds = await transaction(runner, async (client) => {
   await client.query("UPDATE jobs SET error = 'before' WHERE id = 3");
   const errors = [];
   for (const call of [
-    keys.resolveKey(client, { project: PROJECT, key: NOBODY }), keys.resolveAgentKey(client, { project: PROJECT, agent: NOBODY }),
-    keys.resolveProviderKey(client, { project: PROJECT, provider: 'groq' }), keys.resolveSecret(client, { project: PROJECT, name: 'NONE' }),
-    keys.renderTemplate(client, { project: PROJECT, template: '${secrets.NONE}' })]) {
-    errors.push((await failureOf(call)).constructor.name);
+    () => keys.resolveKey(client, { project: PROJECT, key: NOBODY }),
+    () => keys.resolveAgentKey(client, { project: PROJECT, agent: NOBODY }),
+    () => keys.resolveProviderKey(client, { project: PROJECT, provider: 'groq' }),
+    () => keys.resolveSecret(client, { project: PROJECT, name: 'NONE' }),
+    () => keys.renderTemplate(client, { project: PROJECT, template: '${secrets.NONE}' })]) {
+    errors.push((await failureOf(call())).constructor.name);
   }
   return errors;
 });
