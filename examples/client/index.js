@@ -80,20 +80,20 @@ const KINDS = {
   23505: NameTaken, 23514: LastAdmin, 54000: TooMany, 40001: TryAgain, '40P01': TryAgain,
 };
 
-/**
- * The error of ours in place of one of node-postgres; others are the caller's, and stay
- * @type {(error: any) => any}
- */
+const LEFT_OUT = (/** @type {string} */ code) => ({
+  message: `the database refused a statement with SQLSTATE ${code}`,
+  hint: 'Its text is left out, because it may quote a value. Look at the server log.',
+});
+
+/** The error of ours in place of one of node-postgres; others are the caller's, and stay @type {(error: any) => any} */
 export function withoutValues(error) {
   if (error instanceof KeysError || typeof error?.severity !== 'string' || typeof error.code !== 'string') return error;
-  const { code, message, hint, column } = error;
-  const Kind = KINDS[code] ?? KeysError;
-  if (PLAIN.test(code) || (column !== undefined && PLAIN_AT_AN_ARGUMENT.test(code))) return new Kind({ code, message, hint, column });
-  return new Kind({
-    code,
-    message: `the database refused a statement with SQLSTATE ${code}`,
-    hint: 'Its text is left out, because it may quote a value. Look at the server log.',
-  });
+  const { code, message, hint, column, stack = '' } = error;
+  const isPlain = PLAIN.test(code) || (column !== undefined && PLAIN_AT_AN_ARGUMENT.test(code));
+  const ours = new (KINDS[code] ?? KeysError)(isPlain ? { code, message, hint, column } : { code, ...LEFT_OUT(code) });
+  // where it was, which is behind the text
+  if (stack.includes(message)) ours.stack = `${ours}${stack.slice(stack.indexOf(message) + message.length)}`;
+  return ours;
 }
 
 // Transactions

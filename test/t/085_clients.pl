@@ -143,6 +143,23 @@ my ($ok, $out, $err) = run_program([ 'node', "$modules/node_modules/typescript/b
 ok($ok && $out eq '', 'index.js is as its types say, and so is who calls it') or diag("$out$err");
 cmp_ok(slurp_file("$modules/index.js") =~ tr/\n//, '<', 400, 'index.js has fewer than 400 lines');
 
+# What README.md shows of them, beside copies of the files that it names
+
+my $copy = PostgreSQL::Test::Utils::tempdir;
+my ($in_js, $in_python) = slurp_file("$modules/README.md") =~ /^```(?:js|python)\n(.*?)^```$/msg;
+foreach my $file (qw(index.js sealing.js tarx_keys.py sealing.py package.json))
+{
+	write_private("$copy/$file", slurp_file("$modules/$file"));
+}
+symlink "$modules/node_modules", "$copy/node_modules" or die "symlink: $!";
+foreach my $first ([ 'first.js', 'node', $in_js ], [ 'first.py', $python, $in_python ])
+{
+	my ($name, $program, $text) = @$first;
+
+	($ok, $out, $err) = run_program([ $program, write_private("$copy/$name", $text) ]);
+	like($out, qr{^openai \Q$url\E/openai/v1 25$}, "README.md: $name gets its key") or diag($err);
+}
+
 if (pooler_version())
 {
 	@ENV{qw(PGHOST PGPORT)} = start_pooler($node, [qw(client_backend client_web client_runner)], 3);

@@ -64,6 +64,9 @@ check("node-postgres' own error has the value", visible(await failureOf(direct.q
 await direct.end();
 const wrong = await failureOf(transaction(backend, (client) => client.query(WRONG, [VALUE])));
 check('an error of a transaction has it not', [visible(wrong), ...kindOf(wrong)], [false, 'KeysError', '22P02']);
+check('though it says where it was', wrong.stack.startsWith('KeysError: the database refused') && wrong.stack.includes('client.mjs'));
+const lines = await failureOf(transaction(backend, (client) => client.query(WRONG, [`a\n    at ${VALUE}`])));
+check('a value that looks like a place is left out as well', [visible(lines), lines.code], [false, '22P02']);
 const inSavepoint = await failureOf(transaction(backend, (client) => savepoint(client, () => client.query(WRONG, [VALUE]))));
 check('nor that of a savepoint', [visible(inSavepoint), inSavepoint.code], [false, '22P02']);
 const wrongId = await failureOf(keys.resolveKey(runner, { project: PROJECT, key: VALUE }));
