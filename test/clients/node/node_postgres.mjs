@@ -78,7 +78,6 @@ export async function requestOf(ticket) {
   const { rows: [request] } = await runner.query(REQUEST, [ticket]);
   return request;
 }
-
 // end
 
 // doc: a longer run
