@@ -59,7 +59,7 @@ TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
-	regression.diffs regression.out test/unit/bin examples/sealed/seal examples/sealed/node_modules \
+	regression.diffs regression.out test/unit/bin examples/sealed/seal examples/client/node_modules \
 	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
 	test/clients/node/node_modules
 

@@ -3,24 +3,18 @@
 // node backend.js USER PROJECT_ID secret NAME sets a secret. Says what the
 // server answers. The connection is as PGHOST, PGUSER and so on have it.
 
-import { createRequire } from 'node:module';
 import { text } from 'node:stream/consumers';
-import pg from 'pg';
-import { sealLlmKey, sealSecret } from './sealing.js';
+import { asUser, openPool, sealLlmKey, sealSecret, sodium } from '../client/index.js';
 
-// in a browser: import sodium from 'libsodium-wrappers', which takes Node.js 19
-const sodium = createRequire(import.meta.url)('libsodium-wrappers');
-
-const [userId, projectId, what, name, baseUrl = null] = process.argv.slice(2);
-const client = new pg.Client();
-await client.connect();
+const [user, projectId, what, name, baseUrl = null] = process.argv.slice(2);
+const pool = openPool({ max: 1 });
 
 // The backend hands out the public key, and where keys of the provider go ...
-const { rows: [{ public_key: publicKey, default_base_url: usual }] } = await client.query(
+const { rows: [{ public_key: publicKey, default_base_url: usual }] } = await pool.query(
   `SELECT public_key, (SELECT default_base_url FROM tarx_keys.providers WHERE slug = $1)
      FROM tarx_keys.sealing_public_key()`, [what]);
 
-// ... the browser shows that, and seals to the public key ...
+// ... the browser shows that, and seals to the public key, by ../client/sealing.js ...
 const value = await text(process.stdin);
 const sealed = what === 'secret'
   ? await sealSecret(sodium, publicKey, { projectId, name, value })
@@ -28,18 +22,17 @@ const sealed = what === 'secret'
 
 // ... and the backend passes on what it cannot open.
 try {
-  await client.query('BEGIN');
-  await client.query('SELECT tarx_keys.act_as($1, $2)', [userId, projectId]);
-  const { rows: [{ answer }] } = what === 'secret'
-    ? await client.query('SELECT tarx_keys.set_sealed_secret($1, $2, $3) AS answer',
-      [projectId, name, Buffer.from(sealed)])
-    : await client.query('SELECT tarx_keys.add_sealed_llm_key($1, $2, $3, $4, $5) AS answer',
-      [projectId, what, name, Buffer.from(sealed), baseUrl]);
-  await client.query('COMMIT');
-  console.log(answer);
+  console.log(await asUser(pool, { user, project: projectId }, async (client) => {
+    const { rows: [{ answer }] } = what === 'secret'
+      ? await client.query('SELECT tarx_keys.set_sealed_secret($1, $2, $3) AS answer',
+        [projectId, name, Buffer.from(sealed)])
+      : await client.query('SELECT tarx_keys.add_sealed_llm_key($1, $2, $3, $4, $5) AS answer',
+        [projectId, what, name, Buffer.from(sealed), baseUrl]);
+    return answer;
+  }));
 } catch (error) {
   console.error(`${error.code}: ${error.message}`);
   process.exitCode = 1;
 } finally {
-  await client.end();
+  await pool.end();
 }

@@ -1,6 +1,6 @@
 # The clients of docs/integration.md: node-postgres, Drizzle, psycopg and
 # SQLAlchemy. The programs below test/clients do what the document says, and the
-# code in it is theirs, word by word.
+# code in it is theirs, word by word. And the modules of examples/client.
 
 use strict;
 use warnings FATAL => 'all';
@@ -9,6 +9,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use IPC::Run;
+use Pooler;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -16,11 +17,12 @@ use SealedBoxes;
 use TarxKeys;
 
 my $clients = "$FindBin::RealBin/../clients";
+my $modules = "$FindBin::RealBin/../../examples/client";
 my $value = 'sk-proj-of-clients-0123456789abcdef0123456789';
 
-my $python = python_with('psycopg, psycopg_pool, psycopg2, sqlalchemy');
-need('psycopg 3 with its pool, psycopg2 and SQLAlchemy', defined $python);
-npm_packages("$clients/node");
+my $python = python_with('psycopg, psycopg_pool, psycopg2, sqlalchemy, nacl');
+need('psycopg 3 with its pool, psycopg2, SQLAlchemy and PyNaCl', defined $python);
+npm_packages($_) foreach "$clients/node", $modules;
 
 # A proxy is no way to a server on loopback.
 delete @ENV{qw(http_proxy HTTP_PROXY all_proxy ALL_PROXY)};
@@ -87,8 +89,14 @@ $node->safe_psql(
 	CREATE ROLE app_backend LOGIN IN ROLE tarx_keys_backend;
 	CREATE ROLE app_web LOGIN IN ROLE tarx_keys_login;
 	CREATE ROLE app_runner LOGIN IN ROLE tarx_keys_agent;
+	CREATE ROLE client_backend LOGIN IN ROLE tarx_keys_backend;
+	CREATE ROLE client_web LOGIN IN ROLE tarx_keys_login;
+	CREATE ROLE client_runner LOGIN IN ROLE tarx_keys_agent;
 	CREATE TABLE jobs (id int PRIMARY KEY, project_id uuid, agent_id uuid, status text, error text);
-	GRANT SELECT, UPDATE ON jobs TO app_runner;});
+	GRANT SELECT, UPDATE ON jobs TO app_runner, client_runner;});
+# The worst that a server can do: the parameters are in the error's context.
+$node->safe_psql('postgres', "ALTER ROLE $_ SET log_parameter_max_length_on_error = -1")
+  foreach qw(client_backend client_web client_runner);
 my %key = map {
 	my $base_url = /^(?:azure_ai_foundry|openai_compatible)$/ ? "'$url$path{$_}'" : 'NULL';
 	($_ => ask_ok($node, 'service', qq{
@@ -128,5 +136,35 @@ run_client('node-postgres', 'node', "$clients/node/node_postgres.mjs");
 run_client('Drizzle', 'node', "$clients/node/drizzle.mjs");
 run_client('psycopg', $python, "$clients/python/with_psycopg.py");
 run_client('SQLAlchemy', $python, "$clients/python/with_sqlalchemy.py");
+
+# The modules: their types, and what they do behind a pooler
+
+my ($ok, $out, $err) = run_program([ 'node', "$modules/node_modules/typescript/bin/tsc", '--noEmit', '-p', "$clients/node" ]);
+ok($ok && $out eq '', 'index.js is as its types say, and so is who calls it') or diag("$out$err");
+cmp_ok(slurp_file("$modules/index.js") =~ tr/\n//, '<', 400, 'index.js has fewer than 400 lines');
+
+# What README.md shows of them, beside copies of the files that it names
+
+my $copy = PostgreSQL::Test::Utils::tempdir;
+my ($in_js, $in_python) = slurp_file("$modules/README.md") =~ /^```(?:js|python)\n(.*?)^```$/msg;
+foreach my $file (qw(index.js sealing.js tarx_keys.py sealing.py package.json))
+{
+	write_private("$copy/$file", slurp_file("$modules/$file"));
+}
+symlink "$modules/node_modules", "$copy/node_modules" or die "symlink: $!";
+foreach my $first ([ 'first.js', 'node', $in_js ], [ 'first.py', $python, $in_python ])
+{
+	my ($name, $program, $text) = @$first;
+
+	($ok, $out, $err) = run_program([ $program, write_private("$copy/$name", $text) ]);
+	like($out, qr{^openai \Q$url\E/openai/v1 25$}, "README.md: $name gets its key") or diag($err);
+}
+
+if (pooler_version())
+{
+	@ENV{qw(PGHOST PGPORT)} = start_pooler($node, [qw(client_backend client_web client_runner)], 3);
+}
+run_client('the module for Node.js', 'node', "$clients/node/client.mjs");
+run_client('the module for Python', $python, "$clients/python/client.py");
 
 done_testing();

@@ -23,7 +23,7 @@ my $secret = "first line\n\tsecond \x{f0}\x{9f}\x{94}\x{91}";
 
 my $python = python_with('nacl');
 need('PyNaCl', defined $python);
-npm_packages($examples);
+npm_packages("$examples/../client");
 
 my $keys = write_private("$dir/keys", $old);
 my $node = new_node(
@@ -269,7 +269,7 @@ sub pooler_returns
 
 	$node->safe_psql('between', qq{
 		CREATE OR REPLACE FUNCTION tarx_keys.resolve_agent_key_sealed(project_id uuid, agent_id uuid, recipient bytea,
-			OUT base_url text, OUT sealed bytea) LANGUAGE sql
+			model text, tried uuid[], OUT base_url text, OUT sealed bytea) LANGUAGE sql
 		AS \$\$ SELECT $columns FROM tarx_keys.real_one(project_id, $of, recipient) \$\$});
 	local $ENV{PGDATABASE} = 'between';
 	return node('runner', 'runner.js', undef, $PROJECT, $agent_between);

@@ -8,13 +8,13 @@ use FindBin;
 use lib $FindBin::RealBin;
 
 use IPC::Run;
+use Pooler;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TarxKeys;
 
-$ENV{PATH} .= ':/usr/sbin';
-my ($version) = eval { (run_command([ 'pgbouncer', '--version' ]))[0] =~ /(\d+\.\d+)/ };
+my $version = pooler_version();
 plan skip_all => 'needs PgBouncer' unless $version;
 # since 1.21 it knows the prepared statements of its clients
 my $prepares = (split /\./, $version)[1] >= 21;
@@ -84,36 +84,7 @@ INSERT INTO seen (who, what, got) SELECT :user, 'before', concat(tarx_keys.curre
 
 # PgBouncer
 
-my $port = PostgreSQL::Test::Cluster::get_free_port();
-write_private("$dir/users", qq{"pooled" ""\n});
-write_private(
-	"$dir/pgbouncer.ini", qq{
-[databases]
-postgres = host=@{[ $node->host ]} port=@{[ $node->port ]}
-[pgbouncer]
-listen_addr =
-listen_port = $port
-unix_socket_dir = $dir
-auth_type = trust
-auth_file = $dir/users
-pool_mode = transaction
-default_pool_size = 1
-} . ($prepares ? "max_prepared_statements = 100\n" : ''));
-my $log = '';
-my $pooler = IPC::Run::start([ 'pgbouncer', "$dir/pgbouncer.ini" ], '<', \undef, '>&', \$log);
-
-END
-{
-	local $?;
-	$pooler->kill_kill if $pooler;
-}
-
-my $tries = 100;
-until (-S "$dir/.s.PGSQL.$port")
-{
-	die "PgBouncer did not start: $log" if --$tries == 0 || !$pooler->pumpable;
-	select(undef, undef, undef, 0.1);
-}
+my ($socket, $port) = start_pooler($node, ['pooled'], 1, $prepares ? "max_prepared_statements = 100\n" : '');
 
 sub client
 {
@@ -124,7 +95,7 @@ sub client
 		[
 			'pgbench', '-n', '-M', $mode, '-t', $rounds, '-f', $script,
 			(map { ('-D', "$_=$quote$c{$_}$quote") } sort keys %c),
-			'-h', $dir, '-p', $port, '-U', 'pooled', 'postgres'
+			'-h', $socket, '-p', $port, '-U', 'pooled', 'postgres'
 		],
 		'<', \undef, '>&', \$output);
 

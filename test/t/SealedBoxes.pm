@@ -26,12 +26,17 @@ our @EXPORT = qw(
   open_secret
 );
 
-# Run a program with an input; returns whether it succeeded, and what it printed.
+# Where keys are, inputs, and the program once it is built
+my $dir = PostgreSQL::Test::Utils::tempdir;
+
+# Run a program with an input; returns whether it succeeded, and what it printed. The input
+# is a file, because not every program reads what it refuses: a pipe would break.
 sub run_program
 {
 	my ($command, $input) = @_;
+	my $file = write_private("$dir/input", defined $input ? $input : '');
 	my ($out, $err);
-	my $ok = IPC::Run::run($command, '<', \(defined $input ? $input : ''), '>', \$out, '2>', \$err);
+	my $ok = IPC::Run::run($command, '<', $file, '>', \$out, '2>', \$err);
 
 	chomp $out;
 	return ($ok, $out, $err);
@@ -56,9 +61,6 @@ sub python_with
 
 	return $python;
 }
-
-# Where keys are, and the program once it is built
-my $dir = PostgreSQL::Test::Utils::tempdir;
 
 sub seal_program
 {

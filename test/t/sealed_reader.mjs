@@ -1,14 +1,10 @@
-// What examples/sealed/sealing.js does, for tests in Perl:
+// What examples/client/sealing.js does, for tests in Perl:
 //   open-key|open-secret FILE PROJECT_ID ASKED, and open-provider-key FILE PROJECT_ID
 //   PROVIDER [TRIED ...], as the program seal.c has them
 //   forge PUBLIC_KEY seals any bytes, in hexadecimal on standard input
 
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { openKey, openSecret } from '../../examples/sealed/sealing.js';
-
-const sodium = createRequire(new URL('../../examples/sealed/package.json', import.meta.url))('libsodium-wrappers');
-await sodium.ready;
+import { openKey, openSecret, sodium } from '../../examples/client/index.js';
 
 const [what, file, projectId, asked, ...tried] = process.argv.slice(2);
 const bytes = Buffer.from(readFileSync(0, 'latin1').replace(/^\\x/, '').trim(), 'hex');

@@ -1,4 +1,4 @@
-# What examples/sealed/sealing.py does, for tests in Perl:
+# What examples/client/sealing.py does, for tests in Perl:
 #   open-key|open-secret FILE PROJECT_ID ASKED, and open-provider-key FILE PROJECT_ID
 #   PROVIDER [TRIED ...], as the program seal.c has them
 #   seal-llm-key PUBLIC_KEY PROJECT_ID DESTINATION PROVIDER NAME, with a priority of 8
@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "../../examples/sealed"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "../../examples/client"))
 
 from nacl.public import PrivateKey
 import sealing

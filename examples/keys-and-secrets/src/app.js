@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
-import { NotFound, SignedOut } from './database.js';
+import { LoginEnded, NotFound } from './database.js';
 import { loggable } from './errors.js';
 import { routes } from './routes.js';
 import { hasToken, isSameOrigin, Sessions } from './sessions.js';
@@ -22,7 +22,7 @@ const SCRIPT = 'text/javascript; charset=utf-8';
 const ASSETS = {
   'app.js': [here('../public/app.js'), SCRIPT],
   'style.css': [here('../public/style.css'), 'text/css; charset=utf-8'],
-  'sealing.js': [here('../../sealed/sealing.js'), SCRIPT],
+  'sealing.js': [here('../../client/sealing.js'), SCRIPT],
   'libsodium-wrappers.mjs': [esm('libsodium-wrappers'), SCRIPT],
   'libsodium.mjs': [esm('libsodium'), SCRIPT],
 };
@@ -85,7 +85,7 @@ function guard(app, sessions) {
     if (request.method === 'POST' && !request.body) throw new Refused(415, 'A form was expected.');
     if (OPEN.has(request.routeOptions.url)) return;
     request.session = sessions.of(request);
-    if (request.session === undefined) throw new SignedOut();
+    if (request.session === undefined) throw new LoginEnded({ code: 'TK010', message: 'there is no such session' });
     if (request.method === 'POST' && !hasToken(request.session, request.body.csrf)) {
       throw new Refused(403, 'This form is not from this session. Go back, reload the page and try again.');
     }
@@ -98,7 +98,7 @@ function answerErrors(app, sessions) {
 
   app.setNotFoundHandler((request, reply) => show(reply, 404, 'There is no such page, or it is not yours.'));
   app.setErrorHandler((error, request, reply) => {
-    if (error instanceof SignedOut) {
+    if (error instanceof LoginEnded) {
       sessions.end(reply, sessions.of(request));
       return request.method === 'GET' && request.headers.accept !== 'application/json'
         ? reply.redirect('/', 303) : show(reply, 401, 'Sign in again.');

@@ -1,34 +1,26 @@
-// The two logins, and the one transaction that a request is.
+// The two logins, and the one transaction that a request is. Transactions, savepoints,
+// retries and errors are those of examples/client.
 //
-// One is granted tarx_keys_login: it acts for nobody unless a platform key proves
+// One login is granted tarx_keys_login: it acts for nobody unless a platform key proves
 // who. The other is granted tarx_keys_agent and asks what to send to get a model
 // list, to try a key, or to an agent's model, and reports how that went. It may do
 // so only with a run ticket, which the first issues as the person.
 
-import pg from 'pg';
+import { asUser, openPool, signIn, withoutValues } from '../../client/index.js';
+
+export { LoginEnded, savepoint } from '../../client/index.js';
 
 // Limits of the server are settings of the logins: at the start of a connection
 // a pooler refuses them.
 const CONNECTION = { connectionTimeoutMillis: 5000, application_name: 'keys-and-secrets' };
 
 export class NotFound extends Error {}
-export class SignedOut extends Error {}
-
-function openPool(user, max) {
-  const pool = new pg.Pool({ ...CONNECTION, user, max });
-  // without these, a connection that the server ends would end the process: the
-  // first is for those that wait in the pool, the second for those in use
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return pool;
-}
 
 export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
-  const web = openPool(webLogin, poolSize);
-  const models = openPool(modelsLogin, Math.min(poolSize, 3));
+  const web = openPool({ ...CONNECTION, user: webLogin, max: poolSize });
+  const models = openPool({ ...CONNECTION, user: modelsLogin, max: Math.min(poolSize, 3) });
   return {
-    transaction: (work) => transaction(web, work),
-    whoIs: (token) => whoIs(web, token),
+    asOwner: (token, work) => asUser(web, { token }, work),
     issueTicket: (client, projectId, of) => issueTicket(client, modelsLogin, projectId, of),
     modelsRequest: (ticket, keyId) => inRun(models, 'models', [ticket, keyId]),
     probeRequest: async (ticket, keyId) => (await inRun(models, 'probe', [ticket, keyId]))[0],
@@ -39,65 +31,19 @@ export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   };
 }
 
-// TK010 can come from any call: a key may end while a transaction goes on.
-async function transaction(pool, work) {
-  const client = await pool.connect();
-  let broken = false;
-  try {
-    await client.query('BEGIN');
-    const result = await work(client);
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    // the identity ends with the transaction, so a connection that cannot end it is not used again
-    await client.query('ROLLBACK').catch(() => { broken = true; });
-    if (error.code === 'TK010') throw new SignedOut();
-    throw error;
-  } finally {
-    client.release(broken);
-  }
-}
-
-async function logIn(client, token, projectId) {
-  const { rows: [person] } = await client.query(
-    `SELECT user_id, role, current_setting('tarx_keys.read_only')::bool AS read_only
-       FROM tarx_keys.login($1, $2)`, [token, projectId]);
-  return person;
-}
-
-// Whose platform key it is
-async function whoIs(pool, token) {
-  const person = await transaction(pool, (client) => logIn(client, token, null));
-  return person.user_id;
-}
-
 // Do something as the person of a session, in a project: the one that is asked
 // for, else the first. The person's projects are what login() without one shows.
 export function asPerson(db, session, projectId, work) {
-  return db.transaction(async (client) => {
-    const { user_id: userId, read_only: isReadOnly } = await logIn(client, session.token, null);
+  return db.asOwner(session.token, async (client, { userId }) => {
+    const { rows: [{ read_only: isReadOnly }] } = await client.query(
+      "SELECT current_setting('tarx_keys.read_only')::bool AS read_only");
     const { rows: projects } = await client.query(
       'SELECT id, name FROM tarx_keys.projects ORDER BY name, id');
     const project = projectId === undefined ? projects[0] : projects.find(({ id }) => id === projectId);
     if (project === undefined && projectId !== undefined) throw new NotFound();
-    let role = null;
-    if (project !== undefined) ({ role } = await logIn(client, session.token, project.id));
+    const { role } = project === undefined ? { role: null } : await signIn(client, { token: session.token, project: project.id });
     return work(client, { userId, projects, project, role, managesKeys: role === 'admin' || role === 'key_manager', isReadOnly });
   });
-}
-
-// A change that may be refused: the error, or null. What was done before it
-// stays, so that the page can be shown with the error in the same transaction.
-export async function attempt(client, work) {
-  await client.query('SAVEPOINT change');
-  try {
-    await work();
-    await client.query('RELEASE SAVEPOINT change');
-    return null;
-  } catch (error) {
-    await client.query('ROLLBACK TO SAVEPOINT change');
-    return error;
-  }
 }
 
 // The right to an agent's keys, or to requests with one key, given by the person who
@@ -122,5 +68,9 @@ const CALLS = {
 };
 
 async function inRun(pool, call, values) {
-  return (await pool.query(CALLS[call], values)).rows;
+  try {
+    return (await pool.query(CALLS[call], values)).rows;
+  } catch (error) {
+    throw withoutValues(error);
+  }
 }

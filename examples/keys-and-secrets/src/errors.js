@@ -11,8 +11,8 @@ const STATUS = {
   TK016: 409, TK017: 409,
 };
 
-// PostgreSQL's own messages quote what was given; those about run tickets are for who
-// writes a runner.
+// PostgreSQL's own messages quote what was given, so the client leaves them out; those about
+// run tickets are for who writes a runner.
 const OWN_TEXT = {
   22003: 'A number is out of range.',
   22008: 'A date is out of range.',
@@ -44,8 +44,8 @@ export function explain(error) {
   return { status, fields: { [FIELDS.get(error.column) ?? 'form']: text } };
 }
 
-// What the log gets of an error: no message, because those of others than
-// tarx_keys quote what they were given.
+// What the log gets of an error: no message, because those of others than the
+// client quote what they were given.
 export function loggable(error) {
   const frames = String(error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   return { type: error.name, code: error.code ?? '', stack: frames.slice(0, 8).join('\n') };

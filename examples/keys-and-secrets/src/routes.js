@@ -3,7 +3,7 @@
 
 import { ProviderError } from './answers.js';
 import { converse } from './console.js';
-import { asPerson, attempt, NotFound, SignedOut } from './database.js';
+import { asPerson, LoginEnded, NotFound, savepoint } from './database.js';
 import { explain } from './errors.js';
 import { listModels } from './models.js';
 import { probe } from './probe.js';
@@ -33,6 +33,10 @@ function told(error) {
   const { status, fields } = explain(error);
   return { status, problem: Object.values(fields).join(' ') };
 }
+
+// A change that may be refused: the error, or null. What was done before it
+// stays, so that the page can be shown with the error in the same transaction.
+const attempt = (client, work) => savepoint(client, work).then(() => null, (error) => error);
 
 // What a page shows, by the rights of the person
 
@@ -153,12 +157,12 @@ export function routes(app, { db, sessions, models }) {
   app.post('/sign-in', { config: app.signInLimit }, async (request, reply) => {
     const token = String(request.body.token ?? '');
     try {
-      const userId = await db.whoIs(token);
+      const userId = await db.asOwner(token, (client, person) => person.userId);
       sessions.forget(sessions.of(request));
       sessions.start(reply, token, userId);
       return reply.redirect(`/${encodeURIComponent(userId)}/settings`, 303);
     } catch (error) {
-      if (error instanceof SignedOut) {
+      if (error instanceof LoginEnded) {
         return page(reply, views.signInPage({ token: 'This key is wrong, expired or revoked.' }), 401);
       }
       const { status, fields } = explain(error);

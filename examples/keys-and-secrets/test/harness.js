@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
+import { transaction } from '../../client/index.js';
 import { KEYS, PROJECTS, seed } from '../demo/seed.js';
 import { startProvider } from '../demo/provider.js';
 import { startService } from '../demo/service.js';
@@ -55,24 +56,13 @@ export async function logged(started, pattern) {
 // A value that is nowhere else
 export const newValue = (prefix = 'sk-proj-') => `${prefix}${randomBytes(24).toString('hex')}`;
 
-async function transaction(pool, begin, sql, values) {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
-    await begin(client);
-    const { rows } = await client.query(sql, values);
-    await client.query('COMMIT');
-    return rows;
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
-  } finally {
-    client.release();
-  }
-}
+const ask = (pool, begin, sql, values) => transaction(pool, async (client) => {
+  await begin(client);
+  return (await client.query(sql, values)).rows;
+});
 
 // Something in SQL as a user, without the page
-export const as = (userId, sql, values) => transaction(root, async (client) => {
+export const as = (userId, sql, values) => ask(root, async (client) => {
   await client.query('SET LOCAL tarx_keys.require_login = off');
   await client.query('SELECT tarx_keys.act_as($1)', [userId]);
 }, sql, values);
@@ -93,7 +83,7 @@ export async function asRunner(sql, values) {
 }
 
 // The same in the run of a ticket
-export const inRun = (ticket, sql, values) => transaction(runner,
+export const inRun = (ticket, sql, values) => ask(runner,
   (client) => client.query('SELECT FROM tarx_keys.enter_run($1)', [ticket]), sql, values);
 
 // A ticket for a run of alice's, or of somebody else's

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createRequire } from 'node:module';
-import { sealLlmKey, sealReplacement, sealSecret } from '../../sealed/sealing.js';
+import { sealLlmKey, sealReplacement, sealSecret } from '../../client/sealing.js';
 import { addKey, as, asRoot, asRunner, ids, inRun, KEYS, logged, newPerson, newValue, Person, PROJECTS, resolve, resolveAgent, service, settings, signedIn, start, ticketFor, tokens } from './harness.js';
 
 const sodium = createRequire(new URL('../package.json', import.meta.url))('libsodium-wrappers');

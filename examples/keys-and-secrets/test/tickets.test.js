@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { openDatabase } from '../src/database.js';
+import { asPerson, openDatabase } from '../src/database.js';
 import { explain } from '../src/errors.js';
 import { addAgent, addKey, as, asRoot, asRunner, deleteAgent, ids, inRun, newPerson, newValue, Person, PROJECTS, provider, settings, signedIn, ticketFor, tokens } from './harness.js';
 
@@ -38,10 +38,8 @@ test('the service’s tickets are for one thing, for a minute, and for the other
   const db = openDatabase({ webLogin: 'app_web', modelsLogin: 'app_models', poolSize: 1 });
   const agentId = await addAgent('Narrow', ids.openai);
   try {
-    const issued = (name, of) => db.transaction(async (client) => {
-      await client.query('SELECT FROM tarx_keys.login($1, $2)', [tokens[name], PROJECTS.support]);
-      return db.issueTicket(client, PROJECTS.support, of);
-    });
+    const issued = (name, of) => asPerson(db, { token: tokens[name] }, PROJECTS.support,
+      (client) => db.issueTicket(client, PROJECTS.support, of));
     const ofAgent = await issued('bob', { agentId });
     const ofKey = await issued('alice', { keyId: ids.mistral });
     await assert.rejects(issued('bob', { keyId: ids.mistral }), { code: '42501' });

@@ -1,71 +1,33 @@
-// node-postgres. What stands between "doc:" and "end" is in docs/integration.md.
+// node-postgres, with examples/client. What stands between "doc:" and "end" is in
+// docs/integration.md.
 
-import { AT_AN_ARGUMENT, check, failureOf, placesOf, PROJECT, VALUE } from './check.mjs';
-// doc: pools
 import pg from 'pg';
-
-function openPool(user) {
-  const pool = new pg.Pool({ user, max: 10 });
-  // Without a listener, a connection that the server ends would end the process:
-  // the first is for those that wait in the pool, the second for those in use.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return pool;
-}
-
-export const backend = openPool('app_backend');
-export const runner = openPool('app_runner');
-// end
-
-// doc: a transaction
-export async function transaction(pool, work) {
-  const client = await pool.connect();
-  let broken = false;
-  try {
-    await client.query('BEGIN');
-    const result = await work(client);
-    const { command } = await client.query('COMMIT');
-    // what the server answers to COMMIT if a statement has failed before
-    if (command === 'ROLLBACK') throw new Error('rolled back, because an error was ignored');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => { broken = true; });
-    throw error;
-  } finally {
-    client.release(broken);
-  }
-}
-// end
+import { asUser, openPool, resolveSecrets, savepoint, transaction, withKey, withRun } from '../../../examples/client/index.js';
+import { AT_AN_ARGUMENT, check, failureOf, placesOf, PROJECT, VALUE } from './check.mjs';
 
 // doc: as a user
-export const asUser = (userId, projectId, work) => transaction(backend, async (client) => {
-  await client.query('SELECT tarx_keys.act_as($1, $2)', [userId, projectId]);
-  return work(client);
-});
+export const backend = openPool({ user: 'app_backend', max: 10 });
+export const runner = openPool({ user: 'app_runner', max: 10 });
 
-export const addKey = (userId, projectId, { provider, name, value }) =>
-  asUser(userId, projectId, async (client) => {
+export const addKey = (user, project, { provider, name, value }) =>
+  asUser(backend, { user, project }, async (client) => {
     const { rows: [key] } = await client.query(
-      'SELECT tarx_keys.add_llm_key($1, $2, $3, $4) AS id', [projectId, provider, name, value]);
+      'SELECT tarx_keys.add_llm_key($1, $2, $3, $4) AS id', [project, provider, name, value]);
     return key.id;
   });
 // end
 
 // doc: with a token
-const web = openPool('app_web'); // granted tarx_keys_login
+const web = openPool({ user: 'app_web' }); // granted tarx_keys_login
 
-export const withToken = (token, projectId, work) => transaction(web, async (client) => {
-  const { rows: [person] } = await client.query(
-    'SELECT user_id, role FROM tarx_keys.login($1, $2)', [token, projectId]);
-  return work(client, person);
-});
+export const whoIs = (token, project) => asUser(web, { token, project }, (client, person) => person);
 // end
 
 // doc: a page of a list
 const FIRST = { name: '', id: '00000000-0000-0000-0000-000000000000' };
 
-export const listKeys = (userId, projectId, after = FIRST, limit = 50) =>
-  asUser(userId, projectId, async (client) => {
+export const listKeys = (user, project, after = FIRST, limit = 50) =>
+  asUser(backend, { user, project }, async (client) => {
     const { rows } = await client.query(
       `SELECT id, name, provider, masked_key, status, agent_count::int, last_used_at
          FROM tarx_keys.llm_keys
@@ -85,13 +47,11 @@ export const nextJob = () => transaction(runner, async (client) => {
     `SELECT id, project_id, agent_id FROM jobs
       WHERE status = 'waiting' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED`);
   if (job === undefined) return null;
-  await client.query('SAVEPOINT resolving');
   try {
-    const { rows: [request] } = await client.query(RESOLVE, [job.project_id, job.agent_id]);
+    const { rows: [request] } = await savepoint(client, () => client.query(RESOLVE, [job.project_id, job.agent_id]));
     await client.query("UPDATE jobs SET status = 'running' WHERE id = $1", [job.id]);
     return { job, request };
   } catch (error) {
-    await client.query('ROLLBACK TO SAVEPOINT resolving');
     await client.query("UPDATE jobs SET status = 'failed', error = $2 WHERE id = $1", [job.id, error.code]);
     return { job, error };
   }
@@ -99,10 +59,10 @@ export const nextJob = () => transaction(runner, async (client) => {
 // end
 
 // doc: a ticket
-export const startRun = (userId, projectId, agentId) => asUser(userId, projectId, async (client) => {
+export const startRun = (user, project, agent) => asUser(backend, { user, project }, async (client) => {
   const { rows: [run] } = await client.query(
     `SELECT tarx_keys.issue_run_ticket($1, $2, lifetime => '5 minutes', runner_role => 'app_runner') AS ticket`,
-    [projectId, agentId]);
+    [project, agent]);
   return run.ticket; // for the runner, and for nobody else
 });
 // end
@@ -118,29 +78,13 @@ export async function requestOf(ticket) {
   const { rows: [request] } = await runner.query(REQUEST, [ticket]);
   return request;
 }
-
-export const inRun = (ticket, work) => transaction(runner, async (client) => {
-  const { rows: [run] } = await client.query(
-    'SELECT project_id, agent_id, expires_at FROM tarx_keys.enter_run($1)', [ticket]);
-  return work(client, run);
-});
 // end
 
-// doc: renewing
-export function keepAlive(ticket, lifetime = '5 minutes', every = 120_000) {
-  const run = { ticket };
-  const timer = setInterval(async () => {
-    try {
-      const { rows: [renewed] } = await runner.query(
-        'SELECT tarx_keys.renew_run_ticket($1, $2) AS ticket', [run.ticket, lifetime]);
-      run.ticket = renewed.ticket;
-    } catch (error) {
-      if (['TK016', 'TK017'].includes(error.code)) run.end(); // else the next turn may succeed
-    }
-  }, every);
-  run.end = () => clearInterval(timer);
-  return run;
-}
+// doc: a longer run
+export const longRun = (ticket, call) => withRun(runner, ticket, async (run) => {
+  const secrets = await run.transaction((client) => resolveSecrets(client, { project: run.project, names: ['SHOP_TOKEN'] }));
+  return withKey(run, { project: run.project, agent: run.agent }, (key) => call(key, secrets));
+});
 // end
 
 // doc: requests
@@ -180,44 +124,8 @@ export async function listModels(projectId, keyId) {
 // end
 
 // doc: keys in turn
-const NEXT_KEY = `
-  SELECT k.key_id, k.remaining, c.base_url, c.headers
-    FROM tarx_keys.resolve_provider_key($1, $2, $3, $4) k, tarx_keys.chat_request_base($1, k.key_id) c`;
-const OUTCOMES = { 401: 'rejected', 402: 'quota', 403: 'rejected', 429: 'rate_limited' };
-
-const outcomeOf = ({ status = 0 }) => (status === 0 ? 'timeout' : status >= 500 ? 'server' : OUTCOMES[status]);
-
-// The call matters more than the report: the key may have been deleted meanwhile.
-const report = (...values) => runner.query(
-  'SELECT tarx_keys.report_key($1, $2, $3, make_interval(secs => $4))', values).catch(() => {});
-
-export async function ask(projectId, provider, model, path, body) {
-  for (const tried = []; ;) {
-    const { rows: [key] } = await runner.query(NEXT_KEY, [projectId, provider, model, tried]);
-    try {
-      const answer = await post(key, path, body);
-      await report(projectId, key.key_id, 'ok', null);
-      return answer;
-    } catch (error) {
-      const outcome = outcomeOf(error);
-      if (outcome) await report(projectId, key.key_id, outcome, error.retryAfter);
-      if (!outcome || key.remaining === 0) throw error; // no other key would help
-      tried.push(key.key_id);
-    }
-  }
-}
-// end
-
-// doc: again
-export async function withRetry(work, attempts = 3) {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (attempt === attempts || !['40001', '40P01'].includes(error.code)) throw error;
-    }
-  }
-}
+export const ask = (project, provider, model, path, body) => withKey(runner, { project, provider, model },
+  ({ request: { baseUrl, headers } }) => post({ base_url: baseUrl, headers }, path, body));
 // end
 
 // The shape of a request
@@ -239,27 +147,26 @@ const outside = await failureOf(backend.query('SELECT tarx_keys.act_as($1)', ['a
   .then(() => backend.query('SELECT tarx_keys.create_project($1)', ['Outside'])));
 check('without BEGIN nobody acts', outside.code, 'TK007');
 
-const swallowed = await failureOf(asUser('bob', PROJECT, async (client) => {
+const swallowed = await failureOf(asUser(backend, { user: 'bob', project: PROJECT }, async (client) => {
   await client.query('SELECT tarx_keys.create_agent($1, $2)', [PROJECT, 'Swallowed']);
   await failureOf(client.query('SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECT, id]));
 }));
 check('an error that was ignored', swallowed.message, 'rolled back, because an error was ignored');
-check('it has undone what was before', await asUser('bob', PROJECT, async (client) =>
+check('it has undone what was before', await asUser(backend, { user: 'bob', project: PROJECT }, async (client) =>
   (await client.query("SELECT count(*) FROM tarx_keys.agents WHERE name = 'Swallowed'")).rows[0].count), '0');
 
-const { id: tokenId, token } = await asUser('bob', null, async (client) =>
+const { id: tokenId, token } = await asUser(backend, { user: 'bob' }, async (client) =>
   (await client.query('SELECT id, token FROM tarx_keys.create_platform_key($1)', ['laptop'])).rows[0]);
-check('a token proves who it is', await withToken(token, PROJECT, (client, person) => person),
-  { user_id: 'bob', role: 'member' });
-check('a wrong one does not', (await failureOf(withToken(`${token}x`, PROJECT, () => {}))).code, 'TK010');
+check('a token proves who it is', await whoIs(token, PROJECT), { userId: 'bob', role: 'member' });
+check('a wrong one does not', (await failureOf(whoIs(`${token}x`, PROJECT))).code, 'TK010');
 
 // Types
 
-await asUser('bob', null, async (client) => {
+await asUser(backend, { user: 'bob' }, async (client) => {
   const { rows } = await client.query('SELECT tarx_keys.revoke_platform_key($1)', [tokenId]);
   check('void is an empty string', rows, [{ revoke_platform_key: '' }]);
 });
-await asUser('bob', PROJECT, async (client) => {
+await asUser(backend, { user: 'bob', project: PROJECT }, async (client) => {
   const { rows: [row] } = await client.query(
     `SELECT agent_count, agent_count::int AS number, created_at, last_used_at
        FROM tarx_keys.llm_keys WHERE id = $1`, [id]);
@@ -284,7 +191,7 @@ check('and after ROLLBACK nobody', await whoNext(one), null);
 check('release(true) ends the connection', await whoNext(one), null);
 await one.end();
 
-const broken = await failureOf(asUser('alice', PROJECT, async (client) => {
+const broken = await failureOf(asUser(backend, { user: 'alice', project: PROJECT }, async (client) => {
   await client.query("SET LOCAL idle_in_transaction_session_timeout = '100ms'");
   await new Promise((resolve) => { client.on('end', resolve); });
   await client.query('SELECT 1');
@@ -330,13 +237,11 @@ const [first] = await listKeys('bob', PROJECT, undefined, 1);
 const [second] = await listKeys('bob', PROJECT, first, 1);
 check('pages follow each other', (await listKeys('bob', PROJECT)).slice(0, 2), [first, second]);
 
-// Keys in turn: one that fails in each of the ways, before one that works
+// Keys in turn: one that fails before one that works; client.mjs has the other ways
 
-const { timeout } = AbortSignal;
-AbortSignal.timeout = () => timeout(5000);
 const CHAT = ['/chat/completions', { model: 'mistral-large-latest', messages: message }];
 const say = () => ask(PROJECT, 'mistral', CHAT[1].model, ...CHAT);
-const asAlice = (sql, ...values) => asUser('alice', PROJECT, async (client) =>
+const asAlice = (sql, ...values) => asUser(backend, { user: 'alice', project: PROJECT }, async (client) =>
   (await client.query(sql, [PROJECT, ...values])).rows[0]);
 const addFirst = (word) => asAlice(
   'SELECT tarx_keys.add_llm_key($1, $2, $3, $4, options => $5) AS id',
@@ -345,14 +250,11 @@ const healthOf = (keyId) => asAlice(
   `SELECT health, extract(epoch FROM cooling_until - health_at)::int AS cooling
      FROM tarx_keys.llm_keys WHERE project_id = $1 AND id = $2`, keyId);
 const good = keys.find(({ provider }) => provider === 'mistral').id;
-const FAILURES = { limited: ['cooling', 120], refused: ['rejected', null], unpaid: ['quota', 300], broken: ['cooling', 10], silent: ['cooling', 10] };
-for (const [word, expected] of Object.entries(FAILURES)) {
-  const { id: bad } = await addFirst(word);
-  check(`${word}: the next key answers`, JSON.stringify(await say()).includes('pong'));
-  check(`${word}: it is known of the key`, Object.values(await healthOf(bad)), expected);
-  check(`${word}: and of the one that answered`, Object.values(await healthOf(good)), ['ok', null]);
-  await asAlice('SELECT tarx_keys.delete_llm_key($1, $2)', bad);
-}
+const { id: bad } = await addFirst('limited');
+check('the next key answers', JSON.stringify(await say()).includes('pong'));
+check('for how long to wait is known of the key', Object.values(await healthOf(bad)), ['cooling', 120]);
+check('and of the one that answered that it works', Object.values(await healthOf(good)), ['ok', null]);
+await asAlice('SELECT tarx_keys.delete_llm_key($1, $2)', bad);
 const wrong = await failureOf(ask(PROJECT, 'mistral', null, '/nowhere', {}));
 check('a wrong request is tried once', wrong.status, 404);
 check('and says nothing of the key', Object.values(await healthOf(good)), ['ok', null]);
@@ -361,61 +263,24 @@ await enable(false);
 const { id: only } = await addFirst('refused');
 check('the last key fails as the provider says', (await failureOf(say())).status, 401);
 await asAlice('SELECT tarx_keys.delete_llm_key($1, $2)', only);
-check('a report of a key that is gone is no failure', await failureOf(report(PROJECT, only, 'ok', null)), {});
 check('without any key', (await failureOf(say())).code, 'TK014');
 await enable(true);
 
 // A run with a ticket
 
-const newAgent = (name) => asUser('bob', PROJECT, async (client) =>
+const newAgent = (name) => asUser(backend, { user: 'bob', project: PROJECT }, async (client) =>
   (await client.query('SELECT tarx_keys.create_agent($1, $2, $3) AS id', [PROJECT, name, good])).rows[0].id);
 const [helper, other] = [await newAgent('Helper'), await newAgent('Other')];
 const ticket = await startRun('bob', PROJECT, helper);
 check('a ticket is a text', /^tarx-run-[\w-]+$/.test(ticket));
 check('in one round trip it gives a request', JSON.stringify(await post(await requestOf(ticket), ...CHAT)).includes('pong'));
-const inIt = (agentId) => inRun(ticket, async (client, run) => {
-  const { rows: [row] } = await client.query('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECT, agentId]);
-  return [run.agent_id, row.name];
-});
-check('in a transaction as well', await inIt(helper), [helper, 'of mistral']);
-check('another agent is refused', (await failureOf(inIt(other))).code, '42501');
 check('the next transaction is in no run', (await runner.query(
   'SELECT count(*)::int AS keys FROM tarx_keys.resolve_agent_key($1, $2)', [PROJECT, other])).rows[0].keys, 1);
-const until = async (condition) => {
-  for (let turn = 0; turn < 200 && !await condition(); turn += 1) await new Promise((resolve) => { setTimeout(resolve, 50); });
-};
-const kept = keepAlive(ticket, '1 minute', 50);
-await until(() => kept.ticket !== ticket);
-check('a run is kept alive', [kept.ticket !== ticket, (await requestOf(kept.ticket)).provider], [true, 'mistral']);
-let stopped = false;
-const { end } = kept;
-kept.end = () => { stopped = true; end(); };
-await asAlice('SELECT tarx_keys.revoke_run_tickets($1, $2)', helper);
-await until(() => stopped);
-check('until it is revoked', [stopped, (await failureOf(requestOf(kept.ticket))).code, (await failureOf(requestOf(ticket))).code],
-  [true, 'TK016', 'TK016']);
-
-// Somebody else was faster
-
-const setSecret = (client) => client.query('SELECT tarx_keys.set_secret($1, $2, $3) AS version', [PROJECT, 'RETRIED', 'x']);
-await asUser('alice', PROJECT, setSecret);
-const states = [];
-const { rows: [{ version }] } = await withRetry(() => transaction(backend, async (client) => {
-  await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-  await client.query('SELECT tarx_keys.act_as($1, $2)', ['alice', PROJECT]);
-  if (states.length === 0) await asUser('alice', PROJECT, setSecret);
-  return setSecret(client).catch((error) => {
-    states.push(error.code);
-    throw error;
-  });
-}));
-check('a transaction runs again after 40001', [version, ...states], [3, '40001']);
-let calls = 0;
-await failureOf(withRetry(() => {
-  calls += 1;
-  return addKey('bob', PROJECT, { ...key, name: 'Refused' });
-}));
-check('a refusal is final', calls, 1);
+await asAlice('SELECT tarx_keys.set_secret($1, $2, $3)', 'SHOP_TOKEN', 'not-a-real-token');
+const { ticket: withSecret } = await asAlice(
+  'SELECT tarx_keys.issue_run_ticket($1, $2, secret_names => $3) AS ticket', helper, ['SHOP_TOKEN']);
+check('a longer run has secrets and keys', await longRun(withSecret, async (requested, secrets) =>
+  [secrets.SHOP_TOKEN, requested.name]), ['not-a-real-token', 'of mistral']);
 
 await Promise.all([backend, runner, web].map((pool) => pool.end()));
 console.log('done');

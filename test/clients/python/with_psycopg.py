@@ -1,8 +1,14 @@
-# psycopg 3. What stands between "doc:" and "end" is in docs/integration.md.
+# psycopg 3, with examples/client. What stands between "doc:" and "end" is in
+# docs/integration.md.
 
+import pathlib
 import select
-import time
+import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "../../../examples/client"))
+
+import tarx_keys
 from check import AT_AN_ARGUMENT, PROJECT, VALUE, check, failure_of, in_traceback, is_in
 
 # doc: psycopg
@@ -68,8 +74,6 @@ def next_job():
 
 
 # doc: a run with a ticket
-import threading
-
 REQUEST = """
     SELECT k.provider, c.base_url, c.headers
       FROM tarx_keys.enter_run(%s) r,
@@ -88,35 +92,15 @@ def start_run(user_id, project_id, agent_id):
 def request_of(ticket):
     with runner.connection() as conn:
         return conn.execute(REQUEST, (ticket,)).fetchone()
+# end
 
 
-@contextmanager
-def in_run(ticket):
-    with runner.connection() as conn:
-        yield conn, conn.execute(
-            "SELECT project_id, agent_id, expires_at FROM tarx_keys.enter_run(%s)", (ticket,)).fetchone()
-
-
-class KeptAlive:
-    """The ticket of a long run, renewed in good time until end()"""
-
-    def __init__(self, ticket, lifetime="5 minutes", every=120):
-        self.ticket = ticket
-        self.ended = threading.Event()
-        threading.Thread(target=self.renew, args=(lifetime, every), daemon=True).start()
-
-    def renew(self, lifetime, every):
-        while not self.ended.wait(every):
-            try:
-                with runner.connection() as conn:
-                    (self.ticket,) = conn.execute(
-                        "SELECT tarx_keys.renew_run_ticket(%s, %s)", (self.ticket, lifetime)).fetchone()
-            except psycopg.Error as error:
-                if error.sqlstate in ("TK016", "TK017"):
-                    self.end()  # else the next turn may succeed
-
-    def end(self):
-        self.ended.set()
+# doc: a longer run, in Python
+def long_run(ticket, call):
+    with tarx_keys.run_of(runner, ticket) as run:
+        secrets = run.transaction(
+            lambda conn: tarx_keys.resolve_secrets(conn, project=run.project, names=["SHOP_TOKEN"]))
+        return tarx_keys.with_key(run, lambda key: call(key, secrets), project=run.project, agent=run.agent)
 # end
 
 
@@ -162,43 +146,10 @@ def list_models(project_id, key_id):
 
 
 # doc: keys in turn, in Python
-import re
-
-NEXT_KEY = """
-    SELECT k.key_id, k.remaining, c.base_url, c.headers
-      FROM tarx_keys.resolve_provider_key(%(project_id)s, %(provider)s, %(model)s, %(tried)s) k,
-           tarx_keys.chat_request_base(%(project_id)s, k.key_id) c"""
-OUTCOMES = {None: "timeout", 401: "rejected", 402: "quota", 403: "rejected", 429: "rate_limited"}
-
-
-def report(project_id, key_id, outcome, headers=None):
-    retry_after = re.fullmatch("[0-9]{1,9}", (headers or {}).get("Retry-After") or "")  # in seconds
-    try:
-        with runner.connection() as conn:
-            conn.execute("SELECT tarx_keys.report_key(%s, %s, %s, make_interval(secs => %s))",
-                         (project_id, key_id, outcome, retry_after and retry_after[0]))
-    except psycopg.Error:
-        pass  # the call matters more: the key may have been deleted meanwhile
-
-
 def ask(project_id, provider, model, path, body):
-    tried = []
-    while True:
-        with runner.connection() as conn:
-            key_id, remaining, base_url, headers = conn.execute(NEXT_KEY, {
-                "project_id": project_id, "provider": provider, "model": model, "tried": tried}).fetchone()
-        try:
-            answer = post(base_url, headers, path, body)
-            report(project_id, key_id, "ok")
-            return answer
-        except OSError as error:  # HTTPError is one, and has a code
-            code = getattr(error, "code", None)
-            outcome = "server" if code and code >= 500 else OUTCOMES.get(code)
-            if outcome:
-                report(project_id, key_id, outcome, getattr(error, "headers", None))
-            if not outcome or remaining == 0:
-                raise  # no other key would help
-            tried.append(key_id)
+    return tarx_keys.with_key(
+        runner, lambda key: post(key.request.base_url, key.request.headers, path, body),
+        project=project_id, provider=provider, model=model)
 # end
 
 
@@ -291,9 +242,7 @@ def main():
     moved = add_key("alice", PROJECT, "openai", "Moved, psycopg", "sk-moved-0123456789")
     check("a redirect is not followed", failure_of(lambda: list_models(PROJECT, moved)).code, 302)
 
-    # Keys in turn: one that fails in each of the ways, before one that works
-    open_url = opener.open
-    opener.open = lambda request, timeout: open_url(request, timeout=5)
+    # Keys in turn: one that fails before one that works; client.py has the other ways
     chat = ("/chat/completions", {"model": "mistral-large-latest", "messages": message})
 
     def say():
@@ -315,14 +264,11 @@ def main():
         as_alice("SELECT tarx_keys.update_llm_key(%s, %s, jsonb_build_object('enabled', %s))", good, is_enabled)
 
     (good,) = [key[0] for key in keys if key[2] == "mistral"]
-    failures = {"limited": ("cooling", 120), "refused": ("rejected", None), "unpaid": ("quota", 300),
-                "broken": ("cooling", 10), "silent": ("cooling", 10)}
-    for word, expected in failures.items():
-        bad = add_first(word)
-        check(f"{word}: the next key answers", "pong" in json.dumps(say()))
-        check(f"{word}: it is known of the key", health_of(bad), expected)
-        check(f"{word}: and of the one that answered", health_of(good), ("ok", None))
-        as_alice("SELECT tarx_keys.delete_llm_key(%s, %s)", bad)
+    bad = add_first("limited")
+    check("the next key answers", "pong" in json.dumps(say()))
+    check("for how long to wait is known of the key", health_of(bad), ("cooling", 120))
+    check("and of the one that answered that it works", health_of(good), ("ok", None))
+    as_alice("SELECT tarx_keys.delete_llm_key(%s, %s)", bad)
     wrong = failure_of(lambda: ask(PROJECT, "mistral", None, "/nowhere", {}))
     check("a wrong request is tried once", wrong.code, 404)
     check("and says nothing of the key", health_of(good), ("ok", None))
@@ -330,28 +276,18 @@ def main():
     only = add_first("refused")
     check("the last key fails as the provider says", failure_of(say).code, 401)
     as_alice("SELECT tarx_keys.delete_llm_key(%s, %s)", only)
-    check("a report of a key that is gone is no failure", failure_of(lambda: report(PROJECT, only, "ok")), None)
     check("without any key", failure_of(say).sqlstate, "TK014")
     enable(True)
 
     # A run with a ticket
-    (helper,), (other,) = (as_alice("SELECT tarx_keys.create_agent(%s, %s, %s)", name, good) for name in ("Helper", "Other"))
+    (helper,) = as_alice("SELECT tarx_keys.create_agent(%s, 'Helper', %s)", good)
     ticket = start_run("bob", PROJECT, helper)
     check("in one round trip a ticket gives a request", "pong" in json.dumps(post(*request_of(ticket)[1:], *chat)))
 
-    def in_it(agent_id):
-        with in_run(ticket) as (conn, run):
-            return run[1], *conn.execute(
-                "SELECT name FROM tarx_keys.resolve_agent_key(%s, %s)", (PROJECT, agent_id)).fetchone()
-    check("in a transaction as well", in_it(helper), (helper, "of mistral"))
-    check("another agent is refused", failure_of(lambda: in_it(other)).sqlstate, "42501")
-    kept = KeptAlive(ticket, "1 minute", 0.05)
-    for _ in range(200):
-        if kept.ticket == ticket:
-            time.sleep(0.05)
-    check("a run is kept alive", (kept.ticket != ticket, request_of(kept.ticket)[0]), (True, "mistral"))
-    as_alice("SELECT tarx_keys.revoke_run_tickets(%s, %s)", helper)
-    check("until it is revoked", (kept.ended.wait(10), failure_of(lambda: request_of(kept.ticket)).sqlstate), (True, "TK016"))
+    as_alice("SELECT tarx_keys.set_secret(%s, 'SHOP_TOKEN', 'not-a-real-token')")
+    (ticket,) = as_alice("SELECT tarx_keys.issue_run_ticket(%s, %s, secret_names => '{SHOP_TOKEN}')", helper)
+    check("a longer run has secrets and keys", long_run(ticket, lambda key, secrets: (secrets["SHOP_TOKEN"], key.name)),
+          ("not-a-real-token", "of mistral"))
 
     # Where the value is in errors
     check("the value is not in an error", is_in(refused) or in_traceback(refused), False)

@@ -117,8 +117,16 @@ def open_key(box, private_key, project_id, asked_id=None, *, provider=None, trie
         raise ValueError(_SOMETHING_ELSE)
     if None in (its_provider, base_url, auth_header, value):
         raise ValueError("the box has no key")
-    key = Key(*fields, {} if headers is None else json.loads(headers))
+    key = Key(*fields, {} if headers is None else _headers(headers))
     return key if asked_id is not None else key._replace(key_id=_chosen_id(asked, tried))
+
+
+def _headers(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    raise ValueError("the box has headers that are no JSON")  # the parser's error quotes them
 
 
 def _chosen_id(asked, tried):
