@@ -272,6 +272,21 @@ extern bool tarx_keys_usage_room_is_gone(void);
 extern bool tarx_keys_usage_room_take_wanted(void);
 extern void tarx_keys_usage_room_report(bool at_once);
 
+/* stats.c: counts calls, for the view stats */
+typedef enum TarxKeysCounter
+{
+	TARX_KEYS_COUNT_RESOLVES,
+	TARX_KEYS_COUNT_LOGINS,
+	TARX_KEYS_COUNT_REFUSED_LOGINS,
+	TARX_KEYS_COUNT_TICKETS,
+	TARX_KEYS_COUNT_REFUSALS	/* the first of them, one for each SQLSTATE */
+} TarxKeysCounter;
+
+extern Size tarx_keys_stats_shmem_size(void);
+extern void tarx_keys_stats_shmem_startup(void);
+extern void tarx_keys_count(TarxKeysCounter counter);
+extern void tarx_keys_count_refusal(int sqlerrcode);
+
 /* usage_worker.c: writes last uses down */
 extern void tarx_keys_usage_worker_register(void);
 

@@ -37,6 +37,7 @@ request_memory(void)
 	RequestAddinShmemSpace(tarx_keys_usage_shmem_size());
 	RequestAddinShmemSpace(tarx_keys_login_lines_shmem_size());
 	RequestAddinShmemSpace(tarx_keys_health_shmem_size());
+	RequestAddinShmemSpace(tarx_keys_stats_shmem_size());
 	RequestNamedLWLockTranche(TRANCHE, NUM_LOCKS);
 	RequestNamedLWLockTranche(USAGE_TRANCHE, TARX_KEYS_USAGE_PARTITIONS);
 }
@@ -53,6 +54,7 @@ fill_memory(void)
 	tarx_keys_usage_shmem_startup(GetNamedLWLockTranche(USAGE_TRANCHE));
 	tarx_keys_login_lines_shmem_startup(&locks[LOCK_LOGIN_LINES].lock);
 	tarx_keys_health_shmem_startup(&locks[LOCK_HEALTH].lock);
+	tarx_keys_stats_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 
