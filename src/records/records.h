@@ -238,16 +238,17 @@ typedef struct TarxKeysUsageKey
 	pg_uuid_t	id;
 } TarxKeysUsageKey;
 
-/* Times are TimestampTz, 0 for never.  What each use changes comes last. */
+/* Times are TimestampTz, 0 for never.  What each use changes has a cache line of its own. */
 typedef struct TarxKeysUsageEntry
 {
 	TarxKeysUsageKey key;
 	uint32		next;			/* the place of another entry */
 	pg_atomic_uint32 hash;
 	pg_atomic_uint64 refused;
-	pg_atomic_uint64 flushed_at;	/* the last_used_at in last_used */
+	char		padding[8];
 	pg_atomic_uint64 uses;
 	pg_atomic_uint64 last_used_at;
+	pg_atomic_uint64 flushed_at;	/* the last_used_at in last_used */
 } TarxKeysUsageEntry;
 
 extern Size tarx_keys_usage_table_shmem_size(void);

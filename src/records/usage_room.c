@@ -29,6 +29,9 @@ PG_FUNCTION_INFO_V1(tarx_keys_usage_losses);
 /* Beyond half of the entries the worker is woken by each such part of them. */
 #define PART			20
 
+/* Such a part of them is not worth a search. */
+#define FEW				128
+
 typedef struct Room
 {
 	pg_atomic_uint32 unflushed; /* entries whose last use is not written down */
@@ -126,11 +129,13 @@ tarx_keys_usage_room_is_short(void)
 	return pg_atomic_read_u32(&room->unflushed) >= half_of_the_entries();
 }
 
-/* Does every entry wait for a flush? Then no other key gets one. */
+/* Do all entries wait for a flush, but for so few that nobody should look for these? */
 bool
 tarx_keys_usage_room_is_gone(void)
 {
-	return pg_atomic_read_u32(&room->unflushed) >= (uint32) tarx_keys_setting_usage_entries();
+	uint32		entries = (uint32) tarx_keys_setting_usage_entries();
+
+	return pg_atomic_read_u32(&room->unflushed) >= entries - entries / FEW;
 }
 
 /* Was a flush wanted since the last time that this was asked? */

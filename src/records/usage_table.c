@@ -34,10 +34,10 @@
 #define NO_PLACE		UINT32_MAX
 
 /* Of so many entries the one used longest ago makes room. */
-#define LOOKED_AT		64
+#define LOOKED_AT		16
 
 /* If none of them can, the next ones are looked at, this often at most. */
-#define LOOKS			64
+#define LOOKS			256
 
 typedef struct UsageTable
 {
@@ -322,7 +322,7 @@ take_free(void)
 static bool
 may_go(TarxKeysUsageEntry *entry, bool flushing)
 {
-	return pg_atomic_read_u32(&entry->hash) != 0 && (!flushing || tarx_keys_usage_is_flushed(entry));
+	return (!flushing || tarx_keys_usage_is_flushed(entry)) && pg_atomic_read_u32(&entry->hash) != 0;
 }
 
 /* Of the next entries, the one used longest ago that may go; NULL if none may */
@@ -403,17 +403,16 @@ tarx_keys_usage_find_or_add(const TarxKeysUsageKey *key)
 	/* before the lock, because it takes another one */
 	if (new == NULL)
 		new = evict();
+	if (new == NULL)
+		return NULL;
 	LWLockAcquire(lock_of(hash), LW_EXCLUSIVE);
-	/* somebody else may have added it meanwhile */
 	entry = search(key, hash);
-	if (entry == NULL && new != NULL)
+	if (entry == NULL)
 	{
 		put_in(new, key, hash);
 		return new;
 	}
-	if (new != NULL)
-		give_back(new);
-	if (entry == NULL)
-		LWLockRelease(lock_of(hash));
+	/* somebody else has added it meanwhile */
+	give_back(new);
 	return entry;
 }
