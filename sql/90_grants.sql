@@ -82,6 +82,16 @@ GRANT SELECT (project_id, name, id, description, version, updated_by, updated_at
 GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, created_with, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
 
+-- what monitoring reads: numbers, and what is wrong with the keyring
+GRANT USAGE ON SCHEMA tarx_keys TO pg_monitor;
+GRANT SELECT ON tarx_keys.stats TO pg_monitor;
+GRANT EXECUTE ON FUNCTION
+    tarx_keys_internal.server_counters,
+    tarx_keys_internal.server_refusals,
+    tarx_keys_internal.usage_losses,
+    tarx_keys_internal.keyring_state
+TO pg_monitor;
+
 -- what the view project_audit reads
 GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision)
     ON tarx_keys.audit_log TO tarx_keys_backend, tarx_keys_login;

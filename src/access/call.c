@@ -90,8 +90,12 @@ note_refused(const TarxKeysCall *call, int sqlerrcode)
 
 	if (!is_refusal(call, sqlerrcode))
 		return;
+	tarx_keys_count_refusal(sqlerrcode);
 	if (call->is_login)
+	{
+		tarx_keys_count(TARX_KEYS_COUNT_REFUSED_LOGINS);
 		tarx_keys_log_refused_login(&line, call->has_object || call->is_authentic);
+	}
 	else
 		tarx_keys_log_line(&line);
 	if (call->object_exists && !call->is_change)
@@ -104,6 +108,7 @@ tarx_keys_call_leaves_out(const TarxKeysCall *call, const pg_uuid_t *id, int sql
 {
 	tarx_keys_log_event(call->event, TARX_KEYS_REFUSED, call->project_id, id,
 						unpack_sql_state(sqlerrcode), call->role);
+	tarx_keys_count_refusal(sqlerrcode);
 	count(call, id, false);
 }
 
@@ -119,6 +124,7 @@ note_allowed(const TarxKeysCall *call)
 {
 	if (call->is_change)
 		return;
+	tarx_keys_count(call->is_login ? TARX_KEYS_COUNT_LOGINS : TARX_KEYS_COUNT_RESOLVES);
 	if (call->objects == NULL && call->has_object)
 		note_object(call, &call->object);
 	/* a token is no object */

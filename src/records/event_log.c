@@ -216,7 +216,7 @@ tarx_keys_log_event(const char *event, const char *outcome, const pg_uuid_t *pro
 	tarx_keys_log_line(&line);
 }
 
-/* Log that a run ticket was made; no setting hides it, because nothing else is left of it. */
+/* Log and count that a run ticket was made; no setting hides it, because nothing else is left of it. */
 void
 tarx_keys_log_ticket(const char *event, const pg_uuid_t *project_id, const pg_uuid_t *object_id,
 					 const char *role, const pg_uuid_t *ticket_id)
@@ -230,6 +230,7 @@ tarx_keys_log_ticket(const char *event, const pg_uuid_t *project_id, const pg_uu
 		.run = ticket_id
 	};
 
+	tarx_keys_count(TARX_KEYS_COUNT_TICKETS);
 	write_line(&line);
 }
 

@@ -9,6 +9,7 @@
 #define TARX_KEYS_RECORDS_H
 
 #include "lib/stringinfo.h"
+#include "port/atomics.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
@@ -202,11 +203,11 @@ typedef struct TarxKeysLastUse
 } TarxKeysLastUse;
 
 extern Size tarx_keys_usage_shmem_size(void);
-extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
+extern void tarx_keys_usage_shmem_startup(LWLockPadded *partition_locks);
 extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 								  const pg_uuid_t *id, bool allowed);
 extern Oid *tarx_keys_usage_unflushed_databases(int *count);
-extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);
+extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max, uint32 *place);
 extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
 extern void tarx_keys_usage_forget(Oid database, bool is_loss);
 extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
@@ -242,10 +243,41 @@ extern TarxKeysHealth tarx_keys_health_of(const pg_uuid_t *project_id, const pg_
 										  int32 revision);
 extern bool tarx_keys_health_is_cooling(const TarxKeysHealth *health, TimestampTz now);
 
-/* usage_room.c: when the table of uses needs a flush, and what it had no room for */
-#define TARX_KEYS_USAGE_PART	20	/* this part of the entries is evicted at
-									 * once */
+/* usage_table.c: the entries that are counted in; only for the files of uses */
+#define TARX_KEYS_USAGE_PARTITIONS	64	/* each has a lock; a power of two */
 
+/* This has no padding, because it is compared as bytes. */
+typedef struct TarxKeysUsageKey
+{
+	Oid			database;
+	uint32		kind;			/* TarxKeysUsageKind */
+	pg_uuid_t	project_id;		/* zero for an object without a project */
+	pg_uuid_t	id;
+} TarxKeysUsageKey;
+
+/* Times are TimestampTz, 0 for never.  What each use changes has a cache line of its own. */
+typedef struct TarxKeysUsageEntry
+{
+	TarxKeysUsageKey key;
+	uint32		next;			/* the place of another entry */
+	pg_atomic_uint32 hash;
+	pg_atomic_uint64 refused;
+	char		padding[8];
+	pg_atomic_uint64 uses;
+	pg_atomic_uint64 last_used_at;
+	pg_atomic_uint64 flushed_at;	/* the last_used_at in last_used */
+} TarxKeysUsageEntry;
+
+extern Size tarx_keys_usage_table_shmem_size(void);
+extern void tarx_keys_usage_table_shmem_startup(LWLockPadded *partition_locks);
+extern TarxKeysUsageEntry *tarx_keys_usage_find(const TarxKeysUsageKey *key, LWLockMode mode);
+extern TarxKeysUsageEntry *tarx_keys_usage_find_or_add(const TarxKeysUsageKey *key);
+extern TarxKeysUsageEntry *tarx_keys_usage_next(uint32 *place, bool any, LWLockMode mode);
+extern bool tarx_keys_usage_is_flushed(TarxKeysUsageEntry *entry);
+extern void tarx_keys_usage_unlock(TarxKeysUsageEntry *entry);
+extern void tarx_keys_usage_remove(TarxKeysUsageEntry *entry, bool is_loss);
+
+/* usage_room.c: when the table of uses needs a flush, and what it had no room for */
 extern Size tarx_keys_usage_room_shmem_size(void);
 extern void tarx_keys_usage_room_shmem_startup(void);
 extern void tarx_keys_usage_room_wakes(Latch * worker);
@@ -254,8 +286,24 @@ extern void tarx_keys_usage_room_flushed(void);
 extern void tarx_keys_usage_room_uncounted(uint64 calls);
 extern void tarx_keys_usage_room_dropped(uint64 calls);
 extern bool tarx_keys_usage_room_is_short(void);
+extern bool tarx_keys_usage_room_is_gone(void);
 extern bool tarx_keys_usage_room_take_wanted(void);
 extern void tarx_keys_usage_room_report(bool at_once);
+
+/* stats.c: counts calls, for the view stats */
+typedef enum TarxKeysCounter
+{
+	TARX_KEYS_COUNT_RESOLVES,
+	TARX_KEYS_COUNT_LOGINS,
+	TARX_KEYS_COUNT_REFUSED_LOGINS,
+	TARX_KEYS_COUNT_TICKETS,
+	TARX_KEYS_COUNT_REFUSALS	/* the first of them, one for each SQLSTATE */
+} TarxKeysCounter;
+
+extern Size tarx_keys_stats_shmem_size(void);
+extern void tarx_keys_stats_shmem_startup(void);
+extern void tarx_keys_count(TarxKeysCounter counter);
+extern void tarx_keys_count_refusal(int sqlerrcode);
 
 /* usage_worker.c: writes last uses down */
 extern void tarx_keys_usage_worker_register(void);

@@ -5,33 +5,26 @@
  * Counting writes to no table, so it works on a hot standby, and a ROLLBACK does
  * not undo it.  It never fails.
  *
- * The table in shared memory has a fixed number of entries.  If it is full, the
- * entries whose last use is longest ago are evicted.  But an entry stays until
- * tarx_keys_internal.last_used has its last use.  If that leaves none to evict, the
- * event is not counted.  Eviction and a restart of the server lose the counters of
- * an entry.  They do not lose last_used_at, because the flush worker writes it
- * down, in time: usage_room.c wakes it, and knows what was lost all the same.
+ * The table in shared memory has a fixed number of entries: see usage_table.c.  If
+ * none is left for a key, the event is not counted.  When a key loses its entry to
+ * another one, and when the server restarts, its counters begin anew.  Its
+ * last_used_at does not, because the flush worker writes it down, in time:
+ * usage_room.c wakes it, and knows what was lost all the same.
  *
  * Callers count only uses of objects that exist or existed, so that nobody can
  * fill the table with guessed ids.
- *
- * Locking: a shared lock is enough to find an entry and to count in it, because
- * the counters are atomic.  To add or remove entries takes an exclusive lock.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
 #include "access/htup_details.h"
-#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "lib/qunique.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/shmem.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -40,207 +33,39 @@
 PG_FUNCTION_INFO_V1(tarx_keys_usage_in_memory);
 PG_FUNCTION_INFO_V1(tarx_keys_usage_of);
 
-/* Wait so long after a search that found nothing to evict. */
-#define EVICT_AGAIN_MS	1000
-
-/* This has no padding, because it is hashed and compared as bytes. */
-typedef struct UsageKey
-{
-	Oid			database;
-	uint32		kind;			/* TarxKeysUsageKind */
-	pg_uuid_t	project_id;		/* zero for an object without a project */
-	pg_uuid_t	id;
-} UsageKey;
-
-StaticAssertDecl(sizeof(UsageKey) == 2 * sizeof(uint32) + 2 * UUID_LEN,
-				 "UsageKey has padding");
-
-/* Times are TimestampTz, 0 for never. */
-typedef struct UsageEntry
-{
-	UsageKey	key;
-	pg_atomic_uint64 uses;
-	pg_atomic_uint64 refused;
-	pg_atomic_uint64 last_used_at;
-	pg_atomic_uint64 flushed_at;	/* the last_used_at in last_used */
-} UsageEntry;
-
-typedef struct EvictionCandidate
-{
-	uint64		last_used_at;
-	UsageEntry *entry;
-} EvictionCandidate;
-
-/* Memory for a search, under the exclusive lock */
-typedef struct Eviction
-{
-	TimestampTz failed_at;		/* the last time there was nothing to evict */
-	EvictionCandidate candidates[FLEXIBLE_ARRAY_MEMBER];
-} Eviction;
-
 static const char *const kind_names[] = {
 	[TARX_KEYS_USAGE_LLM_KEY] = "llm_key",
 	[TARX_KEYS_USAGE_SECRET] = "secret",
 	[TARX_KEYS_USAGE_PLATFORM_KEY] = "platform_key",
 };
 
-static LWLock *lock = NULL;
-static HTAB *table = NULL;
-static Eviction *eviction = NULL;
-
-/*
- * The table
- */
-
-static Size
-eviction_size(void)
-{
-	return add_size(offsetof(Eviction, candidates),
-					mul_size(sizeof(EvictionCandidate), tarx_keys_setting_usage_entries()));
-}
-
 /* The shared memory that the counters need, in bytes */
 Size
 tarx_keys_usage_shmem_size(void)
 {
-	Size		size = hash_estimate_size(tarx_keys_setting_usage_entries(), sizeof(UsageEntry));
-
-	size = add_size(size, eviction_size());
-	return add_size(size, tarx_keys_usage_room_shmem_size());
+	return add_size(tarx_keys_usage_table_shmem_size(), tarx_keys_usage_room_shmem_size());
 }
 
-/* Make the table, or find the one that is there; the lock protects it. */
+/* Make the table, or find the one that is there. */
 void
-tarx_keys_usage_shmem_startup(LWLock *usage_lock)
+tarx_keys_usage_shmem_startup(LWLockPadded *partition_locks)
 {
-	HASHCTL		info = {.keysize = sizeof(UsageKey), .entrysize = sizeof(UsageEntry)};
-	bool		found;
-
-	lock = usage_lock;
-	table = tarx_keys_shmem_hash("tarx_keys usage", tarx_keys_setting_usage_entries(), &info,
-								 HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
-	eviction = ShmemInitStruct("tarx_keys usage eviction", eviction_size(), &found);
-	if (!found)
-		eviction->failed_at = 0;
+	tarx_keys_usage_table_shmem_startup(partition_locks);
 	tarx_keys_usage_room_shmem_startup();
 }
 
-static UsageKey
+static TarxKeysUsageKey
 make_key(TarxKeysUsageKind kind, const pg_uuid_t *project_id, const pg_uuid_t *id)
 {
-	UsageKey	key = {.database = MyDatabaseId, .kind = kind, .id = *id};
+	TarxKeysUsageKey key = {.database = MyDatabaseId, .kind = kind, .id = *id};
 
 	if (project_id != NULL)
 		key.project_id = *project_id;
 	return key;
 }
 
-static UsageEntry *
-find(const UsageKey *key)
-{
-	return hash_search(table, key, HASH_FIND, NULL);
-}
-
-static bool
-is_flushed(UsageEntry *entry)
-{
-	return pg_atomic_read_u64(&entry->last_used_at) == pg_atomic_read_u64(&entry->flushed_at);
-}
-
 static void
-remove_entry(UsageEntry *entry)
-{
-	if (!is_flushed(entry))
-		tarx_keys_usage_room_flushed();
-	hash_search(table, &entry->key, HASH_REMOVE, NULL);
-}
-
-/* Remove an entry that somebody could still ask for. */
-static void
-drop(UsageEntry *entry)
-{
-	uint64		calls = pg_atomic_read_u64(&entry->uses) + pg_atomic_read_u64(&entry->refused);
-
-	if (is_flushed(entry))
-		tarx_keys_usage_room_dropped(calls);
-	else
-		tarx_keys_usage_room_uncounted(calls);
-	remove_entry(entry);
-}
-
-static int
-compare_candidates(const void *a, const void *b)
-{
-	uint64		left = ((const EvictionCandidate *) a)->last_used_at;
-	uint64		right = ((const EvictionCandidate *) b)->last_used_at;
-
-	return (left > right) - (left < right);
-}
-
-/* Find the entries that may be evicted: on a standby, which flushes none, all. */
-static size_t
-find_candidates(void)
-{
-	bool		flushing = !RecoveryInProgress();
-	size_t		count = 0;
-	HASH_SEQ_STATUS scan;
-	UsageEntry *entry;
-
-	hash_seq_init(&scan, table);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-	{
-		if (flushing && !is_flushed(entry))
-			continue;
-		eviction->candidates[count].last_used_at = pg_atomic_read_u64(&entry->last_used_at);
-		eviction->candidates[count].entry = entry;
-		count++;
-	}
-	return count;
-}
-
-/* Make room in a full table, if possible. */
-static void
-evict(TimestampTz now)
-{
-	size_t		count;
-
-	if (eviction->failed_at <= now &&
-		!TimestampDifferenceExceeds(eviction->failed_at, now, EVICT_AGAIN_MS))
-		return;
-	count = find_candidates();
-	if (count == 0)
-		eviction->failed_at = now;
-	qsort(eviction->candidates, count, sizeof(EvictionCandidate), compare_candidates);
-	count = Min(count, (size_t) tarx_keys_setting_usage_entries() / TARX_KEYS_USAGE_PART);
-	for (size_t i = 0; i < count; i++)
-		drop(eviction->candidates[i].entry);
-}
-
-/* Find or add the entry of a key; returns NULL if there is no room. */
-static UsageEntry *
-find_or_add(const UsageKey *key, TimestampTz now)
-{
-	UsageEntry *entry = find(key);
-
-	if (entry != NULL)
-		return entry;
-	if (hash_get_num_entries(table) >= tarx_keys_setting_usage_entries())
-		evict(now);
-	if (hash_get_num_entries(table) >= tarx_keys_setting_usage_entries())
-		return NULL;
-	entry = hash_search(table, key, HASH_ENTER_NULL, NULL);
-	if (entry != NULL)
-	{
-		pg_atomic_init_u64(&entry->uses, 0);
-		pg_atomic_init_u64(&entry->refused, 0);
-		pg_atomic_init_u64(&entry->last_used_at, 0);
-		pg_atomic_init_u64(&entry->flushed_at, 0);
-	}
-	return entry;
-}
-
-static void
-count_in(UsageEntry *entry, bool allowed, TimestampTz now)
+count_in(TarxKeysUsageEntry *entry, bool allowed, TimestampTz now)
 {
 	uint64		last;
 
@@ -271,23 +96,19 @@ void
 tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 					  const pg_uuid_t *id, bool allowed)
 {
-	UsageKey	key = make_key(kind, project_id, id);
+	TarxKeysUsageKey key = make_key(kind, project_id, id);
 	TimestampTz now = GetCurrentTimestamp();
-	UsageEntry *entry;
+	TarxKeysUsageEntry *entry = tarx_keys_usage_find(&key, LW_SHARED);
 
-	LWLockAcquire(lock, LW_SHARED);
-	entry = find(&key);
+	if (entry == NULL)
+		entry = tarx_keys_usage_find_or_add(&key);
 	if (entry == NULL)
 	{
-		LWLockRelease(lock);
-		LWLockAcquire(lock, LW_EXCLUSIVE);
-		entry = find_or_add(&key, now);
-	}
-	if (entry != NULL)
-		count_in(entry, allowed, now);
-	else
 		tarx_keys_usage_room_uncounted(1);
-	LWLockRelease(lock);
+		return;
+	}
+	count_in(entry, allowed, now);
+	tarx_keys_usage_unlock(entry);
 }
 
 /*
@@ -299,50 +120,55 @@ Oid *
 tarx_keys_usage_unflushed_databases(int *count)
 {
 	Oid		   *databases = palloc(sizeof(Oid) * tarx_keys_setting_usage_entries());
-	HASH_SEQ_STATUS scan;
-	UsageEntry *entry;
+	TarxKeysUsageEntry *entry;
+	uint32		place = 0;
 
 	*count = 0;
-	LWLockAcquire(lock, LW_SHARED);
-	hash_seq_init(&scan, table);
-	while ((entry = hash_seq_search(&scan)) != NULL)
+	while ((entry = tarx_keys_usage_next(&place, false, LW_SHARED)) != NULL)
 	{
-		if (!is_flushed(entry))
-			databases[(*count)++] = entry->key.database;
+		databases[(*count)++] = entry->key.database;
+		tarx_keys_usage_unlock(entry);
 	}
-	LWLockRelease(lock);
 	qsort(databases, *count, sizeof(Oid), oid_cmp);
 	*count = (int) qunique(databases, *count, sizeof(Oid), oid_cmp);
 	return databases;
 }
 
-/* Copy the uses of this database to flush, at most max; returns how many. */
+/*
+ * Copy uses of this database that are to be flushed, at most max; returns how many.
+ * It looks from *place on, which is 0 at first, and sets that to where the next call
+ * is to go on.
+ */
 int
-tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max)
+tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max, uint32 *place)
 {
 	int			count = 0;
-	HASH_SEQ_STATUS scan;
-	UsageEntry *entry;
+	TarxKeysUsageEntry *entry;
 
-	LWLockAcquire(lock, LW_SHARED);
-	hash_seq_init(&scan, table);
-	while ((entry = hash_seq_search(&scan)) != NULL)
+	while (count < max && (entry = tarx_keys_usage_next(place, false, LW_SHARED)) != NULL)
 	{
-		if (count == max)
+		if (entry->key.database == MyDatabaseId)
 		{
-			hash_seq_term(&scan);
-			break;
+			uses[count].kind = entry->key.kind;
+			uses[count].project_id = entry->key.project_id;
+			uses[count].id = entry->key.id;
+			uses[count].last_used_at = (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
+			count++;
 		}
-		if (entry->key.database != MyDatabaseId || is_flushed(entry))
-			continue;
-		uses[count].kind = entry->key.kind;
-		uses[count].project_id = entry->key.project_id;
-		uses[count].id = entry->key.id;
-		uses[count].last_used_at = (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
-		count++;
+		tarx_keys_usage_unlock(entry);
 	}
-	LWLockRelease(lock);
 	return count;
+}
+
+/* This must have the entry for itself: see count_in(). */
+static void
+note_flush(TarxKeysUsageEntry *entry, TimestampTz last_used_at)
+{
+	if (tarx_keys_usage_is_flushed(entry))
+		return;
+	pg_atomic_write_u64(&entry->flushed_at, (uint64) last_used_at);
+	if (tarx_keys_usage_is_flushed(entry))
+		tarx_keys_usage_room_flushed();
 }
 
 /*
@@ -352,20 +178,16 @@ tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max)
 void
 tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	eviction->failed_at = 0;
 	for (int i = 0; i < count; i++)
 	{
-		UsageKey	key = make_key(uses[i].kind, &uses[i].project_id, &uses[i].id);
-		UsageEntry *entry = find(&key);
+		TarxKeysUsageKey key = make_key(uses[i].kind, &uses[i].project_id, &uses[i].id);
+		TarxKeysUsageEntry *entry = tarx_keys_usage_find(&key, LW_EXCLUSIVE);
 
-		if (entry == NULL || is_flushed(entry))
+		if (entry == NULL)
 			continue;
-		pg_atomic_write_u64(&entry->flushed_at, (uint64) uses[i].last_used_at);
-		if (is_flushed(entry))
-			tarx_keys_usage_room_flushed();
+		note_flush(entry, uses[i].last_used_at);
+		tarx_keys_usage_unlock(entry);
 	}
-	LWLockRelease(lock);
 }
 
 /*
@@ -375,21 +197,16 @@ tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count)
 void
 tarx_keys_usage_forget(Oid database, bool is_loss)
 {
-	HASH_SEQ_STATUS scan;
-	UsageEntry *entry;
+	TarxKeysUsageEntry *entry;
+	uint32		place = 0;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	hash_seq_init(&scan, table);
-	while ((entry = hash_seq_search(&scan)) != NULL)
+	while ((entry = tarx_keys_usage_next(&place, true, LW_EXCLUSIVE)) != NULL)
 	{
-		if (entry->key.database != database)
-			continue;
-		if (is_loss)
-			drop(entry);
+		if (entry->key.database == database)
+			tarx_keys_usage_remove(entry, is_loss);
 		else
-			remove_entry(entry);
+			tarx_keys_usage_unlock(entry);
 	}
-	LWLockRelease(lock);
 }
 
 /*
@@ -450,7 +267,7 @@ arg_sorted_uuids(FunctionCallInfo fcinfo, int n, size_t *count)
 
 /* Form uses, refused and last_used_at; entry may be NULL. */
 static void
-form_counts(UsageEntry *entry, Datum *values, bool *nulls)
+form_counts(TarxKeysUsageEntry *entry, Datum *values, bool *nulls)
 {
 	TimestampTz last = entry == NULL ? 0 : (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
 
@@ -461,15 +278,19 @@ form_counts(UsageEntry *entry, Datum *values, bool *nulls)
 	nulls[2] = last == 0;
 }
 
+/* Put the row of an entry, which is locked, and unlock it. */
 static void
-put_row(ReturnSetInfo *rsinfo, UsageEntry *entry)
+put_row(ReturnSetInfo *rsinfo, TarxKeysUsageEntry *entry)
 {
+	pg_uuid_t	project_id = entry->key.project_id;
+	pg_uuid_t	id = entry->key.id;
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
-	values[0] = UUIDPGetDatum(&entry->key.project_id);
-	values[1] = UUIDPGetDatum(&entry->key.id);
 	form_counts(entry, &values[2], &nulls[2]);
+	tarx_keys_usage_unlock(entry);
+	values[0] = UUIDPGetDatum(&project_id);
+	values[1] = UUIDPGetDatum(&id);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -480,20 +301,19 @@ tarx_keys_usage_in_memory(PG_FUNCTION_ARGS)
 	TarxKeysUsageKind kind = kind_of_name(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "kind")));
 	size_t		nprojects;
 	pg_uuid_t  *project_ids = arg_sorted_uuids(fcinfo, 1, &nprojects);
-	HASH_SEQ_STATUS scan;
-	UsageEntry *entry;
+	TarxKeysUsageEntry *entry;
+	uint32		place = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
-	LWLockAcquire(lock, LW_SHARED);
-	hash_seq_init(&scan, table);
-	while ((entry = hash_seq_search(&scan)) != NULL)
+	while ((entry = tarx_keys_usage_next(&place, true, LW_SHARED)) != NULL)
 	{
 		if (entry->key.database == MyDatabaseId && entry->key.kind == kind && nprojects > 0 &&
 			bsearch(&entry->key.project_id, project_ids, nprojects, sizeof(pg_uuid_t),
 					compare_uuids) != NULL)
 			put_row((ReturnSetInfo *) fcinfo->resultinfo, entry);
+		else
+			tarx_keys_usage_unlock(entry);
 	}
-	LWLockRelease(lock);
 	return (Datum) 0;
 }
 
@@ -501,16 +321,17 @@ tarx_keys_usage_in_memory(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_usage_of(PG_FUNCTION_ARGS)
 {
-	UsageKey	key = make_key(kind_of_name(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "kind"))),
-							   tarx_keys_arg_uuid(fcinfo, 1, "project_id"),
-							   tarx_keys_arg_uuid(fcinfo, 2, "id"));
+	TarxKeysUsageKey key = make_key(kind_of_name(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "kind"))),
+									tarx_keys_arg_uuid(fcinfo, 1, "project_id"),
+									tarx_keys_arg_uuid(fcinfo, 2, "id"));
+	TarxKeysUsageEntry *entry = tarx_keys_usage_find(&key, LW_SHARED);
 	Datum		values[3];
 	bool		nulls[3];
 	TupleDesc	desc;
 
-	LWLockAcquire(lock, LW_SHARED);
-	form_counts(find(&key), values, nulls);
-	LWLockRelease(lock);
+	form_counts(entry, values, nulls);
+	if (entry != NULL)
+		tarx_keys_usage_unlock(entry);
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));

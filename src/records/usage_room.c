@@ -26,6 +26,12 @@ PG_FUNCTION_INFO_V1(tarx_keys_usage_losses);
 /* A line about what is not counted comes at most so often. */
 #define REPORT_MS		60000
 
+/* Beyond half of the entries the worker is woken by each such part of them. */
+#define PART			20
+
+/* Such a part of them is not worth a search. */
+#define FEW				128
+
 typedef struct Room
 {
 	pg_atomic_uint32 unflushed; /* entries whose last use is not written down */
@@ -90,7 +96,7 @@ tarx_keys_usage_room_unflushed(void)
 	uint32		count = pg_atomic_add_fetch_u32(&room->unflushed, 1);
 
 	if (count >= half_of_the_entries() &&
-		count % ((uint32) tarx_keys_setting_usage_entries() / TARX_KEYS_USAGE_PART) == 0)
+		count % ((uint32) tarx_keys_setting_usage_entries() / PART) == 0)
 		want_flush();
 }
 
@@ -121,6 +127,15 @@ bool
 tarx_keys_usage_room_is_short(void)
 {
 	return pg_atomic_read_u32(&room->unflushed) >= half_of_the_entries();
+}
+
+/* Do all entries wait for a flush, but for so few that nobody should look for these? */
+bool
+tarx_keys_usage_room_is_gone(void)
+{
+	uint32		entries = (uint32) tarx_keys_setting_usage_entries();
+
+	return pg_atomic_read_u32(&room->unflushed) >= entries - entries / FEW;
 }
 
 /* Was a flush wanted since the last time that this was asked? */

@@ -352,9 +352,9 @@ write_down(TarxKeysLastUse *uses, int count)
 	tarx_keys_queries_end();
 }
 
-/* Flush up to MAX_USES uses in a transaction; returns how many. */
+/* Flush up to MAX_USES uses in a transaction, from this place of their table on; returns how many. */
 static int
-flush_some(TarxKeysLastUse *uses)
+flush_some(TarxKeysLastUse *uses, uint32 *place)
 {
 	Oid			user;
 	int			sec_context;
@@ -368,7 +368,7 @@ flush_some(TarxKeysLastUse *uses)
 	if (!OidIsValid(owner) || !OidIsValid(get_extension_oid("tarx_keys", true)))
 		tarx_keys_usage_forget(MyDatabaseId, false);
 	else
-		count = tarx_keys_usage_unflushed(uses, MAX_USES);
+		count = tarx_keys_usage_unflushed(uses, MAX_USES, place);
 	/* as the owner until the transaction has ended: its end may run code, too */
 	GetUserIdAndSecContext(&user, &sec_context);
 	if (count > 0)
@@ -387,7 +387,7 @@ void
 tarx_keys_usage_flush_main(Datum arg)
 {
 	TarxKeysLastUse *uses;
-	int			rounds = tarx_keys_setting_usage_entries() / MAX_USES + 1;
+	uint32		place = 0;
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -395,7 +395,7 @@ tarx_keys_usage_flush_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
 
 	uses = palloc(sizeof(TarxKeysLastUse) * MAX_USES);
-	while (rounds-- > 0 && flush_some(uses) == MAX_USES)
+	while (flush_some(uses, &place) == MAX_USES)
 		CHECK_FOR_INTERRUPTS();
 	proc_exit(0);
 }

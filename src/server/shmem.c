@@ -16,11 +16,11 @@
 #include "records/records.h"
 #include "server/server.h"
 
-#define TRANCHE		"tarx_keys"
+#define TRANCHE			"tarx_keys"
+#define USAGE_TRANCHE	"tarx_keys_usage"
 
 enum
 {
-	LOCK_USAGE,
 	LOCK_LOGIN_LINES,
 	LOCK_HEALTH,
 	NUM_LOCKS
@@ -37,7 +37,9 @@ request_memory(void)
 	RequestAddinShmemSpace(tarx_keys_usage_shmem_size());
 	RequestAddinShmemSpace(tarx_keys_login_lines_shmem_size());
 	RequestAddinShmemSpace(tarx_keys_health_shmem_size());
+	RequestAddinShmemSpace(tarx_keys_stats_shmem_size());
 	RequestNamedLWLockTranche(TRANCHE, NUM_LOCKS);
+	RequestNamedLWLockTranche(USAGE_TRANCHE, TARX_KEYS_USAGE_PARTITIONS);
 }
 
 static void
@@ -49,9 +51,10 @@ fill_memory(void)
 		prev_shmem_startup_hook();
 	locks = GetNamedLWLockTranche(TRANCHE);
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	tarx_keys_usage_shmem_startup(&locks[LOCK_USAGE].lock);
+	tarx_keys_usage_shmem_startup(GetNamedLWLockTranche(USAGE_TRANCHE));
 	tarx_keys_login_lines_shmem_startup(&locks[LOCK_LOGIN_LINES].lock);
 	tarx_keys_health_shmem_startup(&locks[LOCK_HEALTH].lock);
+	tarx_keys_stats_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 
