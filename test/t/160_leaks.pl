@@ -148,12 +148,11 @@ like(slurp_file($node->logfile), qr/looks for a value: found: 4, rows that do no
 # sealed: by each of the programs
 my $public = $node->safe_psql('postgres', q{SELECT encode(public_key, 'hex') FROM tarx_keys.sealing_public_key()});
 my $examples = "$FindBin::RealBin/../../examples/sealed";
-my $box = run_program_ok([ seal_program(), 'search', $public ], $value);
-($out) = find("find_sealed_key('\\x$box')");
+($out) = find('find_sealed_key(' . seal_search($node, $value) . ')');
 is($out, $everywhere, 'C: find_sealed_key() finds the same');
 my $python = python_with('nacl');
 need('PyNaCl', defined $python);
-$box = run_program_ok([ $python, '-c', 'import sys; sys.path.insert(0, sys.argv[1]); import sealing; print(sealing.seal_search(bytes.fromhex(sys.argv[2]), sys.stdin.read()).hex())', $examples, $public ], $value);
+my $box = run_program_ok([ $python, '-c', 'import sys; sys.path.insert(0, sys.argv[1]); import sealing; print(sealing.seal_search(bytes.fromhex(sys.argv[2]), sys.stdin.read()).hex())', $examples, $public ], $value);
 ($out) = find("find_sealed_key('\\x$box')");
 is($out, $everywhere, 'Python: find_sealed_key() finds the same');
 npm_packages($examples);
@@ -171,8 +170,7 @@ $box = run_program_ok([ 'node', "$dir/search.mjs" ], $value);
 is($out, $everywhere, 'Node.js: find_sealed_key() finds the same');
 state_is($node, undef, "SELECT * FROM tarx_keys.find_sealed_key(" . seal_box($node, $value, 'secret', 'NOW') . ')',
 	'TK013', 'a box for another call does not open');
-my $late = run_program_ok([ seal_program(), 'search', '-e', '1', $public ], $value);
-state_is($node, undef, "SELECT * FROM tarx_keys.find_sealed_key('\\x$late')", 'TK013', 'nor does an old one');
+state_is($node, undef, 'SELECT * FROM tarx_keys.find_sealed_key(' . seal_search($node, $value, '-e', '1') . ')', 'TK013', 'nor does an old one');
 
 # who may, and what is no value
 foreach my $call ("find_key('$value')", "find_sealed_key('\\x$box')")
@@ -193,7 +191,7 @@ reload_keyring($node);
 is($out, '', 'without their master key no rows open');
 like($err, qr/WARNING:  TK004.*as well: 6/, 'and that is said of each');
 
-unlike(slurp_file($node->logfile), qr/leaked"|\Q$value\E|\Q$header\E|sk-tarx-\w{43}/, 'no value and no token is in the server log');
+unlike(slurp_file($node->logfile), qr/\Q$value\E|\Q$header\E|sk-tarx-\w{43}/, 'no value and no token is in the server log');
 
 # Without a keyring nothing is found, and revoking goes on.
 write_private($file, hex_key('leaks'));
