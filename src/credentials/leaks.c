@@ -71,7 +71,8 @@ typedef struct Leaked
 {
 	const char *outcome;
 	Datum		id;
-	Datum		user_id;		/* (Datum) 0 if no key is known; in SPI's memory */
+	Datum		user_id;		/* (Datum) 0 if no key is known; in SPI's
+								 * memory */
 } Leaked;
 
 /* Look a key up by what is known of its token; false if there is none. */
