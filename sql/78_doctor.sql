@@ -372,7 +372,7 @@ AS $$
         SELECT c.is_new, o.name, CASE o.kind WHEN 'COLUMN' THEN 'TABLE' WHEN 'VIEW' THEN 'TABLE' ELSE o.kind END AS kind,
                c.privilege_type || o.privilege_suffix AS privilege, c.is_grantable, coalesce(quote_ident(r.rolname), 'unknown') AS grantee,
                -- the DBA is to grant these; who has end_user, a check of its own says
-               o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|\.end_user\(|$)' AS is_expected
+               o.name ~ '^tarx_keys(\.doctor\(|\.keyring_status\(|\.verify_|\.end_user\(|\.revoke_leaked_platform_keys\(|$)' AS is_expected
           FROM changed c JOIN tarx_keys_internal.doctor_objects() o USING (classid, objid, objsubid) LEFT JOIN pg_roles r ON r.oid = c.grantee
          WHERE c.grantee <> 0 AND (c.grantee <> o.owner OR r.rolname = 'tarx_keys_owner')
            AND (r.rolname IS DISTINCT FROM 'tarx_keys_owner' OR r.oid = o.owner))

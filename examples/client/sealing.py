@@ -53,6 +53,11 @@ def seal_secret(public_key, project_id, name, value, *, expires_at=None):
     return _seal(public_key, _header(1, b"tarx.box-sec...1", project_id, [name]), expires_at, b"", value)
 
 
+def seal_search(public_key, value, *, expires_at=None):
+    """A box for find_sealed_key()"""
+    return _seal(public_key, _header(1, b"tarx.box-find..1", str(uuid.UUID(int=0)), []), expires_at, b"", value)
+
+
 def new_private_key():
     """A key pair for one run; bytes(key.public_key) is what resolve calls take."""
     return PrivateKey.generate()

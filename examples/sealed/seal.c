@@ -5,9 +5,11 @@
  *	  seal llm-key [-e EXPIRES_AT] [-d DESTINATION [-o FILE]] PUBLIC_KEY PROJECT_ID PROVIDER NAME [BASE_URL]
  *	  seal replacement [-e EXPIRES_AT] -d DESTINATION [-o FILE] PUBLIC_KEY PROJECT_ID OLD_KEY_ID PROVIDER
  *	  seal secret [-e EXPIRES_AT] PUBLIC_KEY PROJECT_ID NAME
+ *	  seal search [-e EXPIRES_AT] PUBLIC_KEY
  *		  The value on standard input, all of it, becomes a box in hexadecimal
  *		  on standard output: the parameter "sealed" of add_sealed_llm_key(),
- *		  replace_sealed_llm_key() or set_sealed_secret().  PUBLIC_KEY is that of
+ *		  replace_sealed_llm_key(), set_sealed_secret() or find_sealed_key().
+ *		  PUBLIC_KEY is that of
  *		  sealing_public_key(), in hexadecimal, with or without \x.  EXPIRES_AT,
  *		  in seconds since 1970, is five minutes from now by default, and at most
  *		  a day from now.  DESTINATION is the base URL that the key's requests go
@@ -259,6 +261,16 @@ seal_secret(const Switches *switches, char **args)
 
 	append_header(&payload, 1, "tarx.box-sec...1", args[1]);
 	append_text(&payload, args[2]);
+	append_expiry(&payload, switches->expires_at);
+	print_sealed(&payload, args[0]);
+}
+
+static void
+seal_search(const Switches *switches, char **args)
+{
+	Bytes		payload = private_bytes(PAYLOAD_MAX);
+
+	append_header(&payload, 1, "tarx.box-find..1", "00000000000000000000000000000000");
 	append_expiry(&payload, switches->expires_at);
 	print_sealed(&payload, args[0]);
 }
@@ -532,6 +544,8 @@ main(int argc, char **argv)
 		seal_replacement(&switches, args);
 	else if (strcmp(what, "secret") == 0 && nargs == 3)
 		seal_secret(&switches, args);
+	else if (strcmp(what, "search") == 0 && nargs == 1)
+		seal_search(&switches, args);
 	else if (strcmp(what, "new-key") == 0 && nargs == 1)
 		new_key(args[0]);
 	else if (strcmp(what, "open-key") == 0 && nargs == 3)

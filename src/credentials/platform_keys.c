@@ -168,19 +168,26 @@ set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 	tarx_keys_row_set(key, PLATFORM_KEY_PROJECT_IDS, PointerGetDatum(array));
 }
 
+/* The mask of a token */
+text *
+tarx_keys_token_mask(TarxKeysSpan token)
+{
+	TarxKeysSpan prefix = {TARX_KEYS_TOKEN_PREFIX, sizeof(TARX_KEYS_TOKEN_PREFIX) - 1};
+	char		mask[TARX_KEYS_MASK_MAX];
+	size_t		masklen = tarx_keys_mask(mask, token, &prefix, 1);
+
+	return tarx_keys_from_utf8(mask, masklen);
+}
+
 /* What the key is known by: the token's mask and hash */
 static void
 set_token(TarxKeysRow *key, const text *token)
 {
 	TarxKeysSpan value = {VARDATA_ANY(token), TARX_KEYS_TOKEN_LEN};
-	TarxKeysSpan prefix = {TARX_KEYS_TOKEN_PREFIX, sizeof(TARX_KEYS_TOKEN_PREFIX) - 1};
-	char		mask[TARX_KEYS_MASK_MAX];
-	size_t		masklen = tarx_keys_mask(mask, value, &prefix, 1);
 	uint8		hash[TARX_KEYS_HASH_BYTES];
 
 	tarx_keys_hash(hash, (const uint8 *) value.data, value.len);
-	tarx_keys_row_set(key, PLATFORM_KEY_MASKED_KEY,
-					  PointerGetDatum(tarx_keys_from_utf8(mask, masklen)));
+	tarx_keys_row_set(key, PLATFORM_KEY_MASKED_KEY, PointerGetDatum(tarx_keys_token_mask(value)));
 	tarx_keys_row_set(key, PLATFORM_KEY_TOKEN_HASH,
 					  PointerGetDatum(tarx_keys_make_bytea(hash, sizeof(hash))));
 }

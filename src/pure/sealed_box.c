@@ -34,6 +34,7 @@ _Static_assert(sizeof(TARX_KEYS_PURPOSE_BOX_LLM_KEY) == TARX_KEYS_PURPOSE_BYTES 
 _Static_assert(sizeof(TARX_KEYS_PURPOSE_BOX_LLM_KEY_2) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
 _Static_assert(sizeof(TARX_KEYS_PURPOSE_BOX_REPLACEMENT) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
 _Static_assert(sizeof(TARX_KEYS_PURPOSE_BOX_SECRET) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
+_Static_assert(sizeof(TARX_KEYS_PURPOSE_BOX_SEARCH) == TARX_KEYS_PURPOSE_BYTES + 1, "purpose size");
 
 /* The key pair of a master key.  The caller wipes the secret key. */
 static void

@@ -15,6 +15,7 @@
 #define TARX_KEYS_PURPOSE_BOX_SECRET	"tarx.box-sec...1"
 #define TARX_KEYS_PURPOSE_BOX_LLM_KEY_2	"tarx.box-llm...2"
 #define TARX_KEYS_PURPOSE_BOX_REPLACEMENT	"tarx.box-rep...2"
+#define TARX_KEYS_PURPOSE_BOX_SEARCH	"tarx.box-find..1"
 
 #define TARX_KEYS_BOX_FORMAT_VALUE		1
 #define TARX_KEYS_BOX_FORMAT_OPTIONS	2

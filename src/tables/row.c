@@ -336,6 +336,22 @@ tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row, bool as_u
 	return tarx_keys_row_open_by(NULL, table, row, as_utf8, value);
 }
 
+/*
+ * The same for those to whom it is no error if a row does not open.  The value is in
+ * UTF-8; its secret is NULL if there is none to wipe.
+ */
+TarxKeysRowState
+tarx_keys_row_try_open(const TarxKeysTable *table, const TarxKeysRow *row, TarxKeysText *value)
+{
+	TarxKeysBinding binding;
+	bytea	   *sealed = sealed_bytes(table, row);
+
+	*value = (TarxKeysText) {NULL, 0, NULL};
+	if (sealed == NULL || !tarx_keys_row_bind(table, row, &binding))
+		return TARX_KEYS_ROW_TAMPERED;
+	return tarx_keys_try_open(&binding, sealed, value);
+}
+
 /* Is a row as it was sealed or stamped?  This opens nothing. */
 TarxKeysRowState
 tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row)

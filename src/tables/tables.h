@@ -121,6 +121,8 @@ extern bool tarx_keys_row_open_by(TarxKeysSubkey *kept, const TarxKeysTable *tab
 								  const TarxKeysRow *row, bool as_utf8, TarxKeysText *value);
 extern bool tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row,
 							   bool as_utf8, TarxKeysText *value);
+extern TarxKeysRowState tarx_keys_row_try_open(const TarxKeysTable *table, const TarxKeysRow *row,
+											   TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row);
 extern bool tarx_keys_row_is_stamped(const TarxKeysTable *table, const TarxKeysRow *row);
 extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow *row);

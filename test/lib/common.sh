@@ -70,6 +70,16 @@ has_recorders() {
 		[ -e "$("$PG_CONFIG" --pkglibdir)/pg_stat_statements.so" ]
 }
 
+# What the recipes in examples need as well: keyrings that age, a TPM (swtpm) and PKCS#11
+# (SoftHSM) open
+has_recipe_programs() {
+	local program
+	for program in age swtpm tpm2_unseal softhsm2-util pkcs11-tool; do
+		command -v "$program" >/dev/null || return
+	done
+	[ -e /usr/lib/softhsm/libsofthsm2.so ]
+}
+
 # What the browser tests of examples/keys-and-secrets need as well
 has_chromium() {
 	command -v chromium >/dev/null
@@ -95,7 +105,7 @@ npm_packages() {
 }
 
 can_test() {
-	can_build && command -v openssl >/dev/null && has_recorders && has_node && has_python_clients && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+	can_build && command -v openssl >/dev/null && has_recorders && has_node && has_python_clients && has_recipe_programs && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
 		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
@@ -107,14 +117,15 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, openssl, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy and python3-nacl"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, openssl, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy, python3-nacl, age, swtpm, tpm2-tools, libtss2-tcti-swtpm0, softhsm2 and opensc"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
 	apt_install "postgresql-server-dev-$(newest_major)" libsodium-dev gcc make libc6-dev libipc-run-perl openssl \
 		"postgresql-$(newest_major)-pgaudit"
 	case $1 in test | browse)
-		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy python3-nacl ;;
+		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy python3-nacl
+		apt_install age swtpm tpm2-tools libtss2-tcti-swtpm0 softhsm2 opensc ;;
 	esac
 	[ "$1" = build ] || has_node || apt_install nodejs npm
 	[ "$1" != browse ] || has_chromium || apt_install chromium

@@ -1026,6 +1026,46 @@ sub plant_sealed
 	return;
 }
 
+# Forms: what the DBA looks for or revokes, because it was found somewhere
+sub plant_leaked
+{
+	my ($node) = @_;
+	my $dba = $node->safe_psql('postgres', 'SELECT current_user');
+	my $stored = stored_secret($node, 'find_key', 'FOUND');
+
+	like(succeeds($node, $dba, 'find_key', "SELECT * FROM tarx_keys.find_key('$stored');"), qr/FOUND/, 'find_key finds');
+	fails($node, 'service', 'find_key without the right',
+		"SELECT * FROM tarx_keys.find_key('" . marker('find_key without the right') . "');", qr/permission denied/);
+	fails($node, $dba, 'find_key with too many arguments',
+		"SELECT * FROM tarx_keys.find_key('" . marker('find_key with too many arguments') . "', 1);", qr/does not exist/);
+	fails($node, $dba, 'find_key misspelt',
+		"SELECT * FROM tarx_keys.find_keys('" . marker('find_key misspelt') . "');", qr/does not exist/);
+	succeeds($node, $dba, 'find_sealed_key',
+		"SELECT * FROM tarx_keys.find_sealed_key(" . seal_search($node, sealed_marker('find_sealed_key')) . ');');
+	foreach my $mode (qw(extended prepared))
+	{
+		drive($node, $dba, 'find_key', $mode, "SELECT * FROM tarx_keys.find_key(:value);\n", undef,
+			value => marker("find_key by $mode"));
+	}
+
+	my $act = act();
+	my @tokens = map {
+		my $form = "revoke_leaked_platform_keys, $_";
+		my ($token) = succeeds($node, 'service', $form, "BEGIN; $act SELECT token FROM tarx_keys.create_platform_key('$_'); COMMIT;") =~ /(sk-tarx-\w+)/;
+
+		$form_of{$token} = $form;
+		$token;
+	} 'first', 'misspelt', 'bound';
+	my $no_token = marker('no token to be revoked');
+	like(succeeds($node, $dba, 'revoke_leaked_platform_keys', "SELECT * FROM tarx_keys.revoke_leaked_platform_keys(ARRAY['$tokens[0]', '$no_token']);"),
+		qr/revoked/, 'revoke_leaked_platform_keys revokes');
+	fails($node, $dba, 'revoke_leaked_platform_keys misspelt', "SELECT * FROM tarx_keys.revoke_leaked_platform_keys('$tokens[1]');",
+		qr/malformed array literal: "$tokens[1]"/);
+	drive($node, $dba, 'revoke_leaked_platform_keys', 'extended', "SELECT * FROM tarx_keys.revoke_leaked_platform_keys(ARRAY[:token]);\n", undef,
+		token => $tokens[2]);
+	return;
+}
+
 # As another session sees a statement of the extended protocol while it runs
 sub plant_activity
 {
@@ -1159,6 +1199,7 @@ sub plant
 	plant_utilities($node);
 	plant_bound($node);
 	plant_sealed($node);
+	plant_leaked($node);
 	plant_deadlocks($node);
 	capture_statistics($node);
 	plant_ends($node);

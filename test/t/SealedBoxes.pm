@@ -18,6 +18,7 @@ our @EXPORT = qw(
   python_with
   public_key
   seal_box
+  seal_search
   seal_program
   key_file
   new_recipient
@@ -87,6 +88,13 @@ sub seal_box
 	return "'\\x"
 	  . run_program_ok([ seal_program(), $what, @switches, public_key($node), $PROJECT, @fields ], $value)
 	  . "'";
+}
+
+# The same for find_sealed_key()
+sub seal_search
+{
+	my ($node, $value, @switches) = @_;
+	return "'\\x" . run_program_ok([ seal_program(), 'search', @switches, public_key($node) ], $value) . "'";
 }
 
 # Where the secret key of a key pair is
