@@ -1,5 +1,5 @@
 # The databases of the benchmark: a cluster with the extension, and in each database so
-# many keys, sealed and in clear, in projects of ten, and one project of a thousand.
+# many keys, sealed and in clear.
 package Load;
 
 use strict;
@@ -14,8 +14,7 @@ my $here = dirname(__FILE__);
 my $work = $ENV{BENCH_WORK};
 my $sessions = `nproc` + 0;
 my $began = time;
-my $LARGE_PROJECT = 1_000_000_000;
-my $SECRET_PROJECTS = 50;
+my $SOME_PROJECTS = 100;    # have secrets, and users with tokens
 
 sub random_hex
 {
@@ -80,36 +79,32 @@ sub write_keyring
 sub ranges
 {
 	my ($n) = @_;
-	my $part = int($n / $sessions / 10) * 10;
+	my $part = int($n / $sessions);
 	return map { [ $_ * $part, $_ < $sessions - 1 ? ($_ + 1) * $part - 1 : $n - 1 ] } 0 .. $sessions - 1;
 }
 
-sub load_task
-{
-	my ($self, $file, $first, $last, $per_project) = @_;
-	my %vars = (master_key => $self->{first}, first => $first, last => $last, per_project => $per_project || 10);
-
-	return [ (map { ('-v', "$_=$vars{$_}") } sort keys %vars), '-f', "$here/$file" ];
-}
-
-# A database with so many keys
+# A database with so many keys, of so many in each project
 sub database
 {
-	my ($self, $db, $keys) = @_;
+	my ($self, $db, $keys, $per_project) = @_;
 	my $cluster = $self->{cluster};
+	my $projects = $keys / $per_project;
+	my $rows = sub {
+		my ($file, $n) = @_;
+		my @vars = ("master_key=$self->{first}", "per_project=$per_project");
+
+		return map { [ (map { ('-v', $_) } @vars, "first=$_->[0]", "last=$_->[1]"), '-f', "$here/$file" ] } ranges($n);
+	};
 
 	$cluster->ask('postgres', 'postgres', "CREATE DATABASE $db");
 	$cluster->script($db, 'postgres', "$here/schema.sql", seal => "$work/seal.so");
 	$cluster->script($db, 'postgres', "$here/indexes.sql");
 	$cluster->ask($db, 'postgres', 'CALL bench.drop_indexes()');
-	$cluster->in_parallel($sessions, $db,
-		(map { $self->load_task('load_projects.sql', @$_) } ranges($keys / 10)),
-		(map { $self->load_task('load_keys.sql', @$_) } ranges($keys)),
-		$self->load_task('load_projects.sql', $LARGE_PROJECT, $LARGE_PROJECT),
-		$self->load_task('load_keys.sql', $LARGE_PROJECT * 1000, $LARGE_PROJECT * 1000 + 999, 1000));
+	$cluster->in_parallel($sessions, $db, $rows->('load_projects.sql', $projects), $rows->('load_keys.sql', $keys));
 	$cluster->in_parallel($sessions, $db, map { [ '-c', $_ ] } split /\n/, $cluster->ask($db, 'postgres',
 		'SELECT bench.index_command(d) FROM bench.dropped_indexes d ORDER BY pg_relation_size(relation) DESC'));
-	$cluster->script($db, 'postgres', "$here/load_others.sql", keys => $keys, secret_projects => $keys / 10 < $SECRET_PROJECTS ? $keys / 10 : $SECRET_PROJECTS);
+	$cluster->script($db, 'postgres', "$here/load_others.sql",
+		keys => $keys, per_project => $per_project, some_projects => $projects < $SOME_PROJECTS ? $projects : $SOME_PROJECTS);
 	$cluster->script($db, 'postgres', "$here/load_vault.sql") if has_vault();
 	$cluster->ask($db, 'postgres', $_) foreach 'VACUUM ANALYZE',
 	  q{SELECT sum(pg_prewarm(i.indexrelid)), sum(pg_prewarm(r)) FROM unnest(ARRAY['tarx_keys.project_llm_keys'::regclass, 'bench.plain_keys']) r
@@ -117,6 +112,16 @@ sub database
 	$self->check($db);
 	progress("$db is loaded");
 	return;
+}
+
+# What pairs of a group measure, each as a list; dumps as test/bench/pairs.c has it
+sub pairs
+{
+	my ($self, $db, $group, $pattern, @dumps) = @_;
+
+	progress("measuring $db");
+	return map { [ split /\t/, $_, -1 ] } split /\n/,
+	  Cluster::run("$work/pairs", "$here/pairs", "host=$self->{cluster}{socket} dbname=$db", $group, $pattern, @dumps);
 }
 
 # What has been loaded resolves, to what it should.

@@ -3,8 +3,8 @@
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE TEMP TABLE agents AS
-    SELECT bench.uuid_of(0, n / 10) AS project_id, bench.uuid_of(2, n) AS id, 'Agent ' || n AS name,
-           bench.uuid_of(1, n) AS key_id, bench.uuid_of(3, n) AS epoch, 'user-' || n / 10 AS created_by
+    SELECT bench.uuid_of(0, n / :per_project) AS project_id, bench.uuid_of(2, n) AS id, 'Agent ' || n AS name,
+           bench.uuid_of(1, n) AS key_id, bench.uuid_of(3, n) AS epoch, 'user-' || n / :per_project AS created_by
       FROM generate_series(0, least(:keys, 100000) - 1) n;
 INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, run_epoch, revision, stamp, created_by)
 SELECT a.project_id, a.id, a.name, a.key_id, a.epoch, 1,
@@ -13,26 +13,24 @@ SELECT a.project_id, a.id, a.name, a.key_id, a.epoch, 1,
 INSERT INTO bench.plain_agents SELECT a.project_id, a.id, a.key_id FROM agents a;
 
 INSERT INTO bench.picks (project, project_id, id)
-SELECT n / 10, bench.uuid_of(0, n / 10), bench.uuid_of(1, n)
+SELECT n / :per_project, bench.uuid_of(0, n / :per_project), bench.uuid_of(1, n)
   FROM (SELECT floor(random() * :keys)::bigint AS n FROM generate_series(1, least(:keys, 100000)) OFFSET 0) s;
 INSERT INTO bench.agent_picks
-SELECT n, n / 10, bench.uuid_of(0, n / 10), bench.uuid_of(2, n)
+SELECT n, n / :per_project, bench.uuid_of(0, n / :per_project), bench.uuid_of(2, n)
   FROM (SELECT floor(random() * least(:keys, 100000))::integer AS n FROM generate_series(1, least(:keys, 100000)) OFFSET 0) s;
 
-SELECT count(tarx_keys.begin_audit(bench.uuid_of(0, n))) FROM generate_series(0, :secret_projects - 1) n;
-SET bench.secret_projects = :secret_projects;
+SELECT count(tarx_keys.begin_audit(bench.uuid_of(0, n))) FROM generate_series(0, :some_projects - 1) n;
+SET bench.some_projects = :some_projects;
 SET ROLE bench_service;
 DO $$
 BEGIN
-    FOR p IN 0 .. current_setting('bench.secret_projects')::integer - 1 LOOP
+    FOR p IN 0 .. current_setting('bench.some_projects')::integer - 1 LOOP
         PERFORM tarx_keys.act_as('user-' || p, bench.uuid_of(0, p));
         INSERT INTO bench.secret_projects VALUES (bench.uuid_of(0, p));
         FOR s IN 1 .. 20 LOOP
             PERFORM tarx_keys.set_secret(bench.uuid_of(0, p), 'SECRET_' || s, bench.key_value(s));
             INSERT INTO bench.plain_secrets VALUES (bench.uuid_of(0, p), 'SECRET_' || s, bench.key_value(s));
         END LOOP;
-    END LOOP;
-    FOR p IN 0 .. 99 LOOP
         PERFORM tarx_keys.act_as('user-' || p);
         INSERT INTO bench.tokens SELECT bench.uuid_of(0, p), token FROM tarx_keys.create_platform_key('token');
     END LOOP;

@@ -2,20 +2,25 @@
  * pairs.c
  *	  Measures pairs of calls, one in clear and one of ours, on one connection.
  *
- *	  pairs FILE CONNINFO [PATTERN]
+ *	  pairs FILE CONNINFO GROUP PATTERN [DUMPS]
  *
- * For each pair of the file whose name matches the pattern, an extended regular
- * expression, a line of fields with tabs between them: name, ratio, bar, limit,
- * server CPU per call in clear and of ours in microseconds, the ratio of wall times,
- * and wall time in clear and of ours. A ratio is what it takes in clear by what ours
- * takes. BENCH_ROUNDS (5) is the number of rounds, each on a connection of its own,
- * and BENCH_BLOCKS (100) how many blocks of either kind a round has. Blocks of the
- * two kinds take turns. The figures of a round are medians over its blocks, those
- * that are printed medians over the rounds.
+ * For each pair of the file that is of the group and whose name matches the pattern,
+ * an extended regular expression, a line of fields with tabs between them: name,
+ * ratio, bar, limit, server CPU per call in clear and of ours in microseconds, the
+ * ratio of wall times, and wall time in clear and of ours. A ratio is what it takes in
+ * clear by what ours takes. BENCH_ROUNDS (5) is the number of rounds, each on a
+ * connection of its own, and BENCH_BLOCKS (100) how many blocks of either kind a round
+ * has. Blocks of the two kinds take turns. The figures of a round are medians over its
+ * blocks, those that are printed medians over the rounds.
+ *
+ * With DUMPS the server runs under callgrind, which writes DUMPS.PID.N when the
+ * process has called pg_backend_pid() for the N-th time. Then the fields are name,
+ * ratio, and instructions per call in clear and of ours.
  *
  * A pair in the file is a line with its name, and indented lines: a word and what
  * it says.
  *
+ *	  group		the group of the pair, else "keys"
  *	  as		the role that connects
  *	  with		a query whose rows are the parameters of the calls, one row each in
  *				turn; a column c is :c in the statements
@@ -24,6 +29,7 @@
  *	  bar		what the ratio must reach, and limit what it cannot surpass
  *	  calls		calls in a block (20)
  *	  per		how many calls a statement counts for, if it makes them itself (1)
+ *	  parsed	"each time": the statements are not prepared
  */
 #include <ctype.h>
 #include <regex.h>
@@ -42,6 +48,7 @@
 #define MAX_BLOCKS 10000
 #define MAX_ROUNDS 100
 #define WARM_CALLS 200
+#define COUNTED_CALLS 100		/* whose instructions are counted */
 
 typedef enum
 {
@@ -55,6 +62,7 @@ static const char *const kind_names[KINDS] = {"clear", "ours"};
 typedef struct
 {
 	char	   *sql;
+	char	   *numbered;		/* with $1 for the first parameter */
 	char		name[16];		/* of the prepared statement */
 	int			nparams;
 	int			columns[MAX_PARAMS];	/* of the parameters' query */
@@ -63,12 +71,14 @@ typedef struct
 typedef struct
 {
 	char	   *name;
+	char	   *group;
 	char	   *role;
 	char	   *with;
 	char	   *bar;
 	char	   *limit;
 	int			calls;
 	int			per;
+	bool		is_parsed;		/* each time */
 	int			nstatements[KINDS];
 	Statement	statements[KINDS][MAX_STATEMENTS];
 } Pair;
@@ -137,7 +147,9 @@ add_statement(Pair *pair, Kind kind, const char *sql)
 static void
 set_field(Pair *pair, const char *word, const char *value)
 {
-	if (strcmp(word, "as") == 0)
+	if (strcmp(word, "group") == 0)
+		pair->group = copy(value);
+	else if (strcmp(word, "as") == 0)
 		pair->role = copy(value);
 	else if (strcmp(word, "with") == 0)
 		pair->with = copy(value);
@@ -149,6 +161,8 @@ set_field(Pair *pair, const char *word, const char *value)
 		pair->calls = atoi(value);
 	else if (strcmp(word, "per") == 0)
 		pair->per = atoi(value);
+	else if (strcmp(word, "parsed") == 0)
+		pair->is_parsed = true;
 	else if (strcmp(word, "clear") == 0)
 		add_statement(pair, CLEAR, value);
 	else if (strcmp(word, "ours") == 0)
@@ -162,6 +176,7 @@ static bool
 read_pair(FILE *file, Pair *pair, char **line, size_t *size)
 {
 	memset(pair, 0, sizeof(*pair));
+	pair->group = copy("keys");
 	pair->calls = 20;
 	pair->per = 1;
 	pair->name = copy(*line);
@@ -244,11 +259,12 @@ prepare(Session *session, Pair *pair)
 		for (int i = 0; i < pair->nstatements[kind]; i++)
 		{
 			Statement  *statement = &pair->statements[kind][i];
-			char	   *sql = number_params(statement, session->params);
 
+			free(statement->numbered);
+			statement->numbered = number_params(statement, session->params);
 			snprintf(statement->name, sizeof(statement->name), "%s_%d", kind_names[kind], i);
-			PQclear(checked(session->conn, PQprepare(session->conn, statement->name, sql, 0, NULL), sql));
-			free(sql);
+			PQclear(checked(session->conn, PQprepare(session->conn, statement->name, statement->numbered, 0, NULL),
+							statement->sql));
 		}
 	}
 }
@@ -295,20 +311,19 @@ call(Session *session, Pair *pair, Kind kind)
 
 		for (int p = 0; p < statement->nparams; p++)
 			values[p] = PQgetvalue(session->params, row, statement->columns[p]);
-		result = checked(session->conn,
-						 PQexecPrepared(session->conn, statement->name, statement->nparams, values, NULL, NULL, 0),
-						 statement->sql);
+		result = pair->is_parsed
+			? PQexecParams(session->conn, statement->numbered, statement->nparams, NULL, values, NULL, NULL, 0)
+			: PQexecPrepared(session->conn, statement->name, statement->nparams, values, NULL, NULL, 0);
+		checked(session->conn, result, statement->sql);
 		session->rows[kind] += PQntuples(result);
 		PQclear(result);
 	}
 }
 
-/* The first call must return as many rows of either kind: some, and the same. */
+/* Calls before those that are measured. Both kinds must return as many rows. */
 static void
-warm_up(Session *session, Pair *pair)
+warm_up(Session *session, Pair *pair, int calls)
 {
-	int			calls = pair->per > 1 ? 1 : WARM_CALLS;
-
 	for (Kind kind = 0; kind < KINDS; kind++)
 	{
 		session->next_row = 0;
@@ -437,7 +452,7 @@ measure(Pair *pair, const char *conninfo)
 		Cost		result[KINDS];
 
 		open_session(&session, pair, conninfo);
-		warm_up(&session, pair);
+		warm_up(&session, pair, pair->per > 1 ? 1 : WARM_CALLS);
 		measure_round(&session, pair, blocks, result);
 		close_session(&session);
 		costs[CLEAR][round] = result[CLEAR];
@@ -453,22 +468,76 @@ measure(Pair *pair, const char *conninfo)
 	fflush(stdout);
 }
 
+/* Instructions since the dump before, from a dump that is written now */
+static double
+dumped_instructions(Session *session, const char *dumps, int number)
+{
+	char		path[1024];
+	char		line[1024];
+	double		count = -1;
+	FILE	   *file;
+
+	PQclear(checked(session->conn, PQexec(session->conn, "SELECT pg_backend_pid()"), "SELECT pg_backend_pid()"));
+	snprintf(path, sizeof(path), "%s.%d.%d", dumps, PQbackendPID(session->conn), number);
+	file = fopen(path, "r");
+	if (file == NULL)
+		fail("could not read \"%s\"", path);
+	while (fgets(line, sizeof(line), file) != NULL)
+		sscanf(line, "totals: %lf", &count);
+	fclose(file);
+	if (count < 0)
+		fail("\"%s\" has no totals", path);
+	return count;
+}
+
+static void
+count_instructions(Pair *pair, const char *conninfo, const char *dumps)
+{
+	Session		session;
+	double		counts[KINDS];
+	double		nothing;
+
+	open_session(&session, pair, conninfo);
+	warm_up(&session, pair, COUNTED_CALLS);
+	dumped_instructions(&session, dumps, 1);
+	nothing = dumped_instructions(&session, dumps, 2);
+	for (Kind kind = 0; kind < KINDS; kind++)
+	{
+		for (int i = 0; i < COUNTED_CALLS; i++)
+			call(&session, pair, kind);
+		counts[kind] = (dumped_instructions(&session, dumps, 3 + kind) - nothing) / COUNTED_CALLS;
+	}
+	close_session(&session);
+	printf("%s\t%.4f\t%.0f\t%.0f\n", pair->name, counts[CLEAR] / counts[OURS], counts[CLEAR], counts[OURS]);
+	fflush(stdout);
+}
+
+static bool
+is_wanted(const Pair *pair, const char *group, const char *pattern)
+{
+	regex_t		compiled;
+	bool		result;
+
+	if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		fail("not a regular expression: %s", pattern);
+	result = strcmp(pair->group, group) == 0 && regexec(&compiled, pair->name, 0, NULL, 0) == 0;
+	regfree(&compiled);
+	return result;
+}
+
 int
 main(int argc, char **argv)
 {
 	FILE	   *file;
 	char	   *line = NULL;
 	size_t		size = 0;
-	regex_t		pattern;
 	bool		more;
 
-	if (argc < 3 || argc > 4)
-		fail("usage: pairs FILE CONNINFO [PATTERN]");
+	if (argc < 5 || argc > 6)
+		fail("usage: pairs FILE CONNINFO GROUP PATTERN [DUMPS]");
 	file = fopen(argv[1], "r");
 	if (file == NULL)
 		fail("could not open \"%s\"", argv[1]);
-	if (regcomp(&pattern, argc > 3 ? argv[3] : "", REG_EXTENDED | REG_NOSUB) != 0)
-		fail("not a regular expression: %s", argv[3]);
 	do
 	{
 		if (getline(&line, &size, file) <= 0)
@@ -480,7 +549,11 @@ main(int argc, char **argv)
 		Pair		pair;
 
 		more = read_pair(file, &pair, &line, &size);
-		if (regexec(&pattern, pair.name, 0, NULL, 0) == 0)
+		if (!is_wanted(&pair, argv[3], argv[4]))
+			continue;
+		if (argc > 5)
+			count_instructions(&pair, argv[2], argv[5]);
+		else
 			measure(&pair, argv[2]);
 	} while (more);
 	return 0;

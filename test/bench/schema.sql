@@ -12,7 +12,7 @@ CREATE SCHEMA bench;
 GRANT USAGE ON SCHEMA bench TO PUBLIC;
 
 -- Kinds of ids: 0 projects, 1 keys, 2 agents, 3 what the pattern and agents need, 4 members.
--- Key n is of project n / 10, whose admin is "user-N" and member "member-N".
+-- Key n is of project n / 10 (or what else the number of keys per project is), whose admin is "user-N" and member "member-N".
 CREATE FUNCTION bench.uuid_of(kind integer, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 AS $$ SELECT md5(kind || ':' || n)::uuid $$;
 -- a value of the form and length of a provider's key
@@ -79,6 +79,6 @@ CREATE TABLE bench.picks (n serial PRIMARY KEY, project bigint NOT NULL, project
 CREATE TABLE bench.agent_picks (LIKE bench.picks);
 CREATE TABLE bench.secret_projects (project_id uuid PRIMARY KEY);
 CREATE TABLE bench.tokens (project_id uuid PRIMARY KEY, token text NOT NULL);
-CREATE TABLE bench.vault_picks (id uuid PRIMARY KEY);
+CREATE TABLE bench.vault_picks (n serial PRIMARY KEY, id uuid NOT NULL);
 GRANT SELECT ON ALL TABLES IN SCHEMA bench TO PUBLIC;
 GRANT INSERT ON bench.plain_secrets, bench.secret_projects, bench.tokens TO bench_service;
