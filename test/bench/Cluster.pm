@@ -81,10 +81,14 @@ sub start
 	return;
 }
 
+# pg_ctl waits until the server has removed its file, we until it has ended.
 sub stop
 {
 	my ($self) = @_;
+	my ($pid) = slurp("$self->{data}/postmaster.pid") =~ /^(\d+)/;
+
 	run("$bin/pg_ctl", '-D', $self->{data}, '-m', 'fast', '-w', 'stop');
+	select undef, undef, undef, 0.05 while kill 0, $pid;
 	return;
 }
 

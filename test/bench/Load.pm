@@ -41,7 +41,8 @@ sub has_vault
 # The cluster, which has the master key "first"; buffers in MB
 sub start_cluster
 {
-	my ($name, $buffers, $conf) = @_;
+	my ($name, $buffers) = @_;
+	my $conf = '';
 	my $preload = has_vault() ? 'tarx_keys,supabase_vault' : 'tarx_keys';
 	my $self = bless { first => random_hex(), buffers => $buffers }, 'Load';
 

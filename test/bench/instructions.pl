@@ -1,9 +1,8 @@
-# Counts instructions of the server's process by callgrind: they have no noise, whatever
-# else the machine does. test/bench/run calls it.
+# Counts instructions. test/bench/run calls it.
 #
-#   instructions.pl instructions   prints what pairs of calls take, and what the library costs others
-#   instructions.pl record         writes to test/bench/recorded what resolve_key takes by a plaintext SELECT
-#   instructions.pl check          fails if it takes more than 5 % more than what is written there
+#   instructions.pl instructions   prints what pairs of calls take
+#   instructions.pl record         writes what resolve_key takes by a plaintext SELECT
+#   instructions.pl check          fails if it takes 5 % more than what is recorded
 
 use strict;
 use warnings FATAL => 'all';
@@ -12,79 +11,59 @@ use File::Basename qw(dirname);
 
 use lib dirname(__FILE__);
 use Cluster;
-use Load;
+use Instructions;
 
-my ($what) = @ARGV;
-my $work = $ENV{BENCH_WORK};
 my $recorded = dirname(__FILE__) . '/recorded';
-my $MOST = 1.05;    # of what was recorded
-my $load = Load::start_cluster('counted', 128, '');
-my ($major) = $load->{cluster}->ask('postgres', 'postgres', 'SHOW server_version') =~ /^(\d+)/;
+my $MOST = 1.05;
 
-# What pairs take, by a server that runs under callgrind, with options of its own
-sub counted
+sub lines_of_majors
 {
-	my ($group, $pattern, $options) = @_;
-	my $dumps = "$work/callgrind";
-	my $program = Cluster::spew("$work/counted_postgres", qq{#!/bin/sh
-case \$1 in -V) exec $ENV{BENCH_BIN}/postgres -V ;; esac
-exec valgrind -q --tool=callgrind --dump-before=pg_backend_pid --callgrind-out-file=$dumps.%p $ENV{BENCH_BIN}/postgres "\$@"
-});
-
-	chmod 0755, $program;
-	$load->{cluster}->start('-p', $program, '-o', $options);
-	my @rows = $load->pairs('keys', $group, $pattern, $dumps);
-	$load->{cluster}->stop;
-	unlink glob "$dumps.*";
-	return @rows;
+	return map { /^(\d+) ([0-9.]+)$/ ? ($1 => $2) : () } split /\n/, Cluster::slurp($recorded);
 }
 
 sub resolve_key_ratio
 {
-	my ($row) = counted('keys', '^resolve_key in FROM$', '');
-	return sprintf('%.4f', $row->[3] / $row->[2]);
+	my ($counted) = @_;
+	my ($pair) = $counted->count('keys', '^resolve_key in FROM$');
+
+	return sprintf('%.4f', $pair->{ours} / $pair->{clear});
 }
 
 sub check
 {
-	my ($text) = grep { /^$major / } split /\n/, Cluster::slurp($recorded);
+	my ($counted) = @_;
+	my $before = { lines_of_majors() }->{ $counted->{major} };
 
-	if (!defined $text)
+	if (!defined $before)
 	{
-		print "ok 1 - instructions # SKIP nothing is recorded for PostgreSQL $major\n";
+		print "ok 1 # SKIP no instructions are recorded for PostgreSQL $counted->{major}\n";
 		return;
 	}
-	my (undef, $before) = split ' ', $text;
-	my $now = resolve_key_ratio();
+	my $now = resolve_key_ratio($counted);
 	my $ok = $now <= $before * $MOST;
 
 	print $ok ? '' : 'not ', "ok 1 - resolve_key takes $now times the instructions of a plaintext SELECT; recorded is $before\n";
-	print "# If that is meant to be so, record it: test/bench/run record\n" if !$ok;
-	exit 1 if !$ok;
-	return;
+	print "# If it has to be so, record it: test/bench/run record\n" if !$ok;
+	exit !$ok;
 }
 
 sub record
 {
-	my @lines = grep { !/^$major / } split /\n/, Cluster::slurp($recorded);
-	my $ratio = resolve_key_ratio();
+	my ($counted) = @_;
+	my ($head) = Cluster::slurp($recorded) =~ /^((?:#.*\n)*)/;
+	my %ratios = (lines_of_majors(), $counted->{major} => resolve_key_ratio($counted));
 
-	Cluster::spew("$ENV{BENCH_OUT}/recorded", join('', map { "$_\n" } @lines, "$major $ratio"));
-	print "PostgreSQL $major: $ratio\n";
+	Cluster::spew("$ENV{BENCH_OUT}/recorded", $head . join('', map { "$_ $ratios{$_}\n" } sort { $a <=> $b } keys %ratios));
+	print "PostgreSQL $counted->{major}: $ratios{$counted->{major}}\n";
 	return;
 }
 
 sub show
 {
-	my @rows = counted('keys', '^resolve_key in FROM$|^resolve_secret$|^login|^act_as', '');
-	my ($with) = counted('other', '', '');
-	my ($without) = counted('other', '', "-c shared_preload_libraries=''");
-
-	printf "%s\t%.0f\t%.0f\n", @$_[ 0, 2, 3 ] foreach @rows;
-	printf "%s, without the library and with it\t%.0f\t%.0f\n", $with->[0], $without->[2], $with->[2];
+	my ($counted) = @_;
+	printf "%-80s %9d in clear, %9d ours, ratio %.3f\n", @$_{qw(name clear ours)}, $_->{ours} / $_->{clear}
+	  foreach $counted->table($ENV{BENCH_ONLY} || '^resolve_|^login|^act_as|^render');
 	return;
 }
 
-$load->database('keys', 1000, 10);
-$load->{cluster}->stop;
-{ instructions => \&show, check => \&check, record => \&record }->{$what}->();
+{ instructions => \&show, check => \&check, record => \&record }->{ $ARGV[0] }->(Instructions->new);

@@ -1,7 +1,10 @@
--- What a database has besides keys: agents, secrets, tokens, and what calls go through.
+-- What a database has besides keys: a copy with row security, agents, secrets, tokens, and what calls go through.
 -- Secrets and tokens are made by the functions that applications call.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
+INSERT INTO bench.listed_keys
+SELECT project_id, id, name, provider, masked_key, base_url, added_by, created_at FROM bench.plain_keys;
+ALTER TABLE bench.listed_keys ADD PRIMARY KEY (project_id, id);
 CREATE TEMP TABLE agents AS
     SELECT bench.uuid_of(0, n / :per_project) AS project_id, bench.uuid_of(2, n) AS id, 'Agent ' || n AS name,
            bench.uuid_of(1, n) AS key_id, bench.uuid_of(3, n) AS epoch, 'user-' || n / :per_project AS created_by

@@ -1,4 +1,4 @@
--- As many secrets in Supabase Vault as there are picks
+-- As many secrets in Supabase Vault as there are picks, for what is in test/bench/pairs
 \set ON_ERROR_STOP on
 CREATE EXTENSION supabase_vault;
 GRANT USAGE ON SCHEMA vault TO bench_runner;

@@ -48,7 +48,8 @@
 #define MAX_BLOCKS 10000
 #define MAX_ROUNDS 100
 #define WARM_CALLS 200
-#define COUNTED_CALLS 100		/* whose instructions are counted */
+#define WARM_CALLS_COUNTED 30	/* of those whose instructions are counted */
+#define COUNTED_CALLS 100
 
 typedef enum
 {
@@ -498,7 +499,7 @@ count_instructions(Pair *pair, const char *conninfo, const char *dumps)
 	double		nothing;
 
 	open_session(&session, pair, conninfo);
-	warm_up(&session, pair, COUNTED_CALLS);
+	warm_up(&session, pair, WARM_CALLS_COUNTED);
 	dumped_instructions(&session, dumps, 1);
 	nothing = dumped_instructions(&session, dumps, 2);
 	for (Kind kind = 0; kind < KINDS; kind++)

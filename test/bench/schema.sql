@@ -65,10 +65,19 @@ CREATE TABLE bench.plain_secrets (
 );
 CREATE TABLE bench.plain_tokens (token_hash bytea PRIMARY KEY, user_id text NOT NULL);
 
--- who lists keys sees those of the project at hand, if the acting user is a member
-ALTER TABLE bench.plain_keys ENABLE ROW LEVEL SECURITY;
-CREATE POLICY runners ON bench.plain_keys TO bench_runner USING (true);
-CREATE POLICY members ON bench.plain_keys TO bench_service
+-- Who lists keys sees those of the project at hand, if the acting user is a member.
+CREATE TABLE bench.listed_keys (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    provider text COLLATE "C" NOT NULL,
+    masked_key text COLLATE "C" NOT NULL,
+    base_url text COLLATE "C",
+    added_by text COLLATE "C" NOT NULL,
+    created_at timestamptz NOT NULL
+);
+ALTER TABLE bench.listed_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY members ON bench.listed_keys
     USING (project_id = current_setting('bench.project')::uuid
            AND EXISTS (SELECT FROM bench.plain_members m
                         WHERE m.project_id = current_setting('bench.project')::uuid
