@@ -186,8 +186,9 @@ sub cpu_seconds
 sub measure_rotation
 {
 	my ($db) = @_;
-	my @tables = ([ 'tarx_keys.project_llm_keys', 'ciphertext' ], [ 'tarx_keys_internal.project_secret_versions', 'ciphertext' ]);
-	my $rows = $cluster->ask($db, 'postgres', 'SELECT ' . join(' + ', map { "(SELECT count(*) FROM $_->[0])" } @tables));
+	my $sql = sub { $cluster->ask($db, 'postgres', "SELECT string_agg(format('$_[0]', schema_name, table_name, sealed_column), '$_[1]') FROM tarx_keys_internal.sealed_tables()") };
+	my $rows = $cluster->ask($db, 'postgres', 'SELECT ' . $sql->('(SELECT count(*) FROM %I.%I)', ' + '));
+	my $updates = $sql->('UPDATE %I.%I SET %3$I = %3$I', '; ');
 	my (@rotation, @update);
 
 	foreach my $round (1 .. $rounds)
@@ -196,7 +197,7 @@ sub measure_rotation
 		$cluster->ask($db, 'postgres', $_) foreach 'VACUUM', 'CHECKPOINT';
 		push @rotation, cpu_seconds($db, 'CALL tarx_keys.rotate_master_key(1000)');
 		$cluster->ask($db, 'postgres', $_) foreach 'VACUUM', 'CHECKPOINT';
-		push @update, cpu_seconds($db, map { "UPDATE $_->[0] SET $_->[1] = $_->[1]" } @tables);
+		push @update, cpu_seconds($db, $updates);
 	}
 	my ($update, $rotation) = map { Report::median(@$_) } \@update, \@rotation;
 	my $ratio = Report::median(map { $update[$_] / $rotation[$_] } 0 .. $#update);
@@ -252,7 +253,7 @@ if (defined $only)
 my @sizes = (1000, $most == 1000 ? () : $most);
 my $some = $most < 100_000 ? $most : 100_000;
 $load->database("keys_$_", $_, 10) foreach @sizes;
-$load->database('some', $some, 10);
+$load->database('middle', $some, 10);
 $load->database('large', 1000, 1000);
 my $loaded = time - $began;
 
@@ -260,8 +261,8 @@ measure_pairs(@sizes);
 measure_vault();
 measure_inside(@sizes);
 measure_large();
-measure_clients('some', $some);
-measure_rotation('some');
+measure_clients('middle', $some);
+measure_rotation('middle');
 my $versions = versions();
 $cluster->stop;
 measure_instructions();
