@@ -16,6 +16,23 @@ my $sessions = `nproc` + 0;
 my $began = time;
 my $SOME_PROJECTS = 100;    # have secrets, and users with tokens
 
+sub sessions
+{
+	return $sessions;
+}
+
+sub machine
+{
+	my ($cpu) = `grep -m1 'model name' /proc/cpuinfo` =~ /:\s*(.*)/;
+	return sprintf('%d CPUs (%s), %.0f GB', $sessions, $cpu || 'unknown', memory() / 1024);
+}
+
+# in MB
+sub memory
+{
+	return `grep MemTotal /proc/meminfo` =~ /(\d+)/ ? $1 / 1024 : 4096;
+}
+
 sub random_hex
 {
 	open(my $fh, '<:raw', '/dev/urandom') or die "/dev/urandom: $!\n";
@@ -38,10 +55,10 @@ sub has_vault
 	return -e $control && Cluster::slurp($control) !~ /^requires\s*=/m;
 }
 
-# The cluster, which has the master key "first"; buffers in MB
+# The cluster, which has the master key "first"; buffers in MB, more settings
 sub start_cluster
 {
-	my ($name, $buffers) = @_;
+	my ($name, $buffers, $more) = @_;
 	my $conf = '';
 	my $preload = has_vault() ? 'tarx_keys,supabase_vault' : 'tarx_keys';
 	my $self = bless { first => random_hex(), buffers => $buffers }, 'Load';
@@ -59,7 +76,7 @@ sub start_cluster
 		  . "shared_buffers = ${buffers}MB\n"
 		  . "maintenance_work_mem = 1GB\nmax_wal_size = 8GB\ncheckpoint_timeout = 1h\n"
 		  . "full_page_writes = off\nwal_level = minimal\nmax_wal_senders = 0\n"
-		  . $conf);
+		  . $conf . ($more || ''));
 	$self->{cluster}->start;
 	$self->{cluster}->ask('postgres', 'postgres', 'CREATE ROLE bench_runner LOGIN; CREATE ROLE bench_service LOGIN');
 	return $self;
@@ -84,26 +101,53 @@ sub ranges
 	return map { [ $_ * $part, $_ < $sessions - 1 ? ($_ + 1) * $part - 1 : $n - 1 ] } 0 .. $sessions - 1;
 }
 
+# Let sessions load rows 0 to n - 1 of a file, at once.
+sub rows
+{
+	my ($self, $file, $n, $per_project, @vars) = @_;
+	push @vars, "master_key=$self->{first}", "per_project=$per_project";
+
+	return map { [ (map { ('-v', $_) } @vars, "first=$_->[0]", "last=$_->[1]"), '-f', "$here/$file" ] } ranges($n);
+}
+
+# A database without rows
+sub empty
+{
+	my ($self, $db) = @_;
+	my $cluster = $self->{cluster};
+
+	$cluster->ask('postgres', 'postgres', "CREATE DATABASE $db");
+	$cluster->script($db, 'postgres', "$here/schema.sql", seal => "$work/seal.so");
+	return;
+}
+
+# Run tasks in several sessions, and make the indexes of the large tables afterwards.
+sub without_indexes
+{
+	my ($self, $db, @tasks) = @_;
+	my $cluster = $self->{cluster};
+
+	$cluster->script($db, 'postgres', "$here/indexes.sql");
+	$cluster->ask($db, 'postgres', 'CALL bench.drop_indexes()');
+	$cluster->in_parallel($sessions, $db, @tasks);
+	$cluster->in_parallel($sessions, $db, map { [ '-c', $_ ] } split /\n/, $cluster->ask($db, 'postgres',
+		'SELECT bench.index_command(d) FROM bench.dropped_indexes d ORDER BY pg_relation_size(relation) DESC'));
+	return;
+}
+
 # A database with so many keys, of so many in each project
 sub database
 {
 	my ($self, $db, $keys, $per_project) = @_;
 	my $cluster = $self->{cluster};
 	my $projects = $keys / $per_project;
-	my $rows = sub {
-		my ($file, $n) = @_;
-		my @vars = ("master_key=$self->{first}", "per_project=$per_project");
 
-		return map { [ (map { ('-v', $_) } @vars, "first=$_->[0]", "last=$_->[1]"), '-f', "$here/$file" ] } ranges($n);
-	};
-
-	$cluster->ask('postgres', 'postgres', "CREATE DATABASE $db");
-	$cluster->script($db, 'postgres', "$here/schema.sql", seal => "$work/seal.so");
-	$cluster->script($db, 'postgres', "$here/indexes.sql");
-	$cluster->ask($db, 'postgres', 'CALL bench.drop_indexes()');
-	$cluster->in_parallel($sessions, $db, $rows->('load_projects.sql', $projects), $rows->('load_keys.sql', $keys));
-	$cluster->in_parallel($sessions, $db, map { [ '-c', $_ ] } split /\n/, $cluster->ask($db, 'postgres',
-		'SELECT bench.index_command(d) FROM bench.dropped_indexes d ORDER BY pg_relation_size(relation) DESC'));
+	$self->empty($db);
+	$self->without_indexes($db,
+		$self->rows('load_projects.sql', $projects, $per_project),
+		$self->rows('load_keys.sql', $keys, $per_project),
+		$self->rows('load_plain.sql', $keys, $per_project),
+		$self->rows('load_agents.sql', $keys < 100_000 ? $keys : 100_000, $per_project, 'every=1'));
 	$cluster->script($db, 'postgres', "$here/load_others.sql",
 		keys => $keys, per_project => $per_project, some_projects => $projects < $SOME_PROJECTS ? $projects : $SOME_PROJECTS);
 	$cluster->script($db, 'postgres', "$here/load_vault.sql") if has_vault();

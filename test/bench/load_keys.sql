@@ -1,5 +1,4 @@
--- Keys first to last, sealed and in clear, so many for each project; several sessions
--- do this at once.
+-- Keys first to last, so many for each project; several sessions do this at once.
 \set ON_ERROR_STOP on
 SET session_replication_role = replica;
 -- Whatever columns there are: id and name are of key n, the others as in the pattern.
@@ -15,8 +14,3 @@ SELECT format($$
         :'per_project', :'first', :'last')
   FROM (SELECT *, CASE WHEN column_name IN ('project_id', 'id', 'name') THEN 'k.' ELSE 't.' END || column_name AS source
           FROM tarx_keys_internal.sealed_columns() WHERE table_name = 'project_llm_keys' AND use <> 'sealed') c \gexec
-INSERT INTO bench.plain_keys
-    (project_id, id, provider, name, base_url, destination, masked_key, added_by, key_value)
-SELECT bench.uuid_of(0, n / :per_project), bench.uuid_of(1, n), t.provider, 'key ' || n % :per_project, t.base_url,
-       t.destination, t.masked_key, t.added_by, bench.key_value(n)
-  FROM generate_series(:first::bigint, :last::bigint) n, bench.pattern t;

@@ -1,19 +1,11 @@
--- What a database has besides keys: a copy with row security, agents, secrets, tokens, and what calls go through.
+-- What a database has besides keys: what is listed in clear, agents in clear, secrets, tokens, and what calls go through.
 -- Secrets and tokens are made by the functions that applications call.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 INSERT INTO bench.listed_keys
 SELECT project_id, id, name, provider, masked_key, base_url, added_by, created_at FROM bench.plain_keys;
 ALTER TABLE bench.listed_keys ADD PRIMARY KEY (project_id, id);
-CREATE TEMP TABLE agents AS
-    SELECT bench.uuid_of(0, n / :per_project) AS project_id, bench.uuid_of(2, n) AS id, 'Agent ' || n AS name,
-           bench.uuid_of(1, n) AS key_id, bench.uuid_of(3, n) AS epoch, 'user-' || n / :per_project AS created_by
-      FROM generate_series(0, least(:keys, 100000) - 1) n;
-INSERT INTO tarx_keys.agents (project_id, id, name, user_api_key_id, run_epoch, revision, stamp, created_by)
-SELECT a.project_id, a.id, a.name, a.key_id, a.epoch, 1,
-       tarx_keys_internal.agent_stamp(a.project_id, a.id, a.name, a.key_id, NULL, a.epoch, 1), a.created_by
-  FROM agents a;
-INSERT INTO bench.plain_agents SELECT a.project_id, a.id, a.key_id FROM agents a;
+INSERT INTO bench.plain_agents SELECT a.project_id, a.id, a.user_api_key_id FROM tarx_keys.agents a;
 
 INSERT INTO bench.picks (project, project_id, id)
 SELECT n / :per_project, bench.uuid_of(0, n / :per_project), bench.uuid_of(1, n)

@@ -28,9 +28,8 @@ my $NOISE = 0.02;
 
 die "BENCH_KEYS must be a multiple of 10, and at least 1000\n" if $most < 1000 || $most % 10;
 
-my $memory = `grep MemTotal /proc/meminfo` =~ /(\d+)/ ? $1 / 1024 : 4096;
 my $needed = 256 + $most * 0.0015;
-my $buffers = int($needed < $memory * 0.35 ? $needed : $memory * 0.35);
+my $buffers = int($needed < Load::memory() * 0.35 ? $needed : Load::memory() * 0.35);
 my $load = Load::start_cluster('main', $buffers);
 my $cluster = $load->{cluster};
 
@@ -216,12 +215,6 @@ sub measure_instructions
 	return;
 }
 
-sub machine
-{
-	my ($cpu) = `grep -m1 'model name' /proc/cpuinfo` =~ /:\s*(.*)/;
-	return sprintf('%d CPUs (%s), %.0f GB', `nproc` + 0, $cpu || 'unknown', $memory / 1024);
-}
-
 sub versions
 {
 	my $server = $cluster->ask('keys_1000', 'postgres', q{SELECT 'PostgreSQL ' || current_setting('server_version')});
@@ -268,9 +261,9 @@ $cluster->stop;
 measure_instructions();
 
 my $heading = sprintf("%s, %s, %s. Tables of up to %s keys, shared buffers of %d MB; medians of %d rounds; %d minutes, of which loading took %.1f; the load average before was %s.\n",
-	strftime('%Y-%m-%d', gmtime), machine(), $versions, Report::figure($most), $buffers, $rounds, (time - $began) / 60 + 0.5, $loaded / 60, $load_average);
+	strftime('%Y-%m-%d', gmtime), Load::machine(), $versions, Report::figure($most), $buffers, $rounds, (time - $began) / 60 + 0.5, $loaded / 60, $load_average);
 my $text = $report->text($heading);
 print $text;
 write_out('results.md', $text);
 write_out('summary.md', $report->summary($heading));
-write_out('speed.svg', $report->svg(strftime('%Y-%m-%d', gmtime) . ', ' . machine() . ", $versions"));
+write_out('speed.svg', $report->svg(strftime('%Y-%m-%d', gmtime) . ', ' . Load::machine() . ", $versions"));
