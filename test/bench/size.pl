@@ -101,6 +101,7 @@ sub make_projects
 					key := tarx_keys.add_llm_key(project, 'openai', 'key ' || k, bench.key_value(k));
 				END LOOP;
 				PERFORM tarx_keys.create_agent(project, 'Agent', key);
+				COMMIT;
 			END LOOP;
 		END
 		\$\$;});
