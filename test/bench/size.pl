@@ -107,6 +107,7 @@ sub make_projects
 		\$\$;});
 	ask('VACUUM FULL');
 	my %sizes = table_sizes();
+	$cluster->ask('postgres', 'postgres', "DROP DATABASE $name");
 	return map { $_ => $sizes{$_} / $count } @TABLES;
 }
 
@@ -181,7 +182,7 @@ sub wal
 	return @rows;
 }
 
-# How long VACUUM, backups and restoring take: name and seconds
+# How long VACUUM, backups and restoring take, in pairs of a name and seconds
 sub maintenance
 {
 	my @server = ('-h', $cluster->{socket}, '-U', 'postgres');
@@ -194,15 +195,19 @@ sub maintenance
 		push @seconds, [ $what, time - $began ];
 	};
 
-	$time->('the first VACUUM, with FREEZE', sub { ask('VACUUM (FREEZE)') });
+	$time->('First `VACUUM`, with `FREEZE`', sub { ask('VACUUM (FREEZE)') });
 	ask(q{UPDATE tarx_keys.project_llm_keys SET ciphertext = ciphertext WHERE project_id < '028f0000-0000-0000-0000-000000000000'});
-	$time->('VACUUM of the keys after 1 % of them changed', sub { ask('VACUUM tarx_keys.project_llm_keys') });
+	$time->('`VACUUM` of the keys, after 1 % of them changed', sub { ask('VACUUM tarx_keys.project_llm_keys') });
 	ask($_) foreach 'DROP SCHEMA bench CASCADE', 'CHECKPOINT';
-	$time->('pg_basebackup', sub { Cluster::run("$bin/pg_basebackup", @server, '-D', "$work/copy", '-c', 'fast') });
+	$time->('`pg_basebackup`', sub { Cluster::run("$bin/pg_basebackup", @server, '-D', "$work/copy", '-c', 'fast') });
 	Cluster::run('rm', '-rf', "$work/copy");
-	$time->('pg_dump, 2 jobs', sub { Cluster::run("$bin/pg_dump", @server, '-d', $db, '-Fd', '-j', 2, '-Z', 1, '-f', "$work/dump") });
+	$time->('`pg_dump`, 2 jobs', sub { Cluster::run("$bin/pg_dump", @server, '-d', $db, '-Fd', '-j', 2, '-Z', 1, '-f', "$work/dump") });
 	$cluster->ask('postgres', 'postgres', 'CREATE DATABASE restored');
-	$time->('pg_restore, 2 jobs', sub { Cluster::run("$bin/pg_restore", @server, '-d', 'restored', '-j', 2, "$work/dump") });
+	$time->('`pg_restore`, 2 jobs', sub {
+		# as docs/operations.md has it
+		local $ENV{PGOPTIONS} = '-c session_replication_role=replica';
+		Cluster::run("$bin/pg_restore", @server, '-d', 'restored', '-j', 2, "$work/dump");
+	});
 	$cluster->ask('postgres', 'postgres', 'DROP DATABASE restored');
 	Cluster::run('rm', '-rf', "$work/dump");
 	return @seconds;
@@ -279,7 +284,7 @@ sub many_table
 	{
 		my ($what, $seconds) = @{ $all->{seconds}[$n] };
 
-		push @rows, [ ucfirst $what, minutes($tenth->{seconds}[$n][1] * $times), minutes($seconds), minutes($seconds * $many_bytes / $bytes) ];
+		push @rows, [ $what, minutes($tenth->{seconds}[$n][1] * $times), minutes($seconds), minutes($seconds * $many_bytes / $bytes) ];
 	}
 	my $measured = Report::figure($all->{count});
 	return Report::table([ '', "$measured projects of $KEYS keys, computed from a tenth", "$measured projects of $KEYS keys, measured",
