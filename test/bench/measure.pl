@@ -101,8 +101,10 @@ sub measure_inside
 # Lists of a thousand keys
 sub measure_large
 {
-	$report->section('A project of 1,000 keys', @PAIR_COLUMNS);
-	foreach my $pair ($load->pairs('large', 'large', $only || ''))
+	my @pairs = $load->pairs('large', 'large', $only || '');
+
+	$report->section('A project of 1,000 keys', @PAIR_COLUMNS) if @pairs;
+	foreach my $pair (@pairs)
 	{
 		my ($name, $ratio, $bar) = @$pair;
 		pair_row($pair, ">= $bar");
