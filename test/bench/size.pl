@@ -168,7 +168,7 @@ sub wal
 	my $first = 0;
 	my @changes = (
 		[ 'add an LLM key', q{tarx_keys.add_llm_key(project, 'openai', 'added', bench.key_value(n))} ],
-		[ 'replace its value', "tarx_keys.replace_llm_key(project, bench.uuid_of(1, n * $KEYS), bench.key_value(n))" ],
+		[ 'replace it, and move its agent', "tarx_keys.replace_llm_key(project, bench.uuid_of(1, n * $KEYS), bench.key_value(n))" ],
 		[ 'delete it', "tarx_keys.delete_llm_key(project, bench.uuid_of(1, n * $KEYS + 1))" ],
 		[ 'set a secret', q{tarx_keys.set_secret(project, 'SECRET', bench.key_value(n))} ]);
 	my @rows;
