@@ -7,7 +7,7 @@
 #   sudo make matrix         runs every test on every supported PostgreSQL version
 #   sudo make lint           compilers, analysers, layout, exported symbols
 #   sudo make fuzz           fuzzes what reads bytes that others may have written
-#   sudo make bench          measures how fast it is; takes ten minutes
+#   sudo make bench          measures what calls cost; takes ten minutes
 
 PG_CONFIG ?= pg_config
 

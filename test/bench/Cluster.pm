@@ -6,7 +6,6 @@ use strict;
 use warnings FATAL => 'all';
 
 use POSIX ();
-use Time::HiRes qw(time);
 
 my $bin = $ENV{BENCH_BIN};
 my $work = $ENV{BENCH_WORK};
@@ -54,22 +53,13 @@ sub run
 	return slurp($log);
 }
 
-# A cluster that has been made by initdb, or is a copy of another one.
 sub new
 {
 	my ($class, $name, %params) = @_;
 	my $self = bless { data => "$work/$name", socket => "$work/$name.socket" }, $class;
 
 	mkdir $self->{socket};
-	if ($params{copy_of})
-	{
-		run('cp', '-a', $params{copy_of}{data}, $self->{data});
-	}
-	else
-	{
-		run("$bin/initdb", '-D', $self->{data}, '-A', 'trust', '-U', 'postgres',
-			'-E', 'UTF8', '--locale=C', '--no-sync');
-	}
+	run("$bin/initdb", '-D', $self->{data}, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C', '--no-sync');
 	open(my $conf, '>>', "$self->{data}/postgresql.conf") or die "postgresql.conf: $!\n";
 	print $conf qq{
 listen_addresses = ''
@@ -83,20 +73,22 @@ $params{conf}};
 	return $self;
 }
 
-# Returns how long it took, in seconds.
+# options are those of pg_ctl.
 sub start
 {
-	my ($self) = @_;
-	my $started = time;
-
-	run("$bin/pg_ctl", '-D', $self->{data}, '-l', "$self->{data}.log", '-w', '-t', '60', 'start');
-	return time - $started;
+	my ($self, @options) = @_;
+	run("$bin/pg_ctl", '-D', $self->{data}, '-l', "$self->{data}.log", '-w', '-t', '120', @options, 'start');
+	return;
 }
 
+# pg_ctl waits until the server has removed its file, we until it has ended.
 sub stop
 {
 	my ($self) = @_;
+	my ($pid) = slurp("$self->{data}/postmaster.pid") =~ /^(\d+)/;
+
 	run("$bin/pg_ctl", '-D', $self->{data}, '-m', 'fast', '-w', 'stop');
+	select undef, undef, undef, 0.05 while kill 0, $pid;
 	return;
 }
 
@@ -146,19 +138,12 @@ sub in_parallel
 	return;
 }
 
-# Transactions per second of a script of pgbench. how: clients, seconds or
-# transactions, per_connection, vars; mode: what else pgbench is to be told.
+# Transactions per second of a script of pgbench with so many clients
 sub tps
 {
-	my ($self, $db, $user, $script, %how) = @_;
-	my $clients = $how{clients} || 1;
-	my @limit = $how{transactions} ? ('-t', $how{transactions}) : ('-T', $how{seconds} || 1);
-	my $vars = $how{vars} || {};
-	my $output = run(
-		"$bin/pgbench", '-n', '-M', 'prepared', '-h', $self->{socket}, '-U', $user,
-		'-c', $clients, '-j', $clients > 1 ? 2 : 1, @limit,
-		(map { ('-D', "$_=$vars->{$_}") } sort keys %$vars),
-		@{ $how{args} || [] }, ($script ? ('-f', $script) : ()), $db);
+	my ($self, $db, $user, $script, $clients) = @_;
+	my $output = run("$bin/pgbench", '-n', '-M', 'prepared', '-h', $self->{socket}, '-U', $user,
+		'-c', $clients, '-j', 2, '-T', 2, '-f', $script, $db);
 
 	die "pgbench: $output" if $output =~ /number of failed transactions: [1-9]/;
 	$output =~ /^tps = ([0-9.]+)/m or die "pgbench: $output";

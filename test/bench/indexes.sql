@@ -14,7 +14,7 @@ BEGIN
           JOIN pg_class c ON c.oid = i.indexrelid
           LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u')
          WHERE i.indrelid IN ('tarx_keys.project_llm_keys'::regclass, 'tarx_keys.project_members'::regclass,
-                              'tarx_keys_internal.audit_ends'::regclass, 'bench.plain_keys'::regclass);
+                              'bench.plain_keys'::regclass);
     FOR this IN SELECT * FROM bench.dropped_indexes LOOP
         EXECUTE CASE WHEN this.constraint_name IS NULL THEN format('DROP INDEX tarx_keys.%I', this.name)
                      ELSE format('ALTER TABLE %s DROP CONSTRAINT %I', this.relation, this.constraint_name) END;

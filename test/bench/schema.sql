@@ -11,15 +11,16 @@ GRANT tarx_keys_backend TO bench_service;
 CREATE SCHEMA bench;
 GRANT USAGE ON SCHEMA bench TO PUBLIC;
 
-CREATE FUNCTION bench.uuid_of(kind integer, n bigint) RETURNS uuid
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'helper', 'bench_uuid';
-CREATE FUNCTION bench.key_value(n bigint) RETURNS text
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS :'helper', 'bench_key_value';
+-- Kinds of ids: 0 projects, 1 keys, 2 agents, 3 what the pattern and agents need, 4 members.
+-- Key n is of project n / 10 (or what else the number of keys per project is), whose admin is "user-N" and member "member-N".
+CREATE FUNCTION bench.uuid_of(kind integer, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT md5(kind || ':' || n)::uuid $$;
+-- a value of the form and length of a provider's key
+CREATE FUNCTION bench.key_value(n bigint) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT 'sk-proj-' || md5('a' || n) || left(md5('b' || n), 16) $$;
 CREATE FUNCTION bench.seal(master_key bytea, purpose text, value text, project_id uuid, VARIADIC bound "any") RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL SAFE AS :'helper', 'bench_seal';
+LANGUAGE c VOLATILE PARALLEL SAFE AS :'seal', 'bench_seal';
 
--- Kinds of ids: 0 projects, 1 keys, 2 agents, 3 the project of the pattern.
--- Key n is of project n / 10, whose admin is "user-N" and member "member-N".
 SET ROLE bench_service;
 BEGIN;
 SELECT tarx_keys.act_as('user-0');
@@ -30,7 +31,6 @@ RESET ROLE;
 CREATE TABLE bench.pattern AS
     SELECT k.* FROM tarx_keys.project_llm_keys k WHERE k.project_id = bench.uuid_of(3, 0);
 
--- as many columns and indexes as the sealed keys have
 CREATE TABLE bench.plain_keys (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -45,6 +45,12 @@ CREATE TABLE bench.plain_keys (
     PRIMARY KEY (project_id, id),
     UNIQUE (project_id, name)
 );
+CREATE TABLE bench.plain_members (
+    project_id uuid NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    role text COLLATE "C" NOT NULL,
+    PRIMARY KEY (project_id, user_id)
+);
 CREATE TABLE bench.plain_agents (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -58,72 +64,30 @@ CREATE TABLE bench.plain_secrets (
     PRIMARY KEY (project_id, name)
 );
 CREATE TABLE bench.plain_tokens (token_hash bytea PRIMARY KEY, user_id text NOT NULL);
-CREATE TABLE bench.pgcrypto_keys (project_id uuid, id uuid, provider text, name text, destination text,
-                                  key_value bytea, PRIMARY KEY (project_id, id));
-CREATE TABLE bench.vault_keys (n serial PRIMARY KEY, id uuid NOT NULL);
-CREATE TABLE bench.tokens (token text);
--- what calls inside the server go through
-CREATE TABLE bench.picks (n serial PRIMARY KEY, project_id uuid NOT NULL, id uuid NOT NULL, vault_id uuid);
-CREATE TABLE bench.hot_picks (LIKE bench.picks);
+
+-- Who lists keys sees those of the project at hand, if the acting user is a member.
+CREATE TABLE bench.listed_keys (
+    project_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    provider text COLLATE "C" NOT NULL,
+    masked_key text COLLATE "C" NOT NULL,
+    base_url text COLLATE "C",
+    added_by text COLLATE "C" NOT NULL,
+    created_at timestamptz NOT NULL
+);
+ALTER TABLE bench.listed_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY members ON bench.listed_keys
+    USING (project_id = current_setting('bench.project')::uuid
+           AND EXISTS (SELECT FROM bench.plain_members m
+                        WHERE m.project_id = current_setting('bench.project')::uuid
+                          AND m.user_id = current_setting('bench.user')));
+
+-- the parameters of calls
+CREATE TABLE bench.picks (n serial PRIMARY KEY, project bigint NOT NULL, project_id uuid NOT NULL, id uuid NOT NULL);
+CREATE TABLE bench.agent_picks (LIKE bench.picks);
+CREATE TABLE bench.secret_projects (project_id uuid PRIMARY KEY);
+CREATE TABLE bench.tokens (project_id uuid PRIMARY KEY, token text NOT NULL);
+CREATE TABLE bench.vault_picks (n serial PRIMARY KEY, id uuid NOT NULL);
 GRANT SELECT ON ALL TABLES IN SCHEMA bench TO PUBLIC;
-GRANT INSERT, UPDATE, DELETE ON bench.plain_keys TO bench_service;
-
-CREATE FUNCTION bench.cpu_clock() RETURNS double precision
-LANGUAGE c VOLATILE AS :'helper', 'bench_cpu_clock';
--- How long this process works at a statement, in seconds
-CREATE FUNCTION bench.cpu_seconds(statement text) RETURNS double precision
-LANGUAGE plpgsql AS $$
-DECLARE
-    started double precision := bench.cpu_clock();
-BEGIN
-    EXECUTE statement;
-    RETURN bench.cpu_clock() - started;
-END
-$$;
-
--- The loop nodes of a plan whose loops are not as many as the rows of the list
-CREATE FUNCTION bench.is_called_per_row(statement text, rows integer) RETURNS boolean
-LANGUAGE plpgsql AS $$
-DECLARE
-    line text;
-    inside boolean := false;
-BEGIN
-    FOR line IN EXECUTE 'EXPLAIN (ANALYZE, TIMING OFF) ' || statement LOOP
-        IF line ~ 'SubPlan' THEN
-            inside := true;
-        ELSIF inside THEN
-            RETURN line ~ format('loops=%s\)', rows);
-        END IF;
-    END LOOP;
-    RETURN false;
-END
-$$;
-
-CREATE FUNCTION bench.memory() RETURNS TABLE (contexts bigint, rss_kb bigint)
-LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
-    SELECT (SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts),
-           substring(pg_read_file('/proc/self/status') FROM 'RssAnon:\s+(\d+)')::bigint
-$$;
--- by how much a loop of calls makes the memory of its own session grow
-CREATE FUNCTION bench.memory_growth(calls integer) RETURNS TABLE (contexts bigint, rss_kb bigint)
-LANGUAGE plpgsql AS $$
-DECLARE
-    pick record;
-    value text;
-    first bigint[];
-    now bigint[];
-    round integer := 0;
-BEGIN
-    WHILE round < calls + 10000 LOOP
-        FOR pick IN SELECT p.project_id, p.id FROM bench.picks p LIMIT 1000 LOOP
-            SELECT r.key_value INTO value FROM tarx_keys.resolve_key(pick.project_id, pick.id) r;
-        END LOOP;
-        round := round + 1000;
-        now := (SELECT ARRAY[m.contexts, m.rss_kb] FROM bench.memory() m);
-        IF round <= 10000 THEN
-            first := now;
-        END IF;
-    END LOOP;
-    RETURN QUERY SELECT now[1] - first[1], now[2] - first[2];
-END
-$$;
+GRANT INSERT ON bench.plain_secrets, bench.secret_projects, bench.tokens TO bench_service;

@@ -1,8 +1,8 @@
-# summary.pl PAGE SUMMARY: puts the summary between the marks in the page.
+# summary.pl PAGE SUMMARY MARK: puts the summary between the marks of that name in the page.
 use strict;
 use warnings FATAL => 'all';
 
-my ($path, $summary_path) = @ARGV;
+my ($path, $summary_path, $mark) = @ARGV;
 
 sub contents
 {
@@ -15,8 +15,8 @@ sub contents
 my $page = contents($path);
 my $summary = contents($summary_path);
 
-$page =~ s/(<!-- bench -->\n).*?(<!-- end of bench -->)/$1$summary$2/s
-  or die "\"$path\" has no place for the results of the benchmark\n";
+$page =~ s/(<!-- $mark -->\n).*?(<!-- end of $mark -->)/$1$summary$2/s
+  or die "\"$path\" has no place for the results of \"$mark\"\n";
 open(my $fh, '>:raw', $path) or die "could not write \"$path\": $!\n";
 print $fh $page;
 close($fh) or die "could not write \"$path\": $!\n";

@@ -1,6 +1,6 @@
 /*
- * helper.c
- *	  Ids by number, envelopes set-based, and the CPU clock, for the benchmark.
+ * seal.c
+ *	  Envelopes of many rows in one statement, for the benchmark.
  *
  * For throwaway clusters only: whoever may call seal() hands in the master key.
  * It is linked with the extension's own envelope.o, crypto.o and key_payload.o, so
@@ -11,7 +11,6 @@
 #include "base/compat.h"
 
 #include <sodium.h>
-#include <time.h>
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -28,46 +27,7 @@
 
 PG_MODULE_MAGIC;
 
-PG_FUNCTION_INFO_V1(bench_uuid);
-PG_FUNCTION_INFO_V1(bench_key_value);
 PG_FUNCTION_INFO_V1(bench_seal);
-PG_FUNCTION_INFO_V1(bench_cpu_clock);
-
-/* splitmix64: spreads numbers as random ids are */
-static uint64
-mix(uint64 x)
-{
-	x += UINT64CONST(0x9e3779b97f4a7c15);
-	x = (x ^ (x >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64CONST(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
-/* uuid_of(kind integer, n bigint): the n-th id of a kind, version 4 */
-Datum
-bench_uuid(PG_FUNCTION_ARGS)
-{
-	uint64		seed = mix((uint64) PG_GETARG_INT32(0)) + (uint64) PG_GETARG_INT64(1);
-	uint64		halves[2] = {mix(seed), mix(~seed)};
-	pg_uuid_t  *id = palloc(sizeof(pg_uuid_t));
-
-	memcpy(id->data, halves, UUID_LEN);
-	id->data[6] = (id->data[6] & 0x0f) | 0x40;
-	id->data[8] = (id->data[8] & 0x3f) | 0x80;
-	PG_RETURN_UUID_P(id);
-}
-
-/* key_value(n bigint): a value of the form and length of a provider's key */
-Datum
-bench_key_value(PG_FUNCTION_ARGS)
-{
-	uint64		n = (uint64) PG_GETARG_INT64(0);
-
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("sk-proj-%016llx%016llx%016llx",
-											  (unsigned long long) mix(n),
-											  (unsigned long long) mix(~n),
-											  (unsigned long long) mix(n ^ UINT64CONST(0x5555555555555555)))));
-}
 
 static void
 bind_number(TarxKeysBinding *binding, int64 number)
@@ -166,16 +126,4 @@ bench_seal(PG_FUNCTION_ARGS)
 	if (!tarx_keys_envelope_seal((uint8 *) VARDATA(envelope), &key, &binding, payload, len))
 		elog(ERROR, "could not seal");
 	PG_RETURN_BYTEA_P(envelope);
-}
-
-/* cpu_clock(): the CPU time of this process in seconds, which other processes do not prolong */
-Datum
-bench_cpu_clock(PG_FUNCTION_ARGS)
-{
-	struct timespec now;
-
-	(void) fcinfo;
-	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now) != 0)
-		elog(ERROR, "could not read the CPU clock: %m");
-	PG_RETURN_FLOAT8(now.tv_sec + now.tv_nsec / 1e9);
 }
