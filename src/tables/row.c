@@ -349,7 +349,7 @@ tarx_keys_row_try_open(const TarxKeysTable *table, const TarxKeysRow *row, TarxK
 	*value = (TarxKeysText) {NULL, 0, NULL};
 	if (sealed == NULL || !tarx_keys_row_bind(table, row, &binding))
 		return TARX_KEYS_ROW_TAMPERED;
-	return tarx_keys_try_open(&binding, sealed, value);
+	return tarx_keys_try_open(NULL, &binding, sealed, value);
 }
 
 /* Is a row as it was sealed or stamped?  This opens nothing. */
