@@ -126,8 +126,8 @@ const names = await asUser(backend, { user: 'bob', project: PROJECT }, async (cl
     await failureOf(savepoint(client, () => create('Inner').then(fail)));
   });
   await failureOf(savepoint(client, async () => {
-    await failureOf(savepoint(client, fail));
     await create('Undone');
+    await failureOf(savepoint(client, fail));
     await fail();
   }));
   const { rows } = await client.query("SELECT name FROM tarx_keys.agents WHERE name IN ('Outer', 'Inner', 'Undone')");
