@@ -20,6 +20,7 @@ my $node = new_node(
 	keyring => { master_key => hex_key('usage worker') },
 	conf => qq{
 tarx_keys.usage_entries = $entries
+tarx_keys.max_per_project = $keys
 tarx_keys.usage_flush_interval = 1
 max_prepared_transactions = 1
 });
