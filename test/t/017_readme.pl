@@ -56,7 +56,7 @@ $node->safe_psql('postgres', $_) foreach 'CREATE DATABASE elsewhere', 'CREATE RO
 is($node->safe_psql('postgres', 'SELECT current_user', extra_params => [ '-U', 'stranger' ]), 'stranger', 'others can connect');
 my $connect = q{SELECT severity FROM tarx_keys.doctor() WHERE check_name = 'connect'};
 is($node->safe_psql('postgres', $connect), 'warning', 'doctor() warns of that');
-like(paste($roles), qr/^[0-9a-f]{16}\|t\|1\|0\|0\|1\|1\|4\|[^|]+\|done\|$/, 'one active key, which the key and its audit log hang on');
+like(paste($roles), qr/^[0-9a-f]{16}\|t\|1\|0\|0\|1\|1\|1\|[^|]+\|done\|$/, 'one active key, which the key and its audit log hang on');
 
 is($node->safe_psql('postgres', $connect), 'ok', 'then doctor() is content');
 my ($status, $out, $err) = $node->psql('postgres', 'SELECT current_user', extra_params => [ '-U', 'stranger' ]);
