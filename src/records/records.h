@@ -255,7 +255,10 @@ typedef struct TarxKeysUsageKey
 	pg_uuid_t	id;
 } TarxKeysUsageKey;
 
-/* Times are TimestampTz, 0 for never.  What each use changes has a cache line of its own. */
+/*
+ * Times are TimestampTz, 0 for never.  What each use changes has a cache line of its
+ * own, so that different keys do not get in each other's way.
+ */
 typedef struct TarxKeysUsageEntry
 {
 	TarxKeysUsageKey key;
@@ -266,6 +269,7 @@ typedef struct TarxKeysUsageEntry
 	pg_atomic_uint64 uses;
 	pg_atomic_uint64 last_used_at;
 	pg_atomic_uint64 flushed_at;	/* the last_used_at in last_used */
+	char		more_padding[40];
 } TarxKeysUsageEntry;
 
 extern Size tarx_keys_usage_table_shmem_size(void);

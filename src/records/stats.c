@@ -49,15 +49,12 @@ static const int refusals[] = {
 
 #define NUM_COUNTERS	(TARX_KEYS_COUNT_REFUSALS + (int) lengthof(refusals))
 
-typedef union CounterSet
-{
-	pg_atomic_uint64 counts[NUM_COUNTERS];
-	char		padding[TYPEALIGN(PG_CACHE_LINE_SIZE, NUM_COUNTERS * sizeof(pg_atomic_uint64))];
-} CounterSet;
+/* As many as fill whole cache lines */
+#define SET_LENGTH		TYPEALIGN(PG_CACHE_LINE_SIZE / sizeof(pg_atomic_uint64), NUM_COUNTERS)
 
 typedef struct ServerStats
 {
-	CounterSet	sets[NUM_SETS];
+	pg_atomic_uint64 sets[NUM_SETS][SET_LENGTH];
 	TimestampTz since;
 } ServerStats;
 
@@ -80,7 +77,7 @@ tarx_keys_stats_shmem_startup(void)
 	for (int i = 0; i < NUM_SETS; i++)
 	{
 		for (int n = 0; n < NUM_COUNTERS; n++)
-			pg_atomic_init_u64(&stats->sets[i].counts[n], 0);
+			pg_atomic_init_u64(&stats->sets[i][n], 0);
 	}
 	stats->since = GetCurrentTimestamp();
 }
@@ -89,7 +86,7 @@ tarx_keys_stats_shmem_startup(void)
 void
 tarx_keys_count(TarxKeysCounter counter)
 {
-	pg_atomic_fetch_add_u64(&stats->sets[MyProcPid % NUM_SETS].counts[counter], 1);
+	pg_atomic_fetch_add_u64(&stats->sets[MyProcPid % NUM_SETS][counter], 1);
 }
 
 /* Count a refusal. */
@@ -109,7 +106,7 @@ count_of(int counter)
 	uint64		count = 0;
 
 	for (int i = 0; i < NUM_SETS; i++)
-		count += pg_atomic_read_u64(&stats->sets[i].counts[counter]);
+		count += pg_atomic_read_u64(&stats->sets[i][counter]);
 	return Int64GetDatum((int64) count);
 }
 

@@ -48,19 +48,14 @@ typedef struct UsageTable
 	uint32		buckets[FLEXIBLE_ARRAY_MEMBER]; /* places of first entries */
 } UsageTable;
 
-/* No two entries share a cache line, so that different keys do not get in each other's way. */
-typedef union PaddedEntry
-{
-	TarxKeysUsageEntry entry;
-	char		padding[PG_CACHE_LINE_SIZE];
-} PaddedEntry;
-
 StaticAssertDecl(sizeof(TarxKeysUsageKey) == 2 * sizeof(uint32) + 2 * UUID_LEN,
 				 "TarxKeysUsageKey has padding");
+StaticAssertDecl(sizeof(TarxKeysUsageEntry) == PG_CACHE_LINE_SIZE,
+				 "TarxKeysUsageEntry does not fill cache lines");
 
 static LWLockPadded *locks = NULL;
 static UsageTable *table = NULL;
-static PaddedEntry *entries = NULL;
+static TarxKeysUsageEntry *entries = NULL;
 
 /*
  * Memory
@@ -88,7 +83,7 @@ buckets_size(void)
 static Size
 entries_size(void)
 {
-	return mul_size(sizeof(PaddedEntry), table_entries());
+	return mul_size(sizeof(TarxKeysUsageEntry), table_entries());
 }
 
 /* The shared memory that the table needs, in bytes */
@@ -146,17 +141,17 @@ bucket_of(uint32 hash)
 static uint32
 place_of(const TarxKeysUsageEntry *entry)
 {
-	return (uint32) ((const PaddedEntry *) entry - entries);
+	return (uint32) (entry - entries);
 }
 
 /* The entry of a key, with its partition locked; NULL if there is none */
 static TarxKeysUsageEntry *
 search(const TarxKeysUsageKey *key, uint32 hash)
 {
-	for (uint32 place = *bucket_of(hash); place != NO_PLACE; place = entries[place].entry.next)
+	for (uint32 place = *bucket_of(hash); place != NO_PLACE; place = entries[place].next)
 	{
-		if (memcmp(&entries[place].entry.key, key, sizeof(TarxKeysUsageKey)) == 0)
-			return &entries[place].entry;
+		if (memcmp(&entries[place].key, key, sizeof(TarxKeysUsageKey)) == 0)
+			return &entries[place];
 	}
 	return NULL;
 }
@@ -211,7 +206,7 @@ tarx_keys_usage_next(uint32 *place, bool any, LWLockMode mode)
 	SpinLockRelease(&table->free_lock);
 	while (*place < end)
 	{
-		TarxKeysUsageEntry *entry = &entries[(*place)++].entry;
+		TarxKeysUsageEntry *entry = &entries[(*place)++];
 
 		if (!any && tarx_keys_usage_is_flushed(entry))
 			continue;
@@ -244,7 +239,7 @@ take_out(TarxKeysUsageEntry *entry)
 	if (!tarx_keys_usage_is_flushed(entry))
 		tarx_keys_usage_room_flushed();
 	while (*at != place_of(entry))
-		at = &entries[*at].entry.next;
+		at = &entries[*at].next;
 	*at = entry->next;
 	pg_atomic_write_u32(&entry->hash, 0);
 	LWLockRelease(lock_of(hash));
@@ -309,11 +304,11 @@ take_free(void)
 	SpinLockAcquire(&table->free_lock);
 	if (table->first_free != NO_PLACE)
 	{
-		entry = &entries[table->first_free].entry;
+		entry = &entries[table->first_free];
 		table->first_free = entry->next;
 	}
 	else if (table->nused < table_entries())
-		entry = init_entry(&entries[table->nused++].entry);
+		entry = init_entry(&entries[table->nused++]);
 	SpinLockRelease(&table->free_lock);
 	return entry;
 }
@@ -335,7 +330,7 @@ look_for_oldest(bool flushing)
 
 	for (uint32 i = 0; i < LOOKED_AT; i++)
 	{
-		TarxKeysUsageEntry *entry = &entries[(start + i) % table_entries()].entry;
+		TarxKeysUsageEntry *entry = &entries[(start + i) % table_entries()];
 		uint64		last_use = pg_atomic_read_u64(&entry->last_used_at);
 
 		if (last_use < oldest_use && may_go(entry, flushing))
