@@ -5,7 +5,7 @@
 -- keys; they have the id of the user's own chain in place of a project's id.
 
 CREATE FUNCTION tarx_keys_internal.audited_project_id() RETURNS uuid
-LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_audited_project_id';
 COMMENT ON FUNCTION tarx_keys_internal.audited_project_id IS
 'Internal. The active project, for its admins. Used by row security. Errors: TK007, 42501 if there is none or the user is no admin of it.';

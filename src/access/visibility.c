@@ -156,6 +156,29 @@ find_acting_user(MemoryContext context)
 	return user_id;
 }
 
+/*
+ * The active project, if the acting user is a member in our table as the query's
+ * snapshot has it; none of them if it is left to SPI, which looks for all projects.
+ */
+static ArrayType *
+find_active_project(void)
+{
+	const pg_uuid_t *active = tarx_keys_active_project();
+	const char *user_id = tarx_keys_acting_user();
+	Datum		key[2];
+	Datum		ids[1];
+	TarxKeysRow member;
+	bool		found;
+
+	if (active == NULL || (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id)))
+		return NULL;
+	key[0] = ids[0] = UUIDPGetDatum(active);
+	key[1] = CStringGetTextDatum(user_id);
+	if (!tarx_keys_find_visible(&tarx_keys_members, key, &member, &found))
+		return NULL;
+	return make_uuid_array(ids, found && tarx_keys_identity_admits(active) ? 1 : 0);
+}
+
 /* find_visible_project_ids() returns uuid[]: see sql/15_access.sql */
 Datum
 tarx_keys_find_visible_project_ids(PG_FUNCTION_ARGS)
@@ -166,22 +189,31 @@ tarx_keys_find_visible_project_ids(PG_FUNCTION_ARGS)
 
 /* The SQL function, because that runs as the owner.  Callers may not see its schema. */
 static Datum
-find_as_owner(MemoryContext context)
+find_as_owner(void)
 {
 	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 										   CStringGetDatum("find_visible_project_ids"),
 										   PointerGetDatum(buildoidvector(NULL, 0)),
 										   ObjectIdGetDatum(get_namespace_oid(TARX_KEYS_INTERNAL_SCHEMA, false)));
-	MemoryContext old;
-	Datum		found;
 
 	if (!OidIsValid(function))
 		elog(ERROR, "find_visible_project_ids() does not exist");
-	found = OidFunctionCall0(function);
+	return OidFunctionCall0(function);
+}
+
+static Datum
+find_visible(MemoryContext context)
+{
+	ArrayType  *found;
+	MemoryContext old;
+	Datum		kept;
+
+	tarx_keys_check_login();
+	found = find_active_project();
 	old = MemoryContextSwitchTo(context);
-	found = datumCopy(found, false, -1);
+	kept = datumCopy(found != NULL ? PointerGetDatum(found) : find_as_owner(), false, -1);
 	MemoryContextSwitchTo(old);
-	return found;
+	return kept;
 }
 
 static void
@@ -239,7 +271,7 @@ tarx_keys_acting_user_id(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(answer(fcinfo, find_as_owner));
+	PG_RETURN_DATUM(answer(fcinfo, find_visible));
 }
 
 /* audited_project_id() returns uuid: see sql/75_audit.sql */

@@ -38,6 +38,12 @@
 #define TIME_OF_CREATION \
 	"only tells when; who writes the tables could as well add a row at any time"
 
+/* Only what look-ups need of it */
+TABLE(projects, .schema = TARX_KEYS_SCHEMA, .name = "projects", .nkeys = 1)
+COLUMN(PROJECTS_ID, "id", UUIDOID, TARX_KEYS_UNBOUND, NULL)
+COLUMN(PROJECTS_ENDED_AT, "ended_at", TIMESTAMPTZOID, TARX_KEYS_UNBOUND, NULL)
+END_TABLE(PROJECTS)
+
 SEALED_TABLE(llm_keys, "tarx.llm-key...1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "project_llm_keys", .nkeys = 2,
 			 .seal = TARX_KEYS_ENVELOPE, .kind = "llm_key", .counter = "llm_keys",
@@ -95,6 +101,7 @@ END_TABLE(OLD_SECRET)
 
 SEALED_TABLE(platform_keys, "tarx.platform..1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "platform_api_keys", .nkeys = 1,
+			 .other_key = PLATFORM_KEY_TOKEN_HASH,
 			 .seal = TARX_KEYS_STAMP, .kind = "platform_key", .counter = "platform_keys",
 			 .live = "t.revoked_at IS NULL")
 BOUND(PLATFORM_KEY_ID, "id", UUIDOID)

@@ -89,6 +89,16 @@ make_find(const TarxKeysQuery *query)
 }
 
 static char *
+make_find_other(const TarxKeysQuery *query)
+{
+	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
+
+	appendStringInfo(&sql, "WHERE t.%s OPERATOR(pg_catalog.=) $1",
+					 query->table->columns[query->table->other_key].name);
+	return sql.data;
+}
+
+static char *
 make_insert(const TarxKeysQuery *query)
 {
 	const TarxKeysTable *table = query->table;
@@ -192,6 +202,16 @@ TarxKeysQuery *
 tarx_keys_table_find_query(TarxKeysTable *table)
 {
 	return own_query(table, &table->find, make_find, table->nkeys);
+}
+
+/* Finds a row by the other column that tells rows apart. */
+TarxKeysQuery *
+tarx_keys_table_find_other_query(TarxKeysTable *table)
+{
+	TarxKeysQuery *query = own_query(table, &table->find_other, make_find_other, 1);
+
+	query->argtypes[0] = table->columns[table->other_key].type;
+	return query;
 }
 
 /* Finds a row by its primary key, and sets all other columns. */

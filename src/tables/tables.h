@@ -15,6 +15,7 @@
 #include "utils/relcache.h"
 
 #include "base/base.h"
+#include "identity/identity.h"
 #include "keyring/keyring.h"
 
 #define TARX_KEYS_MAX_COLUMNS	TARX_KEYS_QUERY_MAX_ARGS
@@ -65,11 +66,14 @@ typedef struct TarxKeysTable
 								 * primary key; otherwise it inserts nothing */
 	int			nkeys;			/* so many of the first columns are the
 								 * primary key */
+	int			other_key;		/* a column that has a unique index as well; 0
+								 * for none */
 	int			ncolumns;
 	TarxKeysColumn columns[TARX_KEYS_MAX_COLUMNS];
 
 	/* statements.c: made from the above at the first use */
 	TarxKeysQuery find;
+	TarxKeysQuery find_other;
 	TarxKeysQuery insert;
 	TarxKeysQuery update;
 	TarxKeysQuery scan;
@@ -83,6 +87,7 @@ typedef struct TarxKeysTable
 	uint64		invalidations;
 	Oid			relid;
 	Oid			indexid;		/* InvalidOid if look-ups need SPI */
+	Oid			other_indexid;	/* the same, by the other key */
 	AttrNumber	attnums[TARX_KEYS_MAX_COLUMNS];
 } TarxKeysTable;
 
@@ -145,12 +150,23 @@ extern void tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEY
 extern bool tarx_keys_table_insert(TarxKeysTable *table, const TarxKeysRow *row);
 extern void tarx_keys_table_update(TarxKeysTable *table, const TarxKeysRow *row);
 extern TarxKeysQuery *tarx_keys_table_find_query(TarxKeysTable *table);
+extern TarxKeysQuery *tarx_keys_table_find_other_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_update_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_scan_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_scan_projects_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_sample_query(TarxKeysTable *table);
 
+/* find_now.c: single rows as they are by now, whoever asks */
+extern bool tarx_keys_find_now(TarxKeysTable *table, const Datum *key, TarxKeysRow *row);
+extern bool tarx_keys_find_now_by_other(TarxKeysTable *table, Datum value, TarxKeysRow *row);
+extern bool tarx_keys_find_visible(TarxKeysTable *table, const Datum *key, TarxKeysRow *row, bool *found);
+extern void tarx_keys_begin_look_up_as_owner(TarxKeysAsOwner *as_owner, TarxKeysTable *table);
+
 /* lookup.c: rows by primary key (project_id, id), without an executor */
+extern Oid	tarx_keys_key_collation(const TarxKeysTable *table, int column);
+extern Relation tarx_keys_table_lock(TarxKeysTable *table);
+extern void tarx_keys_table_read_slot(const TarxKeysTable *table, TupleTableSlot *slot,
+									  TarxKeysRow *row);
 extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
 extern void tarx_keys_table_close(Relation relation);
 extern uint64 tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *query,
