@@ -55,6 +55,19 @@ extern void tarx_keys_explain_memberships(const TarxKeysMembershipRelation *rela
 										  char **of_projects);
 extern void tarx_keys_require_created_project(const pg_uuid_t *project_id);
 
+/*
+ * visibility.c: which projects the acting user may see.  Belongings are what a function
+ * keeps from row to row, for as long as the query sees the same.
+ */
+typedef struct TarxKeysBelongings
+{
+	MemoryContext context;
+	void	   *data;			/* NULL before the first row */
+} TarxKeysBelongings;
+
+extern bool tarx_keys_project_is_visible(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
+										 TarxKeysBelongings **belongings);
+
 /* service_account.c: the users that projects have for their programs */
 extern bool tarx_keys_is_service_account(const char *user_id);
 extern void tarx_keys_check_person(const TarxKeysText *user_id, const char *argument);

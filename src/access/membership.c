@@ -65,7 +65,7 @@ tarx_keys_project_has_ended(const pg_uuid_t *project_id)
 	Datum		key[1] = {UUIDPGetDatum(project_id)};
 	TarxKeysRow project;
 
-	return tarx_keys_find_now(&tarx_keys_projects, key, &project) && !project.nulls[PROJECTS_ENDED_AT];
+	return tarx_keys_find(&tarx_keys_projects, key, NULL, &project) && !project.nulls[PROJECTS_ENDED_AT];
 }
 
 static TarxKeysRole
@@ -77,7 +77,7 @@ look_up_role(const pg_uuid_t *project_id, const char *user_id, bool unverifiable
 	if (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id))
 		return tarx_keys_role_elsewhere(project_id, user_id);
 	/* of a project that ends between the two, nobody is a member */
-	if (!tarx_keys_find_now(&tarx_keys_members, key, &member) || tarx_keys_project_has_ended(project_id))
+	if (!tarx_keys_find(&tarx_keys_members, key, NULL, &member) || tarx_keys_project_has_ended(project_id))
 		return TARX_KEYS_ROLE_NONE;
 	check_member(&member, project_id, user_id, unverifiable_too);
 	return stated_role(&member);

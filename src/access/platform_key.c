@@ -77,7 +77,7 @@ tarx_keys_platform_key_counts(const pg_uuid_t *id, const uint8 *hash)
 	Datum		values[1] = {UUIDPGetDatum(id)};
 	TarxKeysRow key;
 
-	return tarx_keys_find_now(&tarx_keys_platform_keys, values, &key) &&
+	return tarx_keys_find(&tarx_keys_platform_keys, values, NULL, &key) &&
 		tarx_keys_row_state(&tarx_keys_platform_keys, &key) == TARX_KEYS_ROW_OK &&
 		(hash == NULL || has_hash(&key, hash)) && !tarx_keys_platform_key_is_over(&key);
 }

@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -51,6 +52,7 @@ typedef struct KeptAnswer
 {
 	Circumstances found_in;
 	Datum		answer;
+	TarxKeysBelongings belongings;
 } KeptAnswer;
 
 static TarxKeysQuery projects_query = {
@@ -158,7 +160,7 @@ find_acting_user(MemoryContext context)
 
 /*
  * The active project, if the acting user is a member in our table as the query's
- * snapshot has it; none of them if it is left to SPI, which looks for all projects.
+ * snapshot has it; NULL if more than that is to be looked up.
  */
 static ArrayType *
 find_active_project(void)
@@ -174,9 +176,9 @@ find_active_project(void)
 		return NULL;
 	key[0] = ids[0] = UUIDPGetDatum(active);
 	key[1] = CStringGetTextDatum(user_id);
-	if (!tarx_keys_find_visible(&tarx_keys_members, key, &member, &found))
-		return NULL;
-	return make_uuid_array(ids, found && tarx_keys_identity_admits(active) ? 1 : 0);
+	found = tarx_keys_identity_admits(active) &&
+		tarx_keys_find(&tarx_keys_members, key, GetActiveSnapshot(), &member);
+	return make_uuid_array(ids, found ? 1 : 0);
 }
 
 /* find_visible_project_ids() returns uuid[]: see sql/15_access.sql */
@@ -232,6 +234,14 @@ observe(Circumstances *now)
 	now->in_progress_too = snapshot->subxcnt;
 }
 
+static void
+forget(TarxKeysBelongings *belongings)
+{
+	if (belongings->context != NULL)
+		MemoryContextDelete(belongings->context);
+	*belongings = (TarxKeysBelongings) {NULL, NULL};
+}
+
 /* The kept answer, or a new one.  TK010 if the acting user's platform key has ended. */
 static Datum
 answer(FunctionCallInfo fcinfo, Datum (*find) (MemoryContext context))
@@ -253,6 +263,7 @@ answer(FunctionCallInfo fcinfo, Datum (*find) (MemoryContext context))
 			pfree(DatumGetPointer(kept->answer));
 		kept->answer = found;
 		kept->found_in = now;
+		forget(&kept->belongings);
 	}
 	return kept->answer;
 }
@@ -290,4 +301,29 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
 		tarx_keys_deny_lesser_role(project_id, TARX_KEYS_ROLE_ADMIN);
 	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));
+}
+
+/*
+ * For a function that a list calls for each row: whether the acting user may see the
+ * project.  *belongings is what it keeps from row to row, in memory of its own.
+ */
+bool
+tarx_keys_project_is_visible(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
+							 TarxKeysBelongings **belongings)
+{
+	ArrayType  *visible = DatumGetArrayTypeP(answer(fcinfo, find_visible));
+	KeptAnswer *kept = fcinfo->flinfo->fn_extra;
+	const pg_uuid_t *ids = (const pg_uuid_t *) ARR_DATA_PTR(visible);
+	int			count = ArrayGetNItems(ARR_NDIM(visible), ARR_DIMS(visible));
+
+	if (kept->belongings.context == NULL)
+		kept->belongings.context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "tarx_keys list",
+														 ALLOCSET_DEFAULT_SIZES);
+	*belongings = &kept->belongings;
+	for (int i = 0; i < count; i++)
+	{
+		if (memcmp(&ids[i], project_id, UUID_LEN) == 0)
+			return true;
+	}
+	return false;
 }

@@ -40,12 +40,14 @@ typedef struct TarxKeysText
 
 /* Longer than any base URL or name */
 #define TARX_KEYS_SHOWN_MAX_BYTES	2499
+#define TARX_KEYS_SHOWN_MAX_TEXTS	50
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
 extern bytea *tarx_keys_make_bytea(const uint8 *bytes, size_t len);
 extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
 extern text *tarx_keys_from_utf8(const char *data, size_t len);
 extern text *tarx_keys_shown_text(Datum value, int max);
+extern struct ArrayType *tarx_keys_shown_texts(Datum list);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 
 /* json.c: JSON as a tree of arrays, objects and scalars in memory */

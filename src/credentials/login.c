@@ -84,9 +84,10 @@ log_missing_master_key(const TarxKeysRow *key)
 static void
 fetch_key(TarxKeysCall *call, bytea *hash, TarxKeysRow *key)
 {
+	Datum		values[1] = {PointerGetDatum(hash)};
 	TarxKeysRowState state;
 
-	if (!tarx_keys_find_now_by_other(&tarx_keys_platform_keys, PointerGetDatum(hash), key) ||
+	if (!tarx_keys_find_by_other(&tarx_keys_platform_keys, values, NULL, key) ||
 		key->nulls[PLATFORM_KEY_ID])
 		fail_login();
 	tarx_keys_call_object(call, DatumGetUUIDP(key->values[PLATFORM_KEY_ID]), true);

@@ -1,6 +1,6 @@
 /*
  * lookup.c
- *	  Finds rows of our tables by their primary key (project_id, id); find_now.c has
+ *	  Finds rows of our tables by their primary key (project_id, id); find.c has
  *	  other keys.
  *
  * An ordinary table with a valid primary key is read without an executor: to
@@ -33,7 +33,6 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
-#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -112,19 +111,19 @@ tarx_keys_key_collation(const TarxKeysTable *table, int column)
 	return table->columns[column].type == TEXTOID ? C_COLLATION_OID : InvalidOid;
 }
 
-/* Is the index a valid, unique b-tree over these columns, in their order, for all rows? */
+/* Is the index a valid b-tree over these columns, in their order, for all rows? */
 static bool
-is_index_over(const TarxKeysTable *table, Oid indexid, int first, int count)
+is_index_over(const TarxKeysTable *table, Oid indexid, const int *columns, int count)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
 	bool		ok;
 
 	ok = index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-		index->rd_index->indisunique && index->rd_index->indnkeyatts == count &&
+		index->rd_index->indnkeyatts == count &&
 		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
 	for (int i = 0; ok && i < count; i++)
-		ok = index->rd_index->indkey.values[i] == table->attnums[first + i] &&
-			index->rd_indcollation[i] == tarx_keys_key_collation(table, first + i);
+		ok = index->rd_index->indkey.values[i] == table->attnums[columns[i]] &&
+			index->rd_indcollation[i] == tarx_keys_key_collation(table, columns[i]);
 	index_close(index, AccessShareLock);
 	return ok;
 }
@@ -145,25 +144,26 @@ is_usable(TarxKeysTable *table, Relation relation)
 static Oid
 usable_index(TarxKeysTable *table, Relation relation)
 {
+	static const int first_columns[] = {0, 1, 2, 3};
 	Oid			indexid;
 
 	if (!is_usable(table, relation))
 		return InvalidOid;
 	indexid = tarx_keys_primary_key_index(relation);
-	return OidIsValid(indexid) && is_index_over(table, indexid, 0, table->nkeys) ? indexid : InvalidOid;
+	return OidIsValid(indexid) && is_index_over(table, indexid, first_columns, table->nkeys) ? indexid : InvalidOid;
 }
 
-/* An index of the other column that tells rows apart, if there is one; as above */
+/* The table's other index, if there is one; as above */
 static Oid
 usable_other_index(TarxKeysTable *table, Relation relation)
 {
 	ListCell   *cell;
 
-	if (table->other_key == 0 || !is_usable(table, relation))
+	if (table->nother == 0 || !is_usable(table, relation))
 		return InvalidOid;
 	foreach(cell, RelationGetIndexList(relation))
 	{
-		if (is_index_over(table, lfirst_oid(cell), table->other_key, 1))
+		if (is_index_over(table, lfirst_oid(cell), table->other_key, table->nother))
 			return lfirst_oid(cell);
 	}
 	return InvalidOid;
@@ -314,18 +314,17 @@ tarx_keys_table_close(Relation relation)
 	table_close(relation, NoLock);
 }
 
-/* Copy the columns of the row in the slot, in the order of the description. */
+/* The columns of the row in the slot, in the order of the description; their values stay there. */
 void
 tarx_keys_table_read_slot(const TarxKeysTable *table, TupleTableSlot *slot, TarxKeysRow *row)
 {
+	slot_getallattrs(slot);
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		AttrNumber	n = table->attnums[i];
-		Form_pg_attribute column = TupleDescAttr(slot->tts_tupleDescriptor, n - 1);
-		Datum		value = slot_getattr(slot, n, &row->nulls[i]);
 
-		if (!row->nulls[i])
-			row->values[i] = datumCopy(value, column->attbyval, column->attlen);
+		row->values[i] = slot->tts_values[n - 1];
+		row->nulls[i] = slot->tts_isnull[n - 1];
 	}
 }
 
@@ -345,7 +344,12 @@ find_by_index(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
 	index_rescan(scan, key, 2, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
-		tarx_keys_table_read_slot(table, slot, row);
+	{
+		TarxKeysRow stored;
+
+		tarx_keys_table_read_slot(table, slot, &stored);
+		tarx_keys_row_duplicate(table, &stored, row);
+	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);

@@ -93,8 +93,10 @@ make_find_other(const TarxKeysQuery *query)
 {
 	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
 
-	appendStringInfo(&sql, "WHERE t.%s OPERATOR(pg_catalog.=) $1",
-					 query->table->columns[query->table->other_key].name);
+	appendStringInfoString(&sql, "WHERE ");
+	for (int i = 0; i < query->table->nother; i++)
+		appendStringInfo(&sql, "%st.%s OPERATOR(pg_catalog.=) $%d", i > 0 ? " AND " : "",
+						 query->table->columns[query->table->other_key[i]].name, i + 1);
 	return sql.data;
 }
 
@@ -204,13 +206,14 @@ tarx_keys_table_find_query(TarxKeysTable *table)
 	return own_query(table, &table->find, make_find, table->nkeys);
 }
 
-/* Finds a row by the other column that tells rows apart. */
+/* Finds rows by the columns of the table's other index. */
 TarxKeysQuery *
 tarx_keys_table_find_other_query(TarxKeysTable *table)
 {
-	TarxKeysQuery *query = own_query(table, &table->find_other, make_find_other, 1);
+	TarxKeysQuery *query = own_query(table, &table->find_other, make_find_other, table->nother);
 
-	query->argtypes[0] = table->columns[table->other_key].type;
+	for (int i = 0; i < table->nother; i++)
+		query->argtypes[i] = table->columns[table->other_key[i]].type;
 	return query;
 }
 
