@@ -206,9 +206,9 @@ COMMENT ON FUNCTION tarx_keys_internal.key_health IS
 -- It keeps what it has read for as long as the query sees the same.
 CREATE FUNCTION tarx_keys_internal.llm_key_details(
     project_id uuid, id uuid, place tid,
-    OUT provider text, OUT provider_label text, OUT masked_key text, OUT base_url text, OUT added_by text,
-    OUT state text, OUT destination text, OUT allowed_models text[], OUT header_names text[], OUT agent_count bigint,
-    OUT last_used_at timestamptz, OUT health text, OUT health_at timestamptz, OUT cooling_until timestamptz, OUT status text)
+    OUT agent_count bigint, OUT status text, OUT provider text, OUT provider_label text, OUT state text, OUT masked_key text,
+    OUT added_by text, OUT destination text, OUT health text, OUT health_at timestamptz, OUT cooling_until timestamptz,
+    OUT last_used_at timestamptz, OUT base_url text, OUT allowed_models text[], OUT header_names text[])
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_llm_key_details';
 COMMENT ON FUNCTION tarx_keys_internal.llm_key_details IS

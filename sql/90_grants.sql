@@ -52,8 +52,8 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys_internal.shown,
     tarx_keys_internal.llm_key_details,
     tarx_keys_internal.visible_usage,
-    tarx_keys_internal.own_platform_key_usage,
-    tarx_keys_internal.own_platform_key_status
+    tarx_keys_internal.secret_last_use,
+    tarx_keys_internal.platform_key_details
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
@@ -75,8 +75,8 @@ GRANT SELECT (ctid, project_id, id, provider, name, base_url, destination, maske
 -- what the view secrets reads; not the ciphertext
 GRANT SELECT (project_id, name, id, description, version, updated_by, updated_at)
     ON tarx_keys.project_secrets TO tarx_keys_backend, tarx_keys_login;
--- what the view platform_keys reads; neither hash nor stamp
-GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, created_with, revoked_at)
+-- what the view platform_keys reads, and where a row is; neither hash nor stamp
+GRANT SELECT (ctid, id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, created_with, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
 
 -- what the view project_audit reads

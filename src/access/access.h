@@ -67,6 +67,7 @@ typedef struct TarxKeysBelongings
 
 extern bool tarx_keys_project_is_visible(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
 										 TarxKeysBelongings **belongings);
+extern text *tarx_keys_kept_acting_user(FunctionCallInfo fcinfo, TarxKeysBelongings **belongings);
 
 /* service_account.c: the users that projects have for their programs */
 extern bool tarx_keys_is_service_account(const char *user_id);

@@ -303,6 +303,18 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));
 }
 
+/* What the function keeps with its answer */
+static TarxKeysBelongings *
+belongings_of(FunctionCallInfo fcinfo)
+{
+	TarxKeysBelongings *belongings = &((KeptAnswer *) fcinfo->flinfo->fn_extra)->belongings;
+
+	if (belongings->context == NULL)
+		belongings->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "tarx_keys list",
+													ALLOCSET_SMALL_SIZES);
+	return belongings;
+}
+
 /*
  * For a function that a list calls for each row: whether the acting user may see the
  * project.  *belongings is what it keeps from row to row, in memory of its own.
@@ -312,18 +324,24 @@ tarx_keys_project_is_visible(FunctionCallInfo fcinfo, const pg_uuid_t *project_i
 							 TarxKeysBelongings **belongings)
 {
 	ArrayType  *visible = DatumGetArrayTypeP(answer(fcinfo, find_visible));
-	KeptAnswer *kept = fcinfo->flinfo->fn_extra;
 	const pg_uuid_t *ids = (const pg_uuid_t *) ARR_DATA_PTR(visible);
 	int			count = ArrayGetNItems(ARR_NDIM(visible), ARR_DIMS(visible));
 
-	if (kept->belongings.context == NULL)
-		kept->belongings.context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "tarx_keys list",
-														 ALLOCSET_DEFAULT_SIZES);
-	*belongings = &kept->belongings;
+	*belongings = belongings_of(fcinfo);
 	for (int i = 0; i < count; i++)
 	{
 		if (memcmp(&ids[i], project_id, UUID_LEN) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* The same for a list of what a user has: the acting user, whose login counts */
+text *
+tarx_keys_kept_acting_user(FunctionCallInfo fcinfo, TarxKeysBelongings **belongings)
+{
+	text	   *user_id = DatumGetTextPP(answer(fcinfo, find_acting_user));
+
+	*belongings = belongings_of(fcinfo);
+	return user_id;
 }

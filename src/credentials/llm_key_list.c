@@ -22,29 +22,28 @@
 
 PG_FUNCTION_INFO_V1(tarx_keys_llm_key_details);
 
-/* The result's columns */
+/* The result's columns; those that are seldom NULL come first, to be found fast */
 enum
 {
+	AGENT_COUNT,
+	STATUS,
 	PROVIDER,
 	PROVIDER_LABEL,
-	MASKED_KEY,
-	BASE_URL,
-	ADDED_BY,
 	STATE,
+	MASKED_KEY,
+	ADDED_BY,
 	DESTINATION,
+	HEALTH,						/* and its time, and until when the key cools */
+	LAST_USED_AT = HEALTH + TARX_KEYS_HEALTH_COLUMNS,
+	BASE_URL,
 	ALLOWED_MODELS,
 	HEADER_NAMES,
-	AGENT_COUNT,
-	LAST_USED_AT,
-	HEALTH,						/* and its time, and until when the key cools */
-	STATUS = HEALTH + TARX_KEYS_HEALTH_COLUMNS,
 	NCOLUMNS
 };
 
 /* What is kept from row to row of a statement */
 typedef struct KeyList
 {
-	TupleDesc	desc;
 	TarxKeysTally *agents;
 	TarxKeysTally *last_uses;
 	text	   *provider;		/* of the row before, with its label */
@@ -77,19 +76,33 @@ static const TarxKeysTallySource agents_source = {
 };
 
 static KeyList *
-new_list(FunctionCallInfo fcinfo, MemoryContext context)
+new_list(MemoryContext context)
 {
 	KeyList    *list = MemoryContextAllocZero(context, sizeof(KeyList));
-	MemoryContext old = MemoryContextSwitchTo(context);
 
-	if (get_call_result_type(fcinfo, NULL, &list->desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	list->desc = BlessTupleDesc(list->desc);
 	list->context = context;
 	list->agents = tarx_keys_tally_new(&agents_source, context);
 	list->last_uses = tarx_keys_last_uses(TARX_KEYS_USAGE_LLM_KEY, context);
-	MemoryContextSwitchTo(old);
 	return list;
+}
+
+/* The result's description.  To work it out takes as long as two keys, so the session keeps it. */
+static TupleDesc
+describe(FunctionCallInfo fcinfo)
+{
+	static TupleDesc desc = NULL;
+
+	if (desc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		TupleDesc	found;
+
+		if (get_call_result_type(fcinfo, NULL, &found) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		desc = BlessTupleDesc(found);
+		MemoryContextSwitchTo(old);
+	}
+	return desc;
 }
 
 static void
@@ -215,9 +228,9 @@ tarx_keys_llm_key_details(PG_FUNCTION_ARGS)
 	if (!tarx_keys_project_is_visible(fcinfo, DatumGetUUIDP(key[0]), &belongings))
 		PG_RETURN_NULL();
 	if (belongings->data == NULL)
-		belongings->data = new_list(fcinfo, belongings->context);
+		belongings->data = new_list(belongings->context);
 	details.list = belongings->data;
 	memset(details.nulls, true, sizeof(details.nulls));
 	tarx_keys_row_at(&tarx_keys_llm_keys, key, (ItemPointer) PG_GETARG_POINTER(2), show_key, &details);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(details.list->desc, details.values, details.nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(describe(fcinfo), details.values, details.nulls)));
 }

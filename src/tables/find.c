@@ -13,11 +13,12 @@
 #include "base/compat.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -87,7 +88,8 @@ each_by_index(const TarxKeysTable *table, Relation relation, bool by_other, cons
 		CHECK_FOR_INTERRUPTS();
 		if (!index_getnext_slot(scan, ForwardScanDirection, slot))
 			break;
-		tarx_keys_table_read_slot(table, slot, &row);
+		slot_getallattrs(slot);
+		tarx_keys_table_read_values(table, slot->tts_values, slot->tts_isnull, &row);
 	} while (each(&row, arg));
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -207,6 +209,25 @@ has_key(const TarxKeysTable *table, const TarxKeysRow *row, const Datum *key)
 	return true;
 }
 
+static void
+use_row_at(const TarxKeysTable *table, Relation relation, const Datum *key, ItemPointer place,
+		   bool (*use) (const TarxKeysRow *row, void *arg), void *arg)
+{
+	Datum		values[MaxHeapAttributeNumber];
+	bool		nulls[MaxHeapAttributeNumber];
+	HeapTupleData tuple = {.t_self = *place};
+	Buffer		buffer;
+	TarxKeysRow row;
+
+	if (!heap_fetch(relation, GetActiveSnapshot(), &tuple, &buffer, false))
+		return;
+	heap_deform_tuple(&tuple, RelationGetDescr(relation), values, nulls);
+	tarx_keys_table_read_values(table, values, nulls, &row);
+	if (has_key(table, &row, key))
+		(void) use(&row, arg);
+	ReleaseBuffer(buffer);
+}
+
 /*
  * Call use() with a row that the query has just read at this place, and which has this
  * primary key of ids.  Its values last for the call.
@@ -216,22 +237,11 @@ tarx_keys_row_at(TarxKeysTable *table, const Datum *key, ItemPointer place,
 				 bool (*use) (const TarxKeysRow *row, void *arg), void *arg)
 {
 	Relation	relation = tarx_keys_table_lock(table);
-	TupleTableSlot *slot;
-	TarxKeysRow row;
 
 	/* the row of a partition, for instance, has its place there */
 	if (!OidIsValid(table->indexid))
 		tarx_keys_each_row(table, tarx_keys_table_find_query(table), false, key, GetActiveSnapshot(), use, arg);
 	else
-	{
-		slot = table_slot_create(relation, NULL);
-		if (table_tuple_fetch_row_version(relation, place, GetActiveSnapshot(), slot))
-		{
-			tarx_keys_table_read_slot(table, slot, &row);
-			if (has_key(table, &row, key))
-				(void) use(&row, arg);
-		}
-		ExecDropSingleTupleTableSlot(slot);
-	}
+		use_row_at(table, relation, key, place, use, arg);
 	tarx_keys_table_close(relation);
 }

@@ -314,17 +314,15 @@ tarx_keys_table_close(Relation relation)
 	table_close(relation, NoLock);
 }
 
-/* The columns of the row in the slot, in the order of the description; their values stay there. */
+/* From the columns of the table, in its order, to those of the description */
 void
-tarx_keys_table_read_slot(const TarxKeysTable *table, TupleTableSlot *slot, TarxKeysRow *row)
+tarx_keys_table_read_values(const TarxKeysTable *table, const Datum *values, const bool *nulls,
+							TarxKeysRow *row)
 {
-	slot_getallattrs(slot);
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		AttrNumber	n = table->attnums[i];
-
-		row->values[i] = slot->tts_values[n - 1];
-		row->nulls[i] = slot->tts_isnull[n - 1];
+		row->values[i] = values[table->attnums[i] - 1];
+		row->nulls[i] = nulls[table->attnums[i] - 1];
 	}
 }
 
@@ -347,7 +345,8 @@ find_by_index(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
 	{
 		TarxKeysRow stored;
 
-		tarx_keys_table_read_slot(table, slot, &stored);
+		slot_getallattrs(slot);
+		tarx_keys_table_read_values(table, slot->tts_values, slot->tts_isnull, &stored);
 		tarx_keys_row_duplicate(table, &stored, row);
 	}
 	index_endscan(scan);

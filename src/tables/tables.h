@@ -195,8 +195,8 @@ extern int64 tarx_keys_tally_of(TarxKeysTally *tally, const pg_uuid_t *project_i
 /* lookup.c: rows by primary key (project_id, id), without an executor */
 extern Oid	tarx_keys_key_collation(const TarxKeysTable *table, int column);
 extern Relation tarx_keys_table_lock(TarxKeysTable *table);
-extern void tarx_keys_table_read_slot(const TarxKeysTable *table, TupleTableSlot *slot,
-									  TarxKeysRow *row);
+extern void tarx_keys_table_read_values(const TarxKeysTable *table, const Datum *values,
+										const bool *nulls, TarxKeysRow *row);
 extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
 extern void tarx_keys_table_close(Relation relation);
 extern uint64 tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *query,

@@ -2,9 +2,10 @@
  * tally.c
  *	  Numbers that belong to the objects of a list, such as how many others refer to them.
  *
- * A list asks for its objects one by one.  Of a project the first answer is looked up by
- * itself, because it may be the only one; with the second, all of the project are read
- * at once.  The numbers are those of the query's snapshot, and are kept for a statement.
+ * A list asks for its objects one by one.  The rows of a project are read at once, if they
+ * are few.  Otherwise the first answer is looked up by itself, because it may be the only
+ * one; with the second, all rows are read.  The numbers are those of the query's
+ * snapshot, and are kept for a statement.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -14,6 +15,9 @@
 #include "utils/snapmgr.h"
 
 #include "tables/tables.h"
+
+/* So many rows take as long as to look up one object by itself. */
+#define FEW_ROWS	20
 
 typedef struct Numbered
 {
@@ -28,9 +32,10 @@ typedef struct ProjectTally
 	pg_uuid_t	project_id;
 	bool		was_asked;
 	bool		is_complete;
-	Numbered   *objects;		/* by id, if it is complete */
+	Numbered   *objects;		/* by id, once they have been read */
 	int			count;
 	int			size;
+	int			rows_left;		/* to read; -1 for all */
 } ProjectTally;
 
 struct TarxKeysTally
@@ -85,6 +90,13 @@ note_row(const TarxKeysRow *row, void *arg)
 	Numbered   *last = project->count > 0 ? &project->objects[project->count - 1] : NULL;
 	const pg_uuid_t *id;
 
+	if (project->rows_left == 0)
+	{
+		project->is_complete = false;
+		return false;
+	}
+	if (project->rows_left > 0)
+		project->rows_left--;
 	if (row->nulls[source->id] || (source->number >= 0 && row->nulls[source->number]))
 		return true;
 	id = DatumGetUUIDP(row->values[source->id]);
@@ -110,9 +122,9 @@ compare_numbered(const void *a, const void *b)
 	return memcmp(&((const Numbered *) a)->id, &((const Numbered *) b)->id, UUID_LEN);
 }
 
-/* Read the rows of one object, or of all objects of the project if id is NULL. */
+/* Read the rows of one object, or of all objects of the project if id is NULL; at most so many. */
 static void
-read_rows(TarxKeysTally *tally, ProjectTally *project, const pg_uuid_t *id)
+read_rows(TarxKeysTally *tally, ProjectTally *project, const pg_uuid_t *id, int max)
 {
 	const TarxKeysTallySource *source = tally->source;
 	Datum		values[TARX_KEYS_MAX_KEYS];
@@ -124,6 +136,8 @@ read_rows(TarxKeysTally *tally, ProjectTally *project, const pg_uuid_t *id)
 	if (id != NULL)
 		values[count++] = UUIDPGetDatum(id);
 	project->count = 0;
+	project->rows_left = max;
+	project->is_complete = id == NULL;
 	tarx_keys_each_row(source->table, id != NULL ? source->of_one : source->of_all, source->by_other,
 					   values, GetActiveSnapshot(), note_row, tally);
 	qsort(project->objects, project->count, sizeof(Numbered), compare_numbered);
@@ -157,13 +171,10 @@ tarx_keys_tally_of(TarxKeysTally *tally, const pg_uuid_t *project_id, const pg_u
 {
 	ProjectTally *project = project_of(tally, project_id);
 
-	if (!project->was_asked)
-		read_rows(tally, project, id);
-	else if (!project->is_complete)
-	{
-		read_rows(tally, project, NULL);
-		project->is_complete = true;
-	}
+	if (!project->is_complete)
+		read_rows(tally, project, NULL, project->was_asked ? -1 : FEW_ROWS);
+	if (!project->is_complete)
+		read_rows(tally, project, id, -1);
 	project->was_asked = true;
 	return sum_of(project, id);
 }
