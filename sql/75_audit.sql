@@ -38,6 +38,8 @@ CREATE TABLE tarx_keys.audit_log (
     stamp bytea NOT NULL,
     PRIMARY KEY (project_id, personal, generation, seq)
 );
+-- the newest rows of a project, of all lanes
+CREATE INDEX audit_log_at ON tarx_keys.audit_log (project_id, at) WHERE NOT personal;
 ALTER TABLE tarx_keys.audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY admins_read ON tarx_keys.audit_log FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (NOT personal AND project_id = tarx_keys_internal.audited_project_id());

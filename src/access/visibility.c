@@ -158,29 +158,6 @@ find_acting_user(MemoryContext context)
 	return user_id;
 }
 
-/*
- * The active project, if the acting user is a member in our table as the query's
- * snapshot has it; NULL if more than that is to be looked up.
- */
-static ArrayType *
-find_active_project(void)
-{
-	const pg_uuid_t *active = tarx_keys_active_project();
-	const char *user_id = tarx_keys_acting_user();
-	Datum		key[2];
-	Datum		ids[1];
-	TarxKeysRow member;
-	bool		found;
-
-	if (active == NULL || (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id)))
-		return NULL;
-	key[0] = ids[0] = UUIDPGetDatum(active);
-	key[1] = CStringGetTextDatum(user_id);
-	found = tarx_keys_identity_admits(active) &&
-		tarx_keys_find(&tarx_keys_members, key, GetActiveSnapshot(), &member);
-	return make_uuid_array(ids, found ? 1 : 0);
-}
-
 /* find_visible_project_ids() returns uuid[]: see sql/15_access.sql */
 Datum
 tarx_keys_find_visible_project_ids(PG_FUNCTION_ARGS)
@@ -203,21 +180,6 @@ find_as_owner(void)
 	return OidFunctionCall0(function);
 }
 
-static Datum
-find_visible(MemoryContext context)
-{
-	ArrayType  *found;
-	MemoryContext old;
-	Datum		kept;
-
-	tarx_keys_check_login();
-	found = find_active_project();
-	old = MemoryContextSwitchTo(context);
-	kept = datumCopy(found != NULL ? PointerGetDatum(found) : find_as_owner(), false, -1);
-	MemoryContextSwitchTo(old);
-	return kept;
-}
-
 static void
 observe(Circumstances *now)
 {
@@ -232,6 +194,57 @@ observe(Circumstances *now)
 	now->xmax = snapshot->xmax;
 	now->in_progress = snapshot->xcnt;
 	now->in_progress_too = snapshot->subxcnt;
+}
+
+/* Is the acting user a member of the active project, in our table as the query's snapshot has it? */
+static bool
+is_member_of_active(const pg_uuid_t *active, const char *user_id)
+{
+	/* row security and a list's function ask for the same */
+	static Circumstances found_in;
+	static bool is_member;
+	Datum		key[2] = {UUIDPGetDatum(active), CStringGetTextDatum(user_id)};
+	Circumstances now;
+	TarxKeysRow member;
+
+	observe(&now);
+	if (memcmp(&found_in, &now, sizeof(now)) != 0)
+	{
+		is_member = tarx_keys_find(&tarx_keys_members, key, GetActiveSnapshot(), &member);
+		found_in = now;
+	}
+	return is_member;
+}
+
+/*
+ * The active project, if the acting user may see it; NULL if more than our table is to
+ * be asked, or if there is no active project
+ */
+static ArrayType *
+find_active_project(void)
+{
+	const pg_uuid_t *active = tarx_keys_active_project();
+	const char *user_id = tarx_keys_acting_user();
+	Datum		ids[1] = {UUIDPGetDatum(active)};
+
+	if (active == NULL || (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id)))
+		return NULL;
+	return make_uuid_array(ids, tarx_keys_identity_admits(active) && is_member_of_active(active, user_id) ? 1 : 0);
+}
+
+static Datum
+find_visible(MemoryContext context)
+{
+	ArrayType  *found;
+	MemoryContext old;
+	Datum		kept;
+
+	tarx_keys_check_login();
+	found = find_active_project();
+	old = MemoryContextSwitchTo(context);
+	kept = datumCopy(found != NULL ? PointerGetDatum(found) : find_as_owner(), false, -1);
+	MemoryContextSwitchTo(old);
+	return kept;
 }
 
 static void

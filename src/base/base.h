@@ -157,7 +157,8 @@ extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
-/* rows.c: results of functions that return sets */
+/* rows.c: results of functions that return sets, or a row */
+extern TupleDesc tarx_keys_kept_result(FunctionCallInfo fcinfo);
 extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
 											 TupleDesc (*describe) (void));
 

@@ -15,7 +15,6 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "credentials/credentials.h"
@@ -84,25 +83,6 @@ new_list(MemoryContext context)
 	list->agents = tarx_keys_tally_new(&agents_source, context);
 	list->last_uses = tarx_keys_last_uses(TARX_KEYS_USAGE_LLM_KEY, context);
 	return list;
-}
-
-/* The result's description.  To work it out takes as long as two keys, so the session keeps it. */
-static TupleDesc
-describe(FunctionCallInfo fcinfo)
-{
-	static TupleDesc desc = NULL;
-
-	if (desc == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-		TupleDesc	found;
-
-		if (get_call_result_type(fcinfo, NULL, &found) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "return type must be a row type");
-		desc = BlessTupleDesc(found);
-		MemoryContextSwitchTo(old);
-	}
-	return desc;
 }
 
 static void
@@ -218,6 +198,7 @@ show_key(const TarxKeysRow *row, void *arg)
 Datum
 tarx_keys_llm_key_details(PG_FUNCTION_ARGS)
 {
+	static TupleDesc desc = NULL;
 	TarxKeysBelongings *belongings;
 	Details		details;
 	Datum		key[2];
@@ -227,10 +208,12 @@ tarx_keys_llm_key_details(PG_FUNCTION_ARGS)
 	tarx_keys_require_arg(fcinfo, 2, "place");
 	if (!tarx_keys_project_is_visible(fcinfo, DatumGetUUIDP(key[0]), &belongings))
 		PG_RETURN_NULL();
+	if (desc == NULL)
+		desc = tarx_keys_kept_result(fcinfo);
 	if (belongings->data == NULL)
 		belongings->data = new_list(belongings->context);
 	details.list = belongings->data;
 	memset(details.nulls, true, sizeof(details.nulls));
 	tarx_keys_row_at(&tarx_keys_llm_keys, key, (ItemPointer) PG_GETARG_POINTER(2), show_key, &details);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(describe(fcinfo), details.values, details.nulls)));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, details.values, details.nulls)));
 }

@@ -119,19 +119,19 @@ identity_of(const TarxKeysRow *key)
 	return identity;
 }
 
-/* The result row (user_id text, role text) of a login */
+/* The result row (user_id text, role text) of a login.  The session keeps its description. */
 Datum
 tarx_keys_form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role)
 {
+	static TupleDesc desc = NULL;
 	Datum		values[2];
 	bool		nulls[2] = {false, role == NULL};
-	TupleDesc	desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	if (desc == NULL)
+		desc = tarx_keys_kept_result(fcinfo);
 	values[0] = CStringGetTextDatum(user_id);
 	values[1] = role == NULL ? (Datum) 0 : CStringGetTextDatum(role);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
 static void

@@ -157,8 +157,8 @@ tarx_keys_platform_key_details(PG_FUNCTION_ARGS)
 {
 	Datum		key[1] = {UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "id"))};
 	PlatformKeyDetails details = {.nulls = {true, true}};
+	static TupleDesc desc = NULL;
 	TarxKeysBelongings *belongings;
-	TupleDesc	desc;
 
 	tarx_keys_require_arg(fcinfo, 1, "place");
 	details.acting_user = tarx_keys_kept_acting_user(fcinfo, &belongings);
@@ -166,7 +166,7 @@ tarx_keys_platform_key_details(PG_FUNCTION_ARGS)
 		belongings->data = new_platform_key_list(belongings->context);
 	details.list = belongings->data;
 	tarx_keys_row_at(&tarx_keys_platform_keys, key, (ItemPointer) PG_GETARG_POINTER(1), show_platform_key, &details);
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), details.values, details.nulls)));
+	if (desc == NULL)
+		desc = tarx_keys_kept_result(fcinfo);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, details.values, details.nulls)));
 }
