@@ -145,7 +145,9 @@ SELECT a.at,
        tarx_keys_internal.shown(a.outcome) AS outcome,
        a.seq
   FROM tarx_keys.audit_log a
- WHERE NOT a.personal;
+ WHERE NOT a.personal
+ -- who asks for the newest rows gets them by index: the order does not come in from outside a security_barrier
+ ORDER BY a.at DESC;
 COMMENT ON VIEW tarx_keys.project_audit IS 'The audit log of the active project, for its admins';
 
 SELECT pg_extension_config_dump('tarx_keys.audit_log', '');

@@ -24,10 +24,12 @@ extern TarxKeysRole tarx_keys_role_named(const char *name);
 extern const char *tarx_keys_role_name(TarxKeysRole role);
 pg_noreturn extern void tarx_keys_deny_lesser_role(const pg_uuid_t *project_id, TarxKeysRole least);
 
+/* projects.c */
+extern bool tarx_keys_project_has_ended(const pg_uuid_t *project_id);
+
 /* membership.c: who has which role */
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
 extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id);
-extern bool tarx_keys_project_has_ended(const pg_uuid_t *project_id);
 
 /*
  * membership_relation.c: the application's own relation, if it says who is a member.

@@ -58,16 +58,6 @@ stated_role(const TarxKeysRow *member)
 	return tarx_keys_role_named(TextDatumGetCString(member->values[MEMBER_ROLE]));
 }
 
-/* Has the project ended by now?  No if there is no such project. */
-bool
-tarx_keys_project_has_ended(const pg_uuid_t *project_id)
-{
-	Datum		key[1] = {UUIDPGetDatum(project_id)};
-	TarxKeysRow project;
-
-	return tarx_keys_find(&tarx_keys_projects, key, NULL, &project) && !project.nulls[PROJECTS_ENDED_AT];
-}
-
 static TarxKeysRole
 look_up_role(const pg_uuid_t *project_id, const char *user_id, bool unverifiable_too)
 {
