@@ -157,9 +157,10 @@ show_where_it_goes(Details *details, const TarxKeysRow *row)
 static void
 show_uses(Details *details, const TarxKeysRow *row)
 {
+	static const pg_uuid_t no_id;
 	KeyList    *list = details->list;
 	const pg_uuid_t *project_id = DatumGetUUIDP(row->values[LLM_KEY_PROJECT_ID]);
-	const pg_uuid_t *id = DatumGetUUIDP(row->values[LLM_KEY_ID]);
+	const pg_uuid_t *id = row->nulls[LLM_KEY_ID] ? &no_id : DatumGetUUIDP(row->values[LLM_KEY_ID]);
 	TimestampTz last_use;
 
 	set(details, AGENT_COUNT, Int64GetDatum(tarx_keys_tally_of(list->agents, project_id, id)));
@@ -203,9 +204,11 @@ tarx_keys_llm_key_details(PG_FUNCTION_ARGS)
 	Details		details;
 	Datum		key[2];
 
-	key[0] = UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
-	key[1] = UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 1, "id"));
-	tarx_keys_require_arg(fcinfo, 2, "place");
+	/* whatever somebody has written there, it must not end the list */
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	key[0] = PG_GETARG_DATUM(0);
+	key[1] = PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1);
 	if (!tarx_keys_project_is_visible(fcinfo, DatumGetUUIDP(key[0]), &belongings))
 		PG_RETURN_NULL();
 	if (desc == NULL)

@@ -54,16 +54,17 @@ static TarxKeysQuery ended_query = {
 Datum
 tarx_keys_secret_last_use(PG_FUNCTION_ARGS)
 {
-	const pg_uuid_t *project_id = tarx_keys_arg_uuid(fcinfo, 0, "project_id");
-	const pg_uuid_t *id = tarx_keys_arg_uuid(fcinfo, 1, "id");
 	TarxKeysBelongings *belongings;
 	TimestampTz last_use;
 
-	if (!tarx_keys_project_is_visible(fcinfo, project_id, &belongings))
+	/* whatever somebody has written there, it must not end the list */
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) ||
+		!tarx_keys_project_is_visible(fcinfo, PG_GETARG_UUID_P(0), &belongings))
 		PG_RETURN_NULL();
 	if (belongings->data == NULL)
 		belongings->data = tarx_keys_last_uses(TARX_KEYS_USAGE_SECRET, belongings->context);
-	if (!tarx_keys_last_use(belongings->data, TARX_KEYS_USAGE_SECRET, project_id, id, &last_use))
+	if (!tarx_keys_last_use(belongings->data, TARX_KEYS_USAGE_SECRET,
+							PG_GETARG_UUID_P(0), PG_GETARG_UUID_P(1), &last_use))
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(last_use);
 }
@@ -98,7 +99,7 @@ has_ended(PlatformKeyDetails *details, const TarxKeysRow *key)
 {
 	ArrayType  *ended;
 
-	if (key->nulls[PLATFORM_KEY_CREATED_WITH])
+	if (key->nulls[PLATFORM_KEY_CREATED_WITH] || key->nulls[PLATFORM_KEY_ID])
 		return false;
 	if (details->list->ended == NULL)
 		look_up_ended(details);
@@ -132,9 +133,11 @@ show_platform_key(const TarxKeysRow *key, void *arg)
 		!tarx_keys_span_equals(tarx_keys_span(DatumGetTextPP(key->values[PLATFORM_KEY_USER_ID])),
 							   tarx_keys_span(details->acting_user)))
 		return false;
-	details->nulls[0] = !tarx_keys_last_use(details->list->last_uses, TARX_KEYS_USAGE_PLATFORM_KEY, &no_project,
-											DatumGetUUIDP(key->values[PLATFORM_KEY_ID]), &last_use);
-	details->values[0] = TimestampTzGetDatum(last_use);
+	details->nulls[0] = key->nulls[PLATFORM_KEY_ID] ||
+		!tarx_keys_last_use(details->list->last_uses, TARX_KEYS_USAGE_PLATFORM_KEY, &no_project,
+							DatumGetUUIDP(key->values[PLATFORM_KEY_ID]), &last_use);
+	if (!details->nulls[0])
+		details->values[0] = TimestampTzGetDatum(last_use);
 	details->nulls[1] = !key->nulls[PLATFORM_KEY_REVOKED_AT];
 	if (!details->nulls[1])
 		details->values[1] = CStringGetTextDatum(status_of(details, key));
@@ -155,7 +158,7 @@ new_platform_key_list(MemoryContext context)
 Datum
 tarx_keys_platform_key_details(PG_FUNCTION_ARGS)
 {
-	Datum		key[1] = {UUIDPGetDatum(tarx_keys_arg_uuid(fcinfo, 0, "id"))};
+	Datum		key[1] = {PG_ARGISNULL(0) ? (Datum) 0 : PG_GETARG_DATUM(0)};
 	PlatformKeyDetails details = {.nulls = {true, true}};
 	static TupleDesc desc = NULL;
 	TarxKeysBelongings *belongings;

@@ -203,7 +203,8 @@ has_key(const TarxKeysTable *table, const TarxKeysRow *row, const Datum *key)
 	for (int i = 0; i < table->nkeys; i++)
 	{
 		Assert(table->columns[i].type == UUIDOID);
-		if (row->nulls[i] || memcmp(DatumGetUUIDP(row->values[i]), DatumGetUUIDP(key[i]), UUID_LEN) != 0)
+		if (row->nulls[i] != (key[i] == (Datum) 0) ||
+			(!row->nulls[i] && memcmp(DatumGetUUIDP(row->values[i]), DatumGetUUIDP(key[i]), UUID_LEN) != 0))
 			return false;
 	}
 	return true;
@@ -230,7 +231,8 @@ use_row_at(const TarxKeysTable *table, Relation relation, const Datum *key, Item
 
 /*
  * Call use() with a row that the query has just read at this place, and which has this
- * primary key of ids.  Its values last for the call.
+ * primary key of ids; 0 is one that is NULL, which a row of ours never has.  Its values
+ * last for the call.
  */
 void
 tarx_keys_row_at(TarxKeysTable *table, const Datum *key, ItemPointer place,
