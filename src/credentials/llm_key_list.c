@@ -50,10 +50,12 @@ typedef struct KeyList
 	MemoryContext context;
 } KeyList;
 
-/* A row of the list that is being made */
+/* A row of the list that is being made; the values may be those of the key's row */
 typedef struct Details
 {
 	KeyList    *list;
+	TupleDesc	desc;
+	Datum		result;
 	Datum		values[NCOLUMNS];
 	bool		nulls[NCOLUMNS];
 } Details;
@@ -170,6 +172,12 @@ show_uses(Details *details, const TarxKeysRow *row)
 						  &details->values[HEALTH], &details->nulls[HEALTH]);
 }
 
+static void
+form_result(Details *details)
+{
+	details->result = HeapTupleGetDatum(heap_form_tuple(details->desc, details->values, details->nulls));
+}
+
 static bool
 show_key(const TarxKeysRow *row, void *arg)
 {
@@ -189,6 +197,7 @@ show_key(const TarxKeysRow *row, void *arg)
 	show_list(details, HEADER_NAMES, row, LLM_KEY_HEADER_NAMES);
 	show_uses(details, row);
 	set(details, STATUS, CStringGetTextDatum(is_good ? "ok" : "needs_reentry"));
+	form_result(details);
 	return false;
 }
 
@@ -201,7 +210,7 @@ tarx_keys_llm_key_details(PG_FUNCTION_ARGS)
 {
 	static TupleDesc desc = NULL;
 	TarxKeysBelongings *belongings;
-	Details		details;
+	Details		details = {.result = (Datum) 0};
 	Datum		key[2];
 
 	/* whatever somebody has written there, it must not end the list */
@@ -216,7 +225,10 @@ tarx_keys_llm_key_details(PG_FUNCTION_ARGS)
 	if (belongings->data == NULL)
 		belongings->data = new_list(belongings->context);
 	details.list = belongings->data;
+	details.desc = desc;
 	memset(details.nulls, true, sizeof(details.nulls));
 	tarx_keys_row_at(&tarx_keys_llm_keys, key, (ItemPointer) PG_GETARG_POINTER(2), show_key, &details);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, details.values, details.nulls)));
+	if (details.result == (Datum) 0)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(details.result);
 }

@@ -26,12 +26,10 @@
 #include "identity/identity.h"
 #include "tables/tables.h"
 
-/* A row that was found, with its values in this memory context */
 typedef struct FoundRow
 {
 	TarxKeysTable *table;
 	TarxKeysRow *row;
-	MemoryContext context;
 	bool		is_found;
 } FoundRow;
 
@@ -111,19 +109,24 @@ static void
 each_by_spi(TarxKeysTable *table, TarxKeysQuery *query, const Datum *values, Snapshot snapshot,
 			bool (*each) (const TarxKeysRow *row, void *arg), void *arg)
 {
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext spi_context;
 	TarxKeysAsOwner as_owner;
 	TarxKeysRow row;
 	uint64		count;
+	bool		go_on = true;
 
 	tarx_keys_begin_look_up_as_owner(&as_owner, table);
 	tarx_keys_queries_begin();
 	count = snapshot == NULL ? tarx_keys_query_look_up(query, unconstify(Datum *, values)) :
 		tarx_keys_query_run_at(query, unconstify(Datum *, values), snapshot);
-	for (uint64 i = 0; i < count; i++)
+	for (uint64 i = 0; i < count && go_on; i++)
 	{
 		tarx_keys_fetched_row(table, i, &row);
-		if (!each(&row, arg))
-			break;
+		/* what it keeps outlives the connection */
+		spi_context = MemoryContextSwitchTo(context);
+		go_on = each(&row, arg);
+		MemoryContextSwitchTo(spi_context);
 	}
 	tarx_keys_queries_end();
 	tarx_keys_end_as_owner(&as_owner);
@@ -133,7 +136,8 @@ each_by_spi(TarxKeysTable *table, TarxKeysQuery *query, const Datum *values, Sna
  * Call each() with the rows that have these values in the first columns of the primary
  * key, or in those of the table's other index, until it returns false.  query finds the
  * same rows, and has as many parameters as there are values.  The rows are those of the
- * snapshot, or as they are by now if that is NULL.  Their values last for the one call.
+ * snapshot, or as they are by now if that is NULL.  Their values last for the one call,
+ * which is made in the current memory context.
  */
 void
 tarx_keys_each_row(TarxKeysTable *table, TarxKeysQuery *query, bool by_other, const Datum *values,
@@ -160,11 +164,9 @@ static bool
 keep_row(const TarxKeysRow *row, void *arg)
 {
 	FoundRow   *found = arg;
-	MemoryContext old = MemoryContextSwitchTo(found->context);
 
 	tarx_keys_row_duplicate(found->table, row, found->row);
 	(void) tarx_keys_row_detoast(found->table, found->row);
-	MemoryContextSwitchTo(old);
 	found->is_found = true;
 	return false;
 }
@@ -173,7 +175,7 @@ static bool
 find(TarxKeysTable *table, TarxKeysQuery *query, bool by_other, const Datum *values, Snapshot snapshot,
 	 TarxKeysRow *row)
 {
-	FoundRow	found = {table, row, CurrentMemoryContext, false};
+	FoundRow	found = {table, row, false};
 
 	tarx_keys_row_clear(row);
 	tarx_keys_each_row(table, query, by_other, values, snapshot, keep_row, &found);
@@ -195,6 +197,17 @@ bool
 tarx_keys_find_by_other(TarxKeysTable *table, const Datum *key, Snapshot snapshot, TarxKeysRow *row)
 {
 	return find(table, tarx_keys_table_find_other_query(table), true, key, snapshot, row);
+}
+
+static bool
+has_null(const TarxKeysTable *table, const Datum *key)
+{
+	for (int i = 0; i < table->nkeys; i++)
+	{
+		if (key[i] == (Datum) 0)
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -241,9 +254,9 @@ tarx_keys_row_at(TarxKeysTable *table, const Datum *key, ItemPointer place,
 	Relation	relation = tarx_keys_table_lock(table);
 
 	/* the row of a partition, for instance, has its place there */
-	if (!OidIsValid(table->indexid))
+	if (!OidIsValid(table->indexid) && !has_null(table, key))
 		tarx_keys_each_row(table, tarx_keys_table_find_query(table), false, key, GetActiveSnapshot(), use, arg);
-	else
+	else if (OidIsValid(table->indexid))
 		use_row_at(table, relation, key, place, use, arg);
 	tarx_keys_table_close(relation);
 }
