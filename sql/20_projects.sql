@@ -67,12 +67,6 @@ COMMENT ON COLUMN tarx_keys.project_members.service_account IS 'The name of a se
 COMMENT ON COLUMN tarx_keys.project_members.revision IS 'From 1, and one more with each change';
 COMMENT ON COLUMN tarx_keys.project_members.stamp IS 'MAC over the other columns';
 
-CREATE FUNCTION tarx_keys_internal.check_room(project_id uuid, table_name text) RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_check_project_room';
-COMMENT ON FUNCTION tarx_keys_internal.check_room IS
-'Internal. Error 54000 if the project, which has been entered, has more live rows in the table than tarx_keys.max_per_project allows. Called after a row was inserted.';
-
 CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, service_account text, OUT id uuid, OUT revision integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$

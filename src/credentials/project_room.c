@@ -45,7 +45,7 @@ static RoomKind kinds[] = {
 static RoomKind *
 find_kind(const char *table)
 {
-	for (int i = 0; i < lengthof(kinds); i++)
+	for (size_t i = 0; i < lengthof(kinds); i++)
 	{
 		if (strcmp(kinds[i].table, table) == 0)
 			return &kinds[i];
@@ -74,7 +74,7 @@ tarx_keys_check_room(const pg_uuid_t *project_id, const char *table)
 					 kind->remove)));
 }
 
-/* check_room(project_id uuid, table_name text): see sql/20_projects.sql */
+/* check_room(project_id uuid, table_name text): see sql/19_project_room.sql */
 Datum
 tarx_keys_check_project_room(PG_FUNCTION_ARGS)
 {
