@@ -111,6 +111,21 @@ tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 	tarx_keys_usage_unlock(entry);
 }
 
+/* When an object was last used, as this server's memory has it; 0 if that does not know. */
+TimestampTz
+tarx_keys_usage_last_use(TarxKeysUsageKind kind, const pg_uuid_t *project_id, const pg_uuid_t *id)
+{
+	TarxKeysUsageKey key = make_key(kind, project_id, id);
+	TarxKeysUsageEntry *entry = tarx_keys_usage_find(&key, LW_SHARED);
+	TimestampTz last;
+
+	if (entry == NULL)
+		return 0;
+	last = (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
+	tarx_keys_usage_unlock(entry);
+	return last;
+}
+
 /*
  * For the flush worker
  */

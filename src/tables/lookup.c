@@ -1,6 +1,7 @@
 /*
  * lookup.c
  *	  Finds rows of our tables by their primary key: a project, and an id or a name.
+ *	  find.c has other keys.
  *
  * An ordinary table with a valid primary key is read without an executor: to
  * start one costs several times as much as the look-up and the decryption of a
@@ -119,43 +120,69 @@ find_columns(TarxKeysTable *table, TupleDesc desc)
 	return true;
 }
 
-/* The collation that a column of the key must be compared by */
-static Oid
-key_collation(const TarxKeysTable *table, int column)
+/* The collation that a column of a key must be compared by */
+Oid
+tarx_keys_key_collation(const TarxKeysTable *table, int column)
 {
 	return table->columns[column].type == TEXTOID ? C_COLLATION_OID : InvalidOid;
 }
 
-/* Is the index a valid b-tree over the two key columns, in their order? */
+/* Is the index a valid b-tree over these columns, in their order, for all rows? */
 static bool
-is_key_index(const TarxKeysTable *table, Oid indexid)
+is_index_over(const TarxKeysTable *table, Oid indexid, const int *columns, int count)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
 	bool		ok;
 
 	ok = index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-		index->rd_index->indnkeyatts == 2;
-	for (int i = 0; ok && i < 2; i++)
-		ok = index->rd_index->indkey.values[i] == table->attnums[i] &&
-			index->rd_indcollation[i] == key_collation(table, i);
+		index->rd_index->indnkeyatts == count &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+	for (int i = 0; ok && i < count; i++)
+		ok = index->rd_index->indkey.values[i] == table->attnums[columns[i]] &&
+			index->rd_indcollation[i] == tarx_keys_key_collation(table, columns[i]);
 	index_close(index, AccessShareLock);
 	return ok;
+}
+
+/* Can we read the table ourselves? */
+static bool
+is_usable(TarxKeysTable *table, Relation relation)
+{
+	Form_pg_class form = relation->rd_rel;
+
+	return form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID &&
+		!form->relhassubclass && !form->relispartition &&
+		find_columns(table, RelationGetDescr(relation)) &&
+		!OidIsValid(get_extension_oid("citus", true));
 }
 
 /* The index of the primary key; InvalidOid if we cannot use it ourselves */
 static Oid
 usable_index(TarxKeysTable *table, Relation relation)
 {
-	Form_pg_class form = relation->rd_rel;
+	static const int first_columns[] = {0, 1, 2, 3};
 	Oid			indexid;
 
-	if (form->relkind != RELKIND_RELATION || form->relam != HEAP_TABLE_AM_OID ||
-		form->relhassubclass || form->relispartition ||
-		!find_columns(table, RelationGetDescr(relation)) ||
-		OidIsValid(get_extension_oid("citus", true)))
+	if (!is_usable(table, relation))
 		return InvalidOid;
 	indexid = tarx_keys_primary_key_index(relation);
-	return OidIsValid(indexid) && is_key_index(table, indexid) ? indexid : InvalidOid;
+	return OidIsValid(indexid) && is_index_over(table, indexid, first_columns, table->nkeys) ? indexid : InvalidOid;
+}
+
+/* The table's other index, if there is one; as above */
+static Oid
+usable_other_index(TarxKeysTable *table, Relation relation)
+{
+	ListCell   *cell;
+
+	if (table->nother == 0 || !is_usable(table, relation))
+		return InvalidOid;
+	foreach(cell, RelationGetIndexList(relation))
+	{
+		if (is_index_over(table, lfirst_oid(cell), table->other_key, table->nother))
+			return lfirst_oid(cell);
+	}
+	return InvalidOid;
 }
 
 /*
@@ -171,6 +198,7 @@ learn(TarxKeysTable *table, Relation relation)
 	table->relid = RelationGetRelid(relation);
 	before = table->invalidations;
 	table->indexid = usable_index(table, relation);
+	table->other_indexid = usable_other_index(table, relation);
 	table->is_known = table->invalidations == before;
 }
 
@@ -286,7 +314,7 @@ set_key(const KeyScan *scan, ScanKey key, StrategyNumber strategy, Datum value)
 
 	ScanKeyInit(key, 2, strategy, strategy == BTEqualStrategyNumber ? equal :
 				strategy == BTGreaterEqualStrategyNumber ? at_least : at_most, value);
-	key->sk_collation = key_collation(scan->table, 1);
+	key->sk_collation = tarx_keys_key_collation(scan->table, 1);
 }
 
 /*
@@ -312,21 +340,27 @@ start_scan(const KeyScan *scan, const pg_uuid_t *project_id, Datum first, Datum 
 	index_rescan(scan->scan, key, nkeys, NULL, 0);
 }
 
+/* From the columns of the table, in its order, to those of the description */
+void
+tarx_keys_table_read_values(const TarxKeysTable *table, const Datum *values, const bool *nulls,
+							TarxKeysRow *row)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		row->values[i] = values[table->attnums[i] - 1];
+		row->nulls[i] = nulls[table->attnums[i] - 1];
+	}
+}
+
 /* Copy the next row, its columns in the order of the description; false if there is none. */
 static bool
 next_row(const KeyScan *scan, TarxKeysRow *row)
 {
-	const TarxKeysTable *table = scan->table;
-
 	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
 		return false;
 	heap_deform_tuple(ExecCopySlotHeapTuple(scan->slot), scan->slot->tts_tupleDescriptor,
 					  scan->values, scan->nulls);
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		row->values[i] = scan->values[table->attnums[i] - 1];
-		row->nulls[i] = scan->nulls[table->attnums[i] - 1];
-	}
+	tarx_keys_table_read_values(scan->table, scan->values, scan->nulls, row);
 	return true;
 }
 
@@ -421,23 +455,32 @@ tarx_keys_table_has_index(const TarxKeysTable *table)
 }
 
 /*
- * Open a table under the lock of a SELECT, which the transaction keeps.  Call this
- * before you take the snapshot, because the lock may have to wait.
+ * Open a table under the lock of a SELECT, which the transaction keeps, and learn what
+ * indexes it has.
  */
 Relation
-tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
+tarx_keys_table_lock(TarxKeysTable *table)
 {
 	Relation	relation;
 
 	if (table->is_known)
 		LockRelationOid(table->relid, AccessShareLock);
-	if (!table->is_known)		/* or not any more */
-	{
-		relation = table_open(find_table(table), AccessShareLock);
-		learn(table, relation);
-	}
-	else
-		relation = table_open(table->relid, NoLock);
+	if (table->is_known)		/* still */
+		return table_open(table->relid, NoLock);
+	relation = table_open(find_table(table), AccessShareLock);
+	learn(table, relation);
+	return relation;
+}
+
+/*
+ * The same, and lock what SPI needs.  Call this before you take the snapshot, because
+ * the lock may have to wait.
+ */
+Relation
+tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
+{
+	Relation	relation = tarx_keys_table_lock(table);
+
 	if (!tarx_keys_table_has_index(table))
 		lock_for_spi(table, relation, project_id);
 	return relation;
