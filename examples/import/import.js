@@ -3,7 +3,7 @@
 //   node import.js query FILE.sql
 //   node import.js env FILE --project ID --user ID [--project-name NAME] [--llm-key VARIABLE=PROVIDER ...]
 //
-// Run "npm ci" in ../sealed first. The environment has connection strings: SOURCE_URL for
+// Run "npm ci" in ../client first. The environment has connection strings: SOURCE_URL for
 // query; BACKEND_URL, a login with tarx_keys_backend; RUNNER_URL, one with tarx_keys_agent
 // that needs no run ticket. FILE.sql is one SELECT with the columns that import.sql names.
 //
@@ -16,9 +16,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
-import { newKeyPair, openKey, openSecret, sealLlmKey, sealSecret } from '../sealed/sealing.js';
+import { newKeyPair, openKey, openSecret, sealLlmKey, sealSecret } from '../client/sealing.js';
 
-const require = createRequire(new URL('../sealed/', import.meta.url));
+const require = createRequire(new URL('../client/', import.meta.url));
 const pg = require('pg');
 const sodium = require('libsodium-wrappers');
 

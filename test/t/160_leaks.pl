@@ -147,7 +147,7 @@ like(slurp_file($node->logfile), qr/looks for a value: found: 4, rows that do no
 
 # sealed: by each of the programs
 my $public = $node->safe_psql('postgres', q{SELECT encode(public_key, 'hex') FROM tarx_keys.sealing_public_key()});
-my $examples = "$FindBin::RealBin/../../examples/sealed";
+my $examples = "$FindBin::RealBin/../../examples/client";
 ($out) = find('find_sealed_key(' . seal_search($node, $value) . ')');
 is($out, $everywhere, 'C: find_sealed_key() finds the same');
 my $python = python_with('nacl');
