@@ -63,7 +63,7 @@ RETURNS TABLE (fingerprint text, count bigint, pages bigint, all_pages bigint)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_count_part';
 COMMENT ON FUNCTION tarx_keys_internal.count_part IS
-'Internal. How many rows of a part of a sealed table need which master key: of all rows, or of those on max_pages random pages; and how many pages were read, of how many. Of a row it reads the fingerprint only. Error: 42501 unless the current user may read the table.';
+'Internal. How many rows of a part of a sealed table need which master key: of all rows, or of those on max_pages random pages; and how many pages were read, of how many. At least one row, without a fingerprint if no row needs a master key. Of a row it reads the fingerprint only. Error: 42501 unless the current user may read the table.';
 
 CREATE FUNCTION tarx_keys_internal.count_sealed(max_pages integer DEFAULT NULL)
 RETURNS TABLE (table_name text, counter text, fingerprint text, count bigint, pages bigint, all_pages bigint)
@@ -71,6 +71,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_cata
 AS $$
     SELECT p.table_name, p.counter, c.*
       FROM tarx_keys_internal.sealed_parts() p, tarx_keys_internal.count_part(p.table_name, p.part, count_sealed.max_pages) c
+     WHERE c.count > 0 OR count_sealed.max_pages IS NOT NULL
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.count_sealed IS
 'Internal. The result of count_part() for all parts of all sealed tables. Revoked platform keys and deleted LLM keys need no master key.';

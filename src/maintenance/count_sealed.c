@@ -47,27 +47,37 @@ count_row(const TarxKeysScan *scan, void *arg)
 	counts->last->rows++;
 }
 
-/* Put (fingerprint text, count bigint, pages bigint, all_pages bigint) for each key. */
+static void
+put_count(ReturnSetInfo *result, const Count *count, BlockNumber pages, BlockNumber all_pages)
+{
+	Datum		values[4] = {(Datum) 0, Int64GetDatum(0), Int64GetDatum(pages), Int64GetDatum(all_pages)};
+	bool		nulls[4] = {count == NULL};
+	char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
+	if (count != NULL)
+	{
+		tarx_keys_fingerprint_hex(count->fingerprint, hex);
+		values[0] = CStringGetTextDatum(hex);
+		values[1] = Int64GetDatum(count->rows);
+	}
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * Put (fingerprint text, count bigint, pages bigint, all_pages bigint) for each key;
+ * without a fingerprint if there is none.
+ */
 static void
 put_counts(ReturnSetInfo *result, HTAB *table, BlockNumber pages, BlockNumber all_pages)
 {
 	HASH_SEQ_STATUS seq;
 	Count	   *count;
 
+	if (hash_get_num_entries(table) == 0)
+		put_count(result, NULL, pages, all_pages);
 	hash_seq_init(&seq, table);
 	while ((count = hash_seq_search(&seq)) != NULL)
-	{
-		char		hex[TARX_KEYS_FINGERPRINT_HEX];
-		Datum		values[4];
-		bool		nulls[4] = {false};
-
-		tarx_keys_fingerprint_hex(count->fingerprint, hex);
-		values[0] = CStringGetTextDatum(hex);
-		values[1] = Int64GetDatum(count->rows);
-		values[2] = Int64GetDatum(pages);
-		values[3] = Int64GetDatum(all_pages);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
+		put_count(result, count, pages, all_pages);
 }
 
 /*
