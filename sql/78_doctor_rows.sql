@@ -22,7 +22,9 @@ AS $$
         SELECT s.fingerprint, s.count, CASE WHEN s.pages > 0 THEN s.count * (s.all_pages::double precision / s.pages) ELSE 0 END AS about, s.pages < s.all_pages AS is_sample
           FROM tarx_keys_internal.count_sealed(CASE WHEN NOT doctor_master_keys.full THEN 250 END) s),
     looked_at AS (
-        SELECT coalesce(bool_or(c.is_sample), false) AS is_sample, tarx_keys_internal.doctor_looked_at(sum(c.count)::bigint, sum(c.about)) AS at FROM counted c),
+        SELECT bool_or(c.is_sample) AS is_sample,
+               CASE WHEN bool_or(c.is_sample) THEN format(' (%s of about %s were looked at)', sum(c.count), round(sum(c.about))) ELSE '' END AS at
+          FROM counted c),
     needed AS (
         SELECT c.fingerprint, CASE WHEN bool_or(c.is_sample) THEN format('about %s', round(sum(c.about))) ELSE sum(c.count)::text END AS rows
           FROM counted c WHERE c.count > 0 GROUP BY c.fingerprint),
@@ -97,18 +99,19 @@ COMMENT ON FUNCTION tarx_keys_internal.doctor_agents IS 'Internal. A check of do
 CREATE FUNCTION tarx_keys_internal.doctor_rows(full boolean DEFAULT false) RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
-    WITH sampled AS (
-        SELECT t.table_name, t.kind, c.reltuples, CASE WHEN NOT doctor_rows.full THEN tarx_keys_internal.doctor_percent(c.oid) END AS percent
-          FROM tarx_keys_internal.sealed_tables() t
-          JOIN pg_class c ON c.oid = format('%I.%I', t.schema_name, t.table_name)::regclass
-         WHERE t.kind IS NOT NULL),
+    WITH about AS (
+        SELECT c.table_name, sum(c.count * (c.all_pages::double precision / greatest(c.pages, 1))) AS rows
+          FROM tarx_keys_internal.count_sealed(CASE WHEN doctor_rows.full THEN 0 ELSE 250 END) c
+         GROUP BY c.table_name),
     looked_at AS MATERIALIZED (
-        SELECT s.table_name, s.kind, count(*) AS rows,
-               -- at 3000 it stops
-               CASE WHEN s.percent < 100 OR s.percent = 100 AND count(*) = 3000 THEN greatest(s.reltuples, count(*) + 1) ELSE count(*) END AS about,
+        SELECT t.table_name, t.kind, count(*) AS rows, max(a.rows) AS about,
                array_agg(DISTINCT concat_ws('/', r.project_id, r.id, r.name)) FILTER (WHERE r.state > 1) AS tampered
-          FROM sampled s, tarx_keys_internal.row_states(s.table_name, NULL, s.percent, 3000) r
-         GROUP BY s.table_name, s.kind, s.percent, s.reltuples),
+          FROM tarx_keys_internal.sealed_tables() t JOIN about a USING (table_name),
+               tarx_keys_internal.row_states(t.table_name, NULL,
+                   CASE WHEN NOT doctor_rows.full THEN tarx_keys_internal.doctor_percent(format('%I.%I', t.schema_name, t.table_name)::regclass) END,
+                   3000) r
+         WHERE t.kind IS NOT NULL
+         GROUP BY t.table_name, t.kind),
     found (severity, finding, advice) AS (
         SELECT 'critical', format('rows of kind %s that were tampered with: %s', l.kind,
                                   (SELECT count(DISTINCT t) FROM looked_at o, unnest(o.tampered) t WHERE o.kind = l.kind))
