@@ -81,10 +81,13 @@ BEGIN
         WHERE m.role <> put_member.role
            OR tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.service_account, m.revision, m.added_at, m.stamp) IS NULL
         RETURNING m.id, m.revision INTO put_member.id, put_member.revision;
+    IF put_member.revision = 1 THEN
+        PERFORM tarx_keys_internal.check_room(put_member.project_id, 'project_members');
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.put_member IS
-'Internal. Makes the user, or with its name a service account, a member of the project with this role, or changes the role; returns id and revision of the membership, NULL if it has that role already. Errors: TK004 if the row there is is not what was written, TK005, TK006.';
+'Internal. Makes the user, or with its name a service account, a member of the project with this role, or changes the role; returns id and revision of the membership, NULL if it has that role already. Errors: TK004 if the row there is is not what was written, 54000 if there is no room, TK005, TK006.';
 
 -- What a project leaves behind that was deleted as a row. Its id is not given again,
 -- because the audit log of the former project would be that of the new one.
@@ -201,7 +204,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.add_member IS
-'For admins: makes user_id a member of the project, or changes a member''s role (admin, key_manager, member or viewer). Errors: TK007, 42501, 22023, 0A000 under tarx_keys.membership, 23514 if this would leave the project without an admin, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
+'For admins: makes user_id a member of the project, or changes a member''s role (admin, key_manager, member or viewer). Errors: TK007, 42501, 22023, 0A000 under tarx_keys.membership, 23514 if this would leave the project without an admin, 54000 if the project has as many members as tarx_keys.max_per_project allows, TK004 if the membership there is was tampered with, TK005 or TK006 if the master key is missing.';
 
 CREATE FUNCTION tarx_keys.remove_member(project_id uuid, user_id text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

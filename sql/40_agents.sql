@@ -132,6 +132,7 @@ BEGIN
                 tarx_keys.current_user_id(),
                 tarx_keys_internal.agent_stamp(create_agent.project_id, agent_id, create_agent.name,
                                                create_agent.user_api_key_id, create_agent.provider, run_epoch, 1));
+    PERFORM tarx_keys_internal.check_room(create_agent.project_id, 'agents');
     -- the project cannot end any more; it may have ended before
     PERFORM tarx_keys_internal.enter_as_member(create_agent.project_id);
     PERFORM tarx_keys_internal.record_audit(create_agent.project_id, 'agent.create', agent_id, create_agent.name, 1);
@@ -139,7 +140,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.create_agent IS
-'For members: creates an agent of the project, which refers to one of its LLM keys, to a provider whose keys are tried in order, or to nothing yet; returns its id. Errors: TK007, 42501, 22023 also for a key and a provider at once, TK001, TK002, TK005.';
+'For members: creates an agent of the project, which refers to one of its LLM keys, to a provider whose keys are tried in order, or to nothing yet; returns its id. Errors: TK007, 42501, 22023 also for a key and a provider at once, 54000 if the project has as many agents as tarx_keys.max_per_project allows, TK001, TK002, TK005.';
 
 CREATE FUNCTION tarx_keys.set_agent_key(project_id uuid, agent_id uuid, user_api_key_id uuid) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -47,7 +47,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys.create_service_account IS
-'For admins: makes a user for programs, a member of this project alone; returns its id, which begins with sa:. name has 1 to 100 characters; role is admin, key_manager, member or viewer. Errors: TK007, 42501 also for a service account, 22023, 54000 if the project has 100 of them, TK005.';
+'For admins: makes a user for programs, a member of this project alone; returns its id, which begins with sa:. name has 1 to 100 characters; role is admin, key_manager, member or viewer. Errors: TK007, 42501 also for a service account, 22023, 54000 if the project has 100 of them or as many members as tarx_keys.max_per_project allows, TK005.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.create_service_account_key(

@@ -114,6 +114,7 @@ typedef enum TarxKeysLogResolves
 extern void tarx_keys_settings_init(void);
 extern TarxKeysSpan tarx_keys_setting_private_hosts(void);
 extern TarxKeysLogResolves tarx_keys_setting_log_resolves(void);
+extern int	tarx_keys_setting_max_per_project(void);
 extern const char *tarx_keys_setting_membership(void);
 extern TarxKeysSpan tarx_keys_setting_realm(void);
 extern bool tarx_keys_setting_redact_logs(void);

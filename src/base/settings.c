@@ -22,6 +22,7 @@ static const struct config_enum_entry log_resolves_options[] = {
 
 static char *allowed_private_hosts = NULL;
 static int	log_resolves = TARX_KEYS_LOG_REFUSED;
+static int	max_per_project = 1000;
 static char *membership = NULL;
 static char *realm = NULL;
 static bool redact_logs = true;
@@ -100,6 +101,27 @@ check_membership(char **newval, void **extra pg_attribute_unused(), GucSource so
 	if (!good)
 		GUC_check_errdetail("It is not the name of a table or view with its schema.");
 	return good;
+}
+
+/*
+ * tarx_keys.max_per_project is the most live LLM keys, secrets, agents and members
+ * that a project can have, of each.
+ */
+static void
+define_max_per_project(void)
+{
+	DefineCustomIntVariable("tarx_keys.max_per_project",
+							"How many LLM keys, secrets, agents and members a project can have, of each.",
+							NULL,
+							&max_per_project,
+							1000,
+							1,
+							1000000,
+							PGC_SUSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
 }
 
 /*
@@ -304,6 +326,7 @@ tarx_keys_settings_init(void)
 {
 	define_allowed_private_hosts();
 	define_log_resolves();
+	define_max_per_project();
 	define_membership();
 	define_realm();
 	define_redact_logs();
@@ -327,6 +350,12 @@ TarxKeysLogResolves
 tarx_keys_setting_log_resolves(void)
 {
 	return log_resolves;
+}
+
+int
+tarx_keys_setting_max_per_project(void)
+{
+	return max_per_project;
 }
 
 const char *

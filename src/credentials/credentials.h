@@ -267,6 +267,9 @@ extern void tarx_keys_wipe_resolved(TarxKeysResolvedSecrets *found);
 extern text *tarx_keys_make_text(MemoryContext context, size_t len);
 pg_noreturn extern void tarx_keys_fail_secret_name(text *name);
 
+/* project_room.c: how much a project can have */
+extern void tarx_keys_check_room(const pg_uuid_t *project_id, const char *table);
+
 /* run_scope.c: what a run may resolve */
 extern void tarx_keys_run_admit_recipient(const TarxKeysCall *call, const uint8 *recipient);
 extern void tarx_keys_run_admit_agent(const TarxKeysCall *call, const pg_uuid_t *agent_id);

@@ -120,6 +120,7 @@ tarx_keys_insert_key(const TarxKeysNewKey *key, const TarxKeysRow *policy)
 
 	if (!tarx_keys_table_insert(&tarx_keys_llm_keys, &row))
 		tarx_keys_fail_name_taken(&row);
+	tarx_keys_check_room(key->project_id, tarx_keys_llm_keys.name);
 	/* the project cannot end any more; it may have ended before */
 	tarx_keys_enter_as(key->project_id, TARX_KEYS_ROLE_KEY_MANAGER);
 	tarx_keys_audit_project(key->project_id, "llm_key.add", id, DatumGetTextPP(row.values[LLM_KEY_NAME]),

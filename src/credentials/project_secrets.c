@@ -233,7 +233,10 @@ insert_secret(TarxKeysRow *secret, const NewVersion *new)
 	set_new_id(secret);
 	set_description(secret, new);
 	form_version(secret, 1, new->value);
-	return insert_row(secret);
+	if (!insert_row(secret))
+		return false;
+	tarx_keys_check_room(project_of(secret), tarx_keys_secrets.name);
+	return true;
 }
 
 /*

@@ -6,7 +6,7 @@
  * put together like the AAD of an envelope (see envelope.c), and then the stamp
  * of the row before it as one more field.
  *
- * A project has several chains, called lanes and counted from 0.  Row seq belongs
+ * A project has one chain or a few, called lanes and counted from 0.  Row seq belongs
  * to lane (seq - 1) % TARX_KEYS_AUDIT_LANES and follows row
  * seq - TARX_KEYS_AUDIT_LANES.
  *
@@ -30,6 +30,9 @@
 
 /* As many bytes as write_end() can need */
 #define END_BYTES	100
+
+/* As many bytes as write_lane() can need */
+#define LANE_BYTES	20
 
 /*
  * The number that is so many rows later in the same lane.  Rows hold whatever
@@ -209,6 +212,13 @@ write_end(char out[END_BYTES], const TarxKeysChainEnds *ends)
 	(void) snprintf(out, END_BYTES, "to row %" PRId64 " with %s", ends->last_seq, stamp);
 }
 
+/* How the note of a lane begins */
+static void
+write_lane(char out[LANE_BYTES], int lane)
+{
+	(void) snprintf(out, LANE_BYTES, "lane %d: ", lane);
+}
+
 /* Write a note of a lane's ends, and of the master key that they are sealed with. */
 void
 tarx_keys_chain_note(char out[TARX_KEYS_CHAIN_NOTE_BYTES], int lane, const uint8_t *fingerprint,
@@ -216,14 +226,16 @@ tarx_keys_chain_note(char out[TARX_KEYS_CHAIN_NOTE_BYTES], int lane, const uint8
 {
 	char		key[TARX_KEYS_FINGERPRINT_HEX];
 	char		stamp[STAMP_HEX];
+	char		beginning[LANE_BYTES];
 	char		end[END_BYTES];
 
+	write_lane(beginning, lane);
 	tarx_keys_fingerprint_hex(fingerprint, key);
 	sodium_bin2hex(stamp, sizeof(stamp), ends->first_stamp, TARX_KEYS_MAC_BYTES);
 	write_end(end, ends);
 	(void) snprintf(out, TARX_KEYS_CHAIN_NOTE_BYTES,
-					"lane %d: master key %s, from row %" PRId64 " behind %s, %s",
-					lane, key, ends->first_seq, stamp, end);
+					"%smaster key %s, from row %" PRId64 " behind %s, %s",
+					beginning, key, ends->first_seq, stamp, end);
 }
 
 /*
@@ -237,4 +249,14 @@ tarx_keys_chain_is_noted(const char *notes, const TarxKeysChainEnds *ends)
 
 	write_end(end, ends);
 	return strstr(notes, end) != NULL;
+}
+
+/* Does such a text have a note of this lane? */
+bool
+tarx_keys_chain_lane_is_noted(const char *notes, int lane)
+{
+	char		beginning[LANE_BYTES];
+
+	write_lane(beginning, lane);
+	return strstr(notes, beginning) != NULL;
 }

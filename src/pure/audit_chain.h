@@ -9,7 +9,7 @@
 
 #include "pure/envelope.h"
 
-/* The number of chains that a project has, and that a user has */
+/* The most chains that a project has, and that a user has */
 #define TARX_KEYS_AUDIT_LANES		4
 
 /* More rows than there will ever be; the sum over the lanes fits in an int64 */
@@ -67,5 +67,6 @@ extern const char *tarx_keys_chain_break_text(TarxKeysChainBreak why);
 extern void tarx_keys_chain_note(char out[TARX_KEYS_CHAIN_NOTE_BYTES], int lane,
 								 const uint8_t *fingerprint, const TarxKeysChainEnds *ends);
 extern bool tarx_keys_chain_is_noted(const char *notes, const TarxKeysChainEnds *ends);
+extern bool tarx_keys_chain_lane_is_noted(const char *notes, int lane);
 
 #endif							/* TARX_KEYS_AUDIT_CHAIN_H */

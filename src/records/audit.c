@@ -3,9 +3,9 @@
  *	  Writes the audit log: rows at the ends of chains.
  *
  * The rows of a project form chains (see pure/audit_chain.c): the stamp of a row
- * is a MAC over the row and the stamp before it.  A project has a fixed number of
- * lanes.  Each lane has a chain of its own, so that transactions that change the
- * same project need not wait for each other.
+ * is a MAC over the row and the stamp before it.  A project has a few lanes, each
+ * with a chain of its own, so that transactions that change the same project need not
+ * wait for each other.  There is one, and others begin when writers meet.
  *
  * What users do with their platform keys belongs to no project.  It is in personal
  * chains, whose id comes from that of the user.  They are marked as personal, so
@@ -13,8 +13,8 @@
  *
  * Each lane has a row in audit_ends (see audit_ends.c).  It says where the chain
  * begins and ends, and contains the key of its stamps, sealed with the master key
- * and bound to these ends.  So a lane that is missing as a whole is noticed, and a
- * new master key changes only audit_ends.
+ * and bound to these ends and to which lanes there are.  So a lane that is missing as
+ * a whole is noticed, and a new master key changes only audit_ends.
  *
  * If a master key is lost, so is the key of the chains: nobody can extend or
  * verify them.  They stay as they are, and the next generation of chains begins,
@@ -22,7 +22,8 @@
  *
  * Threat: somebody can write the tables, but has no master key.  We cannot detect
  * that somebody put back an older state of a chain, its rows and its ends, or
- * removed a whole log and everything that shows that there was one.
+ * removed a whole log and everything that shows that there was one.  Where a lane
+ * began while others held the rest, its absence is such a state until the next change.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -63,6 +64,7 @@ static void
 append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_id,
 		   text *object_name, int32 revision)
 {
+	TimestampTz now = GetCurrentTimestamp();
 	TarxKeysBinding binding;
 	TarxKeysRow row;
 
@@ -71,7 +73,7 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 	tarx_keys_row_set(&row, AUDIT_LOG_PERSONAL, BoolGetDatum(ends->chain.personal));
 	tarx_keys_row_set(&row, AUDIT_LOG_GENERATION, Int32GetDatum(ends->generation));
 	tarx_keys_row_set(&row, AUDIT_LOG_SEQ, Int64GetDatum(tarx_keys_chain_next(ends->at.last_seq)));
-	tarx_keys_row_set(&row, AUDIT_LOG_AT, TimestampTzGetDatum(GetCurrentTimestamp()));
+	tarx_keys_row_set(&row, AUDIT_LOG_AT, TimestampTzGetDatum(now));
 	tarx_keys_row_set(&row, AUDIT_LOG_USER_ID, CStringGetTextDatum(tarx_keys_acting_user()));
 	tarx_keys_row_set(&row, AUDIT_LOG_PROVEN, BoolGetDatum(tarx_keys_identity_is_proven()));
 	tarx_keys_row_set(&row, AUDIT_LOG_LOGIN,
@@ -91,11 +93,19 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 							   ends->at.last_stamp, &binding))
 		elog(ERROR, "a row of the audit log exceeds what can be bound");
 	ends->at.last_seq = tarx_keys_chain_next(ends->at.last_seq);
+	if (ends->first_at == DT_NOEND)
+		ends->first_at = now;
 	tarx_keys_row_set(&row, AUDIT_LOG_STAMP,
 					  PointerGetDatum(tarx_keys_make_bytea(ends->at.last_stamp, TARX_KEYS_MAC_BYTES)));
 	/* if there is a row with this number, we did not write it */
 	if (!tarx_keys_table_insert(&tarx_keys_audit_log, &row))
 		tarx_keys_fail_chain(&ends->chain);
+}
+
+static bool
+has_seen(int32 lanes, int32 lane)
+{
+	return (lanes & TARX_KEYS_LANE_BIT(lane)) != 0;
 }
 
 /*
@@ -104,19 +114,17 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 
 /*
  * Can it be that nothing is wrong with the generation but a missing master key?
- * If anything else is, no next one may begin, which would go on in spite of it.
+ * If anything else is, nothing may begin that would go on in spite of it.
  */
 static bool
-is_only_closed(TarxKeysAuditGeneration *former)
+is_only_closed(TarxKeysAuditGeneration *generation)
 {
 	for (int32 lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
 	{
-		TarxKeysAuditEnds ends;
-		TarxKeysEndsState state = tarx_keys_audit_open_lane(former, lane, &ends);
+		TarxKeysEndsState state = tarx_keys_audit_check_lane(generation, lane);
 
-		if (state == TARX_KEYS_ENDS_GOOD)
-			tarx_keys_secret_wipe(ends.key.secret);
-		else if (state != TARX_KEYS_ENDS_WITHOUT_MASTER_KEY)
+		if (state == TARX_KEYS_ENDS_CHANGED ||
+			(state == TARX_KEYS_ENDS_MISSING && has_seen(generation->lanes_seen, lane)))
 			return false;
 	}
 	return true;
@@ -160,8 +168,10 @@ notes_of(const TarxKeysAuditGeneration *former)
 		const TarxKeysAuditEnds *ends = &former->lanes[lane];
 		char		note[TARX_KEYS_CHAIN_NOTE_BYTES];
 
+		if (former->states[lane] == TARX_KEYS_ENDS_MISSING)
+			continue;
 		tarx_keys_chain_note(note, lane, master_key_of(ends), &ends->at);
-		appendStringInfo(&notes, "%s%s", lane > 0 ? "; " : "", note);
+		appendStringInfo(&notes, "%s%s", notes.len > 0 ? "; " : "", note);
 	}
 	return notes.data;
 }
@@ -184,24 +194,45 @@ fail_without_master_key(const TarxKeysAuditGeneration *generation)
 static char *
 begin_next(TarxKeysAuditGeneration *former)
 {
+	TarxKeysAuditEnds ends = {.chain = former->chain, .lane = TARX_KEYS_FIRST_LANE};
 	int64		sum;
 
 	if (!tarx_keys_audit_has_generation(&former->chain))
 		fail_without_master_key(former);
 	if (!is_only_closed(former) || !sum_of_last(former, &sum) || former->number == PG_INT32_MAX)
 		tarx_keys_fail_chain(&former->chain);
+	ends.generation = former->number + 1;
+	if (!tarx_keys_chain_start_above(&ends.at, ends.lane, sum) || !tarx_keys_audit_insert_ends(&ends))
+		tarx_keys_fail_chain(&former->chain);
+	return notes_of(former);
+}
+
+/*
+ * Lanes
+ */
+
+/* Begin a lane that there is not, unless it was seen, or anything else is wrong. */
+static void
+begin_lane(TarxKeysAuditGeneration *newest, int32 lane)
+{
+	TarxKeysAuditEnds ends = {.chain = newest->chain, .generation = newest->number, .lane = lane};
+	int64		above = newest->lanes[TARX_KEYS_FIRST_LANE].at.last_seq;
+
+	if (!is_only_closed(newest) ||
+		!tarx_keys_chain_start_above(&ends.at, lane, Max(above, 0)) || !tarx_keys_audit_insert_ends(&ends))
+		tarx_keys_fail_chain(&newest->chain);
+}
+
+/* Have these ends seen the lanes that there are, for as long as somebody writes here. */
+static void
+see_lanes(TarxKeysAuditGeneration *newest, TarxKeysAuditEnds *ends)
+{
 	for (int32 lane = 0; lane < TARX_KEYS_AUDIT_LANES; lane++)
 	{
-		TarxKeysAuditEnds ends = {.chain = former->chain, .generation = former->number + 1, .lane = lane};
-		TarxKeysRow row;
-
-		if (!tarx_keys_chain_start_above(&ends.at, lane, sum))
-			tarx_keys_fail_chain(&former->chain);
-		tarx_keys_audit_form_new_ends(&ends, &row);
-		if (!tarx_keys_table_insert(&tarx_keys_audit_ends, &row))
-			tarx_keys_fail_chain(&former->chain);
+		if (!has_seen(ends->lanes_seen, lane) &&
+			tarx_keys_audit_check_lane(newest, lane) == TARX_KEYS_ENDS_GOOD)
+			ends->lanes_seen |= TARX_KEYS_LANE_BIT(lane);
 	}
-	return notes_of(former);
 }
 
 /*
@@ -221,9 +252,15 @@ open_lane(const TarxKeysChain *chain, int32 lane, TarxKeysAuditEnds *ends)
 		notes = begin_next(&newest);
 		tarx_keys_audit_newest(chain, snapshot, &newest);
 	}
+	if (newest.states[lane] == TARX_KEYS_ENDS_MISSING)
+	{
+		begin_lane(&newest, lane);
+		tarx_keys_audit_newest(chain, snapshot, &newest);
+	}
 	UnregisterSnapshot(snapshot);
 	if (tarx_keys_audit_open_lane(&newest, lane, ends) != TARX_KEYS_ENDS_GOOD)
 		tarx_keys_fail_chain(chain);
+	see_lanes(&newest, ends);
 	if (notes != NULL)
 		append_row(ends, TARX_KEYS_NEW_GENERATION, NULL, cstring_to_text(notes),
 				   TARX_KEYS_NO_REVISION);
@@ -248,7 +285,8 @@ tarx_keys_audit_objects(const TarxKeysChain *chain, const char *action,
 	open_lane(chain, tarx_keys_audit_lock_lane(chain), &ends);
 	for (int i = 0; i < count; i++)
 		append_row(&ends, action, objects[i].id, objects[i].name, objects[i].revision);
-	tarx_keys_audit_write_ends(&ends);
+	if (!tarx_keys_audit_write_ends(&ends))
+		tarx_keys_fail_chain(chain);
 	tarx_keys_secret_wipe(ends.key.secret);
 }
 

@@ -4,6 +4,12 @@
  *
  * A row of audit_ends is sealed: its envelope contains the key of the chain's
  * stamps and is bound to the ends.  audit_lanes.c describes the locking.
+ *
+ * Each row is also bound to which lanes its writer saw.  So a lane that somebody has
+ * removed, its rows and its ends, is missed from the next change on that was written
+ * to another lane.  A generation begins with its first lane.  Another one begins when
+ * a writer finds those that there are taken, and cannot tell their ends of it, which
+ * other transactions hold.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -16,6 +22,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
 #include "identity/identity.h"
 #include "records/records.h"
@@ -72,17 +79,19 @@ copy_stamp(uint8 *stamp, Datum value)
 
 /* Read the ends from a row; returns false if they have not the form of ends. */
 static bool
-read_row(const TarxKeysRow *row, TarxKeysChainEnds *ends)
+read_row(const TarxKeysRow *row, TarxKeysAuditEnds *ends)
 {
-	for (int i = AUDIT_ENDS_FIRST_SEQ; i <= AUDIT_ENDS_LAST_STAMP; i++)
+	for (int i = AUDIT_ENDS_LANES_SEEN; i <= AUDIT_ENDS_LAST_STAMP; i++)
 	{
 		if (row->nulls[i])
 			return false;
 	}
-	ends->first_seq = DatumGetInt64(row->values[AUDIT_ENDS_FIRST_SEQ]);
-	ends->last_seq = DatumGetInt64(row->values[AUDIT_ENDS_LAST_SEQ]);
-	return copy_stamp(ends->first_stamp, row->values[AUDIT_ENDS_FIRST_STAMP]) &&
-		copy_stamp(ends->last_stamp, row->values[AUDIT_ENDS_LAST_STAMP]);
+	ends->lanes_seen = DatumGetInt32(row->values[AUDIT_ENDS_LANES_SEEN]);
+	ends->first_at = DatumGetTimestampTz(row->values[AUDIT_ENDS_FIRST_AT]);
+	ends->at.first_seq = DatumGetInt64(row->values[AUDIT_ENDS_FIRST_SEQ]);
+	ends->at.last_seq = DatumGetInt64(row->values[AUDIT_ENDS_LAST_SEQ]);
+	return copy_stamp(ends->at.first_stamp, row->values[AUDIT_ENDS_FIRST_STAMP]) &&
+		copy_stamp(ends->at.last_stamp, row->values[AUDIT_ENDS_LAST_STAMP]);
 }
 
 static void
@@ -101,9 +110,12 @@ form_row(const TarxKeysAuditEnds *ends, TarxKeysRow *row)
 	tarx_keys_row_set(row, AUDIT_ENDS_PERSONAL, BoolGetDatum(ends->chain.personal));
 	tarx_keys_row_set(row, AUDIT_ENDS_GENERATION, Int32GetDatum(ends->generation));
 	tarx_keys_row_set(row, AUDIT_ENDS_LANE, Int32GetDatum(ends->lane));
+	tarx_keys_row_set(row, AUDIT_ENDS_LANES_SEEN,
+					  Int32GetDatum(ends->lanes_seen | TARX_KEYS_LANE_BIT(ends->lane)));
 	tarx_keys_row_set(row, AUDIT_ENDS_FIRST_SEQ, Int64GetDatum(ends->at.first_seq));
-	set_stamp(row, AUDIT_ENDS_FIRST_STAMP, ends->at.first_stamp);
+	tarx_keys_row_set(row, AUDIT_ENDS_FIRST_AT, TimestampTzGetDatum(ends->first_at));
 	tarx_keys_row_set(row, AUDIT_ENDS_LAST_SEQ, Int64GetDatum(ends->at.last_seq));
+	set_stamp(row, AUDIT_ENDS_FIRST_STAMP, ends->at.first_stamp);
 	set_stamp(row, AUDIT_ENDS_LAST_STAMP, ends->at.last_stamp);
 	tarx_keys_row_seal(&tarx_keys_audit_ends, row, &ends->key);
 }
@@ -127,7 +139,7 @@ tarx_keys_audit_read_closed(const TarxKeysChain *chain, TarxKeysRow *row, TarxKe
 	/* what says that it is one more lane is nobody's, whatever its master key */
 	if (ends->lane < 0 || ends->lane >= LANES)
 		return TARX_KEYS_ENDS_CHANGED;
-	if (!tarx_keys_row_detoast(&tarx_keys_audit_ends, row) || !read_row(row, &ends->at))
+	if (!tarx_keys_row_detoast(&tarx_keys_audit_ends, row) || !read_row(row, ends))
 		return TARX_KEYS_ENDS_CHANGED;
 	ends->sealed_key = DatumGetByteaPP(row->values[AUDIT_ENDS_SEALED_KEY]);
 	return tarx_keys_master_key_is_missing(ends->sealed_key) ?
@@ -184,7 +196,7 @@ tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot,
 	Datum		key[2] = {UUIDPGetDatum(&chain->id), BoolGetDatum(chain->personal)};
 	uint64		rows = tarx_keys_query_run_at(&newest_query, key, snapshot);
 
-	*newest = (TarxKeysAuditGeneration) {.chain = *chain};
+	*newest = (TarxKeysAuditGeneration) {.chain = *chain, .lanes_seen = TARX_KEYS_LANE_BIT(TARX_KEYS_FIRST_LANE)};
 	for (int lane = 0; lane < LANES; lane++)
 		newest->states[lane] = TARX_KEYS_ENDS_MISSING;
 	for (uint64 i = 0; i < rows; i++)
@@ -201,6 +213,7 @@ tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot,
 		newest->states[ends.lane] = state;
 		newest->lanes[ends.lane] = ends;
 		newest->rows[ends.lane] = row;
+		newest->lanes_seen |= ends.lanes_seen;
 		newest->lacks_master_key |= state == TARX_KEYS_ENDS_WITHOUT_MASTER_KEY;
 	}
 }
@@ -212,6 +225,18 @@ tarx_keys_audit_open_lane(TarxKeysAuditGeneration *generation, int32 lane, TarxK
 	if (generation->states[lane] != TARX_KEYS_ENDS_GOOD)
 		return generation->states[lane];
 	return read_open(&generation->chain, &generation->rows[lane], ends);
+}
+
+/* The state of the ends of one of its lanes, with all that their key tells */
+TarxKeysEndsState
+tarx_keys_audit_check_lane(TarxKeysAuditGeneration *generation, int32 lane)
+{
+	TarxKeysAuditEnds ends = {0};
+	TarxKeysEndsState state = tarx_keys_audit_open_lane(generation, lane, &ends);
+
+	if (state == TARX_KEYS_ENDS_GOOD)
+		tarx_keys_secret_wipe(ends.key.secret);
+	return state;
 }
 
 /* Raise TK004 for a change that cannot be logged. */
@@ -244,10 +269,10 @@ tarx_keys_audit_ends_problem(TarxKeysEndsState state)
 }
 
 /*
- * Write the ends of a lane that we have locked.  They were read by the latest
- * snapshot, so the update uses the latest one, too.
+ * Write the ends of a lane that we have locked; returns false if they are gone.
+ * They were read by the latest snapshot, so the update uses the latest one, too.
  */
-void
+bool
 tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends)
 {
 	TarxKeysRow row;
@@ -255,40 +280,57 @@ tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends)
 
 	form_row(ends, &row);
 	tarx_keys_row_null_flags(&row, flags);
-	if (tarx_keys_query_run_latest(tarx_keys_table_update_query(&tarx_keys_audit_ends),
-								   row.values, flags) != 1)
-		tarx_keys_fail_chain(&ends->chain);
+	return tarx_keys_query_run_latest(tarx_keys_table_update_query(&tarx_keys_audit_ends),
+									  row.values, flags) == 1;
 }
 
 /*
  * Beginning chains
  */
 
-/* Seal the ends anew, with a new key, which has stamped nothing yet. */
-void
-tarx_keys_audit_form_new_ends(TarxKeysAuditEnds *ends, TarxKeysRow *row)
+/* A new key, which has stamped nothing yet */
+static void
+draw_key(TarxKeysAuditEnds *ends)
 {
 	ends->key.len = TARX_KEYS_SUBKEY_BYTES;
 	ends->key.data = palloc(ends->key.len);
 	ends->key.secret = tarx_keys_secret_register(ends->key.data, ends->key.len);
 	randombytes_buf(ends->key.data, ends->key.len);
-	form_row(ends, row);
-	tarx_keys_secret_wipe(ends->key.secret);
 }
 
-/* Begin the chains of the first generation that do not exist yet. */
-static void
-begin_chains(const TarxKeysChain *chain)
+/* Write the ends of a chain that has no rows with a new key; false if they are gone. */
+bool
+tarx_keys_audit_renew_ends(TarxKeysAuditEnds *ends)
 {
-	for (int32 lane = 0; lane < LANES; lane++)
-	{
-		TarxKeysAuditEnds ends = {.chain = *chain, .generation = 1, .lane = lane};
-		TarxKeysRow row;
+	bool		written;
 
-		tarx_keys_chain_start(&ends.at, lane);
-		tarx_keys_audit_form_new_ends(&ends, &row);
-		(void) tarx_keys_table_insert(&tarx_keys_audit_ends, &row);
-	}
+	ends->first_at = DT_NOEND;
+	draw_key(ends);
+	written = tarx_keys_audit_write_ends(ends);
+	tarx_keys_secret_wipe(ends->key.secret);
+	return written;
+}
+
+/* Begin a chain that has no rows; returns false if there is one in its place. */
+bool
+tarx_keys_audit_insert_ends(TarxKeysAuditEnds *ends)
+{
+	TarxKeysRow row;
+
+	ends->first_at = DT_NOEND;
+	draw_key(ends);
+	form_row(ends, &row);
+	tarx_keys_secret_wipe(ends->key.secret);
+	return tarx_keys_table_insert(&tarx_keys_audit_ends, &row);
+}
+
+static void
+begin_chain(const TarxKeysChain *chain)
+{
+	TarxKeysAuditEnds ends = {.chain = *chain, .generation = 1, .lane = TARX_KEYS_FIRST_LANE};
+
+	tarx_keys_chain_start(&ends.at, ends.lane);
+	(void) tarx_keys_audit_insert_ends(&ends);
 }
 
 /* Does anything of these chains exist, a row or an end? */
@@ -314,15 +356,14 @@ tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides)
 }
 
 /*
- * Begin the chains of a user with the first platform key.  If the user had one
- * before, there were chains: somebody has removed them, and new ones would hide
- * that.
+ * Begin the log of a user with the first platform key.  If the user had one before,
+ * there was a log: somebody has removed it, and a new one would hide that.
  */
 void
 tarx_keys_audit_begin_personal(const TarxKeysChain *chain, text *user_id, const pg_uuid_t *first)
 {
 	if (!tarx_keys_audit_has_platform_key(user_id, first) && !tarx_keys_audit_chain_exists(chain))
-		begin_chains(chain);
+		begin_chain(chain);
 }
 
 /*
@@ -337,7 +378,7 @@ tarx_keys_begin_audit(PG_FUNCTION_ARGS)
 	tarx_keys_queries_begin();
 	if (!tarx_keys_audit_chain_exists(&chain))
 	{
-		begin_chains(&chain);
+		begin_chain(&chain);
 		/* create_project() writes a row of its own */
 		if (tarx_keys_acting_user_or_null() == NULL)
 			tarx_keys_log_operation(psprintf("begins the audit log of project %s",

@@ -109,13 +109,17 @@ release_lock(const TarxKeysChain *chain, int32 lane, LOCKMODE mode)
  * Generations
  */
 
-/* Is the keyring without the master key of the newest generation? */
+/*
+ * Is the keyring without the master key of the newest generation?  there tells which
+ * lanes it has.
+ */
 static bool
-needs_next_generation(const TarxKeysChain *chain)
+needs_next_generation(const TarxKeysChain *chain, int32 *there)
 {
 	TarxKeysAuditGeneration newest;
 	Snapshot	snapshot;
 
+	*there = 0;
 	/* nothing can be sealed then, and so nothing begun */
 	if (!tarx_keys_page_has_keyring())
 		return false;
@@ -124,6 +128,11 @@ needs_next_generation(const TarxKeysChain *chain)
 	tarx_keys_audit_newest(chain, snapshot, &newest);
 	UnregisterSnapshot(snapshot);
 	tarx_keys_queries_end();
+	for (int32 lane = 0; lane < LANES; lane++)
+	{
+		if (newest.states[lane] != TARX_KEYS_ENDS_MISSING)
+			*there |= TARX_KEYS_LANE_BIT(lane);
+	}
 	return newest.lacks_master_key;
 }
 
@@ -137,21 +146,23 @@ tarx_keys_audit_has_generation(const TarxKeysChain *chain)
 /*
  * Take part in the chain's newest generation, or, where its master key is
  * missing, see to it that nobody else does.  Who has to be alone waits while
- * holding nothing of the chain, and so for nobody who waits for it.
+ * holding nothing of the chain, and so for nobody who waits for it.  there tells which
+ * lanes it has, or nothing where we have entered before.
  */
 static bool
-enter_generation(const TarxKeysChain *chain, bool wait)
+enter_generation(const TarxKeysChain *chain, bool wait, int32 *there)
 {
+	*there = 0;
 	if (has_lock(chain, GENERATION, ShareLock) || has_lock(chain, GENERATION, ExclusiveLock))
 		return true;
 	if (!take_lock(chain, GENERATION, ShareLock, wait))
 		return false;
-	if (!needs_next_generation(chain))
+	if (!needs_next_generation(chain, there))
 		return true;
 	release_lock(chain, GENERATION, ShareLock);
 	if (!take_lock(chain, GENERATION, ExclusiveLock, wait))
 		return false;
-	if (!needs_next_generation(chain))
+	if (!needs_next_generation(chain, there))
 	{
 		/* somebody has begun it meanwhile; our own locks are not in our way */
 		(void) take_lock(chain, GENERATION, ShareLock, true);
@@ -182,27 +193,42 @@ lock_table(bool wait)
 	return true;
 }
 
+/* Lock one of these lanes, without waiting; -1 if all are taken. */
+static int32
+take_one_of(const TarxKeysChain *chain, int32 lanes)
+{
+	for (int32 lane = 0; lane < LANES; lane++)
+	{
+		if ((lanes & TARX_KEYS_LANE_BIT(lane)) != 0 && take_lock(chain, lane, ExclusiveLock, false))
+			return lane;
+	}
+	return -1;
+}
+
 /*
  * Lock a lane of the chain that nobody else writes to, or wait for one; returns
- * which, or -1 without waiting if there is none.  Once we have one it is that.
+ * which, or -1 without waiting if there is none.  Once we have one it is that.  One
+ * that there is not yet begins with the first row that is written to it; others may
+ * be about to begin another one at the same time.
  */
 static int32
 take_lane(const TarxKeysChain *chain, bool wait)
 {
 	int32		lane;
+	int32		there;
 
-	if (!lock_table(wait) || !enter_generation(chain, wait))
+	if (!lock_table(wait) || !enter_generation(chain, wait, &there))
 		return -1;
 	for (lane = 0; lane < LANES; lane++)
 	{
 		if (has_lock(chain, lane, ExclusiveLock))
 			return lane;
 	}
-	for (lane = 0; lane < LANES; lane++)
-	{
-		if (take_lock(chain, lane, ExclusiveLock, false))
-			return lane;
-	}
+	lane = take_one_of(chain, there);
+	if (lane < 0)
+		lane = take_one_of(chain, ~there);
+	if (lane >= 0)
+		return lane;
 	lane = MyProcPid % LANES;
 	return take_lock(chain, lane, ExclusiveLock, wait) ? lane : -1;
 }
@@ -239,6 +265,13 @@ bool
 tarx_keys_audit_try_lane(const TarxKeysChain *chain)
 {
 	return take_lane(chain, false) >= 0;
+}
+
+/* Lock this very lane, for what is no writer; returns false if others have it. */
+bool
+tarx_keys_audit_take_lane(const TarxKeysChain *chain, int32 lane, bool wait)
+{
+	return lock_table(wait) && take_lock(chain, lane, ExclusiveLock, wait);
 }
 
 /* Lock the log of all chains against writers and other purges, or wait for that. */

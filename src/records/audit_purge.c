@@ -5,7 +5,8 @@
  *
  * Of old rows, those before the first one that stays are deleted in each lane, and
  * only if they are as they were written.  So a purge removes no trace of
- * tampering, and leaves no hole where the clock was set back.
+ * tampering, and leaves no hole where the clock was set back.  It locks one lane at a
+ * time, like a writer, and sql/75_audit.sql commits behind each batch.
  *
  * The ends always stay.  So verify_audit() misses a generation that somebody else
  * has removed, and the numbers of rows go on from where they were.
@@ -13,11 +14,8 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -25,29 +23,14 @@
 #include "identity/identity.h"
 #include "records/records.h"
 
-PG_FUNCTION_INFO_V1(tarx_keys_purge_audit);
+PG_FUNCTION_INFO_V1(tarx_keys_purge_audit_lane);
 PG_FUNCTION_INFO_V1(tarx_keys_purge_unverifiable_audit);
 PG_FUNCTION_INFO_V1(tarx_keys_purge_unverifiable_personal_audit);
 
 #define LANES			TARX_KEYS_AUDIT_LANES
-#define ROWS_AT_ONCE	1000
 
-/* For the writers, in milliseconds: less than removals wait for the log */
+/* For writers, in milliseconds: less than removals wait for the log */
 #define LONGEST_WAIT	1000
-
-/*
- * The lanes whose first row claims to be old enough; the walk checks that later.
- * Also the lanes whose first row is missing, for a warning.
- */
-static TarxKeysQuery old_chains_query = {
-	.sql = "SELECT e.project_id, e.personal, e.generation, e.lane FROM tarx_keys_internal.audit_ends e"
-	" LEFT JOIN tarx_keys.audit_log a ON a.project_id OPERATOR(pg_catalog.=) e.project_id"
-	" AND a.personal OPERATOR(pg_catalog.=) e.personal"
-	" AND a.generation OPERATOR(pg_catalog.=) e.generation AND a.seq OPERATOR(pg_catalog.=) e.first_seq"
-	" WHERE a.at OPERATOR(pg_catalog.<) $1"
-	" OR a.seq IS NULL AND e.first_seq OPERATOR(pg_catalog.<=) e.last_seq",
-	.nargs = 1, .argtypes = {TIMESTAMPTZOID}
-};
 
 static TarxKeysQuery delete_query = {
 	.sql = "DELETE FROM tarx_keys.audit_log a"
@@ -86,73 +69,119 @@ delete_rows(const TarxKeysAuditEnds *ends, int64 first, int64 last)
 	return tarx_keys_query_run_latest(&delete_query, values, NULL);
 }
 
-/* Delete the rows that the walk has found good, and begin the chain behind them. */
+/*
+ * Delete the rows that the walk has found good, and begin the chain behind them.  The
+ * rows go first, as in purge_project(), for which the ends may be gone afterwards.
+ */
 static uint64
 delete_good_rows(TarxKeysAuditEnds *ends, const TarxKeysAuditWalk *walk)
 {
-	int64		first = ends->at.first_seq;
+	uint64		count = delete_rows(ends, ends->at.first_seq, walk->good.seq);
 
 	ends->at.first_seq = tarx_keys_chain_next(walk->good.seq);
+	ends->first_at = walk->next_at;
 	memcpy(ends->at.first_stamp, walk->good.stamp, TARX_KEYS_MAC_BYTES);
-	tarx_keys_audit_write_ends(ends);
-	return delete_rows(ends, first, walk->good.seq);
+	(void) tarx_keys_audit_write_ends(ends);
+	return count;
 }
 
+/* A lane that is to be purged */
+typedef struct Lane
+{
+	TarxKeysChain chain;
+	int32		generation;
+	int32		number;
+	TimestampTz before;
+	int64		most;			/* rows at once */
+	bool		is_last_try;	/* waits for writers, and warns */
+} Lane;
+
 static uint64
-purge_lane(const TarxKeysChain *chain, int32 generation, int32 lane, TimestampTz before,
-		   Snapshot snapshot)
+purge_rows(const Lane *lane, Snapshot snapshot)
 {
 	TarxKeysAuditEnds ends = {0};
-	TarxKeysAuditWalk walk = {.ends = &ends, .only_old = true, .before = before};
-	TarxKeysEndsState state = tarx_keys_audit_read_ends(chain, generation, lane, snapshot, &ends);
+	TarxKeysAuditWalk walk = {.ends = &ends, .before = lane->before, .most = lane->most};
+	TarxKeysEndsState state = tarx_keys_audit_read_ends(&lane->chain, lane->generation, lane->number,
+														snapshot, &ends);
+	const char *problem = tarx_keys_audit_ends_problem(state);
 	uint64		count = 0;
 
-	if (state != TARX_KEYS_ENDS_GOOD)
+	if (state == TARX_KEYS_ENDS_WITHOUT_MASTER_KEY)
+		problem = "the master key of their chain is missing";
+	if (state == TARX_KEYS_ENDS_GOOD)
 	{
-		warn_not_purged(chain, state == TARX_KEYS_ENDS_WITHOUT_MASTER_KEY ?
-						"the master key of their chain is missing" :
-						tarx_keys_audit_ends_problem(state));
-		return 0;
+		tarx_keys_audit_follow(&walk, snapshot);
+		if (walk.why != TARX_KEYS_CHAIN_WHOLE)
+			problem = tarx_keys_chain_break_text(walk.why);
+		else if (walk.rows > 0)
+			count = delete_good_rows(&ends, &walk);
+		tarx_keys_secret_wipe(ends.key.secret);
 	}
-	tarx_keys_audit_follow(&walk, snapshot);
-	if (walk.why != TARX_KEYS_CHAIN_WHOLE)
-		warn_not_purged(chain, tarx_keys_chain_break_text(walk.why));
-	else if (walk.good.seq >= ends.at.first_seq)
-		count = delete_good_rows(&ends, &walk);
-	tarx_keys_secret_wipe(ends.key.secret);
+	/* purge_project() can have removed them meanwhile */
+	if (problem != NULL && state != TARX_KEYS_ENDS_MISSING && lane->is_last_try)
+		warn_not_purged(&lane->chain, problem);
 	return count;
+}
+
+static void
+wait_for_lane(void *arg)
+{
+	const Lane *lane = arg;
+
+	(void) tarx_keys_audit_take_lane(&lane->chain, lane->number, true);
+}
+
+/* Keep writers and other purges from the lane; returns false if it is theirs. */
+static bool
+lock_lane(Lane *lane)
+{
+	if (!lane->is_last_try)
+		return tarx_keys_audit_take_lane(&lane->chain, lane->number, false);
+	if (tarx_keys_audit_attempt(wait_for_lane, lane, LONGEST_WAIT) == 0)
+		return true;
+	ereport(WARNING,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("rows of the audit log of %s \"%s\" are kept: another transaction holds them",
+					lane->chain.personal ? "user" : "project", tarx_keys_uuid_text(&lane->chain.id)),
+			 errhint("Purge again when it is over. pg_locks shows who holds tarx_keys_internal.audit_ends.")));
+	return false;
 }
 
 /*
- * Purge the lanes in SPI_tuptable, each in an SPI connection of its own, which
- * frees all its memory.
+ * purge_audit_lane(project_id uuid, personal boolean, generation integer, lane
+ * integer, before timestamptz, batch_size integer, is_last_try boolean) returns
+ * bigint: see sql/75_audit.sql
  */
-static uint64
-purge_lanes(TimestampTz before, Snapshot snapshot)
+Datum
+tarx_keys_purge_audit_lane(PG_FUNCTION_ARGS)
 {
-	SPITupleTable *table = SPI_tuptable;
-	uint64		rows = SPI_processed;
-	uint64		count = 0;
+	Lane		lane = {
+		.chain = {*PG_GETARG_UUID_P(0), PG_GETARG_BOOL(1)},
+		.generation = PG_GETARG_INT32(2),
+		.number = PG_GETARG_INT32(3),
+		.before = PG_GETARG_TIMESTAMPTZ(4),
+		.most = PG_GETARG_INT32(5),
+		.is_last_try = PG_GETARG_BOOL(6)
+	};
+	Snapshot	snapshot;
+	uint64		count;
 
-	for (uint64 i = 0; i < rows; i++)
-	{
-		Datum		values[4];
-		bool		nulls[4];
-		TarxKeysChain chain;
-
-		heap_deform_tuple(table->vals[i], table->tupdesc, values, nulls);
-		/* the ends of no chain */
-		if (nulls[0] || nulls[1] || nulls[2] || nulls[3])
-			continue;
-		chain.id = *DatumGetUUIDP(values[0]);
-		chain.personal = DatumGetBool(values[1]);
-		tarx_keys_queries_begin();
-		count += purge_lane(&chain, DatumGetInt32(values[2]), DatumGetInt32(values[3]), before, snapshot);
-		tarx_keys_queries_end();
-	}
-	SPI_freetuptable(table);
-	return count;
+	/* others stand for something else */
+	if (lane.number >= 0 && lane.number < LANES && !lock_lane(&lane))
+		PG_RETURN_INT64(0);
+	tarx_keys_enter_maintenance_mode();
+	tarx_keys_queries_begin();
+	tarx_keys_audit_lock_rows();
+	snapshot = tarx_keys_latest_snapshot();
+	count = purge_rows(&lane, snapshot);
+	UnregisterSnapshot(snapshot);
+	tarx_keys_queries_end();
+	PG_RETURN_INT64((int64) count);
 }
+
+/*
+ * What nobody can verify
+ */
 
 static void
 lock_out_writers(void *arg pg_attribute_unused())
@@ -182,41 +211,6 @@ begin_purge(void)
 	tarx_keys_queries_begin();
 }
 
-/* purge_audit(before timestamptz) returns bigint: see sql/75_audit.sql */
-Datum
-tarx_keys_purge_audit(PG_FUNCTION_ARGS)
-{
-	Datum		values[1] = {PG_GETARG_DATUM(0)};
-	uint64		count = 0;
-	Snapshot	snapshot;
-	Portal		cursor;
-
-	if (PG_ARGISNULL(0))
-		(void) tarx_keys_arg_text(fcinfo, 0, "before");
-	begin_purge();
-	tarx_keys_query_lock(&old_chains_query);
-	tarx_keys_audit_lock_rows();
-	snapshot = tarx_keys_latest_snapshot();
-	cursor = tarx_keys_query_open(&old_chains_query, values, snapshot);
-	for (;;)
-	{
-		SPI_cursor_fetch(cursor, true, ROWS_AT_ONCE);
-		if (SPI_processed == 0)
-			break;
-		count += purge_lanes(DatumGetTimestampTz(values[0]), snapshot);
-	}
-	SPI_cursor_close(cursor);
-	UnregisterSnapshot(snapshot);
-	tarx_keys_queries_end();
-	tarx_keys_log_operation(psprintf("purges " UINT64_FORMAT " rows of the audit log, from before %s",
-									 count, timestamptz_to_str(DatumGetTimestampTz(values[0]))));
-	PG_RETURN_INT64((int64) count);
-}
-
-/*
- * What nobody can verify
- */
-
 /*
  * Delete the rows of a lane whose master key is missing.  Its ends say what they
  * said, but as ends of a chain that is empty, and sealed with the active master
@@ -226,17 +220,11 @@ tarx_keys_purge_audit(PG_FUNCTION_ARGS)
 static uint64
 purge_unverifiable_lane(TarxKeysAuditEnds *ends, bool is_newest)
 {
-	TarxKeysRow row;
-	char		flags[TARX_KEYS_MAX_COLUMNS];
-
 	if (is_newest && !tarx_keys_chain_can_go_on(&ends->at, ends->lane))
 		tarx_keys_chain_start(&ends->at, ends->lane);
 	ends->at.first_seq = tarx_keys_chain_next(ends->at.last_seq);
 	memcpy(ends->at.first_stamp, ends->at.last_stamp, TARX_KEYS_MAC_BYTES);
-	tarx_keys_audit_form_new_ends(ends, &row);
-	tarx_keys_row_null_flags(&row, flags);
-	if (tarx_keys_query_run_latest(tarx_keys_table_update_query(&tarx_keys_audit_ends), row.values,
-								   flags) != 1)
+	if (!tarx_keys_audit_renew_ends(ends))
 		tarx_keys_fail_chain(&ends->chain);
 	return delete_rows(ends, 1, PG_INT64_MAX);
 }

@@ -31,11 +31,11 @@ PG_FUNCTION_INFO_V1(tarx_keys_verify_personal_audit);
 static TarxKeysQuery rows_query = {
 	TARX_KEYS_SELECT(tarx_keys_audit_log,
 					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1 AND t.personal OPERATOR(pg_catalog.=) $2"
-					 " AND t.generation OPERATOR(pg_catalog.=) $5"
+					 " AND t.generation OPERATOR(pg_catalog.=) $5 AND t.seq OPERATOR(pg_catalog.>=) $6"
 					 " AND CASE WHEN t.seq OPERATOR(pg_catalog.>) 0"
 					 " THEN (t.seq OPERATOR(pg_catalog.-) 1) OPERATOR(pg_catalog.%) $4 ELSE 0 END OPERATOR(pg_catalog.=) $3"
 					 " ORDER BY t.seq"),
-	.nargs = 5, .argtypes = {UUIDOID, BOOLOID, INT4OID, INT4OID, INT4OID}
+	.nargs = 6, .argtypes = {UUIDOID, BOOLOID, INT4OID, INT4OID, INT4OID, INT8OID}
 };
 
 /* Of which generations there is anything, and of which lanes there are ends */
@@ -81,8 +81,10 @@ typedef struct Verdict
 /* What was found of a generation's lanes, to compare the next one with it */
 typedef struct Generation
 {
+	bool		is_there[LANES];
 	bool		is_good[LANES];
 	TarxKeysChainEnds ends[LANES];
+	int32		lanes_seen;		/* by the ends of one of them */
 	const char *notes;			/* of the one before, or NULL */
 } Generation;
 
@@ -132,9 +134,11 @@ follow_row(TarxKeysAuditWalk *walk, uint64 n)
 	can_be = tarx_keys_row_detoast(&tarx_keys_audit_log, &row) &&
 		tarx_keys_row_bind(&tarx_keys_audit_log, &row, &binding);
 	stamp = can_be ? DatumGetByteaPP(row.values[AUDIT_LOG_STAMP]) : NULL;
-	if (can_be && walk->only_old && !row.nulls[AUDIT_LOG_AT] &&
-		DatumGetTimestampTz(row.values[AUDIT_LOG_AT]) >= walk->before)
-		walk->stopped = true;
+	if (can_be && walk->most > 0 && !row.nulls[AUDIT_LOG_AT])
+	{
+		walk->next_at = DatumGetTimestampTz(row.values[AUDIT_LOG_AT]);
+		walk->stopped = walk->next_at >= walk->before || walk->rows == walk->most;
+	}
 	walk->why = tarx_keys_chain_walk_row(&walk->to_check, (const uint8 *) walk->ends->key.data,
 										 row.nulls[AUDIT_LOG_SEQ] ? 0 : DatumGetInt64(row.values[AUDIT_LOG_SEQ]),
 										 can_be ? (const uint8 *) VARDATA_ANY(stamp) : NULL,
@@ -143,6 +147,7 @@ follow_row(TarxKeysAuditWalk *walk, uint64 n)
 	if (walk->why != TARX_KEYS_CHAIN_WHOLE || walk->stopped)
 		return false;
 	walk->good = walk->to_check;
+	walk->rows++;
 	keep_notes(walk, &row);
 	return true;
 }
@@ -166,13 +171,17 @@ follow_rows(TarxKeysAuditWalk *walk, Portal cursor, MemoryContext batch)
 	return more;
 }
 
-/* Follow a chain from its first row to its end, or to where walk says. */
+/*
+ * Follow a chain from its first row to its end, or to where walk says.  What is in
+ * front of the first row breaks a chain that is followed to its end.
+ */
 void
 tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 {
 	const TarxKeysAuditEnds *ends = walk->ends;
-	Datum		values[5] = {UUIDPGetDatum(&ends->chain.id), BoolGetDatum(ends->chain.personal),
-	Int32GetDatum(ends->lane), Int32GetDatum(LANES), Int32GetDatum(ends->generation)};
+	Datum		values[6] = {UUIDPGetDatum(&ends->chain.id), BoolGetDatum(ends->chain.personal),
+		Int32GetDatum(ends->lane), Int32GetDatum(LANES), Int32GetDatum(ends->generation),
+	Int64GetDatum(walk->most > 0 ? ends->at.first_seq : PG_INT64_MIN)};
 	Portal		cursor = tarx_keys_query_open(&rows_query, values, snapshot);
 	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys audit rows",
 												ALLOCSET_DEFAULT_SIZES);
@@ -182,6 +191,7 @@ tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 	walk->to_check = walk->good;
 	walk->why = TARX_KEYS_CHAIN_WHOLE;
 	walk->context = old;
+	walk->rows = 0;
 	while (follow_rows(walk, cursor, batch))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -190,7 +200,10 @@ tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(batch);
 	SPI_cursor_close(cursor);
-	if (walk->why == TARX_KEYS_CHAIN_WHOLE && !walk->stopped)
+	if (walk->stopped)
+		return;
+	walk->next_at = DT_NOEND;
+	if (walk->why == TARX_KEYS_CHAIN_WHOLE)
 		walk->why = tarx_keys_chain_walk_end(&walk->good);
 }
 
@@ -206,6 +219,20 @@ tarx_keys_audit_lock_rows(void)
  * Verifying
  */
 
+/* A lane that has no ends has no rows either. */
+static Verdict
+verify_no_lane(const TarxKeysChain *chain, int32 generation, int32 lane, Snapshot snapshot)
+{
+	TarxKeysAuditEnds ends = {.chain = *chain, .generation = generation, .lane = lane};
+	TarxKeysAuditWalk walk = {.ends = &ends};
+
+	tarx_keys_chain_start(&ends.at, lane);
+	tarx_keys_audit_follow(&walk, snapshot);
+	if (walk.why != TARX_KEYS_CHAIN_WHOLE)
+		return broken(0, tarx_keys_audit_ends_problem(TARX_KEYS_ENDS_MISSING));
+	return (Verdict) {WHOLE, 0, NULL};
+}
+
 /* A good lane is kept in found. */
 static Verdict
 verify_lane(const TarxKeysChain *chain, int32 generation, int32 lane, Snapshot snapshot,
@@ -215,6 +242,10 @@ verify_lane(const TarxKeysChain *chain, int32 generation, int32 lane, Snapshot s
 	TarxKeysAuditWalk walk = {.ends = &ends};
 	TarxKeysEndsState state = tarx_keys_audit_read_ends(chain, generation, lane, snapshot, &ends);
 
+	if (state == TARX_KEYS_ENDS_MISSING)
+		return verify_no_lane(chain, generation, lane, snapshot);
+	found->is_there[lane] = true;
+	found->lanes_seen |= ends.lanes_seen;
 	if (state == TARX_KEYS_ENDS_WITHOUT_MASTER_KEY)
 		return (Verdict) {WITHOUT_MASTER_KEY, 0, tarx_keys_audit_ends_problem(state)};
 	if (state != TARX_KEYS_ENDS_GOOD)
@@ -231,13 +262,26 @@ verify_lane(const TarxKeysChain *chain, int32 generation, int32 lane, Snapshot s
 	return (Verdict) {WHOLE, 0, NULL};
 }
 
-/* Do the chains of a generation end where the next one has noted it? */
+/* Is each lane there that somebody has seen? */
+static bool
+is_complete(const Generation *found)
+{
+	for (int lane = 0; lane < LANES; lane++)
+	{
+		if (!found->is_there[lane] && (found->lanes_seen & TARX_KEYS_LANE_BIT(lane)) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Are the chains of a generation those that the next one has noted, with their ends? */
 static bool
 is_noted(const Generation *before, const char *notes)
 {
 	for (int lane = 0; lane < LANES; lane++)
 	{
-		if (before->is_good[lane] && !tarx_keys_chain_is_noted(notes, &before->ends[lane]))
+		if (before->is_there[lane] != tarx_keys_chain_lane_is_noted(notes, lane) ||
+			(before->is_good[lane] && !tarx_keys_chain_is_noted(notes, &before->ends[lane])))
 			return false;
 	}
 	return true;
@@ -260,6 +304,8 @@ verify_generation(const TarxKeysChain *chain, int32 number, Snapshot snapshot,
 		if (verdict.finding > worst.finding)
 			worst = verdict;
 	}
+	if (worst.finding != BROKEN && !is_complete(found))
+		return broken(0, tarx_keys_audit_ends_problem(TARX_KEYS_ENDS_MISSING));
 	if (worst.finding != BROKEN && found->notes != NULL && !is_noted(before, found->notes))
 		return broken(0, "the generation before ends elsewhere than when the next one began");
 	return worst;
@@ -311,7 +357,7 @@ verify_chain(const TarxKeysChain *chain)
 		worst = broken(0, extent.problem);
 	for (int64 number = 1; number <= extent.newest && worst.finding != BROKEN; number++)
 	{
-		Generation	found = {.notes = NULL};
+		Generation	found = {.lanes_seen = TARX_KEYS_LANE_BIT(TARX_KEYS_FIRST_LANE)};
 		Verdict		verdict = verify_generation(chain, (int32) number, snapshot, &before, &found);
 
 		CHECK_FOR_INTERRUPTS();

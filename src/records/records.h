@@ -69,6 +69,8 @@ typedef struct TarxKeysAuditEnds
 	TarxKeysChain chain;
 	int32		generation;		/* from 1 */
 	int32		lane;			/* from 0 */
+	int32		lanes_seen;		/* as bits, by whoever wrote this last */
+	TimestampTz first_at;		/* of the first row; DT_NOEND if there is none */
 	TarxKeysChainEnds at;
 	bytea	   *sealed_key;
 	TarxKeysText key;			/* for the chain's stamps */
@@ -82,12 +84,20 @@ typedef enum TarxKeysEndsState
 	TARX_KEYS_ENDS_WITHOUT_MASTER_KEY
 } TarxKeysEndsState;
 
+/* In lanes_seen */
+#define TARX_KEYS_LANE_BIT(lane)	(1 << (lane))
+
+/* A generation begins with this lane, so each has it. */
+#define TARX_KEYS_FIRST_LANE		0
+
 /* The lanes of a generation, with their keys sealed */
 typedef struct TarxKeysAuditGeneration
 {
 	TarxKeysChain chain;
 	int32		number;			/* 0 if there is none */
 	bool		lacks_master_key;	/* for one of them at least */
+	int32		lanes_seen;		/* by one of them at least: all these there
+								 * must be */
 	TarxKeysEndsState states[TARX_KEYS_AUDIT_LANES];
 	TarxKeysAuditEnds lanes[TARX_KEYS_AUDIT_LANES];
 	TarxKeysRow rows[TARX_KEYS_AUDIT_LANES];
@@ -97,11 +107,14 @@ typedef struct TarxKeysAuditGeneration
 typedef struct TarxKeysAuditWalk
 {
 	const TarxKeysAuditEnds *ends;
-	bool		only_old;		/* stop at the first row that is not before */
+	int64		most;			/* stop behind so many rows, and at the first
+								 * one that is not before; 0 for all rows */
 	TimestampTz before;
+	int64		rows;			/* that were followed */
 	TarxKeysChainWalk good;		/* at the last row to be verified or purged */
 	TarxKeysChainWalk to_check; /* one row further if a row stopped the walk */
 	bool		stopped;
+	TimestampTz next_at;		/* of the row that did; DT_NOEND if none did */
 	TarxKeysChainBreak why;
 	char	   *notes;			/* of the generation before, if a row that was
 								 * taken has them */
@@ -113,6 +126,7 @@ extern void tarx_keys_check_audit_action(const char *action);
 pg_noreturn extern void tarx_keys_fail_chain(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_has_generation(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_try_lane(const TarxKeysChain *chain);
+extern bool tarx_keys_audit_take_lane(const TarxKeysChain *chain, int32 lane, bool wait);
 extern void tarx_keys_audit_lock_generation(const TarxKeysChain *chain);
 extern void tarx_keys_audit_lock_against_writers(void);
 extern int	tarx_keys_audit_attempt(void (*run) (void *arg), void *arg, int longest_wait);
@@ -122,14 +136,17 @@ extern void tarx_keys_audit_newest(const TarxKeysChain *chain, Snapshot snapshot
 								   TarxKeysAuditGeneration *newest);
 extern TarxKeysEndsState tarx_keys_audit_open_lane(TarxKeysAuditGeneration *generation, int32 lane,
 												   TarxKeysAuditEnds *ends);
+extern TarxKeysEndsState tarx_keys_audit_check_lane(TarxKeysAuditGeneration *generation,
+													int32 lane);
 extern TarxKeysEndsState tarx_keys_audit_read_ends(const TarxKeysChain *chain, int32 generation,
 												   int32 lane, Snapshot snapshot,
 												   TarxKeysAuditEnds *ends);
 extern TarxKeysEndsState tarx_keys_audit_read_closed(const TarxKeysChain *chain, TarxKeysRow *row,
 													 TarxKeysAuditEnds *ends);
 extern const char *tarx_keys_audit_ends_problem(TarxKeysEndsState state);
-extern void tarx_keys_audit_form_new_ends(TarxKeysAuditEnds *ends, TarxKeysRow *row);
-extern void tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends);
+extern bool tarx_keys_audit_insert_ends(TarxKeysAuditEnds *ends);
+extern bool tarx_keys_audit_renew_ends(TarxKeysAuditEnds *ends);
+extern bool tarx_keys_audit_write_ends(const TarxKeysAuditEnds *ends);
 extern bool tarx_keys_audit_chain_exists(const TarxKeysChain *chain);
 extern bool tarx_keys_audit_has_platform_key(text *user_id, const pg_uuid_t *besides);
 extern void tarx_keys_audit_follow(TarxKeysAuditWalk *walk, Snapshot snapshot);

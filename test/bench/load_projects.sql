@@ -12,7 +12,7 @@ SELECT bench.uuid_of(0, n), m.who || n, bench.uuid_of(4, n), m.role, 1, now(),
   FROM generate_series(:first::bigint, :last::bigint) n,
        (VALUES ('user-', 'admin'), ('member-', 'member')) m (who, role);
 INSERT INTO tarx_keys_internal.audit_ends
-    (project_id, personal, generation, lane, first_seq, first_stamp, last_seq, last_stamp, sealed_key)
-SELECT bench.uuid_of(0, n), e.personal, e.generation, e.lane, e.first_seq, e.first_stamp, e.last_seq, e.last_stamp, e.sealed_key
+    (project_id, personal, generation, lane, lanes_seen, first_seq, first_at, last_seq, first_stamp, last_stamp, sealed_key)
+SELECT bench.uuid_of(0, n), e.personal, e.generation, e.lane, e.lanes_seen, e.first_seq, e.first_at, e.last_seq, e.first_stamp, e.last_stamp, e.sealed_key
   FROM generate_series(:first::bigint, :last::bigint) n, tarx_keys_internal.audit_ends e
  WHERE e.project_id = bench.uuid_of(3, 0) AND n < :copies;

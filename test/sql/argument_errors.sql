@@ -217,7 +217,6 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.begin_audit(NULL)$$),
     ($$SELECT tarx_keys.verify_audit(NULL)$$),
     ($$SELECT tarx_keys.verify_personal_audit(NULL)$$),
-    ($$SELECT tarx_keys.purge_audit(NULL)$$),
     ($$SELECT tarx_keys.restamp_members(NULL)$$),
     ($$SELECT tarx_keys.purge_project(NULL)$$),
     ($$SELECT tarx_keys.purge_project($1)$$),
@@ -227,7 +226,10 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.end_user('dan', 'dan')$$),
     ($$SELECT tarx_keys.purge_unverifiable_audit(NULL)$$),
     ($$SELECT tarx_keys.purge_unverifiable_personal_audit(NULL)$$),
-    -- rotate_master_key() commits, which is not possible here; this checks its argument
+    -- these two commit, which is not possible here; this checks their arguments
+    ($$SELECT tarx_keys_internal.begin_purge(NULL, 1)$$),
+    ($$SELECT tarx_keys_internal.begin_purge(now(), NULL)$$),
+    ($$SELECT tarx_keys_internal.begin_purge(now(), 0)$$),
     ($$SELECT tarx_keys_internal.begin_rotation(NULL)$$),
     ($$SELECT tarx_keys_internal.begin_rotation(0)$$)) AS v (call);
 

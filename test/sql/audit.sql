@@ -3,8 +3,11 @@
 \set include :abs_srcdir /sql/include
 \set people :include /people.sql
 \set clean_up :include /clean_up.sql
+\set lanes :include /lanes.sql
+\set purge :include /purge.sql
 \set ECHO none
 \i :people
+\i :purge
 \set ECHO all
 
 \set QUIET on
@@ -63,7 +66,7 @@ BEGIN; SELECT tarx_keys.act_as('alice', :'A'); UPDATE tarx_keys.audit_log SET us
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); DELETE FROM tarx_keys.audit_log; ROLLBACK;
 SELECT * FROM tarx_keys.verify_audit(:'A');
 SELECT * FROM tarx_keys.verify_personal_audit('alice');
-SELECT tarx_keys.purge_audit(now());
+CALL tarx_keys.purge_audit(now());
 SELECT tarx_keys.begin_audit(:'A');
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); TRUNCATE tarx_keys.audit_log; ROLLBACK;
 SET ROLE regress_login;
@@ -125,6 +128,62 @@ SELECT * FROM tarx_keys.verify_audit(:'of_alice');
 SELECT * FROM tarx_keys.verify_personal_audit('alice');
 ROLLBACK;
 
+-- other lanes begin when writers meet, above the numbers that there are
+SELECT lane, lanes_seen, first_seq > 1 AS above FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' ORDER BY lane;
+\set ECHO none
+\i :lanes
+\set ECHO all
+SELECT lane, lanes_seen, first_seq - lane - 1 > 9 AS above, (last_seq - first_seq) / 4 AS more FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' AND lane > 0 ORDER BY lane;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+-- nobody has seen such a lane before the next change, which sees all
+BEGIN;
+DELETE FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq % 4 = 0;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' AND lane = 3;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+ROLLBACK;
+-- the next generation notes all of them
+BEGIN;
+UPDATE tarx_keys_internal.audit_ends SET sealed_key = overlay(sealed_key PLACING '\x0102030405060708' FROM 2) WHERE project_id = :'A';
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.create_agent(:'A', 'after') IS NOT NULL;
+UPDATE tarx_keys_internal.audit_ends SET sealed_key = overlay(sealed_key PLACING decode((tarx_keys_internal.keyring_fingerprints())[1], 'hex') FROM 2) WHERE project_id = :'A';
+SELECT * FROM tarx_keys.verify_audit(:'A');
+DELETE FROM tarx_keys.audit_log WHERE project_id = :'A' AND generation = 1 AND seq % 4 = 0;
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' AND generation = 1 AND lane = 3;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+ROLLBACK;
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.create_agent(:'A', 'sees all') IS NOT NULL;
+COMMIT;
+SELECT lane, lanes_seen FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' ORDER BY lane;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+-- one that is gone does not begin again
+BEGIN;
+DELETE FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq % 4 = 0;
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' AND lane = 3;
+SET ROLE regress_backend;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.create_agent(:'A', 'goes on') IS NOT NULL;
+RESET ROLE;
+SELECT lane, lanes_seen FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' ORDER BY lane;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+ROLLBACK;
+-- what somebody plants in a lane's place is not seen
+BEGIN;
+DELETE FROM tarx_keys.audit_log WHERE project_id = :'B';
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'B';
+SELECT tarx_keys.begin_audit(:'B');
+INSERT INTO tarx_keys_internal.audit_ends SELECT (jsonb_populate_record(e, '{"lane": 1}')).* FROM tarx_keys_internal.audit_ends e WHERE project_id = :'B';
+SELECT tarx_keys.act_as('carol', :'B');
+SELECT tarx_keys.create_agent(:'B', 'x') IS NOT NULL;
+SELECT lane, lanes_seen FROM tarx_keys_internal.audit_ends WHERE project_id = :'B' ORDER BY lane;
+SELECT * FROM tarx_keys.verify_audit(:'B');
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'B' AND lane = 1;
+SELECT * FROM tarx_keys.verify_audit(:'B');
+ROLLBACK;
+
 -- each of these is found out
 \set ECHO none
 CREATE TABLE attacks (n int, statement text);
@@ -147,13 +206,13 @@ INSERT INTO attacks VALUES
     (15, 'UPDATE tarx_keys.audit_log l SET stamp = o.stamp FROM tarx_keys.audit_log o WHERE l.project_id = $1 AND l.seq = 9 AND o.project_id = $1 AND o.seq = 13'),
     (16, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1'),
     (17, 'DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1'),
-    (18, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT max(last_seq) FROM tarx_keys_internal.audit_ends WHERE project_id = $1); UPDATE tarx_keys_internal.audit_ends SET last_seq = last_seq - 4, last_stamp = (SELECT stamp FROM tarx_keys.audit_log l WHERE l.project_id = $1 ORDER BY seq DESC LIMIT 1) WHERE project_id = $1 AND lane = 0'),
+    (18, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = (SELECT last_seq FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0); UPDATE tarx_keys_internal.audit_ends SET last_seq = last_seq - 4, last_stamp = (SELECT stamp FROM tarx_keys.audit_log l WHERE l.project_id = $1 AND seq % 4 = 1 ORDER BY seq DESC LIMIT 1) WHERE project_id = $1 AND lane = 0'),
     (19, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 1; UPDATE tarx_keys_internal.audit_ends SET first_seq = 5 WHERE project_id = $1 AND lane = 0'),
     (20, 'UPDATE tarx_keys.audit_log SET project_id = $1, seq = 1000 + seq WHERE NOT personal AND project_id = ''bbbbbbbb-0000-4000-8000-000000000002'''),
     (21, 'DELETE FROM tarx_keys.audit_log WHERE project_id = $1; DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1'),
     (22, 'DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 3'),
     (23, 'UPDATE tarx_keys_internal.audit_ends SET lane = 7 WHERE project_id = $1 AND lane = 3'),
-    (24, 'UPDATE tarx_keys_internal.audit_ends e SET first_seq = o.first_seq, last_seq = o.last_seq, last_stamp = o.last_stamp, sealed_key = o.sealed_key FROM tarx_keys_internal.audit_ends o WHERE e.project_id = $1 AND e.lane = 1 AND o.project_id = $1 AND o.lane = 0'),
+    (24, 'UPDATE tarx_keys_internal.audit_ends e SET lanes_seen = o.lanes_seen, first_seq = o.first_seq, first_at = o.first_at, last_seq = o.last_seq, last_stamp = o.last_stamp, sealed_key = o.sealed_key FROM tarx_keys_internal.audit_ends o WHERE e.project_id = $1 AND e.lane = 1 AND o.project_id = $1 AND o.lane = 0'),
     (25, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 60, get_byte(sealed_key, 60) # 1) WHERE project_id = $1 AND lane = 0'),
     (26, 'UPDATE tarx_keys_internal.audit_ends SET sealed_key = '''' WHERE project_id = $1 AND lane = 0'),
     (27, 'UPDATE tarx_keys_internal.audit_ends SET last_stamp = '''' WHERE project_id = $1 AND lane = 0'),
@@ -165,14 +224,19 @@ INSERT INTO attacks VALUES
     (33, 'UPDATE tarx_keys.audit_log SET generation = 2 WHERE project_id = $1 AND seq = 9'),
     (34, 'UPDATE tarx_keys_internal.audit_ends SET generation = 2 WHERE project_id = $1 AND lane = 0'),
     (35, 'UPDATE tarx_keys_internal.audit_ends SET generation = 2 WHERE project_id = $1; UPDATE tarx_keys.audit_log SET generation = 2 WHERE project_id = $1'),
-    (36, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, 2, lane, first_seq, first_stamp, last_seq, last_stamp, sealed_key FROM tarx_keys_internal.audit_ends WHERE project_id = $1'),
+    (36, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, 2, lane, lanes_seen, first_seq, first_at, last_seq, first_stamp, last_stamp, sealed_key FROM tarx_keys_internal.audit_ends WHERE project_id = $1'),
     (37, 'UPDATE tarx_keys.audit_log SET generation = 0 WHERE project_id = $1 AND seq = 9'),
     (38, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_generation_check; UPDATE tarx_keys.audit_log SET generation = 0 WHERE project_id = $1 AND seq = 9'),
     (39, 'UPDATE tarx_keys.audit_log SET generation = 2147483647 WHERE project_id = $1 AND seq = 9'),
     (40, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, 0, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
     (41, 'ALTER TABLE tarx_keys.audit_log DROP CONSTRAINT audit_log_seq_check; INSERT INTO tarx_keys.audit_log SELECT project_id, personal, generation, -9223372036854775808, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision, stamp FROM tarx_keys.audit_log WHERE project_id = $1 AND seq = 9'),
-    (42, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, generation, 4, first_seq, first_stamp, last_seq, last_stamp, sealed_key FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0'),
-    (43, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, generation, -1, first_seq, first_stamp, last_seq, last_stamp, set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0');
+    (42, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, generation, 4, lanes_seen, first_seq, first_at, last_seq, first_stamp, last_stamp, sealed_key FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0'),
+    (43, 'INSERT INTO tarx_keys_internal.audit_ends SELECT project_id, personal, generation, -1, lanes_seen, first_seq, first_at, last_seq, first_stamp, last_stamp, set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0'),
+    (44, 'DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 2; DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq % 4 = 3'),
+    (45, 'DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane > 0; DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq % 4 <> 1'),
+    (46, 'DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = $1 AND lane = 0; DELETE FROM tarx_keys.audit_log WHERE project_id = $1 AND seq % 4 = 1'),
+    (47, 'UPDATE tarx_keys_internal.audit_ends SET lanes_seen = 1 WHERE project_id = $1 AND lane = 0'),
+    (48, 'UPDATE tarx_keys_internal.audit_ends SET first_at = first_at - interval ''1 microsecond'' WHERE project_id = $1 AND lane = 0');
 CREATE FUNCTION attack(project uuid) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
     a record;
@@ -276,34 +340,41 @@ SELECT * FROM tarx_keys.verify_audit(:'A');
 ROLLBACK;
 
 -- a purge keeps what does not verify, and goes on with the rest
-SELECT tarx_keys.purge_audit(NULL);
-BEGIN READ ONLY; SELECT tarx_keys.purge_audit('-infinity'); ROLLBACK;
+CALL tarx_keys.purge_audit(NULL);
+CALL tarx_keys.purge_audit('-infinity', NULL);
+CALL tarx_keys.purge_audit('-infinity', 0);
+SET default_transaction_read_only = on;
+CALL tarx_keys.purge_audit('-infinity');
+RESET default_transaction_read_only;
+BEGIN;
+CALL tarx_keys.purge_audit('infinity');
+ROLLBACK;
 \set VERBOSITY terse
 BEGIN;
 UPDATE tarx_keys.audit_log SET user_id = 'bob' WHERE project_id = :'A' AND seq = 9;
-SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT pg_temp.purge_audit('infinity') > 0;
 SELECT project_id = :'A' AS of_a, personal, min(seq), count(*) > 5 AS several FROM tarx_keys.audit_log GROUP BY 1, 2;
 SELECT * FROM tarx_keys.verify_audit(:'A');
 SELECT * FROM tarx_keys.verify_audit(:'B');
 ROLLBACK;
 BEGIN;
 DELETE FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 1;
-SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT pg_temp.purge_audit('infinity') > 0;
 SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
 ROLLBACK;
 BEGIN;
 UPDATE tarx_keys.audit_log SET at = '-infinity' WHERE project_id = :'A' AND seq = 9;
 SELECT at AS half FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 5 \gset
-SELECT tarx_keys.purge_audit(:'half'::timestamptz + interval '1 microsecond') > 0;
+SELECT pg_temp.purge_audit(:'half'::timestamptz + interval '1 microsecond') > 0;
 SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
 ROLLBACK;
 BEGIN;
 UPDATE tarx_keys_internal.audit_ends SET first_seq = 5 WHERE project_id = :'A' AND lane = 0;
-SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT pg_temp.purge_audit('infinity') > 0;
 ROLLBACK;
 BEGIN;
 UPDATE tarx_keys_internal.audit_ends SET sealed_key = set_byte(sealed_key, 1, get_byte(sealed_key, 1) # 1) WHERE project_id = :'A' AND lane = 0;
-SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT pg_temp.purge_audit('infinity') > 0;
 ROLLBACK;
 -- behind older ends that somebody put back, too
 BEGIN;
@@ -312,22 +383,22 @@ SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT count(tarx_keys.create_agent(:'A', 'newer')) FROM generate_series(1, 3);
 RESET ROLE;
-UPDATE tarx_keys_internal.audit_ends e SET (last_seq, last_stamp, sealed_key) = (o.last_seq, o.last_stamp, o.sealed_key) FROM older o WHERE e.project_id = o.project_id AND e.lane = 0;
+UPDATE tarx_keys_internal.audit_ends e SET (lanes_seen, last_seq, last_stamp, sealed_key) = (o.lanes_seen, o.last_seq, o.last_stamp, o.sealed_key) FROM older o WHERE e.project_id = o.project_id AND e.lane = 0;
 SELECT broken_at = last_seq + 4 AS behind, reason FROM tarx_keys.verify_audit(:'A'), older;
 SELECT max(at) AS last FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq % 4 = 1 \gset
-SELECT tarx_keys.purge_audit(:'last') > 0;
+SELECT pg_temp.purge_audit(:'last') > 0;
 SELECT min(seq) FROM tarx_keys.audit_log WHERE project_id = :'A';
 ROLLBACK;
 \set VERBOSITY default
 -- what is left after a purge verifies
 BEGIN;
-SELECT tarx_keys.purge_audit('-infinity');
+SELECT pg_temp.purge_audit('-infinity');
 SELECT at AS half FROM tarx_keys.audit_log WHERE project_id = :'A' AND seq = 13 \gset
-SELECT tarx_keys.purge_audit(:'half') >= 3;
+SELECT pg_temp.purge_audit(:'half') >= 3;
 SELECT min(seq), (tarx_keys.verify_audit(:'A')).* FROM tarx_keys.audit_log WHERE project_id = :'A';
-SELECT tarx_keys.purge_audit(clock_timestamp()) > 3;
+SELECT pg_temp.purge_audit(clock_timestamp()) > 3;
 SELECT count(*) FROM tarx_keys.audit_log;
-SELECT tarx_keys.purge_audit('infinity');
+SELECT pg_temp.purge_audit('infinity');
 SELECT * FROM tarx_keys.verify_audit(:'A');
 SELECT * FROM tarx_keys.verify_personal_audit('alice');
 SET ROLE regress_backend;
@@ -337,6 +408,43 @@ SELECT seq > 40, action FROM tarx_keys.project_audit;
 RESET ROLE;
 SELECT * FROM tarx_keys.verify_audit(:'A');
 ROLLBACK;
+-- batches of any size: a lane after the other, and each leaves a chain that verifies
+BEGIN;
+CREATE FUNCTION pg_temp.purge_step(INOUT reached tarx_keys_internal.audit_ends, INOUT purged bigint, OUT verdict text) LANGUAGE plpgsql AS $$
+DECLARE
+    again CONSTANT boolean := purged = 3;
+    b record;
+BEGIN
+    SELECT * INTO b FROM tarx_keys_internal.purge_audit_batch('infinity', 3, reached, again, false);
+    reached := b.reached;
+    purged := b.purged;
+    SELECT concat_ws(' ', v.ok, v.broken_at, v.reason) INTO verdict FROM tarx_keys.verify_audit('aaaaaaaa-0000-4000-8000-000000000001') v;
+END $$;
+WITH RECURSIVE steps AS (
+    SELECT 1 AS n, s.* FROM pg_temp.purge_step(NULL, 0) s
+    UNION ALL SELECT t.n + 1, s.* FROM steps t, pg_temp.purge_step(t.reached, t.purged) s WHERE t.purged IS NOT NULL)
+SELECT (reached).project_id = :'A' AS of_a, (reached).personal, (reached).lane, purged, verdict FROM steps ORDER BY n;
+SELECT count(*), min(first_at), max(first_at) FROM tarx_keys_internal.audit_ends;
+SELECT count(*) FROM tarx_keys.audit_log;
+ROLLBACK;
+-- where a batch does not verify, those in front of it have
+BEGIN;
+UPDATE tarx_keys.audit_log SET user_id = 'bob' WHERE project_id = :'A' AND seq = 21;
+\set VERBOSITY terse
+SELECT pg_temp.purge_audit('infinity', 2) > 0;
+\set VERBOSITY default
+SELECT min(seq), (tarx_keys.verify_audit(:'A')).* FROM tarx_keys.audit_log WHERE project_id = :'A';
+ROLLBACK;
+-- the procedure says how many, and commits
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.create_agent(:'A', 'the last') IS NOT NULL;
+COMMIT;
+CALL tarx_keys.purge_audit('-infinity');
+CALL tarx_keys.purge_audit('infinity', batch_size => 2);
+SELECT count(*) FROM tarx_keys.audit_log;
+SELECT * FROM tarx_keys.verify_audit(:'A');
+SELECT lane, lanes_seen, first_at, first_seq - last_seq AS empty FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' ORDER BY lane;
 -- who owns the log may append any action, but not of any length
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');

@@ -4,9 +4,11 @@
 \set people :include /people.sql
 \set internals :include /internals.sql
 \set clean_up :include /clean_up.sql
+\set purge :include /purge.sql
 \set ECHO none
 \i :people
 \i :internals
+\i :purge
 CREATE ROLE regress_platform LOGIN;
 \set ECHO all
 \set QUIET on
@@ -401,7 +403,7 @@ SELECT * FROM tarx_keys.end_user('frank', 'erin');
 SELECT place FROM pg_temp.places('frank');
 DELETE FROM tarx_keys.platform_api_keys WHERE revoked_at IS NOT NULL;
 DELETE FROM tarx_keys_internal.ended_users;
-SELECT tarx_keys.purge_audit('infinity') > 0;
+SELECT pg_temp.purge_audit('infinity') > 0;
 SELECT * FROM pg_temp.places('bob');
 SELECT ok FROM tarx_keys.verify_personal_audit('bob');
 -- somebody with this id can come again

@@ -74,7 +74,7 @@ UPDATE tarx_keys_internal.project_secret_versions SET ciphertext = overlay(ciphe
 UPDATE tarx_keys.platform_api_keys SET stamp = overlay(stamp PLACING '\xb4bcc99b89fa34ce' FROM 2), token_hash = '' WHERE name = 'key 1';
 UPDATE tarx_keys.project_members SET stamp = overlay(stamp PLACING '\xb4bcc99b89fa34ce' FROM 2), role = 'admin' WHERE user_id = 'bob';
 UPDATE tarx_keys.agents SET stamp = overlay(stamp PLACING '\x0123456789abcdef' FROM 2) WHERE name = 'agent 1';
-UPDATE tarx_keys_internal.audit_ends SET sealed_key = overlay(sealed_key PLACING '\xb4bcc99b89fa34ce' FROM 2), last_stamp = '' WHERE project_id = :'A' AND lane = 2;
+UPDATE tarx_keys_internal.audit_ends SET sealed_key = overlay(sealed_key PLACING '\xb4bcc99b89fa34ce' FROM 2), last_stamp = '' WHERE project_id = :'A' AND lane = 0;
 SELECT table_name, total, done, remaining FROM tarx_keys.rotation_progress;
 SELECT fingerprint, is_active, llm_keys, secret_versions, platform_keys, audit_chains FROM tarx_keys.keyring_status();
 SET client_min_messages = warning;

@@ -15,7 +15,8 @@ use TarxKeys;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $node = new_node('audit',
-	keyring => { master_key_file => write_private("$dir/keys", hex_key('a')) });
+	keyring => { master_key_file => write_private("$dir/keys", hex_key('a')) },
+	conf => "restart_after_crash = on\n");
 $node->start;
 install($node);
 
@@ -46,7 +47,7 @@ is( $node->safe_psql(
 # Old snapshots do not get in each other's way; nor do purges.
 my $purges = IPC::Run::start(
 	[
-		'pgbench', '-n', '-t', '20', '-f', write_private("$dir/purge.sql", "SELECT tarx_keys.purge_audit(now());\n"),
+		'pgbench', '-n', '-t', '20', '-f', write_private("$dir/purge.sql", "CALL tarx_keys.purge_audit(now(), 7);\n"),
 		$node->connstr('postgres')
 	],
 	'>', \my $purge_output, '2>', \my $purge_errors);
@@ -71,22 +72,21 @@ ask_ok(
 	SELECT tarx_keys.create_agent('$PROJECT', 'goes on')}, 'copy');
 is($node->safe_psql('copy', $verify), 't||', 'and goes on there');
 
-# Call a function and take it back; what it returned.
-sub call_in_little_memory
+# Run something; what it returned.
+sub run_in_little_memory
 {
-	my ($call, $name) = @_;
+	my ($sql, $name) = @_;
 	my $peak = q{SELECT substring(pg_read_file('/proc/self/status') FROM 'VmPeak:\s*(\d+)')};
-	my ($before, $result, $after) = split /\n/, $node->safe_psql('latin', qq{
+	my ($before, @result) = split /\n/, $node->safe_psql('latin', qq{
 		SELECT FROM tarx_keys.verify_audit((SELECT id FROM tarx_keys.projects WHERE id <> '$PROJECT' LIMIT 1)) WHERE NOT ok;
-		SELECT FROM tarx_keys.purge_audit('-infinity') n WHERE n > 0;
+		CALL tarx_keys.purge_audit('-infinity');
 		$peak;
-		BEGIN;
-		SELECT $call;
-		$peak;
-		ROLLBACK});
+		$sql;
+		$peak});
+	my $after = pop @result;
 
 	cmp_ok($after - $before, '<', 8192, "$name needs little memory");
-	return $result;
+	return join("\n", @result);
 }
 
 # Long logs take no more memory than short ones, nor do many of them; not even
@@ -100,19 +100,83 @@ ask_ok(
 	$node, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.create_project('Long', '$PROJECT');
-	SELECT count(tarx_keys.create_project('one of many')) FROM generate_series(1, 2000);
-	SELECT count(tarx_keys.create_agent('$PROJECT', 'one of many')) FROM generate_series(1, 20000)}, 'latin');
-is(call_in_little_memory("tarx_keys.verify_audit('$PROJECT')", 'verify_audit'),
-	'(t,,)', 'and it verifies');
-is(call_in_little_memory("tarx_keys.purge_audit('infinity')", 'purge_audit'),
-	'22001', 'and all of it is purged');
+	SELECT count(tarx_keys.create_project('one of many')) FROM generate_series(1, 2000)}, 'latin');
+# two rows for each agent, of whom a project has no more than a thousand
+ask_ok(
+	$node, 'service', qq{
+	SELECT tarx_keys.act_as('alice', '$PROJECT');
+	SELECT count(tarx_keys.create_agent('$PROJECT', 'one of many')) FROM generate_series(1, 1000);
+	SELECT count(tarx_keys.delete_agent('$PROJECT', id)) FROM tarx_keys.agents}, 'latin')
+  foreach 1 .. 10;
+my $verify_long = "SELECT tarx_keys.verify_audit('$PROJECT')";
+my $count_all = 'SELECT count(*) FROM tarx_keys.audit_log';
+is(run_in_little_memory($verify_long, 'verify_audit'), '(t,,)', 'and it verifies');
+
+# A purge that is killed on its way has done whole batches, and goes on when it is
+# called again.
+
+my $killed = $node->background_psql('latin', on_error_stop => 0);
+my $pid = $killed->query_safe('SELECT pg_backend_pid()');
+my $offset = log_size($node);
+$killed->{stdin} .= "CALL tarx_keys.purge_audit('infinity', 10);\n";
+$killed->{run}->pump_nb;
+ok($node->poll_query_until('latin', "SELECT count(*) < 21500 FROM tarx_keys.audit_log"), 'a purge is on its way');
+kill 'KILL', $pid;
+$node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset);
+$node->poll_query_until('latin', 'SELECT true');
+eval { $killed->quit };
+my $left = $node->safe_psql('latin', $count_all);
+cmp_ok($left, '>', 0, 'when it is killed, rows are left');
+is( $node->safe_psql('latin', 'SELECT count(*) FROM tarx_keys.projects p, tarx_keys.verify_audit(p.id) v WHERE NOT v.ok'),
+	'0', 'and all verifies');
+$offset = log_size($node);
+is(run_in_little_memory("CALL tarx_keys.purge_audit('infinity'); $count_all", 'purge_audit'),
+	'0', 'and called again, it goes to the end');
+like(log_since($node, $offset), qr/LOG:  tarx_keys: role "\w+" begins to purge the audit log, of rows from before infinity$/m, 'it is in the server log');
+like(log_since($node, $offset), qr/LOG:  tarx_keys: role "\w+" has purged $left rows of the audit log$/m, 'with how many rows');
+
+# Where there is nothing to be purged, it looks at nothing.
+is( $node->safe_psql('latin', q{
+		VACUUM tarx_keys_internal.audit_ends;
+		SET track_functions = 'none';
+		BEGIN;
+		CREATE TEMPORARY TABLE before AS
+			SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS rows FROM pg_stat_xact_user_tables WHERE relname ~ '^audit_';
+		SELECT purged FROM tarx_keys_internal.purge_audit_batch('2000-01-01', 10, NULL, false, true);
+		SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) - (SELECT rows FROM before) FROM pg_stat_xact_user_tables WHERE relname ~ '^audit_';
+		ROLLBACK}),
+	"\n0", 'nothing to be purged: no row is read');
 
 # A text that was made too long is not even looked at.
-$node->safe_psql('latin', qq{
+ask_ok($node, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.create_agent('$PROJECT', 'the last')", 'latin');
+my $seq = $node->safe_psql('latin', qq{
 	UPDATE tarx_keys.audit_log SET object_name = repeat('x', 20000000)
-	 WHERE project_id = '$PROJECT' AND seq = 5});
-is(call_in_little_memory("tarx_keys.verify_audit('$PROJECT')", 'a long text'),
-	'(f,5,"row changed")', 'and it is found out');
+	 WHERE project_id = '$PROJECT' RETURNING seq});
+is(run_in_little_memory($verify_long, 'a long text'), qq{(f,$seq,"row changed")}, 'and it is found out');
+
+# A project with one key and one agent needs 2.3 kB with its indexes at most, beyond the
+# pages that tables without rows have.
+$node->safe_psql('postgres', 'CREATE DATABASE small');
+$node->safe_psql('small', 'CREATE EXTENSION tarx_keys');
+my $size = q{
+	SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c
+	 WHERE c.relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND c.relkind = 'r'};
+my $empty = $node->safe_psql('small', $size);
+$node->safe_psql('small', q{
+	DO $$
+	DECLARE
+		project uuid;
+	BEGIN
+		FOR i IN 1 .. 3000 LOOP
+			PERFORM tarx_keys.act_as('user-' || i);
+			project := tarx_keys.create_project('Project ' || i);
+			PERFORM tarx_keys.create_agent(project, 'agent', tarx_keys.add_llm_key(project, 'openai', 'main', 'sk-proj-' || md5(i::text)));
+			COMMIT;
+		END LOOP;
+	END $$});
+my $full = $node->safe_psql('small', "VACUUM FULL; $size");
+is($node->safe_psql('small', 'SELECT count(*) FROM tarx_keys_internal.audit_ends'), '3000', 'each project has one chain');
+cmp_ok(($full - $empty) / 3000, '<', 2300, 'and needs little room');
 
 $node->stop;
 done_testing();

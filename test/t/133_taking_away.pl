@@ -121,7 +121,18 @@ sub adding_fails
 	return;
 }
 
-# A chain that cannot be extended
+# A chain that cannot be extended: both of alice's have two lanes, since two of her
+# transactions have met.
+as('alice', q{tarx_keys.revoke_platform_key(k.id) FROM tarx_keys.create_platform_key('first') k});
+my @meeting = map { $node->background_psql('postgres', extra_params => [ '-U', 'service' ]) } 1 .. 2;
+$_->query_safe(qq{
+	BEGIN;
+	SELECT tarx_keys.act_as('alice');
+	SELECT tarx_keys.delete_agent('$PROJECT', tarx_keys.create_agent('$PROJECT', 'met'));
+	SELECT tarx_keys.revoke_platform_key(k.id) FROM tarx_keys.create_platform_key('met') k}) foreach @meeting;
+$_->query_safe('COMMIT') foreach @meeting;
+$_->quit foreach @meeting;
+is($node->safe_psql('postgres', "SELECT count(*) FROM $ends WHERE lane = 1 AND (project_id = '$PROJECT' OR project_id = $personal)"), '2', 'two lanes');
 
 my @breaks = (
 	[ 'one changed byte', "UPDATE $ends SET sealed_key = set_byte(sealed_key, 60, get_byte(sealed_key, 60) # 1)" ],

@@ -96,11 +96,11 @@ use_master_keys('b', 'a');
 my ($new, $old) = (fingerprint(1), fingerprint(2));
 my $before = $node->safe_psql('postgres',
 	"SELECT llm_keys, secret_versions, platform_keys, members, agents, audit_chains FROM tarx_keys.keyring_status() WHERE fingerprint = '$old'");
-is($before, '400|400|101|102|100|8', 'everything hangs on the old key');
+is($before, '400|400|101|102|100|2', 'everything hangs on the old key');
 is( $node->safe_psql('postgres', 'SELECT * FROM tarx_keys.rotation_progress WHERE total > 0'),
 	join("\n", map { "$_|$new" } 'project_llm_keys|400|0|400', 'project_secrets|100|0|100',
 		'project_secret_versions|300|0|300', 'platform_api_keys|101|0|101', 'project_members|102|0|102',
-		'agents|100|0|100', 'audit_ends|8|0|8'),
+		'agents|100|0|100', 'audit_ends|2|0|2'),
 	'rotation_progress before it');
 is($node->safe_psql('postgres', $values), $complete, 'old rows still open');
 
@@ -316,7 +316,7 @@ foreach my $sql (
 	$call,
 	"SELECT * FROM tarx_keys.verify_audit('$PROJECT')",
 	q{SELECT * FROM tarx_keys.verify_personal_audit('alice')},
-	q{SELECT tarx_keys.purge_audit('infinity')},
+	q{CALL tarx_keys.purge_audit('infinity')},
 	"SELECT tarx_keys.purge_unverifiable_audit('$PROJECT')",
 	q{SELECT tarx_keys.purge_unverifiable_personal_audit('alice')},
 	"SELECT tarx_keys.begin_audit('00000000-0000-4000-8000-000000000000')")

@@ -148,7 +148,7 @@ INSERT INTO odd.victims VALUES
     ('platform_api_keys', $$name = 'victim'$$, '{"platform_keys": {"name": "victim"}, "verify_keys": {"name": "victim"}}'),
     ('project_members', $$user_id = 'victim'$$, '{"verify_keys": {"name": "victim"}}'),
     ('agents', $$name = 'victim agent'$$, '{"verify_keys": {"name": "victim agent"}}'),
-    ('audit_ends', $$project_id = odd.id('P') AND NOT personal AND lane = 2$$, '{}'),
+    ('audit_ends', $$project_id = odd.id('P') AND NOT personal AND lane = 0$$, '{}'),
     ('audit_log', $$project_id = odd.id('P') AND NOT personal AND seq = 5$$, '{"project_audit": {"seq": 5}}');
 
 -- Drop what keeps odd values out of a column.
@@ -246,7 +246,7 @@ INSERT INTO odd.looks VALUES
         ARRAY[odd.id('victim'), odd.id('VICTIM'), odd.id('VICTIM of Q'), odd.id('victim token')],
         array_fill('epoch'::timestamptz, ARRAY[4]))$$),
     ('a change', 'service', 'alice', $$SELECT tarx_keys.set_secret(odd.id('P'), 'OTHER', 'new')$$),
-    ('purge', 'none', NULL, $$SELECT 1 WHERE tarx_keys.purge_audit('infinity') > 0$$);
+    ('purge', 'none', NULL, $$SELECT 1 WHERE odd.purge_audit('infinity') > 0$$);
 CREATE TABLE odd.baseline (what text PRIMARY KEY, result jsonb);
 
 -- As rotate_master_key() does it, for one table, in batches of two; how many rows are left

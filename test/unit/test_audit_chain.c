@@ -277,6 +277,10 @@ check_notes(void)
 	strcat(strcat(notes, "; "), note);
 	ok(tarx_keys_chain_is_noted(notes, &first.ends), "the first chain is noted");
 	ok(tarx_keys_chain_is_noted(notes, &second.ends), "and the second");
+	for (int lane = 0; lane < LANES; lane++)
+		ok(tarx_keys_chain_lane_is_noted(notes, lane) == (lane < 2), "lane %d is noted or not", lane);
+	ok(!tarx_keys_chain_lane_is_noted(note, 0), "a note is of its own lane only");
+	ok(!tarx_keys_chain_lane_is_noted("", 0), "no note is of none");
 	ends = written(0, 1).ends;
 	ok(!tarx_keys_chain_is_noted(notes, &ends), "one with a row less is not");
 	ends = written(0, 3).ends;
