@@ -103,15 +103,16 @@ AS $$
         SELECT c.table_name, sum(c.count * (c.all_pages::double precision / greatest(c.pages, 1))) AS rows
           FROM tarx_keys_internal.count_sealed(CASE WHEN doctor_rows.full THEN 0 ELSE 250 END) c
          GROUP BY c.table_name),
+    sampled AS (
+        SELECT t.table_name, t.kind, a.rows AS about,
+               CASE WHEN NOT doctor_rows.full THEN tarx_keys_internal.doctor_percent(format('%I.%I', t.schema_name, t.table_name)::regclass) END AS percent
+          FROM tarx_keys_internal.sealed_tables() t JOIN about a USING (table_name)
+         WHERE t.kind IS NOT NULL),
     looked_at AS MATERIALIZED (
-        SELECT t.table_name, t.kind, count(*) AS rows, max(a.rows) AS about,
+        SELECT s.table_name, s.kind, count(*) AS rows, CASE WHEN s.percent < 100 OR count(*) = 3000 THEN s.about ELSE count(*) END AS about,
                array_agg(DISTINCT concat_ws('/', r.project_id, r.id, r.name)) FILTER (WHERE r.state > 1) AS tampered
-          FROM tarx_keys_internal.sealed_tables() t JOIN about a USING (table_name),
-               tarx_keys_internal.row_states(t.table_name, NULL,
-                   CASE WHEN NOT doctor_rows.full THEN tarx_keys_internal.doctor_percent(format('%I.%I', t.schema_name, t.table_name)::regclass) END,
-                   3000) r
-         WHERE t.kind IS NOT NULL
-         GROUP BY t.table_name, t.kind),
+          FROM sampled s, tarx_keys_internal.row_states(s.table_name, NULL, s.percent, 3000) r
+         GROUP BY s.table_name, s.kind, s.about, s.percent),
     found (severity, finding, advice) AS (
         SELECT 'critical', format('rows of kind %s that were tampered with: %s', l.kind,
                                   (SELECT count(DISTINCT t) FROM looked_at o, unnest(o.tampered) t WHERE o.kind = l.kind))
@@ -217,7 +218,7 @@ BEGIN
         SELECT f.id FROM found f ORDER BY random() LIMIT CASE WHEN NOT doctor_audit_log.full THEN 10 END)
     SELECT (SELECT array_agg(c.id ORDER BY c.id) FROM chosen c),
            greatest((SELECT count(*) FROM found),
-                    (SELECT count(*) * 100 / percent_of_projects FROM tarx_keys.projects p TABLESAMPLE system (percent_of_projects)))
+                    (SELECT count(*) * 100 / percent_of_projects FROM tarx_keys.projects p TABLESAMPLE system (percent_of_projects) WHERE p.name IS NOT NULL))
       INTO projects, about;
     FOREACH project IN ARRAY coalesce(projects, '{}') LOOP
         SELECT v.* INTO verdict FROM tarx_keys.verify_audit(project) v;

@@ -25,7 +25,8 @@ typedef struct Count
 typedef struct Counts
 {
 	HTAB	   *table;
-	Count	   *last;			/* rows that need the same key are near each other */
+	Count	   *last;			/* rows that need the same key are near each
+								 * other */
 } Counts;
 
 static void

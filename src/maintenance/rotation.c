@@ -60,8 +60,8 @@ typedef struct Batch
 	TupleTableSlot *changed;
 	MemoryContext row_context;	/* reset after each row */
 	int64		limit;
-	int64		found;			/* rows that open, also those that somebody has
-								 * locked */
+	int64		found;			/* rows that open, also those that somebody
+								 * has locked */
 	int64		resealed;
 	int64		kept;			/* rows that do not open */
 } Batch;
@@ -185,7 +185,7 @@ rotate_row(Batch *batch)
  * batch has come to its limit, at the current row.
  */
 static bool
-rotate_range(Batch *batch, const ItemPointerData *after, BlockNumber end)
+rotate_range(Batch *batch, const ItemPointerData * after, BlockNumber end)
 {
 	tarx_keys_scan_range(&batch->scan, batch->snapshot, after, end);
 	while (batch->found < batch->limit)

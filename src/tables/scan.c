@@ -82,7 +82,7 @@ tarx_keys_scan_close(TarxKeysScan *scan)
 
 /* Begin with the rows that are stored behind a position, and before block end. */
 void
-tarx_keys_scan_range(TarxKeysScan *scan, Snapshot snapshot, const ItemPointerData *after,
+tarx_keys_scan_range(TarxKeysScan *scan, Snapshot snapshot, const ItemPointerData * after,
 					 BlockNumber end)
 {
 	ItemPointerData first;

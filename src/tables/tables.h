@@ -172,7 +172,7 @@ extern void tarx_keys_scan_open(TarxKeysScan *scan, const TarxKeysTable *table, 
 								LOCKMODE lockmode, AclMode mode);
 extern void tarx_keys_scan_close(TarxKeysScan *scan);
 extern void tarx_keys_scan_range(TarxKeysScan *scan, Snapshot snapshot,
-								 const ItemPointerData *after, BlockNumber end);
+								 const ItemPointerData * after, BlockNumber end);
 extern bool tarx_keys_scan_next(TarxKeysScan *scan);
 extern void tarx_keys_scan_row(const TarxKeysScan *scan, TupleTableSlot *slot, TarxKeysRow *row);
 extern bool tarx_keys_scan_fingerprint(const TarxKeysScan *scan, TupleTableSlot *slot,
