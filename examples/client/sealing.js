@@ -127,7 +127,14 @@ export async function sealSecret(sodium, publicKey, { projectId, name, value, ex
   return seal(sodium, publicKey, expiresAt, front, new Uint8Array(0), value);
 }
 
-// A box for find_sealed_key()
+/**
+ * A box for find_sealed_key()
+ *
+ * @param {Sodium} sodium
+ * @param {Uint8Array} publicKey
+ * @param {{ value: string, expiresAt?: number }} what
+ * @returns {Promise<Uint8Array>}
+ */
 export async function sealSearch(sodium, publicKey, { value, expiresAt }) {
   await sodium.ready;
   const front = header(sodium, 1, 'tarx.box-find..1', '00000000-0000-0000-0000-000000000000', []);

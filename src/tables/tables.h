@@ -12,6 +12,9 @@
 #define TARX_KEYS_TABLES_H
 
 #include "executor/tuptable.h"
+#include "nodes/parsenodes.h"
+#include "storage/block.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
 #include "base/base.h"
@@ -132,9 +135,12 @@ extern bool tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *ro
 							   bool as_utf8, TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_row_try_open(const TarxKeysTable *table, const TarxKeysRow *row,
 											   TarxKeysText *value);
+extern void tarx_keys_sealed_fingerprint(Datum sealed,
+										 uint8 fingerprint[TARX_KEYS_FINGERPRINT_BYTES]);
 extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row);
 extern bool tarx_keys_row_is_stamped(const TarxKeysTable *table, const TarxKeysRow *row);
-extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow *row);
+extern bytea *tarx_keys_row_reseal(TarxKeysResealing *batch, const TarxKeysTable *table,
+								   const TarxKeysRow *row);
 
 /* stamps.c: rows whose columns are the arguments of a function */
 extern Datum tarx_keys_stamp_of_arguments(FunctionCallInfo fcinfo, const TarxKeysTable *table);
@@ -196,7 +202,34 @@ typedef struct TarxKeysTally TarxKeysTally;
 extern TarxKeysTally *tarx_keys_tally_new(const TarxKeysTallySource *source, MemoryContext context);
 extern int64 tarx_keys_tally_of(TarxKeysTally *tally, const pg_uuid_t *project_id, const pg_uuid_t *id);
 
+/* scan.c: all rows of a table, as they are stored, without an executor */
+typedef struct TarxKeysScan
+{
+	const TarxKeysTable *table;
+	Relation	relation;
+	AttrNumber	attnums[TARX_KEYS_MAX_COLUMNS];
+	AttrNumber	sealed;			/* the sealed column */
+	BlockNumber nblocks;		/* when it was opened */
+	struct TableScanDescData *scan;
+	TupleTableSlot *slot;		/* has the current row */
+} TarxKeysScan;
+
+extern void tarx_keys_scan_open(TarxKeysScan *scan, const TarxKeysTable *table, Oid part,
+								LOCKMODE lockmode, AclMode mode);
+extern void tarx_keys_scan_close(TarxKeysScan *scan);
+extern void tarx_keys_scan_range(TarxKeysScan *scan, Snapshot snapshot,
+								 const ItemPointerData * after, BlockNumber end);
+extern bool tarx_keys_scan_next(TarxKeysScan *scan);
+extern void tarx_keys_scan_row(const TarxKeysScan *scan, TupleTableSlot *slot, TarxKeysRow *row);
+extern bool tarx_keys_scan_fingerprint(const TarxKeysScan *scan, TupleTableSlot *slot,
+									   uint8 fingerprint[TARX_KEYS_FINGERPRINT_BYTES]);
+extern BlockNumber tarx_keys_scan_pages(TarxKeysScan *scan, Snapshot snapshot, int32 max_pages,
+										void (*receive) (const TarxKeysScan *scan, void *arg),
+										void *arg);
+
 /* lookup.c: rows by primary key (project_id, id or name), without an executor */
+extern bool tarx_keys_find_columns(const TarxKeysTable *table, TupleDesc desc,
+								   AttrNumber attnums[TARX_KEYS_MAX_COLUMNS]);
 extern bool tarx_keys_table_has_index(const TarxKeysTable *table);
 extern Oid	tarx_keys_key_collation(const TarxKeysTable *table, int column);
 extern Relation tarx_keys_table_lock(TarxKeysTable *table);
