@@ -36,6 +36,12 @@
 /* Of so many entries the one used longest ago makes room. */
 #define LOOKED_AT		16
 
+/*
+ * The hand goes this much further each time, so that it does not stay where a flush
+ * is still to come.  A prime, so that it comes to each place.
+ */
+#define STRIDE			UINT64CONST(2654435761)
+
 /* If none of them can, the next ones are looked at, this often at most. */
 #define LOOKS			256
 
@@ -330,7 +336,7 @@ look_for_oldest(bool flushing)
 
 	for (uint32 i = 0; i < LOOKED_AT; i++)
 	{
-		TarxKeysUsageEntry *entry = &entries[(start + i) % table_entries()];
+		TarxKeysUsageEntry *entry = &entries[(start + i) * STRIDE % table_entries()];
 		uint64		last_use = pg_atomic_read_u64(&entry->last_used_at);
 
 		if (last_use < oldest_use && may_go(entry, flushing))
