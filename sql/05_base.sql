@@ -23,10 +23,3 @@ LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_shown';
 COMMENT ON FUNCTION tarx_keys_internal.shown IS
 'Internal. A stored text as lists show it: at most 2499 bytes, and in characters that every client can read, whatever somebody has written into the table.';
-
-CREATE FUNCTION tarx_keys_internal.shown_list(list text[]) RETURNS text[]
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN (SELECT pg_catalog.array_agg(tarx_keys_internal.shown(e.element) ORDER BY e.n)
-          FROM pg_catalog.unnest(list) WITH ORDINALITY e (element, n)
-         WHERE e.n <= 50);
-COMMENT ON FUNCTION tarx_keys_internal.shown_list IS 'Internal. shown() of each of the first 50 elements, which are as many as a list has; NULL for NULL and for an empty list.';

@@ -6,7 +6,7 @@
 
 -- logged as it is, unless it fails: who acts is worth knowing, and each transaction begins with it
 CREATE FUNCTION tarx_keys.act_as(user_id text, project_id uuid DEFAULT NULL) RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
 'Makes user_id (1 to 200 characters, no control characters, not beginning with sa:) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
@@ -15,7 +15,7 @@ COMMENT ON FUNCTION tarx_keys.act_as IS
 -- All look up what other sessions have committed by now, and a parallel query
 -- cannot do that.
 CREATE FUNCTION tarx_keys_internal.acting_user_id() RETURNS text
-LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_acting_user_id';
 COMMENT ON FUNCTION tarx_keys_internal.acting_user_id IS
 'Internal. The acting user. Used by row security. Errors: TK007 without an acting user, TK010 if the platform key of the login has ended.';

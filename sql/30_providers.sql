@@ -242,18 +242,6 @@ COMMENT ON COLUMN tarx_keys.providers.probe_path IS 'Where probe_method goes, be
 COMMENT ON COLUMN tarx_keys.providers.key_prefixes IS 'Public prefixes of its keys. Masks show them in full; a key with a longer one of another provider is refused, if it goes to the vendor''s own endpoint';
 COMMENT ON COLUMN tarx_keys.providers.is_builtin IS 'True if the row is as it came with the extension';
 
--- To plan a query of the view takes longer than to list a project's keys. This
--- function's plan is made once in a session.
-CREATE FUNCTION tarx_keys_internal.provider_labels() RETURNS TABLE (slug text, label text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
-AS $$
-BEGIN
-    RETURN QUERY SELECT p.slug, p.label FROM tarx_keys.providers p;
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.provider_labels IS
-'Internal. The names of all providers, for a view.';
-
 CREATE FUNCTION tarx_keys_internal.changed_builtin(custom tarx_keys.custom_providers) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (

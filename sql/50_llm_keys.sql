@@ -203,52 +203,48 @@ AS 'MODULE_PATHNAME', 'tarx_keys_key_health';
 COMMENT ON FUNCTION tarx_keys_internal.key_health IS
 'Internal. How an LLM key in this revision fared last: unverified, ok, rejected, quota or cooling.';
 
-CREATE FUNCTION tarx_keys_internal.visible_llm_key_status() RETURNS TABLE (project_id uuid, id uuid, status text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    visible CONSTANT uuid[] := tarx_keys_internal.visible_project_ids();
-BEGIN
-    PERFORM tarx_keys_internal.enter_maintenance();
-    RETURN QUERY
-        SELECT r.project_id, r.id, CASE r.state WHEN 0 THEN 'ok' ELSE 'needs_reentry' END
-          FROM tarx_keys_internal.row_states('project_llm_keys', visible, NULL, NULL) r;
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.visible_llm_key_status IS
-'Internal. Which LLM keys of the acting user''s projects, or of the active one, can be opened. Used by a view. Error: TK007 without an acting user.';
+-- It keeps what it has read for as long as the query sees the same.
+CREATE FUNCTION tarx_keys_internal.llm_key_details(
+    project_id uuid, id uuid, place tid,
+    OUT agent_count bigint, OUT status text, OUT provider text, OUT provider_label text, OUT state text, OUT masked_key text,
+    OUT added_by text, OUT destination text, OUT health text, OUT health_at timestamptz, OUT cooling_until timestamptz,
+    OUT last_used_at timestamptz, OUT base_url text, OUT allowed_models text[], OUT header_names text[])
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_llm_key_details';
+COMMENT ON FUNCTION tarx_keys_internal.llm_key_details IS
+'Internal. What the list has of the LLM key whose row is at this place; NULL if the acting user, or the active project, does not show it. Error: TK007 without an acting user.';
 
 -- The list. security_invoker lets row security apply to the caller, and the
--- caller needs rights on the columns that the view reads: see 90_grants.sql.
+-- caller needs rights on the columns that the view reads: see 90_grants.sql. The
+-- subquery is not part of the query around it, because its function is VOLATILE: so
+-- that is called once for each row, but only for those that a condition on columns
+-- of the table has left.
 CREATE VIEW tarx_keys.llm_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,
        k.project_id,
-       tarx_keys_internal.shown(k.name) AS name,
-       tarx_keys_internal.shown(k.provider) AS provider,
-       tarx_keys_internal.shown(coalesce(p.label, k.provider)) AS provider_label,
-       tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
-       CASE WHEN s.status = 'ok' THEN tarx_keys_internal.shown(k.base_url) END AS base_url,
-       tarx_keys_internal.shown(k.added_by) AS added_by,
+       k.name,
+       (k.details).provider,
+       (k.details).provider_label,
+       (k.details).masked_key,
+       (k.details).base_url,
+       (k.details).added_by,
        k.created_at,
-       CASE WHEN k.state = 'enabled' AND k.expires_at <= pg_catalog.now() THEN 'expired' ELSE tarx_keys_internal.shown(k.state) END AS state,
-       CASE WHEN s.status = 'ok' THEN tarx_keys_internal.shown(k.destination) END AS destination,
+       (k.details).state,
+       (k.details).destination,
        k.priority,
        k.expires_at,
        k.rotate_after,
-       tarx_keys_internal.shown_list(k.allowed_models) AS allowed_models,
-       tarx_keys_internal.shown_list(k.header_names) AS header_names,
-       (SELECT pg_catalog.count(*) FROM tarx_keys.agents a
-         WHERE a.project_id = k.project_id AND a.user_api_key_id = k.id) AS agent_count,
-       u.last_used_at,
-       h.health,
-       h.health_at,
-       h.cooling_until,
-       coalesce(s.status, 'needs_reentry') AS status
-  FROM tarx_keys.project_llm_keys k
- CROSS JOIN LATERAL tarx_keys_internal.key_health(k.project_id, k.id, k.revision) h
-  LEFT JOIN tarx_keys_internal.provider_labels() p ON p.slug = tarx_keys_internal.shown(k.provider)
-  LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
-  LEFT JOIN tarx_keys_internal.visible_llm_key_status() s ON s.project_id = k.project_id AND s.id = k.id;
+       (k.details).allowed_models,
+       (k.details).header_names,
+       (k.details).agent_count,
+       (k.details).last_used_at,
+       (k.details).health,
+       (k.details).health_at,
+       (k.details).cooling_until,
+       coalesce((k.details).status, 'needs_reentry') AS status
+  FROM (SELECT k.id, k.project_id, tarx_keys_internal.shown(k.name) AS name, k.created_at, k.priority, k.expires_at, k.rotate_after,
+               tarx_keys_internal.llm_key_details(k.project_id, k.id, k.ctid) AS details
+          FROM tarx_keys.project_llm_keys k) k;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
 COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default, and if the stored key cannot be opened';

@@ -125,6 +125,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_template_references';
 COMMENT ON FUNCTION tarx_keys.template_references IS
 'The names of the secrets that a template refers to, each once, in order of appearance; they are not looked up. Error: 22023, which names all malformed references.';
 
+CREATE FUNCTION tarx_keys_internal.secret_last_use(project_id uuid, id uuid) RETURNS timestamptz
+LANGUAGE c STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_secret_last_use';
+COMMENT ON FUNCTION tarx_keys_internal.secret_last_use IS
+'Internal. When a secret was last resolved; NULL if it never was, or if the acting user, or the active project, does not show it. Used by a view. Error: TK007 without an acting user.';
+
 -- The list. security_invoker lets row security apply to the caller, and the
 -- caller needs rights on the columns that the view reads: see 90_grants.sql.
 CREATE VIEW tarx_keys.secrets WITH (security_invoker = true, security_barrier = true) AS
@@ -135,10 +141,10 @@ SELECT s.project_id,
        s.version,
        tarx_keys_internal.shown(s.updated_by) AS updated_by,
        s.updated_at,
-       u.last_used_at
-  FROM tarx_keys.project_secrets s
-  LEFT JOIN tarx_keys_internal.visible_usage('secret') u
-    ON u.project_id = s.project_id AND u.id = s.id;
+       tarx_keys_internal.secret_last_use(s.project_id, s.id) AS last_used_at
+  -- in a subquery, so that nothing can be changed through the view
+  FROM (SELECT p.project_id, p.name, p.id, p.description, p.version, p.updated_by, p.updated_at
+          FROM tarx_keys.project_secrets p) s;
 COMMENT ON VIEW tarx_keys.secrets IS 'The secrets of the acting user''s projects, or of the active one, without values';
 COMMENT ON COLUMN tarx_keys.secrets.id IS 'The id under which its uses are counted and logged';
 COMMENT ON COLUMN tarx_keys.secrets.version IS 'The number of the current version';

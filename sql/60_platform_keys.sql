@@ -146,31 +146,6 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.revoke_platform_keys IS
 'Internal. Revokes these platform keys of the acting user, or all if ids is NULL; returns how many, and how many others hold until then.';
 
-CREATE FUNCTION tarx_keys_internal.own_platform_key_status() RETURNS TABLE (id uuid, status text)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    acting_user CONSTANT text := tarx_keys_internal.acting_user_id();
-    own CONSTANT uuid[] := ARRAY(SELECT k.id FROM tarx_keys.platform_api_keys k WHERE k.user_id = acting_user);
-BEGIN
-    RETURN QUERY
-        WITH RECURSIVE ended (id) AS (
-            SELECT n.id
-              FROM tarx_keys.platform_api_keys p,
-                   LATERAL (SELECT k.id FROM tarx_keys.platform_api_keys k WHERE k.created_with = p.id OFFSET 0) n
-             WHERE p.user_id = acting_user AND p.ends_descendants
-            UNION
-            SELECT n.id
-              FROM ended e, LATERAL (SELECT k.id FROM tarx_keys.platform_api_keys k WHERE k.created_with = e.id OFFSET 0) n)
-        SELECT r.id,
-               CASE WHEN r.state = 0 AND r.id IN (SELECT e.id FROM ended e) THEN 'ended'
-                    ELSE tarx_keys_internal.status_of(r.state) END
-          FROM tarx_keys_internal.row_states('platform_api_keys', own, NULL, NULL) r;
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.own_platform_key_status IS
-'Internal. Whether the acting user''s platform keys that are not revoked are what was written, and have not ended with another one. Used by a view. Error: TK007 without an acting user.';
-
 -- carries a value
 CREATE FUNCTION tarx_keys.login(token text, project_id uuid DEFAULT NULL, OUT user_id text, OUT role text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -178,42 +153,33 @@ AS 'MODULE_PATHNAME', 'tarx_keys_login';
 COMMENT ON FUNCTION tarx_keys.login IS
 'Makes the user of a platform key the acting user, proven, until the transaction or savepoint ends, and project_id, if given, the active project; returns the user and the role in that project. Errors: TK010 whatever is wrong with the token, 42501 if the user is no member of the project or the key is not for it, TK005 without a keyring, 22023 if token is NULL.';
 
-CREATE FUNCTION tarx_keys_internal.own_platform_key_usage() RETURNS TABLE (id uuid, last_used_at timestamptz)
-LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    no_project CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
-    acting_user CONSTANT text := tarx_keys_internal.acting_user_id();
-BEGIN
-    PERFORM tarx_keys_internal.enter_maintenance();
-    RETURN QUERY
-        SELECT k.id, greatest(m.last_used_at, l.last_used_at)
-          FROM tarx_keys.platform_api_keys k
-         CROSS JOIN LATERAL tarx_keys_internal.usage_of('platform_key', no_project, k.id) m
-          LEFT JOIN tarx_keys_internal.last_used l
-            ON l.project_id = no_project AND l.kind = 'platform_key' AND l.id = k.id
-         WHERE k.user_id = acting_user AND k.id IS NOT NULL;
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.own_platform_key_usage IS
-'Internal. When the acting user''s platform keys were last used. Used by a view. Error: TK007 without an acting user.';
+CREATE FUNCTION tarx_keys_internal.platform_key_details(id uuid, place tid, OUT last_used_at timestamptz, OUT status text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_platform_key_details';
+COMMENT ON FUNCTION tarx_keys_internal.platform_key_details IS
+'Internal. What the list has of the platform key whose row is at this place, if it is the acting user''s: when it was last used, and unless it is revoked, whether it is what was written, and has not ended with another one. Error: TK007 without an acting user.';
 
+-- The function is VOLATILE, and so is called once for each row: see llm_keys.
 CREATE VIEW tarx_keys.platform_keys WITH (security_invoker = true, security_barrier = true) AS
 SELECT k.id,
-       tarx_keys_internal.shown(k.name) AS name,
-       tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
-       -- of 100 ids, or none where there are more bytes than they can have
-       CASE WHEN pg_column_size(k.project_ids) > 2000 THEN '{}' ELSE k.project_ids[:100] END AS project_ids,
+       k.name,
+       k.masked_key,
+       k.project_ids,
        k.read_only,
        k.created_at,
        k.created_with,
        k.expires_at,
-       u.last_used_at,
+       (k.details).last_used_at,
        k.revoked_at,
-       s.status
-  FROM tarx_keys.platform_api_keys k
-  LEFT JOIN tarx_keys_internal.own_platform_key_usage() u ON u.id = k.id
-  LEFT JOIN tarx_keys_internal.own_platform_key_status() s ON s.id = k.id;
+       (k.details).status
+  FROM (SELECT k.id,
+               tarx_keys_internal.shown(k.name) AS name,
+               tarx_keys_internal.display_mask(tarx_keys_internal.shown(k.masked_key)) AS masked_key,
+               -- of 100 ids, or none where there are more bytes than they can have
+               CASE WHEN pg_column_size(k.project_ids) > 2000 THEN '{}' ELSE k.project_ids[:100] END AS project_ids,
+               k.read_only, k.created_at, k.created_with, k.expires_at, k.revoked_at,
+               tarx_keys_internal.platform_key_details(k.id, k.ctid) AS details
+          FROM tarx_keys.platform_api_keys k) k;
 COMMENT ON VIEW tarx_keys.platform_keys IS 'The acting user''s own platform keys';
 COMMENT ON COLUMN tarx_keys.platform_keys.created_with IS 'The platform key that made it; NULL if none';
 COMMENT ON COLUMN tarx_keys.platform_keys.status IS 'ok, tampered, missing master key, or ended with the key that made it; NULL once revoked';

@@ -50,13 +50,10 @@ GRANT EXECUTE ON FUNCTION
     tarx_keys.revoke_run_tickets,
     tarx_keys_internal.display_mask,
     tarx_keys_internal.shown,
-    tarx_keys_internal.shown_list,
-    tarx_keys_internal.provider_labels,
-    tarx_keys_internal.key_health,
+    tarx_keys_internal.llm_key_details,
     tarx_keys_internal.visible_usage,
-    tarx_keys_internal.visible_llm_key_status,
-    tarx_keys_internal.own_platform_key_usage,
-    tarx_keys_internal.own_platform_key_status
+    tarx_keys_internal.secret_last_use,
+    tarx_keys_internal.platform_key_details
 TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT ON
     tarx_keys.projects,
@@ -71,19 +68,19 @@ TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT (project_id, user_id, id, role, service_account, revision, added_at) ON tarx_keys.project_members TO tarx_keys_backend, tarx_keys_login;
 GRANT SELECT (project_id, id, name, user_api_key_id, provider, revision, created_by, created_at, updated_at)
     ON tarx_keys.agents TO tarx_keys_backend, tarx_keys_login;
--- what the view llm_keys reads; not the ciphertext
-GRANT SELECT (project_id, id, provider, name, base_url, destination, masked_key, added_by, state, priority,
+-- what the view llm_keys reads, and where a row is; not the ciphertext
+GRANT SELECT (ctid, project_id, id, provider, name, base_url, destination, masked_key, added_by, state, priority,
               expires_at, rotate_after, allowed_models, header_names, revision, created_at)
     ON tarx_keys.project_llm_keys TO tarx_keys_backend, tarx_keys_login;
 -- what the view secrets reads; not the ciphertext
 GRANT SELECT (project_id, name, id, description, version, updated_by, updated_at)
     ON tarx_keys.project_secrets TO tarx_keys_backend, tarx_keys_login;
--- what the view platform_keys reads; neither hash nor stamp
-GRANT SELECT (id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, created_with, revoked_at)
+-- what the view platform_keys reads, and where a row is; neither hash nor stamp
+GRANT SELECT (ctid, id, user_id, name, masked_key, expires_at, project_ids, read_only, created_at, created_with, revoked_at)
     ON tarx_keys.platform_api_keys TO tarx_keys_backend, tarx_keys_login;
 
 -- what the view project_audit reads
-GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision)
+GRANT SELECT (project_id, personal, generation, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision)
     ON tarx_keys.audit_log TO tarx_keys_backend, tarx_keys_login;
 
 -- The audit log is append-only for its owner as well; purge_audit() deletes.

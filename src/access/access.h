@@ -24,6 +24,9 @@ extern TarxKeysRole tarx_keys_role_named(const char *name);
 extern const char *tarx_keys_role_name(TarxKeysRole role);
 pg_noreturn extern void tarx_keys_deny_lesser_role(const pg_uuid_t *project_id, TarxKeysRole least);
 
+/* projects.c */
+extern bool tarx_keys_project_has_ended(const pg_uuid_t *project_id);
+
 /* membership.c: who has which role */
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);
 extern TarxKeysRole tarx_keys_stated_role_of(const pg_uuid_t *project_id, const char *user_id);
@@ -53,6 +56,20 @@ extern uint64 tarx_keys_projects_elsewhere(const char *user_id, Datum **ids);
 extern void tarx_keys_explain_memberships(const TarxKeysMembershipRelation *relation, char **of_role,
 										  char **of_projects);
 extern void tarx_keys_require_created_project(const pg_uuid_t *project_id);
+
+/*
+ * visibility.c: which projects the acting user may see.  Belongings are what a function
+ * keeps from row to row, for as long as the query sees the same.
+ */
+typedef struct TarxKeysBelongings
+{
+	MemoryContext context;
+	void	   *data;			/* NULL before the first row */
+} TarxKeysBelongings;
+
+extern bool tarx_keys_project_is_visible(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
+										 TarxKeysBelongings **belongings);
+extern text *tarx_keys_kept_acting_user(FunctionCallInfo fcinfo, TarxKeysBelongings **belongings);
 
 /* service_account.c: the users that projects have for their programs */
 extern bool tarx_keys_is_service_account(const char *user_id);

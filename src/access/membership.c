@@ -2,7 +2,7 @@
  * membership.c
  *	  Which role a user has in a project.
  *
- * The queries use a new snapshot instead of the transaction's, which may be old.
+ * The look-ups use a new snapshot instead of the transaction's, which may be old.
  * So a user who was removed a moment ago is not a member.  A project that has ended
  * has no members, even if somebody puts back a row that says otherwise.
  *
@@ -24,15 +24,6 @@
 PG_FUNCTION_INFO_V1(tarx_keys_other_admin_exists);
 PG_FUNCTION_INFO_V1(tarx_keys_member_stamp);
 PG_FUNCTION_INFO_V1(tarx_keys_next_member_revision);
-
-static TarxKeysQuery role_query = {
-	TARX_KEYS_SELECT(tarx_keys_members,
-					 "WHERE t.project_id OPERATOR(pg_catalog.=) $1"
-					 " AND t.user_id OPERATOR(pg_catalog.=) $2"
-					 " AND NOT EXISTS (SELECT FROM tarx_keys.projects p"
-					 " WHERE p.id OPERATOR(pg_catalog.=) t.project_id AND p.ended_at IS NOT NULL)"),
-	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
-};
 
 static TarxKeysQuery other_admin_query = {
 	TARX_KEYS_SELECT(tarx_keys_members,
@@ -70,21 +61,16 @@ stated_role(const TarxKeysRow *member)
 static TarxKeysRole
 look_up_role(const pg_uuid_t *project_id, const char *user_id, bool unverifiable_too)
 {
-	Datum		values[2] = {UUIDPGetDatum(project_id), CStringGetTextDatum(user_id)};
-	TarxKeysRole role = TARX_KEYS_ROLE_NONE;
+	Datum		key[2] = {UUIDPGetDatum(project_id), CStringGetTextDatum(user_id)};
 	TarxKeysRow member;
 
 	if (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id))
 		return tarx_keys_role_elsewhere(project_id, user_id);
-	tarx_keys_queries_begin();
-	if (tarx_keys_query_run_latest(&role_query, values, NULL) > 0)
-	{
-		tarx_keys_fetched_row(&tarx_keys_members, 0, &member);
-		check_member(&member, project_id, user_id, unverifiable_too);
-		role = stated_role(&member);
-	}
-	tarx_keys_queries_end();
-	return role;
+	/* of a project that ends between the two, nobody is a member */
+	if (!tarx_keys_find(&tarx_keys_members, key, NULL, &member) || tarx_keys_project_has_ended(project_id))
+		return TARX_KEYS_ROLE_NONE;
+	check_member(&member, project_id, user_id, unverifiable_too);
+	return stated_role(&member);
 }
 
 /*

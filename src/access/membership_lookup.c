@@ -25,11 +25,6 @@
 
 #include "access/access.h"
 
-static TarxKeysQuery ended_query = {
-	.sql = "SELECT 1 FROM tarx_keys.projects p WHERE p.id OPERATOR(pg_catalog.=) $1 AND p.ended_at IS NOT NULL",
-	.nargs = 1, .argtypes = {UUIDOID}
-};
-
 static TarxKeysQuery created_query = {
 	.sql = "SELECT 1 FROM tarx_keys.projects p WHERE p.id OPERATOR(pg_catalog.=) $1",
 	.nargs = 1, .argtypes = {UUIDOID}
@@ -236,15 +231,13 @@ tarx_keys_role_elsewhere(const pg_uuid_t *project_id, const char *user_id)
 {
 	TarxKeysMembershipRelation relation = tarx_keys_good_membership_relation();
 	Datum		values[2] = {UUIDPGetDatum(project_id)};
-	TarxKeysRole role = TARX_KEYS_ROLE_NONE;
+	TarxKeysRole role;
 
+	if (!user_parameter(relation.user_type, user_id, &values[1]) || tarx_keys_project_has_ended(project_id))
+		return TARX_KEYS_ROLE_NONE;
 	tarx_keys_queries_begin();
-	if (user_parameter(relation.user_type, user_id, &values[1]) &&
-		tarx_keys_query_look_up(&ended_query, values) == 0)
-	{
-		prepare_queries(&relation);
-		role = lowest_role(run(&relation, &role_query, values), project_id, user_id);
-	}
+	prepare_queries(&relation);
+	role = lowest_role(run(&relation, &role_query, values), project_id, user_id);
 	tarx_keys_queries_end();
 	return role;
 }

@@ -172,7 +172,7 @@ tarx_keys_good_membership_relation(void)
 void
 tarx_keys_begin_as_relation_owner(TarxKeysAsOwner *as_owner, Oid owner)
 {
-	tarx_keys_begin_as(as_owner, owner, SECURITY_RESTRICTED_OPERATION);
+	tarx_keys_begin_as(as_owner, owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 }
 
 /* Whatever a function in a view has set ends here. */

@@ -23,34 +23,38 @@
 
 #include "access/access.h"
 
-static TarxKeysQuery key_query = {
-	TARX_KEYS_SELECT(tarx_keys_platform_keys,
-					 "WHERE t.id OPERATOR(pg_catalog.=) $1"),
-	.nargs = 1, .argtypes = {UUIDOID}
-};
-
 static TarxKeysQuery ended_query = {
 	.sql = "SELECT 1 FROM tarx_keys_internal.platform_key_ancestors($1) a WHERE a.ends_descendants LIMIT 1",
 	.nargs = 1, .argtypes = {UUIDOID}
 };
 
-/*
- * Has the key, whose stamp is right, expired by now, or ended otherwise?  In an SPI
- * connection; it replaces SPI_tuptable.
- */
+/* Has a key that this one was made with, directly or not, ended all that was made with it? */
+static bool
+has_ended_with_another(const TarxKeysRow *key)
+{
+	Datum		values[1] = {key->values[PLATFORM_KEY_ID]};
+	TarxKeysAsOwner as_owner;
+	bool		ended;
+
+	if (key->nulls[PLATFORM_KEY_CREATED_WITH])
+		return false;
+	tarx_keys_begin_look_up_as_owner(&as_owner, &tarx_keys_platform_keys);
+	tarx_keys_queries_begin();
+	ended = tarx_keys_query_look_up(&ended_query, values) > 0;
+	tarx_keys_queries_end();
+	tarx_keys_end_as_owner(&as_owner);
+	return ended;
+}
+
+/* Has the key, whose stamp is right, expired by now, or ended otherwise? */
 bool
 tarx_keys_platform_key_is_over(const TarxKeysRow *key)
 {
-	Datum		values[1] = {key->values[PLATFORM_KEY_ID]};
-
 	if (!key->nulls[PLATFORM_KEY_EXPIRES_AT] &&
 		DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]) <= GetCurrentTimestamp())
 		return true;
 	/* the list says that it is revoked, so it must be */
-	if (!key->nulls[PLATFORM_KEY_REVOKED_AT])
-		return true;
-	return !key->nulls[PLATFORM_KEY_CREATED_WITH] &&
-		tarx_keys_query_look_up(&ended_query, values) > 0;
+	return !key->nulls[PLATFORM_KEY_REVOKED_AT] || has_ended_with_another(key);
 }
 
 /* Is this the hash in the row? */
@@ -66,45 +70,34 @@ has_hash(const TarxKeysRow *key, const uint8 *hash)
 		memcmp(VARDATA_ANY(found), hash, TARX_KEYS_HASH_BYTES) == 0;
 }
 
-/*
- * Does a platform key have a row that still counts, and this hash, if it is not NULL?
- * In an SPI connection, as the owner, to whom row security shows the key.
- */
+/* Does a platform key have a row that still counts, and this hash, if it is not NULL? */
 bool
 tarx_keys_platform_key_counts(const pg_uuid_t *id, const uint8 *hash)
 {
 	Datum		values[1] = {UUIDPGetDatum(id)};
 	TarxKeysRow key;
 
-	if (tarx_keys_query_look_up(&key_query, values) != 1)
-		return false;
-	tarx_keys_fetched_row(&tarx_keys_platform_keys, 0, &key);
-	return (hash == NULL || has_hash(&key, hash)) &&
+	return tarx_keys_find(&tarx_keys_platform_keys, values, NULL, &key) &&
 		tarx_keys_row_state(&tarx_keys_platform_keys, &key) == TARX_KEYS_ROW_OK &&
-		!tarx_keys_platform_key_is_over(&key);
+		(hash == NULL || has_hash(&key, hash)) && !tarx_keys_platform_key_is_over(&key);
 }
 
 /*
  * TK010 unless the platform key that proved the acting user counts by now.  Nothing
- * if act_as() named the user, or if there is none.  As the owner, to whom row
- * security shows the acting user's keys.
+ * if act_as() named the user, or if there is none.
  */
 void
 tarx_keys_check_platform_key(void)
 {
 	pg_uuid_t	id;
 	uint8		hash[TARX_KEYS_HASH_BYTES];
-	bool		good;
 
 	if (!tarx_keys_identity_platform_key(&id, hash))
 		return;
 	/* the key is not at fault, so this error may be another one */
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
-	tarx_keys_queries_begin();
-	good = tarx_keys_platform_key_counts(&id, hash);
-	tarx_keys_queries_end();
-	if (!good)
+	if (!tarx_keys_platform_key_counts(&id, hash))
 		ereport(ERROR,
 				(errcode(ERRCODE_TK_LOGIN_FAILED),
 				 errmsg("the login has ended"),

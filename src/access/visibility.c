@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -51,6 +52,7 @@ typedef struct KeptAnswer
 {
 	Circumstances found_in;
 	Datum		answer;
+	TarxKeysBelongings belongings;
 } KeptAnswer;
 
 static TarxKeysQuery projects_query = {
@@ -166,22 +168,16 @@ tarx_keys_find_visible_project_ids(PG_FUNCTION_ARGS)
 
 /* The SQL function, because that runs as the owner.  Callers may not see its schema. */
 static Datum
-find_as_owner(MemoryContext context)
+find_as_owner(void)
 {
 	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
 										   CStringGetDatum("find_visible_project_ids"),
 										   PointerGetDatum(buildoidvector(NULL, 0)),
 										   ObjectIdGetDatum(get_namespace_oid(TARX_KEYS_INTERNAL_SCHEMA, false)));
-	MemoryContext old;
-	Datum		found;
 
 	if (!OidIsValid(function))
 		elog(ERROR, "find_visible_project_ids() does not exist");
-	found = OidFunctionCall0(function);
-	old = MemoryContextSwitchTo(context);
-	found = datumCopy(found, false, -1);
-	MemoryContextSwitchTo(old);
-	return found;
+	return OidFunctionCall0(function);
 }
 
 static void
@@ -198,6 +194,65 @@ observe(Circumstances *now)
 	now->xmax = snapshot->xmax;
 	now->in_progress = snapshot->xcnt;
 	now->in_progress_too = snapshot->subxcnt;
+}
+
+/* Is the acting user a member of the active project, in our table as the query's snapshot has it? */
+static bool
+is_member_of_active(const pg_uuid_t *active, const char *user_id)
+{
+	/* row security and a list's function ask for the same */
+	static Circumstances found_in;
+	static bool is_member;
+	Datum		key[2] = {UUIDPGetDatum(active), CStringGetTextDatum(user_id)};
+	Circumstances now;
+	TarxKeysRow member;
+
+	observe(&now);
+	if (memcmp(&found_in, &now, sizeof(now)) != 0)
+	{
+		is_member = tarx_keys_find(&tarx_keys_members, key, GetActiveSnapshot(), &member);
+		found_in = now;
+	}
+	return is_member;
+}
+
+/*
+ * The active project, if the acting user may see it; NULL if more than our table is to
+ * be asked, or if there is no active project
+ */
+static ArrayType *
+find_active_project(void)
+{
+	const pg_uuid_t *active = tarx_keys_active_project();
+	const char *user_id = tarx_keys_acting_user();
+	Datum		ids[1] = {UUIDPGetDatum(active)};
+
+	if (active == NULL || (tarx_keys_members_are_elsewhere() && !tarx_keys_is_service_account(user_id)))
+		return NULL;
+	return make_uuid_array(ids, tarx_keys_identity_admits(active) && is_member_of_active(active, user_id) ? 1 : 0);
+}
+
+static Datum
+find_visible(MemoryContext context)
+{
+	ArrayType  *found;
+	MemoryContext old;
+	Datum		kept;
+
+	tarx_keys_check_login();
+	found = find_active_project();
+	old = MemoryContextSwitchTo(context);
+	kept = datumCopy(found != NULL ? PointerGetDatum(found) : find_as_owner(), false, -1);
+	MemoryContextSwitchTo(old);
+	return kept;
+}
+
+static void
+forget(TarxKeysBelongings *belongings)
+{
+	if (belongings->context != NULL)
+		MemoryContextDelete(belongings->context);
+	*belongings = (TarxKeysBelongings) {NULL, NULL};
 }
 
 /* The kept answer, or a new one.  TK010 if the acting user's platform key has ended. */
@@ -221,6 +276,7 @@ answer(FunctionCallInfo fcinfo, Datum (*find) (MemoryContext context))
 			pfree(DatumGetPointer(kept->answer));
 		kept->answer = found;
 		kept->found_in = now;
+		forget(&kept->belongings);
 	}
 	return kept->answer;
 }
@@ -239,7 +295,7 @@ tarx_keys_acting_user_id(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_visible_project_ids(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_DATUM(answer(fcinfo, find_as_owner));
+	PG_RETURN_DATUM(answer(fcinfo, find_visible));
 }
 
 /* audited_project_id() returns uuid: see sql/75_audit.sql */
@@ -258,4 +314,47 @@ tarx_keys_audited_project_id(PG_FUNCTION_ARGS)
 	if (tarx_keys_role_of(project_id, user_id) != TARX_KEYS_ROLE_ADMIN)
 		tarx_keys_deny_lesser_role(project_id, TARX_KEYS_ROLE_ADMIN);
 	PG_RETURN_DATUM(datumCopy(UUIDPGetDatum(project_id), false, UUID_LEN));
+}
+
+/* What the function keeps with its answer */
+static TarxKeysBelongings *
+belongings_of(FunctionCallInfo fcinfo)
+{
+	TarxKeysBelongings *belongings = &((KeptAnswer *) fcinfo->flinfo->fn_extra)->belongings;
+
+	if (belongings->context == NULL)
+		belongings->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "tarx_keys list",
+													ALLOCSET_SMALL_SIZES);
+	return belongings;
+}
+
+/*
+ * For a function that a list calls for each row: whether the acting user may see the
+ * project.  *belongings is what it keeps from row to row, in memory of its own.
+ */
+bool
+tarx_keys_project_is_visible(FunctionCallInfo fcinfo, const pg_uuid_t *project_id,
+							 TarxKeysBelongings **belongings)
+{
+	ArrayType  *visible = DatumGetArrayTypeP(answer(fcinfo, find_visible));
+	const pg_uuid_t *ids = (const pg_uuid_t *) ARR_DATA_PTR(visible);
+	int			count = ArrayGetNItems(ARR_NDIM(visible), ARR_DIMS(visible));
+
+	*belongings = belongings_of(fcinfo);
+	for (int i = 0; i < count; i++)
+	{
+		if (memcmp(&ids[i], project_id, UUID_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The same for a list of what a user has: the acting user, whose login counts */
+text *
+tarx_keys_kept_acting_user(FunctionCallInfo fcinfo, TarxKeysBelongings **belongings)
+{
+	text	   *user_id = DatumGetTextPP(answer(fcinfo, find_acting_user));
+
+	*belongings = belongings_of(fcinfo);
+	return user_id;
 }

@@ -40,12 +40,14 @@ typedef struct TarxKeysText
 
 /* Longer than any base URL or name */
 #define TARX_KEYS_SHOWN_MAX_BYTES	2499
+#define TARX_KEYS_SHOWN_MAX_TEXTS	50
 
 extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
 extern bytea *tarx_keys_make_bytea(const uint8 *bytes, size_t len);
 extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
 extern text *tarx_keys_from_utf8(const char *data, size_t len);
 extern text *tarx_keys_shown_text(Datum value, int max);
+extern struct ArrayType *tarx_keys_shown_texts(Datum list);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 
 /* json.c: JSON as a tree of arrays, objects and scalars in memory */
@@ -155,7 +157,8 @@ extern Portal tarx_keys_query_open(TarxKeysQuery *query, Datum *values, Snapshot
 extern void tarx_keys_query_lock(TarxKeysQuery *query);
 extern Snapshot tarx_keys_latest_snapshot(void);
 
-/* rows.c: results of functions that return sets */
+/* rows.c: results of functions that return sets, or a row */
+extern TupleDesc tarx_keys_kept_result(FunctionCallInfo fcinfo);
 extern Tuplestorestate *tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes,
 											 TupleDesc (*describe) (void));
 

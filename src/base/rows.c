@@ -1,12 +1,14 @@
 /*
  * rows.c
- *	  Results of functions that return sets.
+ *	  Results of functions that return sets, or a row.
  */
 #include "postgres.h"
 #include "base/compat.h"
 
 #include "executor/executor.h"
+#include "funcapi.h"
 #include "nodes/execnodes.h"
+#include "utils/memutils.h"
 
 #include "base/base.h"
 
@@ -34,4 +36,21 @@ tarx_keys_begin_rows(FunctionCallInfo fcinfo, int kilobytes, TupleDesc (*describ
 											false, kilobytes);
 	MemoryContextSwitchTo(old);
 	return info->setResult;
+}
+
+/*
+ * The description of the row that a function returns, for as long as the session lasts:
+ * to work it out takes longer than many of our calls.
+ */
+TupleDesc
+tarx_keys_kept_result(FunctionCallInfo fcinfo)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	desc = BlessTupleDesc(desc);
+	MemoryContextSwitchTo(old);
+	return desc;
 }

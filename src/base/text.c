@@ -13,7 +13,9 @@
 
 #include "access/detoast.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "base/base.h"
@@ -172,6 +174,31 @@ tarx_keys_shown(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(tarx_keys_shown_text(PG_GETARG_DATUM(0), TARX_KEYS_SHOWN_MAX_BYTES));
+}
+
+/*
+ * The first elements of a text[], as many as a list of ours has, as they may be shown;
+ * NULL if there are none
+ */
+ArrayType *
+tarx_keys_shown_texts(Datum list)
+{
+	ArrayIterator iterator = array_create_iterator(DatumGetArrayTypeP(list), 0, NULL);
+	Datum		elements[TARX_KEYS_SHOWN_MAX_TEXTS];
+	bool		nulls[TARX_KEYS_SHOWN_MAX_TEXTS];
+	int			first = 1;
+	int			count = 0;
+
+	while (count < TARX_KEYS_SHOWN_MAX_TEXTS && array_iterate(iterator, &elements[count], &nulls[count]))
+	{
+		if (!nulls[count])
+			elements[count] = PointerGetDatum(tarx_keys_shown_text(elements[count], TARX_KEYS_SHOWN_MAX_BYTES));
+		count++;
+	}
+	array_free_iterator(iterator);
+	if (count == 0)
+		return NULL;
+	return construct_md_array(elements, nulls, 1, &count, &first, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
 /*

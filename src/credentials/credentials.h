@@ -179,6 +179,16 @@ extern void tarx_keys_write_changed_key(TarxKeysRow *row, const TarxKeysPayload 
 
 /* key_masks.c */
 extern text *tarx_keys_make_mask(TarxKeysSpan value, const TarxKeysProvider *provider);
+extern text *tarx_keys_mask_for_client(text *stored);
+
+/* provider_labels.c */
+extern text *tarx_keys_provider_label(text *slug);
+
+/* report_keys.c: health text, health_at timestamptz, cooling_until timestamptz */
+#define TARX_KEYS_HEALTH_COLUMNS	3
+
+extern void tarx_keys_form_health(const pg_uuid_t *project_id, const pg_uuid_t *id, int32 revision,
+								  Datum *values, bool *nulls);
 
 /* key_routing.c */
 typedef enum TarxKeysKeyHindrance

@@ -5,7 +5,6 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
@@ -34,26 +33,35 @@ client_shows_unicode(void)
 		(client == PG_UTF8 || client == PG_SQL_ASCII);
 }
 
-/* display_mask(masked_key text) returns text: a stored mask as people see it */
-Datum
-tarx_keys_display_mask(PG_FUNCTION_ARGS)
+/* A stored mask as people see it */
+text *
+tarx_keys_mask_for_client(text *stored)
 {
-	text	   *stored;
-	TarxKeysSpan mask;
+	TarxKeysSpan mask = tarx_keys_span(stored);
 	TarxKeysSpan head;
 	TarxKeysSpan tail;
 	const char *sign;
-	StringInfoData shown;
+	size_t		len;
+	text	   *shown;
+	char	   *at;
 
+	if (!client_shows_unicode() || !tarx_keys_mask_split(mask, &head, &sign, &tail))
+		return stored;
+	len = head.len + strlen(sign) + tail.len;
+	shown = palloc(VARHDRSZ + len);
+	SET_VARSIZE(shown, VARHDRSZ + len);
+	at = VARDATA(shown);
+	memcpy(at, head.data, head.len);
+	memcpy(at + head.len, sign, strlen(sign));
+	memcpy(at + head.len + strlen(sign), tail.data, tail.len);
+	return shown;
+}
+
+/* display_mask(masked_key text) returns text: see sql/50_llm_keys.sql */
+Datum
+tarx_keys_display_mask(PG_FUNCTION_ARGS)
+{
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	stored = PG_GETARG_TEXT_PP(0);
-	mask = tarx_keys_span(stored);
-	if (!client_shows_unicode() || !tarx_keys_mask_split(mask, &head, &sign, &tail))
-		PG_RETURN_TEXT_P(stored);
-	initStringInfo(&shown);
-	appendBinaryStringInfo(&shown, head.data, (int) head.len);
-	appendStringInfoString(&shown, sign);
-	appendBinaryStringInfo(&shown, tail.data, (int) tail.len);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(shown.data, shown.len));
+	PG_RETURN_TEXT_P(tarx_keys_mask_for_client(PG_GETARG_TEXT_PP(0)));
 }

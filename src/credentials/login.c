@@ -28,11 +28,6 @@ typedef struct Login
 	Datum		row;
 } Login;
 
-static TarxKeysQuery token_query = {
-	TARX_KEYS_SELECT(tarx_keys_platform_keys, "WHERE t.token_hash OPERATOR(pg_catalog.=) $1"),
-	.nargs = 1, .argtypes = {BYTEAOID}
-};
-
 pg_noreturn static void
 fail_login(void)
 {
@@ -83,8 +78,7 @@ log_missing_master_key(const TarxKeysRow *key)
 }
 
 /*
- * Fetch the row of a token's key by the token's hash, in SPI's memory.  Login
- * fails unless there is one whose stamp is right and which has not expired.  If
+ * Fetch the row of a token's key by the token's hash.  Login fails unless there is one whose stamp is right and which has not expired.  If
  * there is one, the call knows its id even if login fails.
  */
 static void
@@ -93,10 +87,8 @@ fetch_key(TarxKeysCall *call, bytea *hash, TarxKeysRow *key)
 	Datum		values[1] = {PointerGetDatum(hash)};
 	TarxKeysRowState state;
 
-	if (tarx_keys_query_run_latest(&token_query, values, NULL) != 1)
-		fail_login();
-	tarx_keys_fetched_row(&tarx_keys_platform_keys, 0, key);
-	if (key->nulls[PLATFORM_KEY_ID])
+	if (!tarx_keys_find_by_other(&tarx_keys_platform_keys, values, NULL, key) ||
+		key->nulls[PLATFORM_KEY_ID])
 		fail_login();
 	tarx_keys_call_object(call, DatumGetUUIDP(key->values[PLATFORM_KEY_ID]), true);
 	state = tarx_keys_row_state(&tarx_keys_platform_keys, key);
@@ -108,12 +100,11 @@ fetch_key(TarxKeysCall *call, bytea *hash, TarxKeysRow *key)
 		fail_login();
 }
 
-/* The identity that an authenticated key proves, in this memory context */
+/* The identity that an authenticated key proves */
 static TarxKeysIdentity
-identity_of(const TarxKeysRow *key, MemoryContext context)
+identity_of(const TarxKeysRow *key)
 {
 	TarxKeysIdentity identity = {.proven = true, .allowed_projects = "", .expires_at = ""};
-	MemoryContext old = MemoryContextSwitchTo(context);
 
 	identity.user_id = TextDatumGetCString(key->values[PLATFORM_KEY_USER_ID]);
 	identity.read_only = DatumGetBool(key->values[PLATFORM_KEY_READ_ONLY]);
@@ -125,23 +116,22 @@ identity_of(const TarxKeysRow *key, MemoryContext context)
 									   (int64) DatumGetTimestampTz(key->values[PLATFORM_KEY_EXPIRES_AT]));
 	identity.platform_key = tarx_keys_identity_key_text(DatumGetUUIDP(key->values[PLATFORM_KEY_ID]),
 														DatumGetByteaPP(key->values[PLATFORM_KEY_TOKEN_HASH]));
-	MemoryContextSwitchTo(old);
 	return identity;
 }
 
-/* The result row (user_id text, role text) of a login */
+/* The result row (user_id text, role text) of a login.  The session keeps its description. */
 Datum
 tarx_keys_form_login(FunctionCallInfo fcinfo, const char *user_id, const char *role)
 {
+	static TupleDesc desc = NULL;
 	Datum		values[2];
 	bool		nulls[2] = {false, role == NULL};
-	TupleDesc	desc;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	if (desc == NULL)
+		desc = tarx_keys_kept_result(fcinfo);
 	values[0] = CStringGetTextDatum(user_id);
 	values[1] = role == NULL ? (Datum) 0 : CStringGetTextDatum(role);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
 static void
@@ -149,7 +139,6 @@ log_in(TarxKeysCall *call, void *arg)
 {
 	Login	   *login = arg;
 	FunctionCallInfo fcinfo = login->fcinfo;
-	MemoryContext context = CurrentMemoryContext;
 	TarxKeysIdentity identity;
 	TarxKeysRow key;
 	bytea	   *hash;
@@ -159,11 +148,8 @@ log_in(TarxKeysCall *call, void *arg)
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
 	hash = hash_token(tarx_keys_arg_text(fcinfo, 0, "token"));
-	tarx_keys_enter_maintenance_mode();
-	tarx_keys_queries_begin();
 	fetch_key(call, hash, &key);
-	identity = identity_of(&key, context);
-	tarx_keys_queries_end();
+	identity = identity_of(&key);
 
 	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.login()");
 	identity.project_id = call->project_id;
@@ -181,7 +167,6 @@ tarx_keys_login(PG_FUNCTION_ARGS)
 	Login		login = {.fcinfo = fcinfo};
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_login);
-	call.owner = tarx_keys_owner_of_function(fcinfo);
 	if (!PG_ARGISNULL(1))
 		call.project_id = PG_GETARG_UUID_P(1);
 	tarx_keys_run_call(&call, log_in, &login);

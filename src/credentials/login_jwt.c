@@ -56,7 +56,6 @@ log_in(TarxKeysCall *call, void *arg)
 	tarx_keys_log_left_out(false);
 	check_token(call, tarx_keys_arg_text(fcinfo, 0, "token"), &token);
 	times = (TarxKeysTokenTimes) {token.expires_at, token.issued_after};
-	tarx_keys_enter_maintenance_mode();
 	if (tarx_keys_token_is_over(token.user_id, &times))
 		fail_login(call, TARX_KEYS_JWT_EXPIRED);
 
@@ -78,7 +77,6 @@ tarx_keys_login_jwt(PG_FUNCTION_ARGS)
 	Login		login = {.fcinfo = fcinfo};
 
 	tarx_keys_redaction_mark(TARX_KEYS_SENSITIVE_login_jwt);
-	call.owner = tarx_keys_owner_of_function(fcinfo);
 	if (!PG_ARGISNULL(1))
 		call.project_id = PG_GETARG_UUID_P(1);
 	tarx_keys_run_call(&call, log_in, &login);

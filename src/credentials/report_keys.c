@@ -108,6 +108,22 @@ in_words(const TarxKeysHealth *health, TimestampTz now)
 	return health->is_proven ? "ok" : "unverified";
 }
 
+/* Form what people see of the health of a key in this revision. */
+void
+tarx_keys_form_health(const pg_uuid_t *project_id, const pg_uuid_t *id, int32 revision,
+					  Datum *values, bool *nulls)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TarxKeysHealth health = tarx_keys_health_of(project_id, id, revision);
+
+	values[0] = CStringGetTextDatum(in_words(&health, now));
+	nulls[0] = false;
+	values[1] = TimestampTzGetDatum(health.at);
+	nulls[1] = health.outcome == TARX_KEYS_OUTCOME_NONE;
+	values[2] = TimestampTzGetDatum(health.cooling_until);
+	nulls[2] = !tarx_keys_health_is_cooling(&health, now) || TIMESTAMP_NOT_FINITE(health.cooling_until);
+}
+
 /*
  * key_health(project_id uuid, id uuid, revision integer) returns (health text,
  * health_at timestamptz, cooling_until timestamptz): see sql/50_llm_keys.sql
@@ -115,20 +131,13 @@ in_words(const TarxKeysHealth *health, TimestampTz now)
 Datum
 tarx_keys_key_health(PG_FUNCTION_ARGS)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	TarxKeysHealth health = {.outcome = TARX_KEYS_OUTCOME_NONE};
 	TupleDesc	desc;
-	Datum		values[3];
-	bool		nulls[3] = {false};
+	Datum		values[TARX_KEYS_HEALTH_COLUMNS];
+	bool		nulls[TARX_KEYS_HEALTH_COLUMNS];
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
-		health = tarx_keys_health_of(PG_GETARG_UUID_P(0), PG_GETARG_UUID_P(1), PG_GETARG_INT32(2));
-	values[0] = CStringGetTextDatum(in_words(&health, now));
-	values[1] = TimestampTzGetDatum(health.at);
-	nulls[1] = health.outcome == TARX_KEYS_OUTCOME_NONE;
-	values[2] = TimestampTzGetDatum(health.cooling_until);
-	nulls[2] = !tarx_keys_health_is_cooling(&health, now) || TIMESTAMP_NOT_FINITE(health.cooling_until);
+	tarx_keys_form_health(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), tarx_keys_arg_uuid(fcinfo, 1, "id"),
+						  PG_GETARG_INT32(2), values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

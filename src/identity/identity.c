@@ -336,17 +336,32 @@ tarx_keys_enter_project(const pg_uuid_t *project_id)
 		set_internal(ACTIVE_PROJECT, tarx_keys_uuid_text(project_id), GUC_ACTION_SAVE);
 }
 
+/* Most settings have the value already, and to set one takes its time. */
+static void
+change_string(const char *name, const char *present, const char *value, GucAction action)
+{
+	if (action != GUC_ACTION_LOCAL || strcmp(present, value) != 0)
+		set_internal(name, value, action);
+}
+
+static void
+change_bool(const char *name, bool present, bool value, GucAction action)
+{
+	if (action != GUC_ACTION_LOCAL || present != value)
+		set_internal(name, value ? "on" : "off", action);
+}
+
 static void
 set_identity(const TarxKeysIdentity *identity, GucAction action)
 {
-	set_internal(ACTING_USER, identity->user_id, action);
-	set_internal(ACTIVE_PROJECT, "", action);
-	set_internal(ALLOWED_PROJECTS, identity->allowed_projects, action);
-	set_internal(EXPIRES_AT, identity->expires_at, action);
-	set_internal(PLATFORM_KEY, identity->platform_key, action);
-	set_internal(TOKEN_TIMES, text_of_times(identity->token), action);
-	set_internal(PROVEN, identity->proven ? "on" : "off", action);
-	set_internal(READ_ONLY, identity->read_only ? "on" : "off", action);
+	change_string(ACTING_USER, acting_user, identity->user_id, action);
+	change_string(ACTIVE_PROJECT, active_project, "", action);
+	change_string(ALLOWED_PROJECTS, allowed_projects, identity->allowed_projects, action);
+	change_string(EXPIRES_AT, expires_at, identity->expires_at, action);
+	change_string(PLATFORM_KEY, platform_key, identity->platform_key, action);
+	change_string(TOKEN_TIMES, token_times, text_of_times(identity->token), action);
+	change_bool(PROVEN, proven, identity->proven, action);
+	change_bool(READ_ONLY, read_only, identity->read_only, action);
 }
 
 /*

@@ -205,11 +205,18 @@ extern Size tarx_keys_usage_shmem_size(void);
 extern void tarx_keys_usage_shmem_startup(LWLock *usage_lock);
 extern void tarx_keys_usage_count(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
 								  const pg_uuid_t *id, bool allowed);
+extern TimestampTz tarx_keys_usage_last_use(TarxKeysUsageKind kind, const pg_uuid_t *project_id,
+											const pg_uuid_t *id);
 extern Oid *tarx_keys_usage_unflushed_databases(int *count);
 extern int	tarx_keys_usage_unflushed(TarxKeysLastUse *uses, int max);
 extern void tarx_keys_usage_flushed(const TarxKeysLastUse *uses, int count);
 extern void tarx_keys_usage_forget(Oid database, bool is_loss);
 extern const char *tarx_keys_usage_kind_name(TarxKeysUsageKind kind);
+
+/* last_uses.c: when the objects of a list were last used */
+extern TarxKeysTally *tarx_keys_last_uses(TarxKeysUsageKind kind, MemoryContext context);
+extern bool tarx_keys_last_use(TarxKeysTally *written, TarxKeysUsageKind kind,
+							   const pg_uuid_t *project_id, const pg_uuid_t *id, TimestampTz *when);
 
 /* health.c: how LLM keys fared last, as runners report it */
 typedef enum TarxKeysOutcome

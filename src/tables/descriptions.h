@@ -38,6 +38,24 @@
 #define TIME_OF_CREATION \
 	"only tells when; who writes the tables could as well add a row at any time"
 
+/* Only what look-ups need of it */
+TABLE(projects, .schema = TARX_KEYS_SCHEMA, .name = "projects", .nkeys = 1)
+COLUMN(PROJECTS_ID, "id", UUIDOID, TARX_KEYS_UNBOUND, NULL)
+COLUMN(PROJECTS_ENDED_AT, "ended_at", TIMESTAMPTZOID, TARX_KEYS_UNBOUND, NULL)
+END_TABLE(PROJECTS)
+
+TABLE(last_used, .schema = TARX_KEYS_INTERNAL_SCHEMA, .name = "last_used", .nkeys = 3)
+COLUMN(LAST_USED_PROJECT_ID, "project_id", UUIDOID, TARX_KEYS_UNBOUND, NULL)
+COLUMN(LAST_USED_KIND, "kind", TEXTOID, TARX_KEYS_UNBOUND, NULL)
+COLUMN(LAST_USED_ID, "id", UUIDOID, TARX_KEYS_UNBOUND, NULL)
+COLUMN(LAST_USED_LAST_USED_AT, "last_used_at", TIMESTAMPTZOID, TARX_KEYS_UNBOUND, NULL)
+END_TABLE(LAST_USED)
+
+TABLE(custom_providers, .schema = TARX_KEYS_SCHEMA, .name = "custom_providers", .nkeys = 1)
+COLUMN(CUSTOM_PROVIDER_SLUG, "slug", TEXTOID, TARX_KEYS_UNBOUND, NULL)
+COLUMN(CUSTOM_PROVIDER_LABEL, "label", TEXTOID, TARX_KEYS_UNBOUND, NULL)
+END_TABLE(CUSTOM_PROVIDER)
+
 SEALED_TABLE(llm_keys, "tarx.llm-key...1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "project_llm_keys", .nkeys = 2,
 			 .seal = TARX_KEYS_ENVELOPE, .kind = "llm_key", .counter = "llm_keys",
@@ -95,6 +113,7 @@ END_TABLE(OLD_SECRET)
 
 SEALED_TABLE(platform_keys, "tarx.platform..1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "platform_api_keys", .nkeys = 1,
+			 .nother = 1, .other_key = {PLATFORM_KEY_TOKEN_HASH},
 			 .seal = TARX_KEYS_STAMP, .kind = "platform_key", .counter = "platform_keys",
 			 .live = "t.revoked_at IS NULL")
 BOUND(PLATFORM_KEY_ID, "id", UUIDOID)
@@ -130,6 +149,7 @@ END_TABLE(MEMBER)
 
 SEALED_TABLE(agents, "tarx.agent.....1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "agents", .nkeys = 2,
+			 .nother = 2, .other_key = {AGENT_PROJECT_ID, AGENT_USER_API_KEY_ID},
 			 .seal = TARX_KEYS_STAMP, .kind = "agent", .counter = "agents",
 			 .revision = "revision")
 SCOPE(AGENT_PROJECT_ID, "project_id")

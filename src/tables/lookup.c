@@ -1,6 +1,7 @@
 /*
  * lookup.c
- *	  Finds rows of our tables by their primary key (project_id, id).
+ *	  Finds rows of our tables by their primary key (project_id, id); find.c has
+ *	  other keys.
  *
  * An ordinary table with a valid primary key is read without an executor: to
  * start one costs several times as much as the look-up and the decryption of a
@@ -26,11 +27,12 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
-#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -102,35 +104,69 @@ find_columns(TarxKeysTable *table, TupleDesc desc)
 	return true;
 }
 
-/* Is the index a valid b-tree over the two key columns, in their order? */
+/* The collation that a column of a key must be compared by */
+Oid
+tarx_keys_key_collation(const TarxKeysTable *table, int column)
+{
+	return table->columns[column].type == TEXTOID ? C_COLLATION_OID : InvalidOid;
+}
+
+/* Is the index a valid b-tree over these columns, in their order, for all rows? */
 static bool
-is_key_index(const TarxKeysTable *table, Oid indexid)
+is_index_over(const TarxKeysTable *table, Oid indexid, const int *columns, int count)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
 	bool		ok;
 
 	ok = index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-		index->rd_index->indnkeyatts == 2;
-	for (int i = 0; ok && i < 2; i++)
-		ok = index->rd_index->indkey.values[i] == table->attnums[i];
+		index->rd_index->indnkeyatts == count &&
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+	for (int i = 0; ok && i < count; i++)
+		ok = index->rd_index->indkey.values[i] == table->attnums[columns[i]] &&
+			index->rd_indcollation[i] == tarx_keys_key_collation(table, columns[i]);
 	index_close(index, AccessShareLock);
 	return ok;
+}
+
+/* Can we read the table ourselves? */
+static bool
+is_usable(TarxKeysTable *table, Relation relation)
+{
+	Form_pg_class form = relation->rd_rel;
+
+	return form->relkind == RELKIND_RELATION && form->relam == HEAP_TABLE_AM_OID &&
+		!form->relhassubclass && !form->relispartition &&
+		find_columns(table, RelationGetDescr(relation)) &&
+		!OidIsValid(get_extension_oid("citus", true));
 }
 
 /* The index of the primary key; InvalidOid if we cannot use it ourselves */
 static Oid
 usable_index(TarxKeysTable *table, Relation relation)
 {
-	Form_pg_class form = relation->rd_rel;
+	static const int first_columns[] = {0, 1, 2, 3};
 	Oid			indexid;
 
-	if (form->relkind != RELKIND_RELATION || form->relam != HEAP_TABLE_AM_OID ||
-		form->relhassubclass || form->relispartition ||
-		!find_columns(table, RelationGetDescr(relation)) ||
-		OidIsValid(get_extension_oid("citus", true)))
+	if (!is_usable(table, relation))
 		return InvalidOid;
 	indexid = tarx_keys_primary_key_index(relation);
-	return OidIsValid(indexid) && is_key_index(table, indexid) ? indexid : InvalidOid;
+	return OidIsValid(indexid) && is_index_over(table, indexid, first_columns, table->nkeys) ? indexid : InvalidOid;
+}
+
+/* The table's other index, if there is one; as above */
+static Oid
+usable_other_index(TarxKeysTable *table, Relation relation)
+{
+	ListCell   *cell;
+
+	if (table->nother == 0 || !is_usable(table, relation))
+		return InvalidOid;
+	foreach(cell, RelationGetIndexList(relation))
+	{
+		if (is_index_over(table, lfirst_oid(cell), table->other_key, table->nother))
+			return lfirst_oid(cell);
+	}
+	return InvalidOid;
 }
 
 /*
@@ -146,6 +182,7 @@ learn(TarxKeysTable *table, Relation relation)
 	table->relid = RelationGetRelid(relation);
 	before = table->invalidations;
 	table->indexid = usable_index(table, relation);
+	table->other_indexid = usable_other_index(table, relation);
 	table->is_known = table->invalidations == before;
 }
 
@@ -239,23 +276,32 @@ tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *q
  */
 
 /*
- * Open a table under the lock of a SELECT, which the transaction keeps.  Call this
- * before you take the snapshot, because the lock may have to wait.
+ * Open a table under the lock of a SELECT, which the transaction keeps, and learn what
+ * indexes it has.
  */
 Relation
-tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
+tarx_keys_table_lock(TarxKeysTable *table)
 {
 	Relation	relation;
 
 	if (table->is_known)
 		LockRelationOid(table->relid, AccessShareLock);
-	if (!table->is_known)		/* or not any more */
-	{
-		relation = table_open(find_table(table), AccessShareLock);
-		learn(table, relation);
-	}
-	else
-		relation = table_open(table->relid, NoLock);
+	if (table->is_known)		/* still */
+		return table_open(table->relid, NoLock);
+	relation = table_open(find_table(table), AccessShareLock);
+	learn(table, relation);
+	return relation;
+}
+
+/*
+ * The same, and lock what SPI needs.  Call this before you take the snapshot, because
+ * the lock may have to wait.
+ */
+Relation
+tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id)
+{
+	Relation	relation = tarx_keys_table_lock(table);
+
 	if (!OidIsValid(table->indexid))
 		lock_for_spi(table, relation, project_id);
 	return relation;
@@ -268,18 +314,15 @@ tarx_keys_table_close(Relation relation)
 	table_close(relation, NoLock);
 }
 
-/* Copy the columns of the row in the slot, in the order of the description. */
-static void
-read_slot(const TarxKeysTable *table, TupleTableSlot *slot, TarxKeysRow *row)
+/* From the columns of the table, in its order, to those of the description */
+void
+tarx_keys_table_read_values(const TarxKeysTable *table, const Datum *values, const bool *nulls,
+							TarxKeysRow *row)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		AttrNumber	n = table->attnums[i];
-		Form_pg_attribute column = TupleDescAttr(slot->tts_tupleDescriptor, n - 1);
-		Datum		value = slot_getattr(slot, n, &row->nulls[i]);
-
-		if (!row->nulls[i])
-			row->values[i] = datumCopy(value, column->attbyval, column->attlen);
+		row->values[i] = values[table->attnums[i] - 1];
+		row->nulls[i] = nulls[table->attnums[i] - 1];
 	}
 }
 
@@ -299,7 +342,13 @@ find_by_index(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
 	index_rescan(scan, key, 2, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	if (found)
-		read_slot(table, slot, row);
+	{
+		TarxKeysRow stored;
+
+		slot_getallattrs(slot);
+		tarx_keys_table_read_values(table, slot->tts_values, slot->tts_isnull, &stored);
+		tarx_keys_row_duplicate(table, &stored, row);
+	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);

@@ -14,12 +14,19 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/timestamp.h"
 
 #include "tables/tables.h"
 
 /* More than any envelope or stamp that we have made */
 #define SEALED_MAX_BYTES	(TARX_KEYS_SECRET_MAX_BYTES + TARX_KEYS_ENVELOPE_OVERHEAD)
+
+static bool
+has_varying_length(Oid type)
+{
+	return type == TEXTOID || type == BYTEAOID || type == UUIDARRAYOID || type == TEXTARRAYOID;
+}
 
 /* Set all columns of a row to NULL. */
 void
@@ -36,6 +43,21 @@ tarx_keys_row_set(TarxKeysRow *row, int column, Datum value)
 	row->nulls[column] = false;
 }
 
+/* Copy a row, with its values, to the current memory context. */
+void
+tarx_keys_row_duplicate(const TarxKeysTable *table, const TarxKeysRow *row, TarxKeysRow *copy)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		bool		is_uuid = table->columns[i].type == UUIDOID;
+
+		copy->nulls[i] = row->nulls[i];
+		copy->values[i] = row->values[i];
+		if (!row->nulls[i] && (is_uuid || has_varying_length(table->columns[i].type)))
+			copy->values[i] = datumCopy(row->values[i], false, is_uuid ? UUID_LEN : -1);
+	}
+}
+
 /* Copy the columns that both tables have, by name; the others become NULL. */
 void
 tarx_keys_row_copy(TarxKeysRow *to, const TarxKeysTable *to_table,
@@ -49,12 +71,6 @@ tarx_keys_row_copy(TarxKeysRow *to, const TarxKeysTable *to_table,
 		if (column >= 0 && !from->nulls[column])
 			tarx_keys_row_set(to, i, from->values[column]);
 	}
-}
-
-static bool
-has_varying_length(Oid type)
-{
-	return type == TEXTOID || type == BYTEAOID || type == UUIDARRAYOID || type == TEXTARRAYOID;
 }
 
 /*

@@ -89,6 +89,18 @@ make_find(const TarxKeysQuery *query)
 }
 
 static char *
+make_find_other(const TarxKeysQuery *query)
+{
+	StringInfoData sql = begin_select(query->table, query->table->ncolumns);
+
+	appendStringInfoString(&sql, "WHERE ");
+	for (int i = 0; i < query->table->nother; i++)
+		appendStringInfo(&sql, "%st.%s OPERATOR(pg_catalog.=) $%d", i > 0 ? " AND " : "",
+						 query->table->columns[query->table->other_key[i]].name, i + 1);
+	return sql.data;
+}
+
+static char *
 make_insert(const TarxKeysQuery *query)
 {
 	const TarxKeysTable *table = query->table;
@@ -192,6 +204,17 @@ TarxKeysQuery *
 tarx_keys_table_find_query(TarxKeysTable *table)
 {
 	return own_query(table, &table->find, make_find, table->nkeys);
+}
+
+/* Finds rows by the columns of the table's other index. */
+TarxKeysQuery *
+tarx_keys_table_find_other_query(TarxKeysTable *table)
+{
+	TarxKeysQuery *query = own_query(table, &table->find_other, make_find_other, table->nother);
+
+	for (int i = 0; i < table->nother; i++)
+		query->argtypes[i] = table->columns[table->other_key[i]].type;
+	return query;
 }
 
 /* Finds a row by its primary key, and sets all other columns. */

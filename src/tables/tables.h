@@ -15,8 +15,10 @@
 #include "utils/relcache.h"
 
 #include "base/base.h"
+#include "identity/identity.h"
 #include "keyring/keyring.h"
 
+#define TARX_KEYS_MAX_KEYS		4	/* columns of an index */
 #define TARX_KEYS_MAX_COLUMNS	TARX_KEYS_QUERY_MAX_ARGS
 
 /* How the rows of a table are sealed */
@@ -65,11 +67,15 @@ typedef struct TarxKeysTable
 								 * primary key; otherwise it inserts nothing */
 	int			nkeys;			/* so many of the first columns are the
 								 * primary key */
+	int			nother;			/* so many columns have another index, by
+								 * which rows are found; 0 for none */
+	int			other_key[TARX_KEYS_MAX_KEYS];
 	int			ncolumns;
 	TarxKeysColumn columns[TARX_KEYS_MAX_COLUMNS];
 
 	/* statements.c: made from the above at the first use */
 	TarxKeysQuery find;
+	TarxKeysQuery find_other;
 	TarxKeysQuery insert;
 	TarxKeysQuery update;
 	TarxKeysQuery scan;
@@ -83,6 +89,7 @@ typedef struct TarxKeysTable
 	uint64		invalidations;
 	Oid			relid;
 	Oid			indexid;		/* InvalidOid if look-ups need SPI */
+	Oid			other_indexid;	/* the same, by the other key */
 	AttrNumber	attnums[TARX_KEYS_MAX_COLUMNS];
 } TarxKeysTable;
 
@@ -108,6 +115,8 @@ extern int	tarx_keys_sealed_column(const TarxKeysTable *table);
 
 /* row.c: the binding of a row, and the value sealed in it */
 extern void tarx_keys_row_clear(TarxKeysRow *row);
+extern void tarx_keys_row_duplicate(const TarxKeysTable *table, const TarxKeysRow *row,
+									TarxKeysRow *copy);
 extern void tarx_keys_row_set(TarxKeysRow *row, int column, Datum value);
 extern void tarx_keys_row_copy(TarxKeysRow *to, const TarxKeysTable *to_table,
 							   const TarxKeysRow *from, const TarxKeysTable *from_table);
@@ -145,12 +154,49 @@ extern void tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEY
 extern bool tarx_keys_table_insert(TarxKeysTable *table, const TarxKeysRow *row);
 extern void tarx_keys_table_update(TarxKeysTable *table, const TarxKeysRow *row);
 extern TarxKeysQuery *tarx_keys_table_find_query(TarxKeysTable *table);
+extern TarxKeysQuery *tarx_keys_table_find_other_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_update_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_scan_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_scan_projects_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_sample_query(TarxKeysTable *table);
 
+/* find.c: rows by an index, whoever asks */
+extern void tarx_keys_begin_look_up_as_owner(TarxKeysAsOwner *as_owner, TarxKeysTable *table);
+extern void tarx_keys_each_row(TarxKeysTable *table, TarxKeysQuery *query, bool by_other,
+							   const Datum *values, Snapshot snapshot,
+							   bool (*each) (const TarxKeysRow *row, void *arg), void *arg);
+extern bool tarx_keys_find(TarxKeysTable *table, const Datum *key, Snapshot snapshot, TarxKeysRow *row);
+extern void tarx_keys_row_at(TarxKeysTable *table, const Datum *key, ItemPointer place,
+							 bool (*use) (const TarxKeysRow *row, void *arg), void *arg);
+extern bool tarx_keys_find_by_other(TarxKeysTable *table, const Datum *key, Snapshot snapshot,
+									TarxKeysRow *row);
+
+/*
+ * tally.c: numbers that belong to the objects of a list.  A source says which rows of
+ * a table an object has, and in which column a row has a number; each row counts one
+ * if that is -1.
+ */
+typedef struct TarxKeysTallySource
+{
+	TarxKeysTable *table;
+	TarxKeysQuery *of_one;		/* by project, kind and object */
+	TarxKeysQuery *of_all;		/* by project and kind */
+	bool		by_other;		/* by the table's other index */
+	const char *kind;			/* NULL if the table has none */
+	int			id;				/* the column that has the object's id */
+	int			number;
+} TarxKeysTallySource;
+
+typedef struct TarxKeysTally TarxKeysTally;
+
+extern TarxKeysTally *tarx_keys_tally_new(const TarxKeysTallySource *source, MemoryContext context);
+extern int64 tarx_keys_tally_of(TarxKeysTally *tally, const pg_uuid_t *project_id, const pg_uuid_t *id);
+
 /* lookup.c: rows by primary key (project_id, id), without an executor */
+extern Oid	tarx_keys_key_collation(const TarxKeysTable *table, int column);
+extern Relation tarx_keys_table_lock(TarxKeysTable *table);
+extern void tarx_keys_table_read_values(const TarxKeysTable *table, const Datum *values,
+										const bool *nulls, TarxKeysRow *row);
 extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
 extern void tarx_keys_table_close(Relation relation);
 extern uint64 tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *query,

@@ -238,7 +238,7 @@ SELECT cardinality(tarx_keys_internal.platform_key_descendants('00000000-0000-40
 SELECT scans() - :before AS whole_table;
 UPDATE tarx_keys.platform_api_keys SET ends_descendants = true WHERE id = '00000000-0000-4000-8000-000000000001';
 SELECT scans() AS before \gset
-SELECT count(*) FROM tarx_keys_internal.own_platform_key_status();
+SELECT count(status) FROM tarx_keys.platform_keys;
 -- for its own keys, not for each generation
 SELECT scans() - :before < 5 AS few;
 ROLLBACK;

@@ -135,7 +135,7 @@ BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.delete_service_account(:'A', :'build');
 SELECT outcome(format('tarx_keys.delete_service_account(%L, %L)', :'A', :'build'));
-SELECT action, replace(object_name, :'build', 'BUILD') FROM tarx_keys.project_audit WHERE action ~ '(delete|remove)$';
+SELECT action, replace(object_name, :'build', 'BUILD') FROM tarx_keys.project_audit WHERE action ~ '(delete|remove)$' ORDER BY action DESC;
 SELECT service_account FROM tarx_keys.project_members WHERE service_account IS NOT NULL ORDER BY 1;
 COMMIT;
 SELECT outcome(format('tarx_keys.login(%L)', t)) FROM unnest(ARRAY[:'build_token', :'token']) t;

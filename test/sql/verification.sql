@@ -106,18 +106,24 @@ END $$;
 SELECT * FROM attack('SELECT string_agg(kind || '' '' || name || '': '' || status, '', '' ORDER BY kind, name, project_id) FROM tarx_keys.verify_keys() WHERE status <> ''ok''');
 
 -- the list: the same of the LLM keys, to members, and it never breaks
+SELECT ctid AS place FROM tarx_keys.project_llm_keys WHERE id = :'one' \gset
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('bob');
 SELECT name, status FROM tarx_keys.llm_keys ORDER BY name;
 SELECT tarx_keys.act_as('bob', :'B');
 SELECT name, status FROM tarx_keys.llm_keys ORDER BY name;
-SELECT name, status FROM tarx_keys_internal.visible_llm_key_status() s JOIN tarx_keys.llm_keys k USING (id, status);
+SELECT (tarx_keys_internal.llm_key_details(project_id, id, ctid)).status FROM tarx_keys.project_llm_keys;
+-- the function behind it tells no more, whatever it is asked
+SELECT tarx_keys_internal.llm_key_details(:'A', :'one', :'place') IS NULL;
+SELECT tarx_keys.act_as('bob', :'A');
+SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', :'place')).status IS NOT NULL;
+SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', '(0,0)')).status;
 SELECT tarx_keys.act_as('dave');
 SELECT name, status FROM tarx_keys.llm_keys ORDER BY name;
-SELECT count(*) FROM tarx_keys_internal.visible_llm_key_status();
+SELECT tarx_keys_internal.llm_key_details(:'A', :'one', :'place') IS NULL;
 COMMIT;
-SELECT * FROM tarx_keys_internal.visible_llm_key_status();
+SELECT tarx_keys_internal.llm_key_details(:'A', :'one', :'place');
 SELECT name, status FROM tarx_keys.llm_keys;
 RESET ROLE;
 DELETE FROM attacks WHERE attacks.n > 15;
