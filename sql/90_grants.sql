@@ -90,7 +90,7 @@ GRANT EXECUTE ON FUNCTION
 TO pg_monitor;
 
 -- what the view project_audit reads
-GRANT SELECT (project_id, personal, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision)
+GRANT SELECT (project_id, personal, generation, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision)
     ON tarx_keys.audit_log TO tarx_keys_backend, tarx_keys_login;
 
 -- The audit log is append-only for its owner as well; purge_audit() deletes.
