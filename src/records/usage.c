@@ -126,21 +126,6 @@ tarx_keys_usage_last_use(TarxKeysUsageKind kind, const pg_uuid_t *project_id, co
 	return last;
 }
 
-/* When an object was last used, as this server's memory has it; 0 if that does not know. */
-TimestampTz
-tarx_keys_usage_last_use(TarxKeysUsageKind kind, const pg_uuid_t *project_id, const pg_uuid_t *id)
-{
-	UsageKey	key = make_key(kind, project_id, id);
-	UsageEntry *entry;
-	TimestampTz last;
-
-	LWLockAcquire(lock, LW_SHARED);
-	entry = find(&key);
-	last = entry == NULL ? 0 : (TimestampTz) pg_atomic_read_u64(&entry->last_used_at);
-	LWLockRelease(lock);
-	return last;
-}
-
 /*
  * For the flush worker
  */
