@@ -26,15 +26,3 @@ LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_in_maintenance';
 COMMENT ON FUNCTION tarx_keys_internal.in_maintenance IS
 'Internal. Whether a function that has called enter_maintenance() is running.';
-
-CREATE FUNCTION tarx_keys_internal.enter_rotation() RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_enter_rotation';
-COMMENT ON FUNCTION tarx_keys_internal.enter_rotation IS
-'Internal. Lets the calling function read the rows of all projects, and change those that are sealed.';
-
-CREATE FUNCTION tarx_keys_internal.in_rotation() RETURNS boolean
-LANGUAGE c STABLE PARALLEL RESTRICTED
-AS 'MODULE_PATHNAME', 'tarx_keys_in_rotation';
-COMMENT ON FUNCTION tarx_keys_internal.in_rotation IS
-'Internal. Whether a function that has called enter_rotation() is running.';

@@ -57,8 +57,6 @@ CREATE POLICY owner_own_memberships ON tarx_keys.project_members FOR SELECT TO t
     USING (user_id = tarx_keys.current_user_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_members FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-CREATE POLICY owner_in_rotation ON tarx_keys.project_members FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_members IS 'Members of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.project_members.user_id IS 'The application''s own id of the user, or that of a service account, which begins with sa:';
 COMMENT ON COLUMN tarx_keys.project_members.id IS 'Of this membership, as long as it lasts: one that has ended and is put back is known by it';

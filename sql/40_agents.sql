@@ -28,8 +28,6 @@ CREATE POLICY owner_in_project ON tarx_keys.agents TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.agents FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-CREATE POLICY owner_in_rotation ON tarx_keys.agents FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.agents IS 'Agents of projects. Users can read those of their own projects, or only of the active one.';
 COMMENT ON COLUMN tarx_keys.agents.user_api_key_id IS 'The LLM key the agent resolves, of the same project; it may have been deleted since';
 COMMENT ON COLUMN tarx_keys.agents.provider IS 'The provider whose LLM keys the agent uses, in place of one key';

@@ -43,8 +43,6 @@ CREATE POLICY owner_in_project ON tarx_keys.project_llm_keys TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_llm_keys FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-CREATE POLICY owner_in_rotation ON tarx_keys.project_llm_keys FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_llm_keys IS 'LLM keys of projects, sealed; one row for each key that ever was. Use the view llm_keys to list them.';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default';
 COMMENT ON COLUMN tarx_keys.project_llm_keys.destination IS 'The base URL that the key is bound to and resolves with';

@@ -23,8 +23,6 @@ CREATE POLICY owner_in_project ON tarx_keys.project_secrets TO tarx_keys_owner
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.project_secrets FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-CREATE POLICY owner_in_rotation ON tarx_keys.project_secrets FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.project_secrets IS 'Secrets of projects in their current version, sealed. Use the view secrets to list them.';
 COMMENT ON COLUMN tarx_keys.project_secrets.id IS 'Of this secret, as long as it exists: a value of one that was deleted does not fit another one of the same name';
 COMMENT ON COLUMN tarx_keys.project_secrets.version IS 'The number of the current version, from 1';
@@ -49,8 +47,6 @@ CREATE POLICY owner_in_project ON tarx_keys_internal.project_secret_versions TO 
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys_internal.project_secret_versions FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-CREATE POLICY owner_in_rotation ON tarx_keys_internal.project_secret_versions FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys_internal.project_secret_versions IS 'Older versions of secrets that are kept, sealed';
 COMMENT ON COLUMN tarx_keys_internal.project_secret_versions.updated_by IS 'The user that wrote this version';
 COMMENT ON COLUMN tarx_keys_internal.project_secret_versions.ciphertext IS 'As in project_secrets, bound to this version';

@@ -37,8 +37,6 @@ CREATE POLICY owner_of_user ON tarx_keys.platform_api_keys TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys.platform_api_keys FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-CREATE POLICY owner_in_rotation ON tarx_keys.platform_api_keys FOR UPDATE TO tarx_keys_owner
-    USING (tarx_keys_internal.in_rotation());
 COMMENT ON TABLE tarx_keys.platform_api_keys IS 'Personal platform API keys, as hashes. Users list their own with the view platform_keys.';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.token_hash IS 'BLAKE2b-256 of the token; NULL once revoked';
 COMMENT ON COLUMN tarx_keys.platform_api_keys.project_ids IS 'The projects it is narrowed to; NULL for all of the user''s';

@@ -44,22 +44,37 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.sealed_tables IS
 'Internal. The tables whose rows need a master key; table_position is their place in a rotation.';
 
-CREATE FUNCTION tarx_keys_internal.count_sealed() RETURNS TABLE (table_name text, counter text, fingerprint text, count bigint)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- A table that is partitioned, or has children, has several parts.
+CREATE FUNCTION tarx_keys_internal.sealed_parts() RETURNS TABLE (table_position integer, table_name text, counter text, part oid)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    t record;
-BEGIN
-    PERFORM tarx_keys_internal.enter_maintenance();
-    FOR t IN SELECT * FROM tarx_keys_internal.sealed_tables() s ORDER BY s.table_position LOOP
-        RETURN QUERY EXECUTE format(
-            'SELECT %1$L, %2$L, tarx_keys_internal.fingerprint_of(t.%3$I), count(*) FROM %4$I.%5$I t WHERE t.%3$I IS NOT NULL GROUP BY 3',
-            t.table_name, t.counter, t.sealed_column, t.schema_name, t.table_name);
-    END LOOP;
-END
+    WITH RECURSIVE parts AS (
+        SELECT s.table_position, s.table_name, s.counter, c.oid AS part
+          FROM tarx_keys_internal.sealed_tables() s
+          JOIN pg_class c ON c.oid = format('%I.%I', s.schema_name, s.table_name)::regclass
+        UNION
+        SELECT p.table_position, p.table_name, p.counter, i.inhrelid FROM parts p JOIN pg_inherits i ON i.inhparent = p.part)
+    SELECT p.* FROM parts p JOIN pg_class c ON c.oid = p.part WHERE c.relkind <> 'p' ORDER BY p.table_position, p.part
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.sealed_parts IS 'Internal. The tables that the rows of sealed tables are in, in the order of a rotation.';
+
+CREATE FUNCTION tarx_keys_internal.count_part(table_name text, part oid, max_pages integer)
+RETURNS TABLE (fingerprint text, count bigint, pages bigint, all_pages bigint)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_count_part';
+COMMENT ON FUNCTION tarx_keys_internal.count_part IS
+'Internal. How many rows of a part of a sealed table need which master key: of all rows, or of those on max_pages random pages; and how many pages were read, of how many. At least one row, without a fingerprint if no row needs a master key. Of a row it reads the fingerprint only. Error: 42501 unless the current user may read the table.';
+
+CREATE FUNCTION tarx_keys_internal.count_sealed(max_pages integer DEFAULT NULL)
+RETURNS TABLE (table_name text, counter text, fingerprint text, count bigint, pages bigint, all_pages bigint)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.table_name, p.counter, c.*
+      FROM tarx_keys_internal.sealed_parts() p, tarx_keys_internal.count_part(p.table_name, p.part, count_sealed.max_pages) c
+     WHERE c.count > 0 OR count_sealed.max_pages IS NOT NULL
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.count_sealed IS
-'Internal. How many rows of each table need which master key. Revoked platform keys need none.';
+'Internal. The result of count_part() for all parts of all sealed tables. Revoked platform keys and deleted LLM keys need no master key.';
 
 CREATE FUNCTION tarx_keys.keyring_status() RETURNS TABLE (
     fingerprint text, is_active boolean,

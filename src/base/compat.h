@@ -89,6 +89,15 @@
 	index_beginscan((relation), (index), (snapshot), (nkeys), 0)
 #endif
 
+/* table_beginscan_tidrange() takes flags from 19 on. */
+#if PG_VERSION_NUM >= 190000
+#define tarx_keys_beginscan_tidrange(relation, snapshot, first, last) \
+	table_beginscan_tidrange((relation), (snapshot), (first), (last), SO_NONE)
+#else
+#define tarx_keys_beginscan_tidrange(relation, snapshot, first, last) \
+	table_beginscan_tidrange((relation), (snapshot), (first), (last))
+#endif
+
 /* ExecutorRun() takes no "execute_once" from 18 on. */
 #if PG_VERSION_NUM >= 180000
 #define TARX_KEYS_RUN_PARAMS	QueryDesc *desc, ScanDirection direction, uint64 count

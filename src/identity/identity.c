@@ -31,8 +31,6 @@ PG_FUNCTION_INFO_V1(tarx_keys_current_user_id);
 PG_FUNCTION_INFO_V1(tarx_keys_current_project_id);
 PG_FUNCTION_INFO_V1(tarx_keys_enter_maintenance);
 PG_FUNCTION_INFO_V1(tarx_keys_in_maintenance);
-PG_FUNCTION_INFO_V1(tarx_keys_enter_rotation);
-PG_FUNCTION_INFO_V1(tarx_keys_in_rotation);
 PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
 
 /* An id and a hash, of which the setting has the hexadecimal digits */
@@ -48,7 +46,6 @@ PG_FUNCTION_INFO_V1(tarx_keys_require_maintenance);
 #define READ_ONLY		"tarx_keys.read_only"
 #define RUN				"tarx_keys.run"
 #define MAINTENANCE		"tarx_keys.maintenance"
-#define ROTATION		"tarx_keys.rotation"
 
 static char *acting_user = NULL;
 static char *active_project = NULL;
@@ -60,7 +57,6 @@ static char *token_times = NULL;
 static bool proven = false;
 static bool read_only = false;
 static bool maintenance = false;
-static bool rotation = false;
 
 /* Goes up whenever one of the settings may have changed */
 static uint64 identity_count = 0;
@@ -131,9 +127,6 @@ tarx_keys_identity_init(void)
 	define_internal_bool(MAINTENANCE,
 						 "Whether a function of the extension looks at all projects.",
 						 &maintenance);
-	define_internal_bool(ROTATION,
-						 "Whether a function of the extension seals rows of all projects again.",
-						 &rotation);
 	MarkGUCPrefixReserved("tarx_keys");
 }
 
@@ -452,25 +445,6 @@ Datum
 tarx_keys_in_maintenance(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(maintenance);
-}
-
-/*
- * enter_rotation(): lets the calling SQL function read the rows of all projects,
- * and change sealed ones, until it returns
- */
-Datum
-tarx_keys_enter_rotation(PG_FUNCTION_ARGS)
-{
-	tarx_keys_enter_maintenance_mode();
-	set_internal(ROTATION, "on", GUC_ACTION_SAVE);
-	PG_RETURN_VOID();
-}
-
-/* in_rotation() returns boolean */
-Datum
-tarx_keys_in_rotation(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(rotation);
 }
 
 /* require_maintenance() returns boolean: true, or 42501 outside maintenance */

@@ -34,6 +34,16 @@ pg_noreturn extern void tarx_keys_fail_unverifiable_stamp(bytea *stamp);
 extern void tarx_keys_active_public_key(uint8 *public_key);
 extern bool tarx_keys_open_box(bytea *box, TarxKeysText *payload);
 
+/* resealing.c: a batch of rows that are sealed again */
+typedef struct TarxKeysResealing TarxKeysResealing;
+
+extern TarxKeysResealing *tarx_keys_resealing_begin(void);
+extern void tarx_keys_resealing_end(TarxKeysResealing *batch);
+extern bytea *tarx_keys_reseal_envelope(TarxKeysResealing *batch, const TarxKeysBinding *binding,
+										bytea *envelope);
+extern bytea *tarx_keys_restamp(TarxKeysResealing *batch, const TarxKeysBinding *binding,
+								bytea *stamp);
+
 /* keyring_page.c: the keyring in shared memory */
 typedef struct TarxKeysKeyringState
 {

@@ -13,7 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "keyring/keyring.h"
+#include "tables/tables.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_keyring_fingerprints);
 PG_FUNCTION_INFO_V1(tarx_keys_fingerprint_of);
@@ -56,14 +56,12 @@ tarx_keys_keyring_fingerprints(PG_FUNCTION_ARGS)
 Datum
 tarx_keys_fingerprint_of(PG_FUNCTION_ARGS)
 {
-	bytea	   *found;
-	uint8		fingerprint[TARX_KEYS_FINGERPRINT_BYTES] = {0};
+	uint8		fingerprint[TARX_KEYS_FINGERPRINT_BYTES];
 	char		hex[TARX_KEYS_FINGERPRINT_HEX];
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	found = PG_GETARG_BYTEA_P_SLICE(0, 1, TARX_KEYS_FINGERPRINT_BYTES);
-	memcpy(fingerprint, VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found));
+	tarx_keys_sealed_fingerprint(PG_GETARG_DATUM(0), fingerprint);
 	tarx_keys_fingerprint_hex(fingerprint, hex);
 	PG_RETURN_TEXT_P(cstring_to_text(hex));
 }

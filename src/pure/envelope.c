@@ -86,27 +86,44 @@ tarx_keys_binding_add_number(TarxKeysBinding *binding, uint64_t number, size_t s
 }
 
 /*
- * Seal plain to out[0 .. plainlen + TARX_KEYS_ENVELOPE_OVERHEAD).  Returns false,
- * and writes nothing, if the binding is too long.
+ * Seal plain to out[0 .. plainlen + TARX_KEYS_ENVELOPE_OVERHEAD) by the subkey that
+ * the binding has under the master key of this fingerprint.  The caller draws a new
+ * nonce for each envelope.  Returns false, and writes nothing, if the binding is too
+ * long.
  */
+bool
+tarx_keys_envelope_seal_by(uint8_t *out, const uint8_t *fingerprint, const uint8_t *subkey,
+						   const uint8_t *nonce, const TarxKeysBinding *binding,
+						   const uint8_t *plain, size_t plainlen)
+{
+	if (binding->overflow)
+		return false;
+	out[0] = TARX_KEYS_ENVELOPE_VERSION;
+	memcpy(out + 1, fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
+	memcpy(out + 1 + TARX_KEYS_FINGERPRINT_BYTES, nonce, TARX_KEYS_NONCE_BYTES);
+	tarx_keys_encrypt(out + TARX_KEYS_ENVELOPE_HEADER, plain, plainlen,
+					  binding->aad, binding->len, nonce, subkey);
+	return true;
+}
+
+/* The same by the master key, with a nonce that is drawn here */
 bool
 tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
 						const TarxKeysBinding *binding, const uint8_t *plain,
 						size_t plainlen)
 {
 	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
-	uint8_t    *nonce = out + 1 + TARX_KEYS_FINGERPRINT_BYTES;
+	uint8_t		nonce[TARX_KEYS_NONCE_BYTES];
+	bool		ok;
 
 	if (binding->overflow)
 		return false;
-	out[0] = TARX_KEYS_ENVELOPE_VERSION;
-	memcpy(out + 1, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
-	randombytes_buf(nonce, TARX_KEYS_NONCE_BYTES);
+	randombytes_buf(nonce, sizeof(nonce));
 	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
-	tarx_keys_encrypt(out + TARX_KEYS_ENVELOPE_HEADER, plain, plainlen,
-					  binding->aad, binding->len, nonce, subkey);
+	ok = tarx_keys_envelope_seal_by(out, key->fingerprint, subkey, nonce, binding, plain,
+									plainlen);
 	sodium_memzero(subkey, sizeof(subkey));
-	return true;
+	return ok;
 }
 
 /*
@@ -129,11 +146,25 @@ tarx_keys_envelope_plain_len(size_t len)
 }
 
 /*
- * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)).  Returns
- * false, with nothing of the plaintext in out, unless every byte and every bound
- * field is as it was when the envelope was sealed.  If out is NULL, this only
- * checks that they are, and decrypts nothing.
+ * Open an envelope to out[0 .. tarx_keys_envelope_plain_len(len)) by the subkey that
+ * the binding has under the master key that the envelope names.  Returns false, with
+ * nothing of the plaintext in out, unless every byte and every bound field is as it
+ * was when the envelope was sealed.  If out is NULL, this only checks that they are,
+ * and decrypts nothing.
  */
+bool
+tarx_keys_envelope_open_by(uint8_t *out, const uint8_t *subkey, const TarxKeysBinding *binding,
+						   const uint8_t *envelope, size_t len)
+{
+	const uint8_t *fingerprint = tarx_keys_envelope_fingerprint(envelope, len);
+
+	return fingerprint != NULL && !binding->overflow &&
+		tarx_keys_decrypt(out, envelope + TARX_KEYS_ENVELOPE_HEADER,
+						  len - TARX_KEYS_ENVELOPE_HEADER, binding->aad, binding->len,
+						  fingerprint + TARX_KEYS_FINGERPRINT_BYTES, subkey);
+}
+
+/* The same by the master key; false as well if the envelope names another one */
 bool
 tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 						const TarxKeysBinding *binding, const uint8_t *envelope,
@@ -147,33 +178,43 @@ tarx_keys_envelope_open(uint8_t *out, const TarxKeysMasterKey *key,
 		memcmp(fingerprint, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES) != 0)
 		return false;
 	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
-	ok = tarx_keys_decrypt(out, envelope + TARX_KEYS_ENVELOPE_HEADER,
-						   len - TARX_KEYS_ENVELOPE_HEADER, binding->aad,
-						   binding->len, envelope + 1 + TARX_KEYS_FINGERPRINT_BYTES,
-						   subkey);
+	ok = tarx_keys_envelope_open_by(out, subkey, binding, envelope, len);
 	sodium_memzero(subkey, sizeof(subkey));
 	return ok;
 }
 
 /*
- * Write the stamp of a binding to stamp[0 .. TARX_KEYS_STAMP_BYTES).  Returns
- * false, and writes nothing, if the binding is too long.
+ * Write the stamp of a binding to stamp[0 .. TARX_KEYS_STAMP_BYTES), by the subkey
+ * that the binding has under the master key of this fingerprint.  Returns false, and
+ * writes nothing, if the binding is too long.
  */
+bool
+tarx_keys_stamp_make_by(uint8_t *stamp, const uint8_t *fingerprint, const uint8_t *subkey,
+						const TarxKeysBinding *binding)
+{
+	if (binding->overflow)
+		return false;
+	stamp[0] = TARX_KEYS_ENVELOPE_VERSION;
+	memcpy(stamp + 1, fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
+	tarx_keys_mac(stamp + 1 + TARX_KEYS_FINGERPRINT_BYTES, subkey, binding->aad,
+				  binding->len);
+	return true;
+}
+
+/* The same by the master key */
 bool
 tarx_keys_stamp_make(uint8_t *stamp, const TarxKeysMasterKey *key,
 					 const TarxKeysBinding *binding)
 {
 	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+	bool		ok;
 
 	if (binding->overflow)
 		return false;
-	stamp[0] = TARX_KEYS_ENVELOPE_VERSION;
-	memcpy(stamp + 1, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES);
 	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
-	tarx_keys_mac(stamp + 1 + TARX_KEYS_FINGERPRINT_BYTES, subkey, binding->aad,
-				  binding->len);
+	ok = tarx_keys_stamp_make_by(stamp, key->fingerprint, subkey, binding);
 	sodium_memzero(subkey, sizeof(subkey));
-	return true;
+	return ok;
 }
 
 /*
@@ -188,17 +229,36 @@ tarx_keys_stamp_fingerprint(const uint8_t *stamp, size_t len)
 	return stamp + 1;
 }
 
-/* Is this the stamp of these fields?  In constant time. */
+/* Is this the stamp of these fields, by the subkey?  In constant time. */
+bool
+tarx_keys_stamp_check_by(const uint8_t *stamp, size_t len, const uint8_t *subkey,
+						 const TarxKeysBinding *binding)
+{
+	uint8_t		right[TARX_KEYS_STAMP_BYTES];
+	const uint8_t *fingerprint = tarx_keys_stamp_fingerprint(stamp, len);
+	bool		same;
+
+	same = fingerprint != NULL &&
+		tarx_keys_stamp_make_by(right, fingerprint, subkey, binding) &&
+		sodium_memcmp(stamp, right, TARX_KEYS_STAMP_BYTES) == 0;
+	sodium_memzero(right, sizeof(right));
+	return same;
+}
+
+/* The same by the master key; false as well if the stamp names another one */
 bool
 tarx_keys_stamp_check(const uint8_t *stamp, size_t len, const TarxKeysMasterKey *key,
 					  const TarxKeysBinding *binding)
 {
-	uint8_t		right[TARX_KEYS_STAMP_BYTES];
+	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+	const uint8_t *fingerprint = tarx_keys_stamp_fingerprint(stamp, len);
 	bool		same;
 
-	same = tarx_keys_stamp_fingerprint(stamp, len) != NULL &&
-		tarx_keys_stamp_make(right, key, binding) &&
-		sodium_memcmp(stamp, right, TARX_KEYS_STAMP_BYTES) == 0;
-	sodium_memzero(right, sizeof(right));
+	if (fingerprint == NULL || binding->overflow ||
+		memcmp(fingerprint, key->fingerprint, TARX_KEYS_FINGERPRINT_BYTES) != 0)
+		return false;
+	tarx_keys_subkey(subkey, key, binding->scope, binding->purpose);
+	same = tarx_keys_stamp_check_by(stamp, len, subkey, binding);
+	sodium_memzero(subkey, sizeof(subkey));
 	return same;
 }

@@ -41,6 +41,19 @@ extern void tarx_keys_binding_init(TarxKeysBinding *binding, const char *purpose
 extern void tarx_keys_binding_add(TarxKeysBinding *binding, const void *field, size_t len);
 extern void tarx_keys_binding_add_number(TarxKeysBinding *binding, uint64_t number, size_t size);
 
+/* by the subkey of the binding, for callers that seal or open several rows of a scope */
+extern bool tarx_keys_envelope_seal_by(uint8_t *out, const uint8_t *fingerprint,
+									   const uint8_t *subkey, const uint8_t *nonce,
+									   const TarxKeysBinding *binding,
+									   const uint8_t *plain, size_t plainlen);
+extern bool tarx_keys_envelope_open_by(uint8_t *out, const uint8_t *subkey,
+									   const TarxKeysBinding *binding,
+									   const uint8_t *envelope, size_t len);
+extern bool tarx_keys_stamp_make_by(uint8_t *stamp, const uint8_t *fingerprint,
+									const uint8_t *subkey, const TarxKeysBinding *binding);
+extern bool tarx_keys_stamp_check_by(const uint8_t *stamp, size_t len, const uint8_t *subkey,
+									 const TarxKeysBinding *binding);
+
 extern bool tarx_keys_envelope_seal(uint8_t *out, const TarxKeysMasterKey *key,
 									const TarxKeysBinding *binding,
 									const uint8_t *plain, size_t plainlen);

@@ -13,6 +13,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
+#include "maintenance/maintenance.h"
 #include "records/records.h"
 #include "server/server.h"
 
@@ -23,6 +24,7 @@ enum
 	LOCK_USAGE,
 	LOCK_LOGIN_LINES,
 	LOCK_HEALTH,
+	LOCK_ROTATION,
 	NUM_LOCKS
 };
 
@@ -37,6 +39,7 @@ request_memory(void)
 	RequestAddinShmemSpace(tarx_keys_usage_shmem_size());
 	RequestAddinShmemSpace(tarx_keys_login_lines_shmem_size());
 	RequestAddinShmemSpace(tarx_keys_health_shmem_size());
+	RequestAddinShmemSpace(tarx_keys_rotation_shmem_size());
 	RequestNamedLWLockTranche(TRANCHE, NUM_LOCKS);
 }
 
@@ -52,6 +55,7 @@ fill_memory(void)
 	tarx_keys_usage_shmem_startup(&locks[LOCK_USAGE].lock);
 	tarx_keys_login_lines_shmem_startup(&locks[LOCK_LOGIN_LINES].lock);
 	tarx_keys_health_shmem_startup(&locks[LOCK_HEALTH].lock);
+	tarx_keys_rotation_shmem_startup(&locks[LOCK_ROTATION].lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -81,22 +81,26 @@ watch(TarxKeysTable *table)
 	table->is_watched = true;
 }
 
-/* Find the columns; returns false if one is missing or has another type. */
-static bool
-find_columns(TarxKeysTable *table, TupleDesc desc)
+/*
+ * Find the columns of a table, or of one with the same columns; returns false if one is
+ * missing or has another type.
+ */
+bool
+tarx_keys_find_columns(const TarxKeysTable *table, TupleDesc desc,
+					   AttrNumber attnums[TARX_KEYS_MAX_COLUMNS])
 {
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		table->attnums[i] = InvalidAttrNumber;
+		attnums[i] = InvalidAttrNumber;
 		for (int n = 1; n <= desc->natts; n++)
 		{
 			Form_pg_attribute column = TupleDescAttr(desc, n - 1);
 
 			if (!column->attisdropped && column->atttypid == table->columns[i].type &&
 				strcmp(NameStr(column->attname), table->columns[i].name) == 0)
-				table->attnums[i] = (AttrNumber) n;
+				attnums[i] = (AttrNumber) n;
 		}
-		if (table->attnums[i] == InvalidAttrNumber)
+		if (attnums[i] == InvalidAttrNumber)
 			return false;
 	}
 	return true;
@@ -126,7 +130,7 @@ usable_index(TarxKeysTable *table, Relation relation)
 
 	if (form->relkind != RELKIND_RELATION || form->relam != HEAP_TABLE_AM_OID ||
 		form->relhassubclass || form->relispartition ||
-		!find_columns(table, RelationGetDescr(relation)) ||
+		!tarx_keys_find_columns(table, RelationGetDescr(relation), table->attnums) ||
 		OidIsValid(get_extension_oid("citus", true)))
 		return InvalidOid;
 	indexid = tarx_keys_primary_key_index(relation);

@@ -312,6 +312,27 @@ sealed_bytes(const TarxKeysTable *table, const TarxKeysRow *row)
 }
 
 /*
+ * The bytes of an envelope or a stamp that name its master key, whatever they are;
+ * where there are none, zero.  Of a long value this reads no more than it needs.
+ */
+void
+tarx_keys_sealed_fingerprint(Datum sealed, uint8 fingerprint[TARX_KEYS_FINGERPRINT_BYTES])
+{
+	struct varlena *stored = (struct varlena *) DatumGetPointer(sealed);
+	bytea	   *start;
+	size_t		len;
+
+	if (VARATT_IS_EXTERNAL(stored) || VARATT_IS_COMPRESSED(stored))
+		start = DatumGetByteaPSlice(sealed, 0, 1 + TARX_KEYS_FINGERPRINT_BYTES);
+	else
+		start = (bytea *) stored;
+	len = Min(VARSIZE_ANY_EXHDR(start), 1 + TARX_KEYS_FINGERPRINT_BYTES);
+	memset(fingerprint, 0, TARX_KEYS_FINGERPRINT_BYTES);
+	if (len > 1)
+		memcpy(fingerprint, VARDATA_ANY(start) + 1, len - 1);
+}
+
+/*
  * Open the envelope of a row.  The value is a registered secret, in UTF-8 or in
  * the database's encoding.  Returns false if the row is not as it was sealed.
  * Raises TK005 without a keyring, and TK006 if the master key is missing.
@@ -355,32 +376,20 @@ tarx_keys_row_is_stamped(const TarxKeysTable *table, const TarxKeysRow *row)
 	return state == TARX_KEYS_ROW_OK;
 }
 
-static bytea *
-reseal_envelope(const TarxKeysBinding *binding, bytea *envelope)
-{
-	TarxKeysText value;
-	bytea	   *result = NULL;
-
-	if (tarx_keys_try_open(binding, envelope, &value) == TARX_KEYS_ROW_OK)
-		result = tarx_keys_seal(binding, &value);
-	tarx_keys_secret_wipe(value.secret);
-	return result;
-}
-
 /*
- * Seal or stamp a row again, with the active master key.  Returns the new sealed
- * column, or NULL if the row is not as it was sealed or its master key is missing.
+ * Seal or stamp a row again, with the active master key, in a batch of such rows.
+ * Returns the new sealed column, or NULL if the row is not as it was sealed or its
+ * master key is missing.
  */
 bytea *
-tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow *row)
+tarx_keys_row_reseal(TarxKeysResealing *batch, const TarxKeysTable *table, const TarxKeysRow *row)
 {
 	TarxKeysBinding binding;
 	bytea	   *sealed = sealed_bytes(table, row);
 
 	if (sealed == NULL || !tarx_keys_row_bind(table, row, &binding))
 		return NULL;
-	if (table->seal == TARX_KEYS_ENVELOPE)
-		return reseal_envelope(&binding, sealed);
-	return tarx_keys_check_stamp(&binding, sealed) == TARX_KEYS_ROW_OK ?
-		tarx_keys_stamp(&binding) : NULL;
+	return table->seal == TARX_KEYS_ENVELOPE ?
+		tarx_keys_reseal_envelope(batch, &binding, sealed) :
+		tarx_keys_restamp(batch, &binding, sealed);
 }

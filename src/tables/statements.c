@@ -158,7 +158,7 @@ make_scan_projects(const TarxKeysQuery *query)
 	return sql.data;
 }
 
-/* A sample of random pages, with a limit on the rows */
+/* Rows at random, with a limit, of a sample of random pages */
 static char *
 make_sample(const TarxKeysQuery *query)
 {
@@ -167,7 +167,7 @@ make_sample(const TarxKeysQuery *query)
 	appendStringInfoString(&sql, "TABLESAMPLE pg_catalog.system ($1) ");
 	if (query->table->live != NULL)
 		appendStringInfo(&sql, "WHERE %s ", query->table->live);
-	appendStringInfoString(&sql, "LIMIT $2");
+	appendStringInfoString(&sql, "ORDER BY pg_catalog.random() LIMIT $2");
 	return sql.data;
 }
 

@@ -12,6 +12,9 @@
 #define TARX_KEYS_TABLES_H
 
 #include "executor/tuptable.h"
+#include "nodes/parsenodes.h"
+#include "storage/block.h"
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
 #include "base/base.h"
@@ -119,9 +122,12 @@ extern void tarx_keys_row_seal(const TarxKeysTable *table, TarxKeysRow *row,
 extern void tarx_keys_row_stamp(const TarxKeysTable *table, TarxKeysRow *row);
 extern bool tarx_keys_row_open(const TarxKeysTable *table, const TarxKeysRow *row,
 							   bool as_utf8, TarxKeysText *value);
+extern void tarx_keys_sealed_fingerprint(Datum sealed,
+										 uint8 fingerprint[TARX_KEYS_FINGERPRINT_BYTES]);
 extern TarxKeysRowState tarx_keys_row_state(const TarxKeysTable *table, const TarxKeysRow *row);
 extern bool tarx_keys_row_is_stamped(const TarxKeysTable *table, const TarxKeysRow *row);
-extern bytea *tarx_keys_row_reseal(const TarxKeysTable *table, const TarxKeysRow *row);
+extern bytea *tarx_keys_row_reseal(TarxKeysResealing *batch, const TarxKeysTable *table,
+								   const TarxKeysRow *row);
 
 /* stamps.c: rows whose columns are the arguments of a function */
 extern Datum tarx_keys_stamp_of_arguments(FunctionCallInfo fcinfo, const TarxKeysTable *table);
@@ -150,7 +156,34 @@ extern TarxKeysQuery *tarx_keys_table_scan_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_scan_projects_query(TarxKeysTable *table);
 extern TarxKeysQuery *tarx_keys_table_sample_query(TarxKeysTable *table);
 
+/* scan.c: all rows of a table, as they are stored, without an executor */
+typedef struct TarxKeysScan
+{
+	const TarxKeysTable *table;
+	Relation	relation;
+	AttrNumber	attnums[TARX_KEYS_MAX_COLUMNS];
+	AttrNumber	sealed;			/* the sealed column */
+	BlockNumber nblocks;		/* when it was opened */
+	struct TableScanDescData *scan;
+	TupleTableSlot *slot;		/* has the current row */
+} TarxKeysScan;
+
+extern void tarx_keys_scan_open(TarxKeysScan *scan, const TarxKeysTable *table, Oid part,
+								LOCKMODE lockmode, AclMode mode);
+extern void tarx_keys_scan_close(TarxKeysScan *scan);
+extern void tarx_keys_scan_range(TarxKeysScan *scan, Snapshot snapshot,
+								 const ItemPointerData * after, BlockNumber end);
+extern bool tarx_keys_scan_next(TarxKeysScan *scan);
+extern void tarx_keys_scan_row(const TarxKeysScan *scan, TupleTableSlot *slot, TarxKeysRow *row);
+extern bool tarx_keys_scan_fingerprint(const TarxKeysScan *scan, TupleTableSlot *slot,
+									   uint8 fingerprint[TARX_KEYS_FINGERPRINT_BYTES]);
+extern BlockNumber tarx_keys_scan_pages(TarxKeysScan *scan, Snapshot snapshot, int32 max_pages,
+										void (*receive) (const TarxKeysScan *scan, void *arg),
+										void *arg);
+
 /* lookup.c: rows by primary key (project_id, id), without an executor */
+extern bool tarx_keys_find_columns(const TarxKeysTable *table, TupleDesc desc,
+								   AttrNumber attnums[TARX_KEYS_MAX_COLUMNS]);
 extern Relation tarx_keys_table_open(TarxKeysTable *table, const pg_uuid_t *project_id);
 extern void tarx_keys_table_close(Relation relation);
 extern uint64 tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *query,

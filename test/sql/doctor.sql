@@ -251,6 +251,36 @@ UPDATE tarx_keys.platform_api_keys SET revoked_at = now(), token_hash = NULL, st
 SELECT finding FROM findings WHERE check_name = 'rows';
 ROLLBACK;
 
+-- of a table of more than 250 pages it looks at some rows, and says at how many; with full at all
+SELECT tarx_keys.doctor(NULL);
+BEGIN;
+SET ROLE regress_backend;
+DO $$
+BEGIN
+    PERFORM tarx_keys.act_as('alice', 'aaaaaaaa-0000-4000-8000-000000000001');
+    PERFORM tarx_keys.set_secret('aaaaaaaa-0000-4000-8000-000000000001', 'NAME', 'a value');
+END
+$$;
+RESET ROLE;
+INSERT INTO tarx_keys.agents (project_id, id, name, run_epoch, revision, stamp, created_by)
+SELECT :'A', gen_random_uuid(), 'agent ' || i, gen_random_uuid(), 1, '', 'alice' FROM generate_series(1, 30000) i;
+SELECT pg_relation_size('tarx_keys.agents') / current_setting('block_size')::integer BETWEEN 250 AND 1000;
+CREATE TEMP VIEW sampled AS
+SELECT check_name, severity, regexp_replace(regexp_replace(finding, '[0-9]+ of about [0-9]+', 'N of about M'), ': (about )?[0-9]+ ', ': \1N ') AS finding,
+       substring(finding FROM '([0-9]+) of about')::integer AS looked_at, substring(finding FROM 'of about ([0-9]+)')::integer AS about
+  FROM tarx_keys.doctor() WHERE check_name IN ('agents', 'rows', 'master_keys');
+-- of about 30000 that there are
+SELECT check_name, severity, finding, looked_at BETWEEN 1000 AND 29000, about BETWEEN 24000 AND 36000 FROM sampled ORDER BY 1, 3;
+SELECT check_name, severity, finding FROM tarx_keys.doctor(full => true) WHERE check_name IN ('agents', 'rows', 'master_keys') ORDER BY 1, 3;
+SELECT count(DISTINCT (f.finding, f.advice)) FROM tarx_keys.doctor(full => true) f WHERE f.finding ~ 'looked at \(|of about';
+-- a retired key that a sample does not have may be needed all the same
+UPDATE tarx_keys.agents SET stamp = substr(s.ciphertext, 1, 41) FROM tarx_keys.project_secrets s;
+SELECT check_name, severity, finding, advice FROM tarx_keys.doctor(full => true) WHERE check_name = 'master_keys';
+SELECT severity, regexp_replace(finding, '[0-9]+ of about [0-9]+', 'N of about M'), advice FROM tarx_keys.doctor() WHERE check_name = 'master_keys';
+ROLLBACK;
+-- takes the pages away
+VACUUM tarx_keys.agents;
+
 -- settings
 BEGIN;
 SET LOCAL log_statement = 'all';

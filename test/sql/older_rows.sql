@@ -173,6 +173,7 @@ DELETE FROM tarx_keys.project_members WHERE project_id = :'A';
 INSERT INTO tarx_keys.project_members SELECT * FROM old_members WHERE project_id = :'A';
 UPDATE tarx_keys.platform_api_keys k SET (token_hash, revoked_at, stamp) = (SELECT o.token_hash, o.revoked_at, o.stamp FROM old_platform_keys o WHERE o.id = k.id);
 SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name IN ('older_rows', 'rows');
+SELECT severity, finding FROM tarx_keys.doctor(full => true) WHERE check_name IN ('older_rows', 'rows');
 SET ROLE regress_backend;
 SAVEPOINT s;
 \set VERBOSITY sqlstate

@@ -44,7 +44,7 @@ CALL tarx_keys.rotate_master_key(-1);
 BEGIN;
 CALL tarx_keys.rotate_master_key();
 ROLLBACK;
-SELECT tarx_keys_internal.rotate_rows('no_such_table', NULL, 1, false);
+SELECT tarx_keys_internal.rotate_rows('no_such_table', 'tarx_keys.agents'::regclass, NULL, 1, false);
 \set VERBOSITY default
 
 -- nothing to do
@@ -110,7 +110,6 @@ RESET client_min_messages;
 -- the owner has no way around it: rows change only in rotate_rows()
 SET ROLE tarx_keys_owner;
 UPDATE tarx_keys.project_llm_keys SET ciphertext = '';
-SELECT tarx_keys_internal.in_rotation();
 -- and reading all rows is not yet changing them
 CREATE FUNCTION pg_temp.maintain() RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -272,7 +272,7 @@ use_master_keys('i', 'e');
 my $rotating = $node->background_psql('postgres');
 $rotating->query_safe(q{
 	BEGIN;
-	SELECT tarx_keys_internal.rotate_rows('project_llm_keys', NULL, 500, false)});
+	SELECT * FROM tarx_keys_internal.rotate_rows('project_llm_keys', 'tarx_keys.project_llm_keys'::regclass, NULL, 500, true)});
 my $update = start_call(\$said, 'service', qq{
 	SELECT tarx_keys.act_as('alice');
 	SELECT tarx_keys.update_llm_key('$PROJECT', id, '{"priority": 8}') FROM tarx_keys.llm_keys WHERE name = 'key 7'});

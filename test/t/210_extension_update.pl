@@ -81,7 +81,7 @@ sub script_of_next
 
 	foreach my $part (sort glob "$source/sql/[0-9]*.sql")
 	{
-		$script .= $new_objects if $part =~ /78_doctor/;
+		$script .= $new_objects if $part =~ /78_doctor\.sql/;
 		$script .= slurp_file($part);
 	}
 	return $script . $new_grants;

@@ -28,7 +28,8 @@ my $keyring = write_private("$dir/keys", "@keys");
 my $node = new_node(
 	'crash',
 	keyring => { master_key_file => $keyring },
-	conf => "restart_after_crash = on\n");
+	# clients add many agents
+	conf => "restart_after_crash = on\ntarx_keys.max_per_project = 100000\n");
 $node->start;
 install($node);
 

@@ -252,14 +252,14 @@ CREATE TABLE odd.baseline (what text PRIMARY KEY, result jsonb);
 -- As rotate_master_key() does it, for one table, in batches of two; how many rows are left
 CREATE FUNCTION odd.rotate(target regclass, table_name text, sealed text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    reached text[];
+    reached bigint;
     remaining bigint;
 BEGIN
     FOR waiting IN 0 .. 1 LOOP
         reached := NULL;
         FOR turn IN 1 .. 100 LOOP
             SELECT r.last INTO reached
-              FROM tarx_keys_internal.rotate_rows(table_name, reached, 2, waiting = 1) r;
+              FROM tarx_keys_internal.rotate_rows(table_name, target, reached, 2, waiting = 1) r;
             EXIT WHEN reached IS NULL;
         END LOOP;
         IF reached IS NOT NULL THEN
