@@ -53,10 +53,11 @@ put_count(ReturnSetInfo *result, const Count *count, BlockNumber pages, BlockNum
 {
 	Datum		values[4] = {(Datum) 0, Int64GetDatum(0), Int64GetDatum(pages), Int64GetDatum(all_pages)};
 	bool		nulls[4] = {count == NULL};
-	char		hex[TARX_KEYS_FINGERPRINT_HEX];
 
 	if (count != NULL)
 	{
+		char		hex[TARX_KEYS_FINGERPRINT_HEX];
+
 		tarx_keys_fingerprint_hex(count->fingerprint, hex);
 		values[0] = CStringGetTextDatum(hex);
 		values[1] = Int64GetDatum(count->rows);

@@ -35,6 +35,10 @@
 #define UNBOUND(position, name, type, reason) \
 	COLUMN(position, name, type, TARX_KEYS_UNBOUND, reason)
 
+/* The columns of an index besides the primary key */
+#define OTHER_KEY_OF_1(a)		.nother = 1, .other_key = {a}
+#define OTHER_KEY_OF_2(a, b)	.nother = 2, .other_key = {a, b}
+
 #define TIME_OF_CREATION \
 	"only tells when; who writes the tables could as well add a row at any time"
 
@@ -113,7 +117,7 @@ END_TABLE(OLD_SECRET)
 
 SEALED_TABLE(platform_keys, "tarx.platform..1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "platform_api_keys", .nkeys = 1,
-			 .nother = 1, .other_key = {PLATFORM_KEY_TOKEN_HASH},
+			 OTHER_KEY_OF_1(PLATFORM_KEY_TOKEN_HASH),
 			 .seal = TARX_KEYS_STAMP, .kind = "platform_key", .counter = "platform_keys",
 			 .live = "t.revoked_at IS NULL")
 BOUND(PLATFORM_KEY_ID, "id", UUIDOID)
@@ -149,7 +153,7 @@ END_TABLE(MEMBER)
 
 SEALED_TABLE(agents, "tarx.agent.....1",
 			 .schema = TARX_KEYS_SCHEMA, .name = "agents", .nkeys = 2,
-			 .nother = 2, .other_key = {AGENT_PROJECT_ID, AGENT_USER_API_KEY_ID},
+			 OTHER_KEY_OF_2(AGENT_PROJECT_ID, AGENT_USER_API_KEY_ID),
 			 .seal = TARX_KEYS_STAMP, .kind = "agent", .counter = "agents",
 			 .revision = "revision")
 SCOPE(AGENT_PROJECT_ID, "project_id")
@@ -211,6 +215,8 @@ END_TABLE(AUDIT_LOG)
 #undef SEALED
 #undef UNBOUND
 #undef TIME_OF_CREATION
+#undef OTHER_KEY_OF_1
+#undef OTHER_KEY_OF_2
 #undef SECRET_COLUMNS
 #undef SEALED_TABLE
 #undef TABLE

@@ -175,9 +175,12 @@ static bool
 find(TarxKeysTable *table, TarxKeysQuery *query, bool by_other, const Datum *values, Snapshot snapshot,
 	 TarxKeysRow *row)
 {
-	FoundRow	found = {table, row, false};
+	FoundRow	found;
 
 	tarx_keys_row_clear(row);
+	found.table = table;
+	found.row = row;
+	found.is_found = false;
 	tarx_keys_each_row(table, query, by_other, values, snapshot, keep_row, &found);
 	return found.is_found;
 }
