@@ -2,8 +2,10 @@
 -- Secrets and tokens are made by the functions that applications call.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
-INSERT INTO bench.listed_keys
-SELECT project_id, id, name, provider, masked_key, base_url, added_by, created_at FROM bench.plain_keys;
+INSERT INTO bench.listed_keys (project_id, id, name, provider, provider_label, masked_key, base_url, added_by, created_at,
+                               state, destination, priority, agent_count, health, status)
+SELECT project_id, id, name, provider, 'OpenAI', masked_key, base_url, added_by, created_at,
+       'enabled', destination, 100, 1, 'unverified', 'ok' FROM bench.plain_keys;
 ALTER TABLE bench.listed_keys ADD PRIMARY KEY (project_id, id);
 INSERT INTO bench.plain_agents SELECT a.project_id, a.id, a.user_api_key_id FROM tarx_keys.agents a;
 

@@ -65,17 +65,9 @@ CREATE TABLE bench.plain_secrets (
 );
 CREATE TABLE bench.plain_tokens (token_hash bytea PRIMARY KEY, user_id text NOT NULL);
 
--- Who lists keys sees those of the project at hand, if the acting user is a member.
-CREATE TABLE bench.listed_keys (
-    project_id uuid NOT NULL,
-    id uuid NOT NULL,
-    name text COLLATE "C" NOT NULL,
-    provider text COLLATE "C" NOT NULL,
-    masked_key text COLLATE "C" NOT NULL,
-    base_url text COLLATE "C",
-    added_by text COLLATE "C" NOT NULL,
-    created_at timestamptz NOT NULL
-);
+-- Who lists keys sees those of the project at hand, if the acting user is a member. The
+-- columns are those of tarx_keys.llm_keys, so that as many travel.
+CREATE TABLE bench.listed_keys AS SELECT k.* FROM tarx_keys.llm_keys k WITH NO DATA;
 ALTER TABLE bench.listed_keys ENABLE ROW LEVEL SECURITY;
 CREATE POLICY members ON bench.listed_keys
     USING (project_id = current_setting('bench.project')::uuid
