@@ -40,7 +40,7 @@ CREATE TABLE tarx_keys.audit_log (
 );
 -- The newest rows of a project, of all lanes. Most projects have no more than the first
 -- rows of a log, which are read without it: so it takes no room of theirs.
-CREATE INDEX audit_log_at ON tarx_keys.audit_log (project_id, at) WHERE NOT personal AND (generation > 1 OR seq > 100);
+CREATE INDEX audit_log_at ON tarx_keys.audit_log (project_id, at) WHERE NOT personal AND (generation = 1 AND seq <= 100) IS NOT TRUE;
 ALTER TABLE tarx_keys.audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY admins_read ON tarx_keys.audit_log FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (NOT personal AND project_id = tarx_keys_internal.audited_project_id());
@@ -277,7 +277,7 @@ SELECT a.at,
        tarx_keys_internal.shown(a.outcome) AS outcome,
        a.seq
   FROM ((SELECT n.at, n.user_id, n.proven, n.login, n.client, n.action, n.project_id, n.object_id, n.object_name, n.revision, n.outcome, n.seq
-           FROM tarx_keys.audit_log n WHERE NOT n.personal AND (n.generation > 1 OR n.seq > 100) ORDER BY n.at DESC)
+           FROM tarx_keys.audit_log n WHERE NOT n.personal AND (n.generation = 1 AND n.seq <= 100) IS NOT TRUE ORDER BY n.at DESC)
         UNION ALL
         (SELECT f.at, f.user_id, f.proven, f.login, f.client, f.action, f.project_id, f.object_id, f.object_name, f.revision, f.outcome, f.seq
            FROM tarx_keys.audit_log f WHERE NOT f.personal AND f.generation = 1 AND f.seq <= 100 ORDER BY f.at DESC)) a

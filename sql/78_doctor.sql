@@ -240,7 +240,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_settings IS 'Internal. A check of doctor(): the extension''s own settings.';
 
--- logged as it is: true is no value
 CREATE FUNCTION tarx_keys.doctor(full boolean DEFAULT false) RETURNS TABLE (check_name text, severity text, finding text, advice text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off SET standard_conforming_strings = on

@@ -23,8 +23,8 @@ my @keyrings = (
 	join("\n", map { hex_key($_) } qw(b c a)));
 my $file = write_private("$dir/keys", $keyrings[0]);
 
-# its log tells of each reload
-my $node = new_node('reloads', keyring => { master_key_file => $file });
+# its log tells of each reload; one client adds keys all the time
+my $node = new_node('reloads', keyring => { master_key_file => $file }, conf => "tarx_keys.max_per_project = 1000000\n");
 $node->start;
 install($node);
 my ($first) = split /\|/, keyring($node);

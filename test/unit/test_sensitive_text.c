@@ -58,7 +58,8 @@ static const TextCase cases[] = {
 	{"SELECT delete_llm_key", NULL},
 	{"SELECT delete_llm_key ", NULL},
 	/* those that take nothing, or only read */
-	{"SELECT tarx_keys.doctor()", NULL},
+	{"SELECT tarx_keys.doctor()", "doctor"},
+	{"SELECT * FROM tarx_keys.keyring_status()", NULL},
 	{"SELECT tarx_keys.sealing_public_key()", NULL},
 	{"SELECT tarx_keys.verify_keys('a')", NULL},
 	/* an ordinary word */
