@@ -21,7 +21,8 @@ my $prepares = (split /\./, $version)[1] >= 21;
 
 my $dir = PostgreSQL::Test::Utils::tempdir_short;
 my $rounds = 500;
-my $node = new_node('pooler', keyring => { master_key => hex_key('pooler') });
+# its two clients make thousands of agents
+my $node = new_node('pooler', keyring => { master_key => hex_key('pooler') }, conf => "tarx_keys.max_per_project = 100000\n");
 $node->start;
 install($node);
 
