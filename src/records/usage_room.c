@@ -3,9 +3,9 @@
  *	  What the table of uses has room for, and what it had none for.
  *
  * Room is made of entries whose last use is written down.  So the worker is woken
- * when four fifths of the entries wait for that, and again with each twentieth that
- * comes on top.  Counting never waits for it.  What could not be counted is counted
- * here, and so are the calls in counters that were dropped to make room.
+ * when half of the entries wait for that, and again with each twentieth that comes
+ * on top.  Counting never waits for it.  What could not be counted is counted here,
+ * and so are the calls in counters that were dropped to make room.
  *
  * The numbers are atomic, and a pointer is written whole, so this needs no lock.
  */
@@ -26,7 +26,7 @@ PG_FUNCTION_INFO_V1(tarx_keys_usage_losses);
 /* A line about what is not counted comes at most so often. */
 #define REPORT_MS		60000
 
-/* Beyond most of the entries the worker is woken by each such part of them. */
+/* Beyond half of the entries the worker is woken by each such part of them. */
 #define PART			20
 
 /* Such a part of them is not worth a search. */
@@ -84,9 +84,9 @@ want_flush(void)
 }
 
 static uint32
-most_of_the_entries(void)
+half_of_the_entries(void)
 {
-	return (uint32) tarx_keys_setting_usage_entries() / 5 * 4;
+	return (uint32) tarx_keys_setting_usage_entries() / 2;
 }
 
 /* An entry waits for a flush from now on. */
@@ -95,7 +95,7 @@ tarx_keys_usage_room_unflushed(void)
 {
 	uint32		count = pg_atomic_add_fetch_u32(&room->unflushed, 1);
 
-	if (count >= most_of_the_entries() &&
+	if (count >= half_of_the_entries() &&
 		count % ((uint32) tarx_keys_setting_usage_entries() / PART) == 0)
 		want_flush();
 }
@@ -126,7 +126,7 @@ tarx_keys_usage_room_dropped(uint64 calls)
 bool
 tarx_keys_usage_room_is_short(void)
 {
-	return pg_atomic_read_u32(&room->unflushed) >= most_of_the_entries();
+	return pg_atomic_read_u32(&room->unflushed) >= half_of_the_entries();
 }
 
 /* Do all entries wait for a flush, but for so few that nobody should look for these? */
