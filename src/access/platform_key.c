@@ -33,17 +33,9 @@ static bool
 has_ended_with_another(const TarxKeysRow *key)
 {
 	Datum		values[1] = {key->values[PLATFORM_KEY_ID]};
-	TarxKeysAsOwner as_owner;
-	bool		ended;
 
-	if (key->nulls[PLATFORM_KEY_CREATED_WITH])
-		return false;
-	tarx_keys_begin_look_up_as_owner(&as_owner, &tarx_keys_platform_keys);
-	tarx_keys_queries_begin();
-	ended = tarx_keys_query_look_up(&ended_query, values) > 0;
-	tarx_keys_queries_end();
-	tarx_keys_end_as_owner(&as_owner);
-	return ended;
+	return !key->nulls[PLATFORM_KEY_CREATED_WITH] &&
+		tarx_keys_finds_as_owner(&tarx_keys_platform_keys, &ended_query, values);
 }
 
 /* Has the key, whose stamp is right, expired by now, or ended otherwise? */

@@ -30,17 +30,9 @@ bool
 tarx_keys_token_is_over(const char *user_id, const TarxKeysTokenTimes *times)
 {
 	Datum		values[2] = {CStringGetTextDatum(user_id), TimestampTzGetDatum(times->issued_after)};
-	TarxKeysAsOwner as_owner;
-	bool		ended;
 
-	if (times->expires_at <= GetCurrentTimestamp())
-		return true;
-	tarx_keys_begin_look_up_as_owner(&as_owner, &tarx_keys_platform_keys);
-	tarx_keys_queries_begin();
-	ended = tarx_keys_query_look_up(&ended_query, values) > 0;
-	tarx_keys_queries_end();
-	tarx_keys_end_as_owner(&as_owner);
-	return ended;
+	return times->expires_at <= GetCurrentTimestamp() ||
+		tarx_keys_finds_as_owner(&tarx_keys_platform_keys, &ended_query, values);
 }
 
 static void

@@ -247,7 +247,7 @@ extern void tarx_keys_use_key(FunctionCallInfo fcinfo, TarxKeysKeyUse use, void 
 extern void tarx_keys_latest_key(const pg_uuid_t *project_id, const pg_uuid_t *key_id, TarxKeysRow *row);
 
 /* platform_keys.c */
-extern uint32 tarx_keys_token_checksum(const char *token);
+extern bytea *tarx_keys_token_hash(TarxKeysSpan token);
 extern text *tarx_keys_token_mask(TarxKeysSpan token);
 extern void tarx_keys_platform_key_form(TarxKeysRow *key, FunctionCallInfo fcinfo, int name_at);
 extern Datum tarx_keys_platform_key_store(TarxKeysRow *key, FunctionCallInfo fcinfo,

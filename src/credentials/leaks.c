@@ -19,7 +19,6 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "credentials/credentials.h"
 
@@ -88,15 +87,6 @@ look_up(Leaked *leaked, TarxKeysQuery *query, Datum known_by)
 	return true;
 }
 
-static Datum
-hash_of(TarxKeysSpan token)
-{
-	uint8		hash[TARX_KEYS_HASH_BYTES];
-
-	tarx_keys_hash(hash, (const uint8 *) token.data, token.len);
-	return PointerGetDatum(tarx_keys_make_bytea(hash, sizeof(hash)));
-}
-
 /* Revoke a key that was found, with all that was made with it. */
 static const char *
 revoke_found(const Leaked *leaked)
@@ -113,11 +103,11 @@ static Leaked
 end_token(TarxKeysSpan token)
 {
 	Leaked		leaked = {.outcome = "no token"};
+	bytea	   *hash = tarx_keys_token_hash(token);
 
-	if (!tarx_keys_token_has_form(token.data, token.len) ||
-		!tarx_keys_token_has_checksum(token.data, tarx_keys_token_checksum(token.data)))
+	if (hash == NULL)
 		return leaked;
-	if (look_up(&leaked, &token_query, hash_of(token)))
+	if (look_up(&leaked, &token_query, PointerGetDatum(hash)))
 		leaked.outcome = revoke_found(&leaked);
 	else if (look_up(&leaked, &mask_query, PointerGetDatum(tarx_keys_token_mask(token))))
 		leaked.outcome = "already";
@@ -189,14 +179,12 @@ tarx_keys_revoke_leaked_platform_keys(PG_FUNCTION_ARGS)
  * find_key
  */
 
-/* A search, which receives the rows of one table after the other */
+/* A search, in one table after the other */
 typedef struct Search
 {
-	DestReceiver pub;
 	const TarxKeysTable *table;
 	TarxKeysSpan sought;
 	ReturnSetInfo *result;
-	MemoryContext work;			/* reset, and so wiped, after each row */
 	uint64		found;
 	uint64		closed;			/* rows that do not open */
 } Search;
@@ -255,8 +243,9 @@ look_into_secret(Search *search, const TarxKeysRow *row, const TarxKeysText *pla
 }
 
 static void
-look_into(Search *search, const TarxKeysRow *row)
+look_into(const TarxKeysRow *row, void *arg)
 {
+	Search	   *search = arg;
 	TarxKeysText plain;
 
 	if (tarx_keys_row_try_open(search->table, row, &plain) != TARX_KEYS_ROW_OK)
@@ -266,31 +255,6 @@ look_into(Search *search, const TarxKeysRow *row)
 	else
 		look_into_secret(search, row, &plain);
 	tarx_keys_secret_wipe(plain.secret);
-}
-
-static void
-start_search(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc desc)
-{
-	tarx_keys_check_columns(((Search *) self)->table, desc);
-}
-
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
-{
-	Search	   *search = (Search *) self;
-	MemoryContext old = MemoryContextSwitchTo(search->work);
-	TarxKeysRow row;
-
-	tarx_keys_received_row(slot, &row);
-	look_into(search, &row);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(search->work);
-	return true;
-}
-
-static void
-end_search(DestReceiver *self pg_attribute_unused())
-{
 }
 
 /* The tables that have values */
@@ -315,7 +279,6 @@ static void
 search_for(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument)
 {
 	Search		search = {
-		.pub = {receive_row, start_search, end_search, end_search, DestTuplestore},
 		.sought = trim((TarxKeysSpan) {value->data, value->len}),
 		.result = (ReturnSetInfo *) fcinfo->resultinfo
 	};
@@ -329,15 +292,11 @@ search_for(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argum
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
 	InitMaterializedSRF(fcinfo, 0);
-	search.work = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys search", ALLOCSET_DEFAULT_SIZES);
-	tarx_keys_queries_begin();
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
 		search.table = tables[i];
-		tarx_keys_query_run_to(tarx_keys_table_scan_query(tables[i]), NULL, &search.pub);
+		tarx_keys_query_each_row(tables[i], tarx_keys_table_scan_query(tables[i]), NULL, look_into, &search);
 	}
-	tarx_keys_queries_end();
-	MemoryContextDelete(search.work);
 	tarx_keys_secret_wipe(value->secret);
 	report_search(&search);
 }

@@ -39,24 +39,6 @@ fail_login(void)
 }
 
 /*
- * The hash of a token.  Login fails unless the token has the right form and
- * checksum.  A token is ASCII, so it is the same in any encoding.
- */
-static bytea *
-hash_token(const text *token)
-{
-	const char *data = VARDATA_ANY(token);
-	size_t		len = VARSIZE_ANY_EXHDR(token);
-	uint8		hash[TARX_KEYS_HASH_BYTES];
-
-	if (!tarx_keys_token_has_form(data, len) ||
-		!tarx_keys_token_has_checksum(data, tarx_keys_token_checksum(data)))
-		fail_login();
-	tarx_keys_hash(hash, (const uint8 *) data, len);
-	return tarx_keys_make_bytea(hash, sizeof(hash));
-}
-
-/*
  * Only the server log says why login fails here; the error is the same as ever.
  * It says so once a session, however often the session tries.
  */
@@ -78,8 +60,9 @@ log_missing_master_key(const TarxKeysRow *key)
 }
 
 /*
- * Fetch the row of a token's key by the token's hash.  Login fails unless there is one whose stamp is right and which has not expired.  If
- * there is one, the call knows its id even if login fails.
+ * Fetch the row of a token's key by the token's hash.  Login fails unless there is one
+ * whose stamp is right and which has not expired.  If there is one, the call knows its
+ * id even if login fails.
  */
 static void
 fetch_key(TarxKeysCall *call, bytea *hash, TarxKeysRow *key)
@@ -147,7 +130,9 @@ log_in(TarxKeysCall *call, void *arg)
 	/* the token is not at fault, so this error may be another one */
 	if (!tarx_keys_page_has_keyring())
 		tarx_keys_fail_no_keyring();
-	hash = hash_token(tarx_keys_arg_text(fcinfo, 0, "token"));
+	hash = tarx_keys_token_hash(tarx_keys_span(tarx_keys_arg_text(fcinfo, 0, "token")));
+	if (hash == NULL)
+		fail_login();
 	fetch_key(call, hash, &key);
 	identity = identity_of(&key);
 

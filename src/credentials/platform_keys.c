@@ -80,8 +80,8 @@ typedef struct ChangeArg
 } ChangeArg;
 
 /* The checksum that a token ends with: CRC-32 of what stands before it */
-uint32
-tarx_keys_token_checksum(const char *token)
+static uint32
+token_checksum(const char *token)
 {
 	pg_crc32	crc;
 
@@ -89,6 +89,28 @@ tarx_keys_token_checksum(const char *token)
 	COMP_TRADITIONAL_CRC32(crc, token, TARX_KEYS_TOKEN_CHECKED_LEN);
 	FIN_TRADITIONAL_CRC32(crc);
 	return crc;
+}
+
+static bytea *
+hash_of(TarxKeysSpan token)
+{
+	uint8		hash[TARX_KEYS_HASH_BYTES];
+
+	tarx_keys_hash(hash, (const uint8 *) token.data, token.len);
+	return tarx_keys_make_bytea(hash, sizeof(hash));
+}
+
+/*
+ * The hash that a key is known by; NULL if a text has not the form and checksum of a
+ * token.  A token is ASCII, so it is the same in any encoding.
+ */
+bytea *
+tarx_keys_token_hash(TarxKeysSpan token)
+{
+	if (!tarx_keys_token_has_form(token.data, token.len) ||
+		!tarx_keys_token_has_checksum(token.data, token_checksum(token.data)))
+		return NULL;
+	return hash_of(token);
 }
 
 /*
@@ -107,7 +129,7 @@ make_token(TarxKeysSecret **secret)
 	randombytes_buf(random, sizeof(random));
 	tarx_keys_token_write_body(VARDATA(token), random);
 	sodium_memzero(random, sizeof(random));
-	tarx_keys_token_write_checksum(VARDATA(token), tarx_keys_token_checksum(VARDATA(token)));
+	tarx_keys_token_write_checksum(VARDATA(token), token_checksum(VARDATA(token)));
 	return token;
 }
 
@@ -184,12 +206,9 @@ static void
 set_token(TarxKeysRow *key, const text *token)
 {
 	TarxKeysSpan value = {VARDATA_ANY(token), TARX_KEYS_TOKEN_LEN};
-	uint8		hash[TARX_KEYS_HASH_BYTES];
 
-	tarx_keys_hash(hash, (const uint8 *) value.data, value.len);
 	tarx_keys_row_set(key, PLATFORM_KEY_MASKED_KEY, PointerGetDatum(tarx_keys_token_mask(value)));
-	tarx_keys_row_set(key, PLATFORM_KEY_TOKEN_HASH,
-					  PointerGetDatum(tarx_keys_make_bytea(hash, sizeof(hash))));
+	tarx_keys_row_set(key, PLATFORM_KEY_TOKEN_HASH, PointerGetDatum(hash_of(value)));
 }
 
 /* The result row (id uuid, token text), in the caller's memory */

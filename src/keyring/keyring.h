@@ -30,6 +30,9 @@ typedef struct TarxKeysSubkey
 } TarxKeysSubkey;
 
 extern TarxKeysSubkey *tarx_keys_keep_subkey(void);
+extern bool tarx_keys_find_subkey(TarxKeysSubkey *subkey, const TarxKeysBinding *binding,
+								  const uint8 *fingerprint);
+extern void tarx_keys_active_subkey(TarxKeysSubkey *subkey, const TarxKeysBinding *binding);
 extern bytea *tarx_keys_seal(const TarxKeysBinding *binding, const TarxKeysText *value);
 extern TarxKeysRowState tarx_keys_check_envelope(const TarxKeysBinding *binding, bytea *envelope);
 extern TarxKeysRowState tarx_keys_try_open(TarxKeysSubkey *kept, const TarxKeysBinding *binding,

@@ -46,24 +46,55 @@ tarx_keys_keep_subkey(void)
 	return subkey;
 }
 
-/* Make it the subkey of this master key for the binding; false if the key is missing. */
 static bool
-derive_subkey(TarxKeysSubkey *subkey, const TarxKeysBinding *binding, const uint8 *fingerprint)
+is_for(const TarxKeysSubkey *subkey, const TarxKeysBinding *binding)
+{
+	return subkey->purpose == binding->purpose &&
+		memcmp(subkey->scope, binding->scope, sizeof(subkey->scope)) == 0;
+}
+
+/* Derive the subkey that a binding has, and wipe the master key. */
+static void
+derive(TarxKeysSubkey *subkey, const TarxKeysBinding *binding, TarxKeysMasterKey *master)
+{
+	tarx_keys_subkey(subkey->key, master, binding->scope, binding->purpose);
+	memcpy(subkey->fingerprint, master->fingerprint, sizeof(subkey->fingerprint));
+	sodium_memzero(master, sizeof(*master));
+	subkey->purpose = binding->purpose;
+	memcpy(subkey->scope, binding->scope, sizeof(subkey->scope));
+}
+
+/*
+ * Make it the subkey of a binding under the master key of this fingerprint, unless it
+ * is that already; false if the key is missing.
+ */
+bool
+tarx_keys_find_subkey(TarxKeysSubkey *subkey, const TarxKeysBinding *binding, const uint8 *fingerprint)
 {
 	TarxKeysMasterKey master;
 
-	if (subkey->purpose == binding->purpose &&
-		memcmp(subkey->scope, binding->scope, sizeof(subkey->scope)) == 0 &&
+	if (is_for(subkey, binding) &&
 		memcmp(subkey->fingerprint, fingerprint, sizeof(subkey->fingerprint)) == 0)
 		return true;
 	if (!tarx_keys_page_find_key(fingerprint, &master))
 		return false;
-	tarx_keys_subkey(subkey->key, &master, binding->scope, binding->purpose);
-	sodium_memzero(&master, sizeof(master));
-	subkey->purpose = binding->purpose;
-	memcpy(subkey->scope, binding->scope, sizeof(subkey->scope));
-	memcpy(subkey->fingerprint, fingerprint, sizeof(subkey->fingerprint));
+	derive(subkey, binding, &master);
 	return true;
+}
+
+/*
+ * The same under the active master key; one that was active when it was derived is
+ * kept.  TK005 without a keyring.
+ */
+void
+tarx_keys_active_subkey(TarxKeysSubkey *subkey, const TarxKeysBinding *binding)
+{
+	TarxKeysMasterKey master;
+
+	if (is_for(subkey, binding))
+		return;
+	tarx_keys_page_active_key(&master);
+	derive(subkey, binding, &master);
 }
 
 /*
@@ -88,7 +119,7 @@ tarx_keys_try_open(TarxKeysSubkey *kept, const TarxKeysBinding *binding, bytea *
 	value->len = tarx_keys_envelope_plain_len(len);
 	value->data = palloc(value->len + 1);
 	value->secret = tarx_keys_secret_register(value->data, value->len);
-	if (!derive_subkey(subkey, binding, fingerprint))
+	if (!tarx_keys_find_subkey(subkey, binding, fingerprint))
 		return TARX_KEYS_ROW_WITHOUT_MASTER_KEY;
 	ok = tarx_keys_envelope_open_by((uint8 *) value->data, subkey->key, binding, bytes, len);
 	sodium_memzero(&own, sizeof(own));

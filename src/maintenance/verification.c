@@ -12,7 +12,6 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #include "tables/tables.h"
 
@@ -28,15 +27,13 @@ typedef enum Told
 	TOLD_COUNT
 } Told;
 
-/* A check of a table, which receives its rows */
-typedef struct StateReceiver
+/* A check of a table */
+typedef struct StateCheck
 {
-	DestReceiver pub;
 	const TarxKeysTable *table;
 	int			columns[TOLD_COUNT];
 	ReturnSetInfo *result;
-	MemoryContext work;			/* reset after each row */
-} StateReceiver;
+} StateCheck;
 
 static bool
 is_text(const TarxKeysTable *table, int column)
@@ -46,49 +43,25 @@ is_text(const TarxKeysTable *table, int column)
 
 /* The row (project_id uuid, id uuid, name text, revision integer, state integer) */
 static void
-put_state(const StateReceiver *receiver, const TarxKeysRow *row)
+put_state(const TarxKeysRow *row, void *arg)
 {
+	const StateCheck *check = arg;
 	Datum		values[TOLD_COUNT + 1];
 	bool		nulls[TOLD_COUNT + 1] = {false};
 
 	for (int i = 0; i < TOLD_COUNT; i++)
 	{
-		int			column = receiver->columns[i];
+		int			column = check->columns[i];
 
 		nulls[i] = column < 0 || row->nulls[column];
 		if (nulls[i])
 			continue;
-		values[i] = is_text(receiver->table, column) ?
+		values[i] = is_text(check->table, column) ?
 			PointerGetDatum(tarx_keys_shown_text(row->values[column], TARX_KEYS_SHOWN_MAX_BYTES)) :
 			row->values[column];
 	}
-	values[TOLD_COUNT] = Int32GetDatum(tarx_keys_row_state(receiver->table, row));
-	tuplestore_putvalues(receiver->result->setResult, receiver->result->setDesc, values, nulls);
-}
-
-static void
-start_receiver(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc desc)
-{
-	tarx_keys_check_columns(((StateReceiver *) self)->table, desc);
-}
-
-static bool
-receive_row(TupleTableSlot *slot, DestReceiver *self)
-{
-	StateReceiver *receiver = (StateReceiver *) self;
-	MemoryContext old = MemoryContextSwitchTo(receiver->work);
-	TarxKeysRow row;
-
-	tarx_keys_received_row(slot, &row);
-	put_state(receiver, &row);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(receiver->work);
-	return true;
-}
-
-static void
-end_receiver(DestReceiver *self pg_attribute_unused())
-{
+	values[TOLD_COUNT] = Int32GetDatum(tarx_keys_row_state(check->table, row));
+	tuplestore_putvalues(check->result->setResult, check->result->setDesc, values, nulls);
 }
 
 /* The query that the arguments ask for; its parameters go to values. */
@@ -128,8 +101,7 @@ Datum
 tarx_keys_row_states(PG_FUNCTION_ARGS)
 {
 	TarxKeysTable *table = tarx_keys_sealed_table(text_to_cstring(tarx_keys_arg_text(fcinfo, 0, "table_name")));
-	StateReceiver receiver = {
-		.pub = {receive_row, start_receiver, end_receiver, end_receiver, DestTuplestore},
+	StateCheck	check = {
 		.table = table,
 		.columns = {
 			[TOLD_PROJECT_ID] = tarx_keys_column(table, "project_id"),
@@ -143,11 +115,6 @@ tarx_keys_row_states(PG_FUNCTION_ARGS)
 	TarxKeysQuery *query = choose_query(fcinfo, table, values);
 
 	InitMaterializedSRF(fcinfo, 0);
-	receiver.work = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys row",
-										  ALLOCSET_DEFAULT_SIZES);
-	tarx_keys_queries_begin();
-	tarx_keys_query_run_to(query, values, &receiver.pub);
-	tarx_keys_queries_end();
-	MemoryContextDelete(receiver.work);
+	tarx_keys_query_each_row(table, query, values, put_state, &check);
 	return (Datum) 0;
 }

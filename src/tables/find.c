@@ -105,6 +105,21 @@ tarx_keys_begin_look_up_as_owner(TarxKeysAsOwner *as_owner, TarxKeysTable *table
 	tarx_keys_enter_maintenance_mode();
 }
 
+/* Does a query find a row by now?  As the owner of the table. */
+bool
+tarx_keys_finds_as_owner(TarxKeysTable *table, TarxKeysQuery *query, Datum *values)
+{
+	TarxKeysAsOwner as_owner;
+	bool		found;
+
+	tarx_keys_begin_look_up_as_owner(&as_owner, table);
+	tarx_keys_queries_begin();
+	found = tarx_keys_query_look_up(query, values) > 0;
+	tarx_keys_queries_end();
+	tarx_keys_end_as_owner(&as_owner);
+	return found;
+}
+
 static void
 each_by_spi(TarxKeysTable *table, TarxKeysQuery *query, const Datum *values, Snapshot snapshot,
 			bool (*each) (const TarxKeysRow *row, void *arg), void *arg)

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
+#include "utils/memutils.h"
 
 #include "tables/tables.h"
 
@@ -291,13 +292,68 @@ tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row)
  * The row in a slot, for a query that selected the columns of a table.  The row is
  * in the slot's memory.  tarx_keys_check_columns() has checked the slot's columns.
  */
-void
-tarx_keys_received_row(TupleTableSlot *slot, TarxKeysRow *row)
+static void
+read_slot(TupleTableSlot *slot, TarxKeysRow *row)
 {
 	slot_getallattrs(slot);
 	tarx_keys_row_clear(row);
 	memcpy(row->values, slot->tts_values, sizeof(Datum) * slot->tts_nvalid);
 	memcpy(row->nulls, slot->tts_isnull, sizeof(bool) * slot->tts_nvalid);
+}
+
+/* Hands the rows of a query to each() */
+typedef struct RowReceiver
+{
+	DestReceiver pub;
+	const TarxKeysTable *table;
+	void		(*each) (const TarxKeysRow *row, void *arg);
+	void	   *arg;
+	MemoryContext work;			/* reset, and so wiped, after each row */
+} RowReceiver;
+
+static void
+start_receiver(DestReceiver *self, int operation pg_attribute_unused(), TupleDesc desc)
+{
+	tarx_keys_check_columns(((RowReceiver *) self)->table, desc);
+}
+
+static bool
+receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	RowReceiver *receiver = (RowReceiver *) self;
+	MemoryContext old = MemoryContextSwitchTo(receiver->work);
+	TarxKeysRow row;
+
+	read_slot(slot, &row);
+	receiver->each(&row, receiver->arg);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(receiver->work);
+	return true;
+}
+
+static void
+end_receiver(DestReceiver *self pg_attribute_unused())
+{
+}
+
+/*
+ * Run a query for all columns of a table, and call each() with its rows one by one, as
+ * they are found, in a memory context that lasts for the call.
+ */
+void
+tarx_keys_query_each_row(TarxKeysTable *table, TarxKeysQuery *query, const Datum *values,
+						 void (*each) (const TarxKeysRow *row, void *arg), void *arg)
+{
+	RowReceiver receiver = {
+		.pub = {receive_row, start_receiver, end_receiver, end_receiver, DestTuplestore},
+		.table = table, .each = each, .arg = arg,
+		.work = AllocSetContextCreate(CurrentMemoryContext, "tarx_keys row", ALLOCSET_DEFAULT_SIZES)
+	};
+
+	tarx_keys_queries_begin();
+	tarx_keys_query_run_to(query, values, &receiver.pub);
+	tarx_keys_queries_end();
+	MemoryContextDelete(receiver.work);
 }
 
 /* Write which columns are NULL in the form that SPI wants. */

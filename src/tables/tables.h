@@ -158,7 +158,8 @@ extern int32 tarx_keys_next_revision(FunctionCallInfo fcinfo, const TarxKeysTabl
 extern char *tarx_keys_make_select(const TarxKeysQuery *query);
 extern char *tarx_keys_make_select_sealed(const TarxKeysQuery *query);
 extern void tarx_keys_check_columns(const TarxKeysTable *table, TupleDesc desc);
-extern void tarx_keys_received_row(TupleTableSlot *slot, TarxKeysRow *row);
+extern void tarx_keys_query_each_row(TarxKeysTable *table, TarxKeysQuery *query, const Datum *values,
+									 void (*each) (const TarxKeysRow *row, void *arg), void *arg);
 extern void tarx_keys_fetched_row(const TarxKeysTable *table, uint64 n, TarxKeysRow *row);
 extern void tarx_keys_row_null_flags(const TarxKeysRow *row, char flags[TARX_KEYS_MAX_COLUMNS]);
 extern bool tarx_keys_table_insert(TarxKeysTable *table, const TarxKeysRow *row);
@@ -172,6 +173,7 @@ extern TarxKeysQuery *tarx_keys_table_sample_query(TarxKeysTable *table);
 
 /* find.c: rows by an index, whoever asks */
 extern void tarx_keys_begin_look_up_as_owner(TarxKeysAsOwner *as_owner, TarxKeysTable *table);
+extern bool tarx_keys_finds_as_owner(TarxKeysTable *table, TarxKeysQuery *query, Datum *values);
 extern void tarx_keys_each_row(TarxKeysTable *table, TarxKeysQuery *query, bool by_other,
 							   const Datum *values, Snapshot snapshot,
 							   bool (*each) (const TarxKeysRow *row, void *arg), void *arg);
