@@ -1,7 +1,8 @@
 -- A number that rises with every change of a project. It is read from the ends of the
 -- audit log's chains, and from what is missing in the log.
 
--- Removals that the audit log could not record; they are in the server log. It only grows.
+-- Removals that are not in the audit log, because it could not be extended, or because the
+-- DBA has ended older rows. They are in the server log. It only grows.
 CREATE TABLE tarx_keys_internal.unlogged_removals (
     project_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -12,7 +13,7 @@ CREATE POLICY owner_in_project ON tarx_keys_internal.unlogged_removals TO tarx_k
     USING (project_id = tarx_keys.current_project_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys_internal.unlogged_removals TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-COMMENT ON TABLE tarx_keys_internal.unlogged_removals IS 'One row for each removal that the audit log of a project could not record, so that project_version() rises with it all the same';
+COMMENT ON TABLE tarx_keys_internal.unlogged_removals IS 'One row for each removal that is not in the audit log of its project, so that project_version() rises with it all the same';
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.unlogged_removals', '');
 
 CREATE FUNCTION tarx_keys.project_version(project_id uuid) RETURNS bigint

@@ -39,7 +39,8 @@ static TarxKeysQuery removals_query = {
 typedef struct Version
 {
 	int32		generation;
-	int64		lanes;			/* the sum of last_seq over the newest generation */
+	int64		lanes;			/* the sum of last_seq over the newest
+								 * generation */
 	int64		removals;
 } Version;
 
