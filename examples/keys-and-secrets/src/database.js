@@ -20,7 +20,7 @@ export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   const web = openPool({ ...CONNECTION, user: webLogin, max: poolSize });
   const models = openPool({ ...CONNECTION, user: modelsLogin, max: Math.min(poolSize, 3) });
   return {
-    asOwner: (token, work) => asUser(web, { token }, work),
+    asOwner: (token, work, project) => asUser(web, { token, project }, work),
     issueTicket: (client, projectId, of) => issueTicket(client, modelsLogin, projectId, of),
     modelsRequest: (ticket, keyId) => inRun(models, 'models', [ticket, keyId]),
     probeRequest: async (ticket, keyId) => (await inRun(models, 'probe', [ticket, keyId]))[0],

@@ -1,7 +1,7 @@
 // What a refusal by the server means on a page: which status, at which field.
 // Its messages and hints never contain a value, so they are shown as they are.
 
-const STATUS = {
+export const STATUS = {
   22023: 422, TK013: 422,
   23505: 409, 23514: 409, 40001: 409, TK002: 409, TK014: 409, TK015: 409,
   42501: 403,
@@ -13,7 +13,7 @@ const STATUS = {
 
 // PostgreSQL's own messages quote what was given, so the client leaves them out; those about
 // run tickets are for who writes a runner.
-const OWN_TEXT = {
+export const OWN_TEXT = {
   22003: 'A number is out of range.',
   22008: 'A date is out of range.',
   22021: 'A text has a character that cannot be stored.',
