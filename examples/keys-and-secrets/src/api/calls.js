@@ -30,7 +30,14 @@ export const about = (field, work) => work.catch((error) => {
   throw ours;
 });
 
+// What is not answered by 200 and a body, or by 204 and none
+export class Answer {
+  constructor(status, body, location) {
+    Object.assign(this, { status, body, location });
+  }
+}
+
 // What was made, and where it is
-export const created = (location, body) => ({ status: 201, location, body });
+export const created = (location, body) => new Answer(201, body, location);
 
 export const bytes = (hex) => (hex === undefined ? undefined : Buffer.from(hex, 'hex'));

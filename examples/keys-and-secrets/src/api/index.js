@@ -3,6 +3,7 @@
 // must look like, says ../openapi.json; what they do is in operations/.
 
 import { loggable } from '../errors.js';
+import { Answer } from './calls.js';
 import { compile, document, resources } from './document.js';
 import { operations } from './operations/index.js';
 import { notFound, Problem, problemOf, sendProblem } from './problems.js';
@@ -31,6 +32,13 @@ async function parse(request, buffer) {
   }
 }
 
+// Of a type that is not ours only an empty body is taken: clients send one with no body, too.
+async function refuseType({ headers }) {
+  if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) {
+    throw new Problem(415, 'unsupported_media_type', 'A body of the type application/json was expected.');
+  }
+}
+
 function refuseBody({ body, method, routeOptions: { schema } }) {
   if (body !== undefined && schema?.body === undefined) throw new Problem(400, 'invalid_request', `This ${method} has no body.`);
 }
@@ -53,11 +61,20 @@ function nextLink(request, cursor) {
   return `<${url.pathname}${url.search}>; rel="next"`;
 }
 
+function answer(request, reply, result) {
+  if (result === undefined) return reply.code(204).send();
+  if (result.next_cursor) reply.header('link', nextLink(request, result.next_cursor));
+  if (!(result instanceof Answer)) return reply.send(result);
+  if (result.location) reply.header('location', `${reply.server.prefix}${result.location}`);
+  return reply.code(result.status).send(result.body);
+}
+
 export async function api(app, { db, models, limits = {} }) {
   const tokens = new Tokens(app, { requests: limits.ofToken, signIns: limits.signIns });
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: BODY_LIMIT }, parse);
+  app.addContentTypeParser('*', refuseType);
   app.setValidatorCompiler(compile);
   app.decorateRequest('token');
   app.decorateRequest('tokenHash');
@@ -88,10 +105,7 @@ export async function api(app, { db, models, limits = {} }) {
           const { params, query, body, headers: { 'x-project-id': project } } = request;
           const act = (work, inProject = schema.headers.properties['x-project-id'] && project) => tokens.act(request, db, inProject, work);
           const result = await operations[id]({ act, params, query, body, project }, { db, models });
-          if (result === undefined) return reply.code(204).send();
-          if (result.next_cursor) reply.header('link', nextLink(request, result.next_cursor));
-          if (result.location) reply.header('location', `${app.prefix}${result.location}`);
-          return result.status ? reply.code(result.status).send(result.body) : result;
+          return answer(request, reply, result);
         },
       });
     }

@@ -1,6 +1,6 @@
 // Members, the audit log and runs of a project
 
-import { bytes, call, rowOf } from '../calls.js';
+import { Answer, bytes, call, rowOf } from '../calls.js';
 import { page } from '../lists.js';
 
 const MEMBERS = {
@@ -16,7 +16,7 @@ export const listMembers = ({ act, query }) => act((client) => page(client, MEMB
 export const setMember = ({ act, params: { user_id: userId }, body: { role }, project }) => act(async (client) => {
   const { rows: before } = await client.query('SELECT FROM tarx_keys.project_members WHERE user_id = $1', [userId]);
   await call(client, 'add_member', { project_id: project, user_id: userId, role });
-  return { status: before.length > 0 ? 200 : 201, body: await rowOf(client, MEMBERS, 'user_id', userId) };
+  return new Answer(before.length > 0 ? 200 : 201, await rowOf(client, MEMBERS, 'user_id', userId));
 });
 
 export const removeMember = ({ act, params: { user_id: userId }, project }) =>
@@ -38,7 +38,7 @@ export const startRun = ({ act, body, project }) => act(async (client) => {
     project_id: project, agent_id: agentId, lifetime: seconds(lifetime), renewable: seconds(renewable),
     recipient_public_key: bytes(publicKey), ...rest,
   }).catch((error) => { throw Object.assign(error, { column: error.column ?? fieldOf[error.code] }); });
-  return { status: 201, body: { ticket } };
+  return new Answer(201, { ticket });
 });
 
 export const endRuns = ({ act, body, project }) => act((client) =>
