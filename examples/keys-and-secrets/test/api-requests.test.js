@@ -78,6 +78,7 @@ test('only JSON is read, up to a size', async () => {
     assertProblem(await raw('POST', '/agents', { headers: { ...asJson('alice'), 'content-type': type }, body }), 415, 'unsupported_media_type', type);
   }
   assertProblem(await raw('POST', '/agents', { headers: as('alice'), body }), 415, 'unsupported_media_type');
+  assertProblem(await raw('POST', '/agents', { headers: { ...asJson('alice'), 'content-encoding': 'gzip' }, body }), 415, 'unsupported_media_type');
   const large = JSON.stringify({ name: 'x'.repeat(170_000) });
   assertProblem(await raw('POST', '/agents', { headers: asJson('alice'), body: large }), 413, 'too_large');
   assertProblem(await raw('POST', '/agents', { headers: { ...asJson('alice'), 'transfer-encoding': 'chunked' }, body: large }), 413, 'too_large');

@@ -158,6 +158,17 @@ test('a key is tested, by those who may', async () => {
   assertProblem(await alice.testLlmKey({ id: NOBODY }), 404, 'TK001');
 });
 
+test('a right that ends while a provider is asked', async () => {
+  const { data: { id } } = await addKey('Taken away', newValue('sk-proj-silent-'));
+  provider.requests.length = 0;
+  const tested = alice.testLlmKey({ id });
+  while (provider.requests.length === 0) await new Promise((resolve_) => { setTimeout(resolve_, 20); });
+  await alice.endRuns({}, {});
+  assertProblem(await tested, 409, 'TK016');
+  assert.equal((await alice.getLlmKey({ id })).data.health, 'unverified');
+  await alice.deleteLlmKey({ id });
+});
+
 test('a secret is set, described, renamed, restored and deleted', async () => {
   const set = async (value, description) => alice.setSecret({ name: 'API_SECRET' },
     { sealed: await secretBox({ name: 'API_SECRET', value }), ...(description === undefined ? {} : { description }) });

@@ -2,11 +2,10 @@
 // platform key, and is one transaction as its user. What there is, and what requests
 // must look like, says ../openapi.json; what they do is in operations/.
 
-import { loggable } from '../errors.js';
 import { Answer } from './calls.js';
 import { compile, document, resources } from './document.js';
 import { operations } from './operations/index.js';
-import { notFound, Problem, problemOf, sendProblem } from './problems.js';
+import { notFound, ofRequest, Problem, problemOf, sendProblem } from './problems.js';
 import { Tokens } from './tokens.js';
 
 const BODY_LIMIT = 160 * 1024;    // a secret of 64 KiB in a box, in hexadecimal
@@ -23,8 +22,9 @@ const HEADERS = {
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 // What cannot be read is not quoted. An empty body is none.
-async function parse(request, buffer) {
+async function parse({ headers }, buffer) {
   if (buffer.length === 0) return undefined;
+  if (headers['content-encoding'] !== undefined) throw ofRequest(415);
   try {
     return JSON.parse(utf8.decode(buffer));
   } catch {
@@ -35,7 +35,7 @@ async function parse(request, buffer) {
 // Of a type that is not ours only an empty body is taken: clients send one with no body, too.
 async function refuseType({ headers }) {
   if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) {
-    throw new Problem(415, 'unsupported_media_type', 'A body of the type application/json was expected.');
+    throw ofRequest(415);
   }
 }
 
@@ -89,7 +89,7 @@ export async function api(app, { db, models, limits = {} }) {
   app.setNotFoundHandler((request, reply) => sendProblem(reply, notFound()));
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error, { method: request.method, fields: request.routeOptions.config?.fields });
-    if (problem.status >= 500) request.log.error({ err: loggable(error) }, 'request failed');
+    if (problem.status >= 500) request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, problem);
   });
 

@@ -25,6 +25,12 @@ const STATUSES = {
 const IS_UNAVAILABLE = /^(08|53|57|E[A-Z]+$)/;
 const NOT_FOUND = new Set(['TK001', 'TK002', 'TK003', 'TK011', '42704']);
 
+const OWN = {
+  ...OWN_TEXT,
+  TK016: 'Your right to use this key has changed meanwhile.',
+  TK017: 'The right to use the key lasts for a minute, and the provider took longer.',
+};
+
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 export const unauthorized = (error) => new Problem(401, error?.code ?? 'unauthorized',
@@ -58,7 +64,7 @@ function ofDatabase(error, fields) {
   // what the body or the query names and is not there is a wrong value
   const status = isAbsent && field !== undefined ? 422 : STATUSES[error.code];
   const headers = status === 503 ? AGAIN : {};
-  const own = OWN_TEXT[error.code];
+  const own = OWN[error.code];
   return own ? new Problem(status, error.code, own, { field, headers })
     : new Problem(status, error.code, sentence(error.message), { hint: hintOf(error), field, headers });
 }
@@ -91,15 +97,16 @@ const OF_REQUEST = {
   408: ['invalid_request', 'The request took too long.'],
   413: ['too_large', 'The body is too large.'],
   414: ['too_large', 'The address is too long.'],
-  415: ['unsupported_media_type', 'A body of the type application/json was expected.'],
+  415: ['unsupported_media_type', 'A body of the type application/json was expected, without an encoding.'],
 };
+export const ofRequest = (status) => new Problem(status, ...OF_REQUEST[status]);
 
 export function problemOf(error, { method, fields = new Set() }) {
   if (error instanceof Problem) return error;
   if (error.validation) return ofValidation(error, method);
   if (error.code === 'TK010') return unauthorized(error);
   if (STATUSES[error.code]) return ofDatabase(error, fields);
-  if (OF_REQUEST[error.statusCode]) return new Problem(error.statusCode, ...OF_REQUEST[error.statusCode]);
+  if (OF_REQUEST[error.statusCode]) return ofRequest(error.statusCode);
   if (IS_UNAVAILABLE.test(error.code) || /^timeout exceeded/.test(error.message)) return UNAVAILABLE;
   return new Problem(500, 'failed', 'The request failed. It has been logged.');
 }
