@@ -1,6 +1,7 @@
 // What the pages do in the browser. Everything but sealing works without it.
 
 import { added } from './content.js';
+import './agent-keys.js';
 import './copy.js';
 import './dialogs.js';
 import './forms.js';
@@ -11,6 +12,7 @@ import './model-lists.js';
 import './notices.js';
 import './sealed-forms.js';
 import './submits.js';
+import './test-console.js';
 import './times.js';
 
 document.documentElement.classList.add('script');

@@ -167,7 +167,7 @@ function readBody(status, { text, isPage }, redact, retryAfter) {
 }
 
 // The JSON that a request is answered with, or a ProviderError. That has the status of
-// the answer, or the one that an error in it names; noAnswer where none came.
+// the answer, or the one that an error in it names; its name is TimeoutError where none came.
 export async function readJson(request, options) {
   const { redact, signal } = options;
   let response;
@@ -179,7 +179,7 @@ export async function readJson(request, options) {
     if (error instanceof ProviderError) throw error;
     if (error instanceof NotPublic) throw new ProviderError('The provider’s address is not a public one.');
     const text = signal.aborted ? 'The provider did not answer in time.' : 'The provider could not be reached.';
-    throw Object.assign(new ProviderError(text), { noAnswer: true });
+    throw Object.assign(new ProviderError(text), { name: 'TimeoutError' });
   } finally {
     response?.destroy();
   }

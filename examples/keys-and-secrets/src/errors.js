@@ -31,6 +31,7 @@ const FIELDS = new Map([
   ['expires_at', 'expires'],
   ['sealed', 'value'],
   ['options', 'options'],
+  ['user_api_key_id', 'key'],
 ]);
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
