@@ -58,6 +58,7 @@ const PROVIDERS = {
   '/mistral/v1': openAiLike(['mistral-large-latest', 'codestral-latest'], mistralError),
   '/huggingface/v1': openAiLike(['meta-llama/Llama-5-70B-Instruct', 'Qwen/Qwen4-32B'], huggingFaceError),
   '/compatible/v1': openAiLike(['llama-5-8b-instant'], openAiError),
+  '/xai/v1': openAiLike(['grok-5'], openAiError),
   '/anthropic': {
     // the second of each is what its SDK sends since 1.0
     accepts: { 'x-api-key': '', authorization: 'Bearer ' }, error: anthropicError,
@@ -89,7 +90,7 @@ const PROVIDERS = {
 // What a word in a key brings about
 const WORDS = {
   refused: (key, error) => error(401, `Incorrect API key provided: ${key}. You can find yours at http://127.0.0.1/keys?key=${encodeURIComponent(key)}.`, 'invalid_api_key'),
-  partly: (key, error) => error(401, `Incorrect API key provided: ${key.slice(0, 14)}…${key.slice(-12)}`, 'invalid_api_key'),
+  partly: (key, error) => error(401, `Incorrect API key provided: ${key.slice(0, 26)}…${key.slice(-12)}`, 'invalid_api_key'),
   narrow: (key, error) => error(403, `${key} has insufficient permissions for this operation`, 'insufficient_permissions'),
   limited: (key, error) => ({ ...error(429, `Rate limit reached for ${key.toUpperCase()}`, 'rate_limit_exceeded'), headers: { 'retry-after': '120' } }),
   unpaid: (key, error) => error(402, `No credit is left for ${key}`, 'insufficient_quota'),
@@ -100,6 +101,8 @@ const WORDS = {
   echo: (key) => json(200, { data: [key, `ft:${key.slice(0, 16)}`, Buffer.from(`Bearer ${key}`).toString('base64url'), `models/${key}`,
     { toString: 1 }, 5, null].map((id) => ({ id })) }),
   unlike: () => json(200, { hello: 'world' }),
+  // as gateways do
+  inside: (key) => json(200, { error: { code: 401, message: `No key like ${key} here` } }),
 };
 
 async function readBody(request) {

@@ -90,8 +90,11 @@ const isObject = (value) => typeof value === 'object' && value !== null && !Arra
 // What an error says. It may be a text, an object, a list of such, and JSON in a text.
 const TOLD = ['message', 'msg', 'error', 'errors', 'detail', 'error_description', 'description', 'title', 'reason', 'type', 'code'];
 
+// Errors in errors
+const DEEPEST = 8;
+
 function told(value, depth = 0) {
-  if (depth > 4) return '';
+  if (depth > DEEPEST) return '';
   if (typeof value === 'number') return String(value);
   if (typeof value === 'string') {
     const inside = /^\s*[[{]/.test(value) ? parse(value) : undefined;
@@ -108,7 +111,7 @@ function told(value, depth = 0) {
 
 // The status that an error names, where it names one
 function statusIn(value, depth = 0) {
-  if (depth > 4) return undefined;
+  if (depth > DEEPEST) return undefined;
   if (typeof value === 'string') return /^\s*[[{]/.test(value) ? statusIn(parse(value), depth + 1) : undefined;
   if (Array.isArray(value)) return statusIn(value[0], depth + 1);
   if (!isObject(value)) return undefined;

@@ -48,7 +48,7 @@ const APIS = {
 };
 
 // The text that a model answers with a key, or a ProviderError
-async function converse({ provider, request: { baseUrl, headers } }, { model, message }, { timeLimitMs, allowPrivate = false }) {
+export async function converse({ provider, request: { baseUrl, headers } }, { model, message }, { timeLimitMs, allowPrivate = false }) {
   const api = APIS[provider] ?? chatCompletions;
   const request = { method: 'POST', url: baseUrl + api.path(model), headers: { 'content-type': 'application/json', ...headers } };
   const redact = redactorOf(headers);

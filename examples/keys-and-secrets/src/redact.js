@@ -11,7 +11,7 @@ const GONE = '[redacted]';
 // What names are made of: words, years and versions, and the like of 4o, v2, 70B and Qwen4
 const NAME_PART = /^([a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,14}|[0-9]{1,8}|[a-zA-Z]{1,2}[0-9]{1,3}|[A-Z]?[a-z]{1,5}[0-9]|[0-9]{1,3}[a-zA-Z]{1,2})$/;
 
-const isNameLike = (text) => text.split(/[^A-Za-z0-9]+/).every((part) => part === '' || NAME_PART.test(part));
+const isNameLike = (text) => text.split(/[-_./:@ ]+/).every((part) => part === '' || NAME_PART.test(part));
 
 // Without what nobody sees: it would part a key for the comparison and not for the
 // reader.

@@ -10,3 +10,7 @@ export async function readAgents(client, view, keyId = null) {
       ORDER BY a.name COLLATE tarx_keys.people, a.id`,
     [view.project.id, keyId]);
 }
+
+// Those that use any key of a provider
+export const readAgentsOfProvider = (client, view, provider) =>
+  rows(client, 'SELECT id FROM tarx_keys.agents WHERE project_id = $1 AND provider = $2 LIMIT 1', [view.project.id, provider]);

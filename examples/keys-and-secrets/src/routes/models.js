@@ -2,6 +2,7 @@
 
 import { ProviderError } from '../answers.js';
 import { listModels, remarksOn } from '../models.js';
+import { readAgentsOfProvider } from '../read/agents.js';
 import { consolePath } from '../views/agents.js';
 import { modelsPage } from '../views/models.js';
 import { here } from '../views/paths.js';
@@ -26,13 +27,13 @@ export function modelRoutes(app, on) {
   // As JSON for scripts, or as a page. A page that a script fetches for a dialog is shown
   // at once, and gets the models by itself.
   async function answer(request, reply, prepare) {
-    const isWaiting = Boolean(request.headers['x-in-page']) && request.headers['x-in-page'] !== 'models';
+    const isWaiting = request.headers['x-in-page'] === '1';
     const { view, run, ask, tab, ...shown } = await on.act(request, (client, seen) => prepare(client, seen, isWaiting));
     const path = request.url;
     if (isWaiting) return page(reply, modelsPage(view, tab, { ...shown, path }));
-    const told_ = run.refused ?? await ask(run);
-    if (request.headers.accept === 'application/json') return reply.code(told_.status).send(told_);
-    return page(reply, modelsPage(view, tab, { ...shown, path, answer: told_ }), told_.status);
+    const given = run.refused ?? await ask(run);
+    if (request.headers.accept === 'application/json') return reply.code(given.status).send(given);
+    return page(reply, modelsPage(view, tab, { ...shown, path, answer: given }), given.status);
   }
 
   // What an agent of the project has, any member may have listed, in a run of that agent;
@@ -41,7 +42,7 @@ export function modelRoutes(app, on) {
     const keyId = requireUuid(request.params.id);
     return answer(request, reply, async (client, view, isWaiting) => {
       const key = await keyAndAgents(client, view, keyId);
-      const [agent] = view.agents;
+      const [agent] = view.agents.length > 0 ? view.agents : await readAgentsOfProvider(client, view, key.provider);
       return {
         view, tab: 'Keys & Secrets', title: key.name, back: here(view),
         run: isWaiting ? undefined : await on.issue(client, view, agent ? { agentId: agent.id } : { keyId }),
