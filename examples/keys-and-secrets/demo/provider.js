@@ -90,7 +90,7 @@ const PROVIDERS = {
 // What a word in a key brings about
 const WORDS = {
   refused: (key, error) => error(401, `Incorrect API key provided: ${key}. You can find yours at http://127.0.0.1/keys?key=${encodeURIComponent(key)}.`, 'invalid_api_key'),
-  partly: (key, error) => error(401, `Incorrect API key provided: ${key.slice(0, 26)}…${key.slice(-12)}`, 'invalid_api_key'),
+  partly: (key, error) => error(401, `Incorrect API key provided: ${key.slice(0, 14)}…${key.slice(-12)}`, 'invalid_api_key'),
   narrow: (key, error) => error(403, `${key} has insufficient permissions for this operation`, 'insufficient_permissions'),
   limited: (key, error) => ({ ...error(429, `Rate limit reached for ${key.toUpperCase()}`, 'rate_limit_exceeded'), headers: { 'retry-after': '120' } }),
   unpaid: (key, error) => error(402, `No credit is left for ${key}`, 'insufficient_quota'),

@@ -3,7 +3,8 @@
 //
 // Only what could be a key is. Servers without keys are given words in their place,
 // such as "ollama" or "test", and keys can have words in them: "latest" is still
-// shown then. A secret that is nothing but such words goes where it stands alone.
+// shown then, unless it is how the key begins. A secret that is nothing but such words
+// goes where it stands alone.
 
 const RUN = 8;
 const GONE = '[redacted]';
@@ -44,12 +45,16 @@ function spellings(secret) {
     Buffer.from(secret).toString('hex'), ...base64Spellings(secret)];
 }
 
+// Runs in lower case, and whether a secret begins with them
 function runsOf(secrets) {
-  const runs = new Set();       // in lower case
+  const runs = new Map();
   for (const spelling of secrets.flatMap(spellings)) {
     const lower = spelling.toLowerCase();
     const length = Math.min(RUN, lower.length);
-    for (let i = 0; length > 0 && i + length <= lower.length; i++) runs.add(lower.slice(i, i + length));
+    for (let i = 0; length > 0 && i + length <= lower.length; i++) {
+      const run = lower.slice(i, i + length);
+      runs.set(run, i === 0 || runs.get(run) === true);
+    }
   }
   return runs;
 }
@@ -59,7 +64,7 @@ const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 // Where a word stands alone, and not as a part of a name like test/latest or test:8b
 const alone = (word) => new RegExp(`(?<![\\w./-])${escaped(word)}(?![\\w/:-]|\\.\\w)`, 'gi');
 
-// The places of a text that are in a run, as [from, to]
+// The places of a text that are in runs: { from, to, isStart }
 function stretches(text, runs, lengths) {
   // one position of the text is one character of lower, also where a case has another length
   const lower = Array.from({ length: text.length }, (_, i) => {
@@ -69,10 +74,11 @@ function stretches(text, runs, lengths) {
   const found = [];
   for (let i = 0; i < lower.length; i++) {
     for (const length of lengths) {
-      if (!runs.has(lower.slice(i, i + length))) continue;
+      const isStart = runs.get(lower.slice(i, i + length));
+      if (isStart === undefined) continue;
       const last = found.at(-1);
-      if (last !== undefined && i <= last[1]) last[1] = Math.max(last[1], i + length);
-      else found.push([i, i + length]);
+      if (last === undefined || i > last.to) found.push({ from: i, to: i + length, isStart });
+      else Object.assign(last, { to: Math.max(last.to, i + length), isStart: last.isStart || isStart });
     }
   }
   return found;
@@ -81,8 +87,8 @@ function stretches(text, runs, lengths) {
 function withoutRuns(text, runs, lengths) {
   let shown = '';
   let end = 0;
-  for (const [from, to] of stretches(text, runs, lengths)) {
-    if (isNameLike(text.slice(from, to))) continue;
+  for (const { from, to, isStart } of stretches(text, runs, lengths)) {
+    if (!isStart && isNameLike(text.slice(from, to))) continue;
     shown += text.slice(end, from) + GONE;
     end = to;
   }
@@ -95,7 +101,7 @@ export function redactor(secrets) {
   const cleaned = secrets.map((secret) => onOneLine(clean(secret))).filter((secret) => secret !== '');
   const words = cleaned.filter(isNameLike).map(alone);
   const runs = runsOf(cleaned.filter((secret) => !isNameLike(secret)));
-  const lengths = new Set(Array.from(runs, ({ length }) => length));
+  const lengths = new Set(Array.from(runs.keys(), ({ length }) => length));
   return (whole, { most = 300, lines = false } = {}) => {
     const text = clean(whole.slice(0, 20 * most));    // looking through megabytes takes long
     const given = lines ? text.trim() : onOneLine(text);

@@ -152,8 +152,7 @@ for (const [word, message] of Object.entries(FAILURES)) {
     const answer = await listed(await addKey('openai', `Fails: ${word}`, value));
     assert.equal(answer.status, 502);
     assert.match(answer.problem, message);
-    const random = value.slice(-48);
-    for (let i = 0; i + 8 <= random.length; i++) assert.ok(!answer.problem.toLowerCase().includes(random.slice(i, i + 8)));
+    for (let i = 0; i + 8 <= value.length; i++) assert.ok(!answer.problem.toLowerCase().includes(value.slice(i, i + 8)));
   });
 }
 

@@ -32,8 +32,10 @@ const WORDS = [
   ['2023-06-01', 'claude-2023-06-01', 'claude-2023-06-01'],
   // a real key that has words in it
   ['sk-mistral-large-latest-Jd83hsPq71mNzWc5Ty', 'no mistral-large-latest for sk-mistral-large-latest-Jd83hsPq71mNzWc5Ty', 'no mistral-large-latest for [redacted]'],
-  ['sk-proj-Jd83hsPq71mNzWc5Ty', 'keys begin with sk-proj-, yours is …NzWc5Ty', 'keys begin with sk-proj-, yours is …NzWc5Ty'],
+  ['sk-proj-Jd83hsPq71mNzWc5Ty', 'yours is sk-proj-Jd…NzWc5Ty', 'yours is [redacted]…NzWc5Ty'],
   ['sk-proj-Jd83hsPq71mNzWc5Ty', 'yours is …mNzWc5Ty', 'yours is …[redacted]'],
+  // how a key begins, though it is all words
+  ['sk-proj-echo-063aJd83hsPq71mNzWc5Ty', 'ft:sk-proj-echo-063', 'ft:[redacted]'],
 ];
 
 test('only what could be a key is taken out', () => {
