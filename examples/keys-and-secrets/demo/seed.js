@@ -20,7 +20,7 @@ export const KEYS = {
 };
 export const REFUSED = ['Old GPT', 'sk-proj-refused-not-a-real-key-Mw62QzLk'];
 
-const PATHS = { anthropic: '/anthropic', openai: '/openai/v1', google_ai: '/google', mistral: '/mistral/v1', huggingface: '/huggingface/v1' };
+const PATHS = { anthropic: '/anthropic', openai: '/openai/v1', google_ai: '/google', mistral: '/mistral/v1', huggingface: '/huggingface/v1', xai: '/xai/v1' };
 
 async function install(client, providerUrl) {
   await client.query('CREATE EXTENSION tarx_keys');

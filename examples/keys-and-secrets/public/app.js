@@ -1,6 +1,7 @@
 // What the pages do in the browser. Everything but sealing works without it.
 
 import { added } from './content.js';
+import './agent-keys.js';
 import './base-url.js';
 import './copy.js';
 import './dialogs.js';
@@ -14,6 +15,7 @@ import './model-lists.js';
 import './notices.js';
 import './sealed-forms.js';
 import './submits.js';
+import './test-console.js';
 import './times.js';
 
 document.documentElement.classList.add('script');

@@ -35,6 +35,7 @@ const FIELDS = new Map([
   ['key_value', 'value'],
   ['options', 'options'],
   ['changes', 'options'],
+  ['user_api_key_id', 'key'],
 ]);
 
 // Of options, the message names the one that is wrong.
