@@ -1,31 +1,28 @@
 // The HTTP side: headers, limits, sessions, errors. What the service does is in
-// routes.js.
+// routes.
 
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
 import { LoginEnded, NotFound } from './database.js';
 import { loggable } from './errors.js';
-import { routes } from './routes.js';
+import { routes } from './routes/index.js';
 import { hasToken, isSameOrigin, Sessions } from './sessions.js';
-import { errorPage, IMPORT_MAP } from './views.js';
+import { IMPORT_MAP } from './views/layout.js';
+import { errorPage } from './views/sign-in.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const packages = createRequire(import.meta.url);
 const esm = (name) => join(dirname(packages.resolve(name)), `../modules-esm/${name}.mjs`);
 
 const SCRIPT = 'text/javascript; charset=utf-8';
-const ASSETS = {
-  'app.js': [here('../public/app.js'), SCRIPT],
-  'style.css': [here('../public/style.css'), 'text/css; charset=utf-8'],
-  'sealing.js': [here('../../client/sealing.js'), SCRIPT],
-  'libsodium-wrappers.mjs': [esm('libsodium-wrappers'), SCRIPT],
-  'libsodium.mjs': [esm('libsodium'), SCRIPT],
-};
+const TYPES = { js: SCRIPT, mjs: SCRIPT, css: 'text/css; charset=utf-8' };
+// Besides what is in public
+const OTHERS = [here('../../client/sealing.js'), esm('libsodium-wrappers'), esm('libsodium')];
 
 const importMapHash = createHash('sha256').update(IMPORT_MAP).digest('base64');
 const HEADERS = {
@@ -63,7 +60,8 @@ function parseForm(request, body, done) {
 
 async function serveAssets(app) {
   const files = new Map();
-  for (const [name, [path, type]] of Object.entries(ASSETS)) files.set(name, { type, body: await readFile(path) });
+  const own = (await readdir(here('../public'))).map((name) => here(`../public/${name}`));
+  for (const path of [...own, ...OTHERS]) files.set(basename(path), { type: TYPES[path.split('.').at(-1)], body: await readFile(path) });
   app.get('/assets/:file', { config: { rateLimit: false } }, async (request, reply) => {
     const file = files.get(request.params.file);
     if (file === undefined) throw new NotFound();

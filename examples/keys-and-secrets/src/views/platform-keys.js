@@ -62,7 +62,7 @@ function keyRows(view) {
 ${revoked.length > 0 && html`<details class="past"><summary>${revoked.length} revoked</summary>${rows('Revoked platform API keys', revoked.map((key) => keyRow(view, key)))}</details>`}`;
 }
 
-export function platformKeysSection(view) {
+export function platformKeys(view) {
   return section({
     id: 'platform-keys', title: 'Platform API keys',
     about: 'Your own, to sign in here and to call the platform from programs. Nobody else sees them.',

@@ -42,7 +42,7 @@ function noSecrets(view) {
     : empty('This project has no secrets yet. Its admins and key managers add them.');
 }
 
-export function secretsSection(view) {
+export function secrets(view) {
   return section({
     id: 'secrets', title: 'Project secrets',
     about: html`Named values for workflows and agents, as ${reference('NAME')}. Nobody reads them again.`,

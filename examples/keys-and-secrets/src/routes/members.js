@@ -1,0 +1,4 @@
+// The tab Members.
+
+export function memberRoutes() {
+}
