@@ -3,6 +3,7 @@
 import { added } from './content.js';
 import './copy.js';
 import './dialogs.js';
+import './env-file.js';
 import './forms.js';
 import './key-fields.js';
 import './key-tests.js';

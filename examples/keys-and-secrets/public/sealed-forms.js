@@ -20,6 +20,8 @@ const usualBaseUrl = (form) => form.elements.provider.selectedOptions[0].dataset
 // What each purpose puts into its box besides
 const BOXES = {
   secret: (sodium, key, form, box) => sealSecret(sodium, key, { ...box, name: fieldOf(form, 'name') }),
+  // one of many: the options say which
+  env: (sodium, key, form, { options: { name }, ...box }) => sealSecret(sodium, key, { ...box, name }),
   'llm-key': (sodium, key, form, box) => {
     const baseUrl = fieldOf(form, 'base_url') || null;
     return sealLlmKey(sodium, key, {

@@ -9,6 +9,7 @@ const STATUS = {
   TK004: 409, TK005: 503, TK006: 503,
   22003: 422, 22008: 422, 22021: 422,
   TK016: 409, TK017: 409,
+  '0A000': 409, 54000: 409, '55P03': 409,
 };
 
 // PostgreSQL's own messages quote what was given, so the client leaves them out; those about
@@ -17,6 +18,9 @@ const OWN_TEXT = {
   22003: 'A number is out of range.',
   22008: 'A date is out of range.',
   22021: 'A text has a character that cannot be stored.',
+  23514: 'This is the only admin of the project, and it must keep one. Make another member an admin first.',
+  '0A000': 'Who is a member is decided in your application, which has a table of its own for it. Change it there.',
+  '55P03': 'Somebody else is changing this just now. Try again in a moment.',
   TK016: 'Your right to use this key, or the agent, has changed meanwhile. Reload the page and try again.',
   TK017: 'This took too long: the right to use the key lasts for a minute. Try again.',
 };
@@ -31,6 +35,8 @@ const FIELDS = new Map([
   ['expires_at', 'expires'],
   ['sealed', 'value'],
   ['options', 'options'],
+  ['user_id', 'user'],
+  ['role', 'role'],
 ]);
 
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

@@ -20,6 +20,22 @@ export function returnPath(text, userId) {
   }
 }
 
+// The page of ours that a form was on
+export function pathOf(referer) {
+  try {
+    const { pathname, search } = new URL(referer);
+    return pathname + search;
+  } catch {
+    return undefined;
+  }
+}
+
+// The sign-in page, which says why one is there, and leads back
+export function signInPath({ why, to }) {
+  const query = new URLSearchParams({ ...(why && { why }), ...(to && { to }) });
+  return `/?${query}`;
+}
+
 // The way back to the page of a form whose session had ended: what it had in the fields
 // that its route says are kept, which are never values, keys or tokens
 export function pathWith(url, body, keeps) {

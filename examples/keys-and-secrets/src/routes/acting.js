@@ -14,7 +14,7 @@ export function acting(services) {
     if (request.params.username !== session.userId) throw new NotFound();
     return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) => {
       if (person.project === undefined && !request.routeOptions.config.withoutProject) throw new NotFound();
-      return work(client, { ...person, csrf: session.csrf, forms: {} });
+      return work(client, { ...person, csrf: session.csrf, once: session.once, forms: {} });
     });
   }
 
@@ -30,13 +30,15 @@ export function acting(services) {
   //   again          (client, view) => the page, with view.problem and view.forms[form]
   //   done           (result, view) => what the session gets, like { notice }
   //   rest           where to go: a path below settings, or (result, view) => one
+  //   leads          (result, view) => an address that is none of the settings, to go to instead
   //   stays          the page to go to is shown in the same dialog
-  async function change(request, reply, { form, values, rest = '', stays, done, work, again }) {
+  async function change(request, reply, { form, values, rest = '', leads, stays, done, work, again }) {
     const outcome = await act(request, async (client, view) => {
       let result;
       const error = await attempt(client, async () => { result = await work(client, view); });
       if (error === null) {
-        return { location: here(view, typeof rest === 'function' ? rest(result, view) : rest), kept: done?.(result, view) };
+        const location = leads?.(result, view) || here(view, typeof rest === 'function' ? rest(result, view) : rest);
+        return { location, kept: done?.(result, view) };
       }
       const { status, fields } = explain(error);
       view.problem = fields.form;
