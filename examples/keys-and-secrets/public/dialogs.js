@@ -61,6 +61,11 @@ async function open(href, { push }) {
   return undefined;
 }
 
+// What is below is read again when the dialog is left
+export function changed() {
+  isChanged = dialog !== null;
+}
+
 // The page at href is shown in the dialog that there is, or in its own place
 export async function goOn(href, { stays }) {
   if (!stays || dialog === null) return location.replace(href);

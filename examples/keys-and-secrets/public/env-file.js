@@ -2,6 +2,7 @@
 // the boxes sent one by one. No value leaves the browser in clear.
 
 import { onContent } from './content.js';
+import { changed } from './dialogs.js';
 import { askToSignIn, renew } from './forms.js';
 import { sealed } from './sealed-forms.js';
 
@@ -85,6 +86,7 @@ function prepare(form) {
     entry.box.checked = false;
     entry.box.disabled = true;
     versions[entry.name] = version;
+    changed();
   }
 
   function summary() {
@@ -93,11 +95,11 @@ function prepare(form) {
     if (left > 0) return `${plural(set, 'secret')} set; ${left} not, for the reasons beside them.`;
     text.value = '';
     close.textContent = 'Done';
-    close.removeAttribute('data-close');    // the page below is to show them
     return `${plural(set, 'secret')} set. Delete the file if nothing else needs it.`;
   }
 
-  // One after the other; an end of the session or of the limit ends it, and the rest can be set later
+  // One after the other; the end of the session or of what is allowed in a minute ends it,
+  // and the rest can be set later.
   async function setAll() {
     if ('ofEnded' in form.dataset) await renew(form);
     for (const entry of chosen()) {
@@ -108,7 +110,7 @@ function prepare(form) {
       if (answer.status === 429) break;
     }
     status.textContent = summary();
-    return (chosen().length > 0 ? status : close).focus();
+    return undefined;
   }
 
   text.addEventListener('input', read);
@@ -129,6 +131,7 @@ function prepare(form) {
     }
     isBusy = false;
     count();
+    if (!('ofEnded' in form.dataset)) (submit.disabled ? close : submit).focus();
   });
   read();
 }

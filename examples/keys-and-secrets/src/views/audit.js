@@ -1,7 +1,7 @@
 // A project's audit log: who did what, and when.
 
 import { isFiltered, MOST_EXPORTED } from '../audit-log.js';
-import { ago, at, badge, button, empty, field, frame, html, inProject, mark, row, rows, section, select, text } from './parts.js';
+import { ago, at, button, empty, field, frame, html, inProject, mark, row, rows, section, select, text } from './parts.js';
 import { noProject, ROLES } from './members.js';
 
 const TAB = 'Audit';
@@ -78,8 +78,9 @@ function auditRow(view, entry) {
   return row({
     id: `entry-${entry.seq}`, name: `entry ${entry.seq}`, icon: mark(entry.user_id),
     title: html`<span class="long-name">${who}</span> <span class="said">${said(view, entry)}</span>`,
-    badges: [!entry.proven && badge('calm', 'not signed in here')],
-    facts: [ago(entry.at), at(entry.at), entry.client && `from ${entry.client === '[local]' ? 'this server' : entry.client}`],
+    facts: [ago(entry.at), at(entry.at), entry.client && `from ${entry.client === '[local]' ? 'this server' : entry.client}`,
+      // a service that signs people in by itself says who they are
+      !entry.proven && `named by ${entry.login}`],
   });
 }
 

@@ -47,7 +47,7 @@ function keyRow(view, key) {
     badges: [stateBadge(key), key.read_only && badge('calm', 'lists only')],
     facts: [
       html`<code class="mask">${key.masked_key}</code>`, scope(view, key), end(key),
-      html`used ${ago(key.last_used_at)}`, html`created ${ago(key.created_at)}`,
+      key.last_used_at ? html`used ${ago(key.last_used_at)}` : 'never used', html`created ${ago(key.created_at)}`,
       !isOver && BROKEN[key.status],
     ],
     primary: !isOver && link(`${here(view, `/platform-keys/${key.id}/revoke`)}`, 'Revoke', { of: key.name, className: 'button quiet' }),
@@ -119,7 +119,7 @@ export function revokePlatformKeyPage(view, key, { descendants, endsSession }) {
   return confirmation(view, TAB, {
     title: `Revoke “${key.name}”?`,
     breaks: html`${endsSession && html`<p class="warning">You are signed in with this key, or with one that it made: this signs you out.</p>`}
-<p>Programs that use <code class="mask">${key.masked_key}</code> are refused at once, for good. It was used ${ago(key.last_used_at, 'never so far')}${key.expires_at !== null && html`, and would end by itself ${at(key.expires_at)}`}.</p>
+<p>Programs that use <code class="mask">${key.masked_key}</code> are refused at once, for good. It was ${key.last_used_at ? html`used ${ago(key.last_used_at)}` : 'never used'}${key.expires_at !== null && html`, and would end by itself ${at(key.expires_at)}`}.</p>
 ${others(descendants)}`,
     safer: !view.isReadOnly && html`<p>Still in use somewhere? ${link(here(view, '/platform-keys/create'), 'Create its successor')} first.</p>`,
     action: here(view, `/platform-keys/${key.id}/revoke`), verb: endsSession ? 'Revoke and sign out' : `Revoke ${key.name}`, back: back(view, key.id),

@@ -22,7 +22,7 @@ function secretRow(view, secret) {
       secret.description && html`<span class="description">${secret.description}</span>`,
       `version ${secret.version}`,
       html`set ${ago(secret.updated_at)} by ${secret.updated_by}`,
-      html`used ${ago(secret.last_used_at, 'never')}`,
+      secret.last_used_at ? html`used ${ago(secret.last_used_at)}` : 'never used',
     ],
     primary: view.managesKeys && link(setPath(view, name), 'New value', { of: `for ${name}`, className: 'button quiet' }),
     actions: view.managesKeys ? [
@@ -142,12 +142,13 @@ ${view.role !== 'admin' && versions.length > 1 && html`<p class="hint">Who set t
 }
 
 export function restoreSecretPage(view, secret, { version, by, when }) {
-  return confirmation(view, TAB, {
-    title: `Restore version ${version} of ${secret.name}?`,
-    breaks: html`<p>The value of version ${version}${when && html`, ${by}’s of ${at(when)},`} becomes version ${secret.version + 1}, at once for everything that uses ${reference(secret.name)}.</p>
-<p>Version ${secret.version}, in use now, stays among the versions: you can restore it in the same way.</p>`,
-    action: of(view, secret.name, 'restore'), fields: html`<input type="hidden" name="version" value="${version}">`,
-    verb: `Restore version ${version}`, back: of(view, secret.name, 'versions'),
+  return dialogPage(view, TAB, {
+    title: `Restore version ${version} of ${secret.name}?`, back: of(view, secret.name, 'versions'),
+    body: html`<p>The value of version ${version}${when && html`, ${by}’s of ${at(when)},`} becomes version ${secret.version + 1}, at once for everything that uses ${reference(secret.name)}.</p>
+<p>Version ${secret.version}, in use now, stays among the versions: you can restore it in the same way.</p>
+<form method="post" action="${of(view, secret.name, 'restore')}">${hidden(view)}<input type="hidden" name="version" value="${version}">
+${buttons(`Restore version ${version}`, of(view, secret.name, 'versions'))}
+</form>`,
   });
 }
 
