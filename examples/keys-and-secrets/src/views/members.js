@@ -1,7 +1,7 @@
 // Members of a project, and its service accounts.
 
 import { ago, badge, buttons, confirmation, dialogPage, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, select, text } from './parts.js';
-import { LIFETIMES } from './platform-keys.js';
+import { LIFETIMES, notSaved } from './platform-keys.js';
 
 const TAB = 'Members';
 
@@ -55,7 +55,7 @@ export function membersPage(view) {
   if (!view.project) return frame(view, TAB, noProject(view));
   const users = view.members.filter((member) => member.service_account === null).sort(byName);
   const accounts = view.members.filter((member) => member.service_account !== null).sort(byName);
-  return frame(view, TAB, html`${section({
+  return frame(view, TAB, html`${notSaved(view)}${section({
     id: 'members', title: 'Members',
     about: view.membersElsewhere ? 'Who is in this project is decided in your application, which has a table of its own for it.' : 'Who sees and changes what this project has.',
     action: manages(view) && !view.membersElsewhere && link(inProject(view, '/members/add'), 'Add member', { className: 'button' }),
