@@ -74,12 +74,12 @@ const LOOKS = [['light', 1280], ['light', 320], ['dark', 1280, ['color-contrast'
 // As the page is now, wide and narrow, light and dark; what names its pictures
 export async function checkLook(page, what) {
   for (const [colorScheme, width, rules] of LOOKS) {
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width, height: 800 });
     if (rules?.length !== 0) assert.deepEqual(await problemsOf(page, rules), [], `${what} at ${width}, ${colorScheme}`);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
     await shot(page, `${what.replaceAll(/\W+/g, '-')}-${width}-${colorScheme}`);
   }
-  await page.emulateMedia({ colorScheme: null });
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
   await page.setViewportSize({ width: 1280, height: 800 });
 }
