@@ -1,9 +1,9 @@
 // Forms of dialogs are sent without leaving the page. An answer that refuses takes the
 // dialog's place, and what never left the browser is put back into it.
 
-import { added } from './content.js';
-import { goOn } from './dialogs.js';
-import { partIn, partOf, showPart } from './parts.js';
+import { passes } from './checks.js';
+import { goOn, put } from './dialogs.js';
+import { partIn, partOf } from './parts.js';
 import { fieldsWithValues, sealInto, takeValues } from './sealed-forms.js';
 
 const isOurs = (form) => form.method === 'post' && !form.hasAttribute('data-native') && !form.hasAttribute('data-env') && form.closest('[data-dialog-part]') !== null;
@@ -48,39 +48,47 @@ async function submit(form, submitter, values, status) {
     return;
   }
   const answer = partIn(await response.text());
-  if (answer === null) {
-    putBack(form, values);
-    status.textContent = 'This was refused. Reload the page and try again.';
+  if (answer !== null) {
+    putBack(answer.part, values);
+    put(answer.part);
     return;
   }
-  const place = form.closest('[data-dialog-part]').parentElement;
-  putBack(answer.part, values);
-  showPart(place, answer.part);
-  added(place);
+  putBack(form, values);
+  status.textContent = 'This was refused. Reload the page and try again.';
 }
 
-document.addEventListener('submit', async (event) => {
-  const { target: form, submitter } = event;
-  if (event.defaultPrevented || !isOurs(form)) return;
-  event.preventDefault();
-  const buttons = [...form.querySelectorAll('button:not([type=button])')];
-  const status = form.querySelector('.status') ?? document.createElement('p');
-  for (const button of buttons) button.disabled = true;
-  form.setAttribute('aria-busy', 'true');
-  status.textContent = 'Working…';
+async function sealAndSubmit(form, submitter, status) {
   let values = [];
   try {
     if ('ofEnded' in form.dataset) await renew(form);
     if (form.dataset.seal) {
+      if (!await passes(form)) {
+        status.textContent = '';
+        return;
+      }
       values = takeValues(form);
       status.textContent = 'Sealing…';
       await sealInto(form, values);
+      status.textContent = 'Sending…';
     }
     await submit(form, submitter, values, status);
   } catch {
     putBack(form, values);
     status.textContent = 'This could not be sent. What you typed is still here: try again.';
   }
-  form.removeAttribute('aria-busy');
-  for (const button of buttons) button.disabled = false;
+}
+
+document.addEventListener('submit', async (event) => {
+  const { target: form, submitter } = event;
+  if (event.defaultPrevented || !isOurs(form)) return;
+  event.preventDefault();
+  if (form.ariaBusy === 'true') return;
+  const status = form.querySelector('.status') ?? document.createElement('p');
+  const button = submitter ?? form.querySelector('button:not([type=button])');
+  form.ariaBusy = 'true';
+  button.classList.add('busy');
+  status.textContent = 'Working…';
+  await sealAndSubmit(form, submitter, status);
+  button.classList.remove('busy');
+  form.ariaBusy = null;
 });

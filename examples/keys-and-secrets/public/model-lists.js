@@ -1,45 +1,48 @@
-// Models of the key that is chosen, asked of its provider now
+// Lists of models, which a provider is asked for when somebody looks; and what is looked for in them.
 
 import { onContent } from './content.js';
 
-async function fetchModels(url) {
-  const response = await fetch(url, { headers: { accept: 'application/json' } });
-  if (response.headers.get('content-type')?.startsWith('application/json')) return response.json();
-  return { problem: response.status === 401 ? 'Sign in again.' : 'The models could not be listed.' };
+async function load(place) {
+  const response = await fetch(place.dataset.load, { headers: { accept: 'text/html', 'x-in-page': 'models' } });
+  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  const part = page.querySelector('[data-dialog-part]');
+  if (part === null) throw new Error('the page has no models');
+  // all but the heading, which is there already
+  part.querySelector('h2').remove();
+  return [...part.childNodes].map((node) => document.adoptNode(node));
 }
 
-function showModels(region, { models, problem }) {
-  const status = region.querySelector('.status');
-  status.classList.toggle('problem', Boolean(problem));
-  status.textContent = problem ?? (models.length === 0 ? 'The provider lists no models for this key.' : `${models.length} models`);
-  region.querySelector('ul').replaceChildren(...(models ?? []).map((id) => {
-    const item = document.createElement('li');
-    item.textContent = id;
-    return item;
-  }));
+async function fill(place) {
+  const status = place.querySelector('[role="status"]');
+  const part = place.closest('[data-dialog-part]');
+  try {
+    const nodes = await load(place);
+    if (!place.isConnected) return;
+    part.querySelector('.buttons')?.remove();
+    place.replaceWith(...nodes);
+    onFilters(part);
+  } catch {
+    place.removeAttribute('aria-busy');
+    status.textContent = 'The models could not be listed. Close this and try again.';
+  }
 }
 
-function prepare(region) {
-  const select = document.getElementById(region.dataset.modelsOf);
-  const status = region.querySelector('.status');
-  const load = async () => {
-    const keyId = select.value;
-    if (keyId === '') return;
-    showModels(region, { models: [] });
-    region.removeAttribute('aria-busy');
-    status.textContent = select.selectedOptions[0].dataset.noModels;
-    if (status.textContent !== '') return;
-    status.textContent = 'Asking the provider…';
-    region.setAttribute('aria-busy', 'true');
-    const answer = await fetchModels(`${region.dataset.modelsUrl}${keyId}/models?project=${region.dataset.project}`)
-      .catch(() => ({ problem: 'The models could not be listed.' }));
-    // another key may have been chosen meanwhile
-    if (select.value !== keyId) return;
-    region.removeAttribute('aria-busy');
-    showModels(region, answer);
-  };
-  select.addEventListener('change', load);
-  load();
+function filter(input) {
+  const items = [...document.getElementById(input.dataset.filter).children];
+  const status = input.closest('[data-dialog-part]').querySelector('[data-filtered]');
+  input.addEventListener('input', () => {
+    const part = input.value.trim().toLowerCase();
+    for (const item of items) item.hidden = !item.firstElementChild.textContent.toLowerCase().includes(part);
+    const count = items.filter((item) => !item.hidden).length;
+    status.textContent = count === 1 ? '1 model' : `${count} models`;
+  });
 }
 
-onContent((root) => root.querySelectorAll('[data-models-of]').forEach(prepare));
+function onFilters(root) {
+  root.querySelectorAll('[data-filter]').forEach(filter);
+}
+
+onContent((root) => {
+  root.querySelectorAll('[data-load]').forEach(fill);
+  onFilters(root);
+});

@@ -1,5 +1,7 @@
-// What a refusal by the server means on a page: which status, at which field.
-// Its messages and hints never contain a value, so they are shown as they are.
+// What a refusal by the server means on a page: which status, at which field, and in
+// which words. Its messages and hints never contain a value.
+
+import { inWords } from './words.js';
 
 const STATUS = {
   22023: 422, TK013: 422,
@@ -9,7 +11,7 @@ const STATUS = {
   TK004: 409, TK005: 503, TK006: 503,
   22003: 422, 22008: 422, 22021: 422,
   TK016: 409, TK017: 409,
-  '0A000': 409, 54000: 409, '55P03': 409,
+  '0A000': 409, 54000: 409, '55P03': 503,
 };
 
 // PostgreSQL's own messages quote what was given, so the client leaves them out; those about
@@ -20,7 +22,6 @@ const OWN_TEXT = {
   22021: 'A text has a character that cannot be stored.',
   23514: 'This is the only admin of the project, and it must keep one. Make another member an admin first.',
   '0A000': 'Who is a member is decided in your application, which has a table of its own for it. Change it there.',
-  '55P03': 'Somebody else is changing this just now. Try again in a moment.',
   TK016: 'Your right to use this key, or the agent, has changed meanwhile. Reload the page and try again.',
   TK017: 'This took too long: the right to use the key lasts for a minute. Try again.',
 };
@@ -34,20 +35,27 @@ const FIELDS = new Map([
   ['provider', 'provider'],
   ['expires_at', 'expires'],
   ['sealed', 'value'],
+  ['key_value', 'value'],
   ['options', 'options'],
+  ['changes', 'options'],
+  ['user_api_key_id', 'key'],
   ['user_id', 'user'],
   ['role', 'role'],
 ]);
 
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+// Of options, the message names the one that is wrong.
+function fieldOf({ column, message }) {
+  const field = FIELDS.get(column) ?? 'form';
+  if (field !== 'options') return field;
+  return /^"(\w+)" in /.exec(message)?.[1] ?? (message.startsWith('header') || message.startsWith('a header') ? 'headers' : 'options');
+}
 
 // { status, fields: { field: text } }; an error that is none of these is thrown on
 export function explain(error) {
   const status = STATUS[error.code];
   if (status === undefined) throw error;
   if (OWN_TEXT[error.code]) return { status, fields: { form: OWN_TEXT[error.code] } };
-  const text = [sentence(error.message), error.hint].filter(Boolean).join(' ');
-  return { status, fields: { [FIELDS.get(error.column) ?? 'form']: text } };
+  return { status, fields: { [fieldOf(error)]: inWords(error) } };
 }
 
 // What the log gets of an error: no message, because those of others than the

@@ -51,6 +51,7 @@ const ANSWERS = [
   ['broken', /problem of its own \(500\)/, { health: 'cooling', cools: 10 }],
   ['silent', /did not answer in time/, { health: 'cooling', cools: 10 }],
   ['moved', /answered 302, which does not tell/, { health: 'unverified', cools: null }],
+  ['inside', /^The provider rejected this key \(401\)\.$/, { health: 'rejected', cools: null }],
 ];
 
 for (const [word, text, health] of ANSWERS) {

@@ -32,22 +32,27 @@ export function acting(services) {
   //   rest           where to go: a path below settings, or (result, view) => one
   //   leads          (result, view) => an address that is none of the settings, to go to instead
   //   stays          the page to go to is shown in the same dialog
-  async function change(request, reply, { form, values, rest = '', leads, stays, done, work, again }) {
-    const outcome = await act(request, async (client, view) => {
+  async function change(request, reply, what) {
+    const outcome = await tryChange(request, what);
+    if (outcome.location === undefined) return page(reply, outcome.text, outcome.status);
+    Object.assign(request.session, outcome.kept);
+    return go(request, reply, outcome.location, { stays: what.stays });
+  }
+
+  // The same for who goes on after it: { result, location, kept }, or { status, text }
+  async function tryChange(request, { form, values, rest = '', leads, done, work, again }) {
+    return act(request, async (client, view) => {
       let result;
       const error = await attempt(client, async () => { result = await work(client, view); });
       if (error === null) {
         const location = leads?.(result, view) || here(view, typeof rest === 'function' ? rest(result, view) : rest);
-        return { location, kept: done?.(result, view) };
+        return { result, location, kept: done?.(result, view) };
       }
       const { status, fields } = explain(error);
       view.problem = fields.form;
       view.forms[form] = { values, fields };
       return { status, text: await again(client, view) };
     });
-    if (outcome.location === undefined) return page(reply, outcome.text, outcome.status);
-    Object.assign(request.session, outcome.kept);
-    return go(request, reply, outcome.location, { stays });
   }
 
   // A run ticket from the person for { agentId } or { keyId }, or why there is none: the
@@ -59,5 +64,5 @@ export function acting(services) {
     return error === null ? { ticket } : { refused: told(error) };
   }
 
-  return { ...services, act, show, change, issue };
+  return { ...services, act, show, change, tryChange, issue };
 }

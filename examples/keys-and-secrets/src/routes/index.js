@@ -4,6 +4,7 @@
 import { acting } from './acting.js';
 import { agentRoutes } from './agents.js';
 import { auditRoutes } from './audit.js';
+import { consoleRoutes } from './console.js';
 import { keysPageRoutes } from './keys-page.js';
 import { llmKeyRoutes } from './llm-keys.js';
 import { memberRoutes } from './members.js';
@@ -15,5 +16,5 @@ import { signInRoutes } from './sign-in.js';
 export function routes(app, services) {
   const on = acting(services);
   for (const register of [signInRoutes, keysPageRoutes, llmKeyRoutes, modelRoutes, secretRoutes, platformKeyRoutes,
-    agentRoutes, memberRoutes, auditRoutes]) register(app, on);
+    agentRoutes, consoleRoutes, memberRoutes, auditRoutes]) register(app, on);
 }

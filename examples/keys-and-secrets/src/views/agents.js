@@ -1,76 +1,159 @@
-// The agents, their models, and the test console.
+// The agents of a project, each with its key, and the dialogs to create, edit and delete them.
 
-import { alert, button, field, frame, hidden, html, inProject, select, settings, text, textArea } from './parts.js';
-import { named } from './llm-keys.js';
+import { canRun, managesAgents, stateOf } from './agent-state.js';
+import { agentKeyField } from './agent-keys.js';
+import { ago, badge, buttons, confirmation, dialogPage, due, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, text } from './parts.js';
 
-// Whose models nobody may ask for with the rights that the person has, and why. Others
-// would only be refused.
-function whyNoModels(view, key) {
-  if (view.isReadOnly) return 'You have signed in with a platform key that may only list.';
-  return view.managesKeys || key.agent_count > 0 ? '' : 'No agent has this key yet. Save it here to see its models.';
+const MOST = 50;    // rows of a page
+
+const MOST_NAMES = 3;
+
+function list(names) {
+  const more = names.length - MOST_NAMES;
+  return `${names.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function keyOptions(view, current) {
-  const known = view.keys.map((key) => ({ value: key.id, label: named(key), data: html` data-no-models="${whyNoModels(view, key)}"` }));
-  if (current === null) return [{ value: '', label: 'No key yet' }, ...known];
-  return known.some(({ value }) => value === current) ? known : [{ value: '', label: 'A deleted key: choose another' }, ...known];
+const keyLink = (view, key) => html`<a href="${inProject(view, '#llm-keys')}">${key.name}</a>`;
+
+function keyFacts(view, { key, keys, label, left }) {
+  if (key !== undefined) {
+    return [label, html`key ${keyLink(view, key)}`, html`<code class="mask">${key.masked_key}</code>`,
+      key.allowed_models && `only for ${list(key.allowed_models)}`];
+  }
+  if (keys === undefined) return [];
+  return [html`any key of ${label}, in order`, keys.length > 0 && list(keys.map(({ name }) => name)),
+    left > 0 && `${left} left out, disabled or expired`];
 }
 
-function modelList(view, id, keyId) {
-  const key = view.keys.find((each) => each.id === keyId);
-  const why = key === undefined ? 'Choose a key to see its models.' : whyNoModels(view, key);
-  return html`<div class="models" data-models-of="${id}" data-models-url="${settings(view, '/llm-keys/')}" data-project="${view.project.id}">
-<h4>Models</h4>
-<p class="status" role="status">${why || html`<a href="${inProject(view, `/llm-keys/${keyId}/models`)}">Show the models of this key</a>`}</p><ul></ul></div>`;
+export const consolePath = (view, agent, model) =>
+  `${inProject(view, '/console')}&agent=${agent.id}${model === undefined ? '' : `&model=${encodeURIComponent(model)}`}`;
+
+function agentRow(view, agent) {
+  const state = stateOf(view, agent);
+  const { trouble } = state;
+  const edit = (label, className) => link(inProject(view, `/agents/${agent.id}/edit`), label, { of: agent.name, className });
+  const test = (className) => link(consolePath(view, agent), 'Test', { of: agent.name, dialog: false, className });
+  const runs = trouble?.stops !== true;
+  return row({
+    id: `agent-${agent.id}`, name: agent.name,
+    icon: mark(state.provider ?? '', state.label ?? '?'),
+    badges: [trouble && badge(trouble.kind, trouble.label)],
+    facts: [...keyFacts(view, state), trouble?.todo],
+    aside: state.key && html`key ${state.key.last_used_at === null ? 'never used' : html`used ${ago(state.key.last_used_at)}`}`,
+    primary: managesAgents(view) && (runs ? test('button quiet') : edit('Choose a key', 'button')),
+    actions: managesAgents(view) ? [
+      edit('Edit'),
+      runs && link(inProject(view, `/agents/${agent.id}/models`), 'Models', { of: agent.name }),
+      link(inProject(view, `/agents/${agent.id}/delete`), 'Delete', { of: agent.name, className: 'danger' }),
+    ] : [],
+  });
 }
 
-// Any member may, unless the platform key may only list
-export const canConverse = (view, agent) =>
-  !view.isReadOnly && view.keys.some(({ id }) => id === agent.user_api_key_id);
-
-function testConsole(view, agent) {
-  const { values, problem: told, answer, keyName } = view.console?.agentId === agent.id ? view.console : {};
-  const id = `console-${agent.id}`;
-  const form = { id, values };
-  return html`<details id="${id}"${values && html` open`}><summary>Test console<span class="away"> of ${agent.name}</span></summary>
-<form method="post" action="${inProject(view, `/agents/${agent.id}/console`)}#${id}">${hidden(view)}
-${field(form, 'model', 'Model', text('model', 'required maxlength="200"'), 'One of those that the key is for.')}
-${field(form, 'message', 'Message', textArea('message', 'required maxlength="4000"'))}
-${button(html`Send<span class="away"> to ${agent.name}</span>`)}
-${alert(told)}${answer !== undefined && html`<div role="status"><p class="hint">Answered with the key “${keyName}”:</p><p class="answer">${answer}</p></div>`}
-</form></details>`;
+// Those that cannot run, on top
+function stopped(view, agents) {
+  const broken = agents.filter((agent) => !canRun(view, agent));
+  if (broken.length === 0) return '';
+  const names = broken.slice(0, MOST_NAMES).map((agent) => html`${managesAgents(view)
+    ? link(inProject(view, `/agents/${agent.id}/edit`), agent.name) : agent.name}: ${stateOf(view, agent).trouble.label}`);
+  const more = broken.length > MOST_NAMES && html`<a href="${inProject(view, '/agents')}&amp;only=stopped">Show all ${broken.length}</a>`;
+  return due(broken.length === 1 ? 'One agent cannot run' : `${broken.length} agents cannot run`, [...names, ...(more ? [more] : [])]);
 }
 
-function agentCard(view, agent) {
-  const form = { id: `agent-${agent.id}`, values: { key: agent.user_api_key_id ?? '' }, ...view.forms[agent.id] };
-  return html`<li class="card"><h3>${agent.name}</h3>
+// What is looked for: a part of a name, or those that cannot run
+function found(view, { q, only }) {
+  const part = q.normalize().toLowerCase();
+  return view.agents.filter((agent) => agent.name.toLowerCase().includes(part) && (only !== 'stopped' || !canRun(view, agent)));
+}
+
+const FEW = 10;
+
+function filter(view, { q, only }) {
+  if (view.agents.length <= FEW && q === '' && only === undefined) return '';
+  return html`<form class="filter" method="get" action="${inProject(view, '/agents')}" role="search" aria-label="Agents">
+<input type="hidden" name="project" value="${view.project.id}">
+<label for="q" class="away">Find an agent by name</label>
+<input id="q" name="q" type="search" value="${q}" placeholder="Find by name" maxlength="100" autocomplete="off">
+<label class="check"><input type="checkbox" name="only" value="stopped"${only === 'stopped' && html` checked`}> only those that cannot run</label>
+<button class="quiet">Find</button></form>`;
+}
+
+function pager(view, { q, only, page }, count) {
+  if (count <= MOST) return '';
+  const to = (number) => `${inProject(view, '/agents')}&q=${encodeURIComponent(q)}${only ? `&only=${only}` : ''}&page=${number}`;
+  const last = Math.ceil(count / MOST);
+  return html`<nav class="pager" aria-label="Pages">${page > 1 && html`<a href="${to(page - 1)}" rel="prev">Before</a>`}
+<span>${(page - 1) * MOST + 1} to ${Math.min(page * MOST, count)} of ${count}</span>
+${page < last && html`<a href="${to(page + 1)}" rel="next">Next</a>`}</nav>`;
+}
+
+function agentList(view, looked) {
+  const agents = found(view, looked);
+  if (agents.length === 0) {
+    return html`<p class="empty">No agent is like that. <a href="${inProject(view, '/agents')}">Show all ${view.agents.length}</a></p>`;
+  }
+  const page = Math.min(looked.page, Math.ceil(agents.length / MOST));
+  return html`${rows('Agents', agents.slice((page - 1) * MOST, page * MOST).map((agent) => agentRow(view, agent)))}
+${pager(view, { ...looked, page }, agents.length)}`;
+}
+
+const createLink = (view, className = 'button') => link(inProject(view, '/agents/new'), 'Create agent', { className });
+
+export function agentsPage(view, { q = '', only, page = '1' } = {}) {
+  if (!view.project) return frame(view, 'Agents', empty('You are in no project yet, so there are no agents. Ask an admin to add you to one.'));
+  const manages = managesAgents(view);
+  const looked = { q, only: only === 'stopped' ? only : undefined, page: Math.max(1, Number.parseInt(page, 10) || 1) };
+  const body = view.agents.length === 0
+    ? empty('An agent works with models by a key of this project. There is none yet.', manages ? createLink(view) : '')
+    : html`${stopped(view, view.agents)}${filter(view, looked)}${agentList(view, looked)}`;
+  return frame(view, 'Agents', section({
+    id: 'agents', title: `Project agents${view.agents.length > FEW ? ` (${view.agents.length})` : ''}`,
+    about: 'Each uses a key of the project, or the keys of a provider in turn. Nobody sees a key through them.',
+    action: manages && view.agents.length > 0 && html`<div class="head-actions">${link(inProject(view, '/console'), 'Test console', { dialog: false, className: 'button quiet' })} ${createLink(view)}</div>`,
+    body,
+  }));
+}
+
+// Dialogs
+
+const back = (view) => inProject(view, '/agents');
+
+const nameField = (form) => field(form, 'name', 'Name', text('name', 'required maxlength="100"'));
+
+export function newAgentPage(view) {
+  const form = { id: 'agent', values: { key: '' }, ...view.forms.agent };
+  return dialogPage(view, 'Agents', {
+    title: 'Create agent', back: back(view),
+    body: html`<form method="post" action="${inProject(view, '/agents')}">${hidden(view)}
+${nameField(form)}
+${agentKeyField(view, form)}
+${buttons('Create agent', back(view))}</form>`,
+  });
+}
+
+// What the agent refers to, as its field has it
+export const usesOf = (agent) => (agent.provider === null ? agent.user_api_key_id ?? '' : `provider:${agent.provider}`);
+
+export function editAgentPage(view, agent) {
+  const form = { id: 'agent', values: { name: agent.name, key: usesOf(agent) }, ...view.forms.agent };
+  const state = stateOf(view, agent);
+  return dialogPage(view, 'Agents', {
+    title: `Edit “${agent.name}”`, back: back(view),
+    body: html`${state.trouble?.todo && html`<p class="warning">${state.trouble.label[0].toUpperCase()}${state.trouble.label.slice(1)}. ${state.trouble.todo}</p>`}
 <form method="post" action="${inProject(view, `/agents/${agent.id}`)}">${hidden(view)}
-${field(form, 'key', 'Key', select('key', keyOptions(view, agent.user_api_key_id), 'required'))}
-${button(html`Save<span class="away"> ${agent.name}</span>`)}
-</form>
-${modelList(view, `${form.id}-key`, agent.user_api_key_id)}
-${canConverse(view, agent) && testConsole(view, agent)}
-<form method="post" action="${inProject(view, `/agents/${agent.id}/delete`)}">${hidden(view)}${button(html`Delete<span class="away"> agent ${agent.name}</span>`, 'quiet')}</form>
-</li>`;
+${nameField(form)}
+${agentKeyField(view, form, { ...state, uses: usesOf(agent), isDeleted: agent.user_api_key_id !== null && state.key === undefined })}
+${buttons('Save', back(view))}</form>`,
+  });
 }
 
-export function agentsPage(view) {
-  const form = { id: 'agent', ...view.forms.agent };
-  const body = view.project ? html`<section aria-labelledby="agents"><h2 id="agents">Agents</h2>
-${view.agents.length > 0
-    ? html`<ul class="cards">${view.agents.map((agent) => agentCard(view, agent))}</ul>`
-    : html`<p class="empty">This project has no agents yet.</p>`}
-<details${form.fields && html` open`}><summary>Create agent</summary>
-<form method="post" action="${inProject(view, '/agents')}">${hidden(view)}
-${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
-${field(form, 'key', 'Key', select('key', keyOptions(view, null)))}
-${button('Create agent')}
-</form></details></section>` : html`<p class="empty">You are in no project yet.</p>`;
-  return frame(view, 'Agents', body);
-}
-
-export function modelsPage(view, key, { models, problem: told }) {
-  return frame(view, 'Agents', html`<section aria-labelledby="models"><h2 id="models">Models of “${key.name}”</h2>
-${told ? alert(told) : html`<ul class="list">${models.map((id) => html`<li><code>${id}</code></li>`)}</ul>`}
-<p><a href="${inProject(view, '/agents')}">Back to the agents</a></p></section>`);
+export function deleteAgentPage(view, agent) {
+  const { key, label, keys } = stateOf(view, agent);
+  return confirmation(view, 'Agents', {
+    title: `Delete “${agent.name}”?`, back: back(view),
+    breaks: html`<p>Its runs stop at their next call to a model, and whoever calls the agent by its id gets an error. This cannot be undone.</p>
+${key && html`<p>Its key “${key.name}” stays.</p>`}${keys && html`<p>The keys of ${label} stay.</p>`}`,
+    safer: html`To give it another key or name, ${link(inProject(view, `/agents/${agent.id}/edit`), 'edit it')} instead.`,
+    action: inProject(view, `/agents/${agent.id}/delete`),
+    verb: `Delete ${agent.name}`,
+  });
 }
