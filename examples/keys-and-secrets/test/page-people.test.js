@@ -94,7 +94,7 @@ test('versions are a history: who and when, for admins; a restore asks first', a
   for (const version of ['3', '4', '0', 'x']) {
     assert.equal((await pam.get(`${at('pam', '/secrets/HISTORY/restore')}&version=${version}`)).status, 404, version);
   }
-  await assertRefused(await pam.post(at('pam', '/secrets/HISTORY/restore'), { version: '9' }), 404, /version/);
+  await assertRefused(await pam.post(at('pam', '/secrets/HISTORY/restore'), { version: '9' }), 404, /^Version 9 of secret/);
   for (let i = 0; i < 4; i += 1) await setSecret('HISTORY');
   const later = words(await pam.get(at('pam', '/secrets/HISTORY/versions')));
   assert.match(later, /Versions 1 to 2 are gone: the 5 newest are kept/);
@@ -322,6 +322,10 @@ test('a service account is made, gets a key that is shown once, and is deleted',
   await build.signIn(TOKEN.exec(page.text)[0]);
   assert.match((await build.get(build.home)).text, /You see what this project has/);
   await pam.post(at('pam', '/platform-keys/created'), {});
+  const inAudit = await audit({ what: 'Nightly' });
+  for (const entry of ['You made Nightly a viewer', 'You created the service account Nightly', 'You created the key CI of a service account']) {
+    assert.ok(entries(entry.includes('CI') ? await audit({ what: 'CI' }) : inAudit).includes(entry), entry);
+  }
   assert.match(words(await pam.get(at('pam', `/members/${account.id}/remove`))), /Delete Nightly\?.*platform keys are revoked/);
   assert.equal((await pam.post(at('pam', `/members/${account.id}/remove`), {})).status, 303);
   assert.match((await build.get(build.home)).headers.get('location'), /^\/\?why=ended/);

@@ -1,5 +1,6 @@
 // Members of a project, and its service accounts.
 
+import { by } from '../read/sorting.js';
 import { ago, badge, buttons, confirmation, dialogPage, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, select, text } from './parts.js';
 import { LIFETIMES, notSaved } from './platform-keys.js';
 
@@ -15,8 +16,7 @@ export const ROLES = [
 const labelOf = (role) => ROLES.find(([name]) => name === role)?.[1] ?? role;
 const mayOf = (role) => ROLES.find(([name]) => name === role)?.[2] ?? '';
 
-const people = new Intl.Collator('en', { numeric: true });
-const byName = (a, b) => people.compare(a.service_account ?? a.user_id, b.service_account ?? b.user_id);
+const byName = by((member) => member.service_account ?? member.user_id);
 
 const back = (view, id) => inProject(view, `/members${id ? `#member-${id}` : ''}`);
 const of = (view, member, rest) => inProject(view, `/members/${member.id}/${rest}`);
@@ -34,8 +34,9 @@ function memberRow(view, member) {
     title: html`<span class="long-name">${member.service_account ?? member.user_id}</span>`,
     badges: [you && badge('calm', 'you')],
     facts: [labelOf(member.role), html`added ${ago(member.added_at)}`],
-    primary: may && link(of(view, member, 'role'), 'Change role', { of: `of ${nameOf(view, member)}`, className: 'button quiet' }),
+    primary: may && link(of(view, member, 'role'), 'Change role', { of: `of ${nameOf(view, member)}`, className: 'button quiet in-menu' }),
     actions: [
+      may && link(of(view, member, 'role'), 'Change role', { of: `of ${nameOf(view, member)}`, className: 'on-phone' }),
       (may || (you && !view.isReadOnly && !view.membersElsewhere)) && link(of(view, member, 'remove'), you ? 'Leave the project' : 'Remove', { of: you ? undefined : member.user_id, className: 'danger' }),
     ],
   });
@@ -46,8 +47,11 @@ function serviceAccountRow(view, member) {
   return row({
     id: `member-${member.id}`, name, icon: mark(member.user_id, name), title: html`<span class="long-name">${name}</span>`,
     facts: [labelOf(member.role), html`<code>${member.user_id}</code>`, html`added ${ago(member.added_at)}`],
-    primary: manages(view) && link(of(view, member, 'create-key'), 'Create key', { of: `for ${name}`, className: 'button quiet' }),
-    actions: manages(view) ? [link(of(view, member, 'remove'), 'Delete', { of: name, className: 'danger' })] : [],
+    primary: manages(view) && link(of(view, member, 'create-key'), 'Create key', { of: `for ${name}`, className: 'button quiet in-menu' }),
+    actions: manages(view) ? [
+      link(of(view, member, 'create-key'), 'Create key', { of: `for ${name}`, className: 'on-phone' }),
+      link(of(view, member, 'remove'), 'Delete', { of: name, className: 'danger' }),
+    ] : [],
   });
 }
 

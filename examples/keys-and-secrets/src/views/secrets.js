@@ -24,8 +24,9 @@ function secretRow(view, secret) {
       html`set ${ago(secret.updated_at)} by ${secret.updated_by}`,
       secret.last_used_at ? html`used ${ago(secret.last_used_at)}` : 'never used',
     ],
-    primary: view.managesKeys && link(setPath(view, name), 'New value', { of: `for ${name}`, className: 'button quiet' }),
+    primary: view.managesKeys && link(setPath(view, name), 'New value', { of: `for ${name}`, className: 'button quiet in-menu' }),
     actions: view.managesKeys ? [
+      link(setPath(view, name), 'New value', { of: `for ${name}`, className: 'on-phone' }),
       link(of(view, name, 'versions'), 'Versions', { of: `of ${name}` }),
       link(of(view, name, 'describe'), 'Edit description', { of: `of ${name}` }),
       link(of(view, name, 'delete'), 'Delete', { of: name, className: 'danger' }),
