@@ -2,11 +2,14 @@
 
 import { added } from './content.js';
 import './agent-keys.js';
+import './base-url.js';
 import './copy.js';
 import './dialogs.js';
+import './filters.js';
 import './forms.js';
-import './key-fields.js';
+import './key-orders.js';
 import './key-tests.js';
+import './key-value.js';
 import './menus.js';
 import './model-lists.js';
 import './notices.js';

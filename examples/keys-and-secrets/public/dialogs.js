@@ -1,19 +1,19 @@
 // Links marked data-dialog show the page that they lead to in a dialog over this one. The
 // address is that of the page, so a reload shows it by itself; Back and Escape close it.
+// Such a link within a dialog, or its page, shows the next one in its place.
 
 import { added } from './content.js';
-import { partOf, showPart } from './parts.js';
+import { keepFields, partOf, showPart } from './parts.js';
 
 let dialog = null;
 let opener = null;
 let isChanged = false;      // what is below has changed meanwhile
 const titleBelow = document.title;
 
-const part = () => dialog.querySelector('[data-dialog-part]');
+const partHere = () => (dialog ?? document).querySelector('[data-dialog-part]');
 
 function mayLeave() {
-  const { ask } = part()?.dataset ?? {};
-  // eslint-disable-next-line no-alert
+  const { ask } = partHere()?.dataset ?? {};
   return !ask || window.confirm(ask);
 }
 
@@ -34,7 +34,7 @@ function remove() {
 // By who reads: Escape, the cross, Cancel
 function leave() {
   if (!mayLeave()) return;
-  if (isChanged) location.replace(part().dataset.back);
+  if (isChanged) location.replace(partHere().dataset.back);
   else history.back();    // popstate removes it
 }
 
@@ -43,51 +43,96 @@ function make() {
   made.setAttribute('aria-labelledby', 'dialog-title');
   made.innerHTML = '<button type="button" class="quiet cross" data-close aria-label="Close">×</button><div class="dialog-body"></div>';
   made.addEventListener('cancel', (event) => { event.preventDefault(); leave(); });
-  // the backdrop, not what is typed in front of it
+  // a click beside it, unless something could be lost
   made.addEventListener('mousedown', (event) => { if (event.target === made && !made.querySelector('input:not([type=hidden]), textarea')) leave(); });
   document.body.append(made);
   return made;
 }
 
-async function open(href, { push }) {
-  const answer = await partOf(href).catch(() => null);
-  if (answer === null) return location.assign(href);
-  dialog ??= make();
-  if (push) history.pushState({ dialog: href }, '', href);
-  document.title = answer.title;
-  if (!dialog.open) dialog.showModal();
-  showPart(dialog.querySelector('.dialog-body'), answer.part);
-  added(dialog);
-  return undefined;
+// Shows a part where the dialog is, or in the place of the part of this page
+export function put(part, fields) {
+  const place = dialog?.querySelector('.dialog-body') ?? partHere().parentElement;
+  showPart(place, part, fields);
+  added(place);
 }
 
-// The page at href is shown in the dialog that there is, or in its own place
+async function open(href) {
+  const answer = await partOf(href).catch(() => null);
+  if (answer === null) {
+    location.assign(href);
+    return;
+  }
+  history.pushState({ dialog: href }, '', href);
+  show(answer);
+}
+
+function show({ part, title }) {
+  dialog ??= make();
+  document.title = title;
+  if (!dialog.open) dialog.showModal();
+  put(part);
+}
+
+// Another page in the place of this one; what was typed into fields of the same name stays
+export async function showHref(href) {
+  const answer = await partOf(href).catch(() => null);
+  if (answer === null) {
+    location.assign(href);
+    return;
+  }
+  const fields = keepFields(partHere());
+  history.replaceState(dialog && { dialog: href }, '', href);
+  document.title = answer.title;
+  put(answer.part, fields);
+}
+
+// After a change: to a page, or to one that is shown in the same place
 export async function goOn(href, { stays }) {
-  if (!stays || dialog === null) return location.replace(href);
+  if (!stays) {
+    location.replace(href);
+    return;
+  }
   isChanged = true;
-  history.replaceState({ dialog: href }, '', href);
-  return open(href, { push: false });
+  await showHref(href);
+}
+
+function follow(event) {
+  const { target, button, metaKey, ctrlKey, shiftKey, altKey } = event;
+  const link = target.closest('a[data-dialog]');
+  if (link === null || button !== 0 || metaKey || ctrlKey || shiftKey || altKey || event.defaultPrevented) return;
+  event.preventDefault();
+  if (partHere()?.contains(link)) {
+    showHref(link.href);
+    return;
+  }
+  opener = link;
+  const menu = link.closest('details[data-menu]');
+  if (menu) menu.open = false;
+  open(link.href);
 }
 
 document.addEventListener('click', (event) => {
-  const { target, button, metaKey, ctrlKey, shiftKey, altKey } = event;
-  if (target.closest('dialog [data-close]')) {
+  if (dialog !== null && event.target.closest('dialog [data-close]')) {
     event.preventDefault();
     leave();
     return;
   }
-  const link = target.closest('a[data-dialog]');
-  if (link === null || button !== 0 || metaKey || ctrlKey || shiftKey || altKey || event.defaultPrevented) return;
-  event.preventDefault();
-  if (dialog === null) opener = link;
-  const menu = link.closest('details[data-menu]');
-  if (menu) menu.open = false;
-  open(link.href, { push: dialog === null });
+  follow(event);
 });
 
-window.addEventListener('popstate', ({ state }) => {
-  if (state?.dialog) open(state.dialog, { push: false });
-  else if (dialog !== null) remove();
+window.addEventListener('popstate', async ({ state }) => {
+  if (state?.dialog) {
+    const answer = await partOf(state.dialog).catch(() => null);
+    if (answer === null) location.reload();
+    else show(answer);
+  } else if (dialog !== null) remove();
 });
-// a page of a dialog's history that was left comes back as a whole
+// a reload shows the page by itself
 if (history.state?.dialog) history.replaceState(null, '');
+
+window.addEventListener('beforeunload', (event) => {
+  if (partHere()?.dataset.ask && !isLeaving) event.preventDefault();
+});
+let isLeaving = false;
+// "I have saved it", a link, says that it may be left
+document.addEventListener('click', ({ target }) => { if (target.closest('[data-may-leave]')) isLeaving = true; }, true);

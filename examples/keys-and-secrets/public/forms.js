@@ -1,9 +1,9 @@
 // Forms of dialogs are sent without leaving the page. An answer that refuses takes the
 // dialog's place, and what never left the browser is put back into it.
 
-import { added } from './content.js';
-import { goOn } from './dialogs.js';
-import { partIn, showPart } from './parts.js';
+import { passes } from './checks.js';
+import { goOn, put } from './dialogs.js';
+import { partIn } from './parts.js';
 import { fieldsWithValues, sealInto, takeValues } from './sealed-forms.js';
 
 const isOurs = (form) => form.method === 'post' && !form.hasAttribute('data-native') && form.closest('[data-dialog-part]') !== null;
@@ -19,48 +19,53 @@ async function send(form, submitter) {
 }
 
 // Sends the form, and shows what came of it. values are those that were taken out of it.
-async function submit(form, submitter, values, status) {
+async function submit(form, submitter, values) {
   const response = await send(form, submitter);
   if (response.headers.get('content-type')?.startsWith('application/json')) {
     const { location: href, stays } = await response.json();
     await goOn(href, { stays });
-    return;
+    return '';
   }
   const answer = partIn(await response.text());
-  if (answer === null) {
-    putBack(form, values);
-    status.textContent = response.status === 401
-      ? 'Your session has ended. Sign in again in another tab, then send this once more.'
-      : 'This was refused. Reload the page and try again.';
-    return;
+  if (answer !== null) {
+    putBack(answer.part, values);
+    put(answer.part);
+    return '';
   }
-  const place = form.closest('[data-dialog-part]').parentElement;
-  putBack(answer.part, values);
-  showPart(place, answer.part);
-  added(place);
+  putBack(form, values);
+  return response.status === 401
+    ? 'Your session has ended. Sign in again in another tab, then send this once more.'
+    : 'This was refused. Reload the page and try again.';
+}
+
+async function sealAndSubmit(form, submitter, status) {
+  let values = [];
+  try {
+    if (form.dataset.seal) {
+      if (!await passes(form)) return '';
+      values = takeValues(form);
+      status.textContent = 'Sealing…';
+      await sealInto(form, values);
+      status.textContent = 'Sending…';
+    }
+    return await submit(form, submitter, values);
+  } catch {
+    putBack(form, values);
+    return 'This could not be sent. What you typed is still here: try again.';
+  }
 }
 
 document.addEventListener('submit', async (event) => {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || !isOurs(form)) return;
   event.preventDefault();
-  const buttons = [...form.querySelectorAll('button:not([type=button])')];
+  if (form.ariaBusy === 'true') return;
   const status = form.querySelector('.status') ?? document.createElement('p');
-  for (const button of buttons) button.disabled = true;
-  form.setAttribute('aria-busy', 'true');
+  const button = submitter ?? form.querySelector('button:not([type=button])');
+  form.ariaBusy = 'true';
+  button.classList.add('busy');
   status.textContent = 'Working…';
-  let values = [];
-  try {
-    if (form.dataset.seal) {
-      values = takeValues(form);
-      status.textContent = 'Sealing…';
-      await sealInto(form, values);
-    }
-    await submit(form, submitter, values, status);
-  } catch {
-    putBack(form, values);
-    status.textContent = 'This could not be sent. What you typed is still here: try again.';
-  }
-  form.removeAttribute('aria-busy');
-  for (const button of buttons) button.disabled = false;
+  status.textContent = await sealAndSubmit(form, submitter, status);
+  button.classList.remove('busy');
+  form.ariaBusy = null;
 });

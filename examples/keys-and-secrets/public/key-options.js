@@ -7,7 +7,8 @@ function fieldOf(form, name) {
   return input && !input.disabled ? input.value : '';
 }
 
-const utc = (text) => (text === '' ? null : `${text}Z`);
+// The field is in the reader's zone: see times.js.
+const utc = (text) => (text === '' ? null : new Date(text).toISOString());
 
 function modelsOf(form) {
   const names = fieldOf(form, 'allowed_models').split(/[\s,]+/).filter(Boolean);
@@ -16,9 +17,16 @@ function modelsOf(form) {
 
 const headerRows = (form) => [...form.querySelectorAll('[data-header]')].map((row) => [...row.querySelectorAll('input')]);
 
+const namedHeaders = (form) => headerRows(form).map(([name, value]) => [name.value.trim(), value.value.trim()]).filter(([name]) => name !== '');
+
+// What the service gets of headers
+export function headerNamesInto(form) {
+  if (form.elements.header_names) form.elements.header_names.value = namedHeaders(form).map(([name]) => name).join(' ');
+}
+
 function headersOf(form) {
-  const headers = headerRows(form).map(([name, value]) => [name.value.trim(), value.value.trim()]).filter(([name]) => name !== '');
-  form.elements.header_names.value = headers.map(([name]) => name).join(' ');
+  const headers = namedHeaders(form);
+  headerNamesInto(form);
   return headers.length > 0 ? { headers: Object.fromEntries(headers) } : {};
 }
 

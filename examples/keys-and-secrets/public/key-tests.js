@@ -1,30 +1,37 @@
-// Testing a key: the page that answers has the result, of which only the cell is taken.
+// Testing a key: the page that answers has the result, of which only the row is taken.
 
-async function testKey(form) {
+import { added } from './content.js';
+
+const PARTS = ['.row-title', '.facts', '.status'];
+
+async function rowAfter(form, row) {
   const response = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) });
   const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-  const cell = page.getElementById(form.parentElement.id);
-  if (cell === null) throw new Error('the page has no result');
-  return [cell.querySelector('.health'), cell.querySelector('.status')];
+  const after = page.getElementById(row.id);
+  if (after === null) throw new Error('the page has no result');
+  return after;
 }
 
-for (const form of document.querySelectorAll('form[data-test]')) {
-  const [health, status] = ['.health', '.status'].map((part) => form.parentElement.querySelector(part));
-  let busy = false;
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    if (busy) return;
-    busy = true;
-    status.className = 'status';
-    status.textContent = 'Asking the provider…';
-    try {
-      const [newHealth, result] = await testKey(form);
-      health.replaceChildren(...newHealth.childNodes);
-      status.className = result.className;
-      status.textContent = result.textContent;
-    } catch {
-      status.textContent = 'The key could not be tested. Reload the page and try again.';
-    }
-    busy = false;
-  });
-}
+document.addEventListener('submit', async (event) => {
+  const { target: form } = event;
+  if (!form.matches('form[data-test]')) return;
+  event.preventDefault();
+  const row = form.closest('.row');
+  const status = row.querySelector('.status');
+  if (row.ariaBusy === 'true') return;
+  row.ariaBusy = 'true';
+  status.className = 'status';
+  status.textContent = 'Asking the provider…';
+  try {
+    const after = await rowAfter(form, row);
+    const [title, facts, result] = PARTS.map((part) => after.querySelector(part));
+    row.querySelector('.row-title').replaceChildren(...title.childNodes);
+    row.querySelector('.facts').replaceChildren(...facts.childNodes);
+    added(row);
+    status.className = result.className;
+    status.textContent = result.textContent;
+  } catch {
+    status.textContent = 'The key could not be tested. Reload the page and try again.';
+  }
+  row.ariaBusy = null;
+});

@@ -14,22 +14,25 @@ function fieldOf(form, name) {
   return input && !input.disabled ? input.value : '';
 }
 
-// Where requests go without a base URL of one's own, as the form says
-const usualBaseUrl = (form) => form.elements.provider.selectedOptions[0].dataset.usual;
+// Where requests go: to the base URL of one's own, else to the provider's, as the form says
+const baseUrlOf = (form) => fieldOf(form, 'base_url').trim() || null;
+const destinationOf = (form) => baseUrlOf(form) ?? form.dataset.usual;
 
 // What each purpose puts into its box besides
 const BOXES = {
   secret: (sodium, key, form, box) => sealSecret(sodium, key, { ...box, name: fieldOf(form, 'name') }),
-  'llm-key': (sodium, key, form, box) => {
-    const baseUrl = fieldOf(form, 'base_url') || null;
-    return sealLlmKey(sodium, key, {
-      ...box, provider: fieldOf(form, 'provider'), name: fieldOf(form, 'name'),
-      baseUrl, destination: baseUrl ?? usualBaseUrl(form),
-    });
-  },
+  'llm-key': (sodium, key, form, box) => sealLlmKey(sodium, key, {
+    ...box, provider: fieldOf(form, 'provider'), name: fieldOf(form, 'name'), baseUrl: baseUrlOf(form), destination: destinationOf(form),
+  }),
   replacement: (sodium, key, form, box) => {
     const { oldKey, provider, destination } = form.dataset;
     return sealReplacement(sodium, key, { ...box, oldKeyId: oldKey, provider, destination });
+  },
+  // in the place of a key that does not open, of which nothing is taken over
+  entered: (sodium, key, form, box) => {
+    const { oldKey, provider } = form.dataset;
+    const options = { ...box.options, name: fieldOf(form, 'name'), provider, base_url: baseUrlOf(form) };
+    return sealReplacement(sodium, key, { ...box, options, oldKeyId: oldKey, provider, destination: destinationOf(form) });
   },
 };
 
@@ -58,7 +61,9 @@ export async function sealed(form, value, options = {}) {
 export async function sealInto(form, [value]) {
   const options = form.boxOptions;
   delete form.boxOptions;
-  form.elements.sealed.value = await sealed(form, value, options);
+  // keys have no blanks around them, but what else is sealed may
+  const isKey = form.dataset.seal !== 'secret';
+  form.elements.sealed.value = await sealed(form, isKey ? value.trim() : value, options);
 }
 
 // Forms that are not in a dialog go on by themselves

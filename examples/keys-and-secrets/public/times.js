@@ -27,7 +27,38 @@ function speak(root) {
   }
 }
 
+// Fields with times: pages and requests have them in UTC, people in their zone.
+
+const two = (number) => String(number).padStart(2, '0');
+
+function localField(text) {
+  const date = new Date(`${text}Z`);
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+function prepareFields(root) {
+  for (const input of root.querySelectorAll('input[data-utc]:not([data-local])')) {
+    input.dataset.local = '';
+    if (input.value !== '') input.value = localField(input.value);
+  }
+  for (const zone of root.querySelectorAll('[data-zone]')) zone.textContent = '(your time)';
+}
+
+document.addEventListener('formdata', ({ target, formData }) => {
+  for (const { name, value } of target.querySelectorAll('input[data-local]')) {
+    if (value !== '') formData.set(name, new Date(value).toISOString().slice(0, 16));
+  }
+});
+
+function speakClocks(root) {
+  for (const time of root.querySelectorAll('time[data-clock]')) {
+    time.textContent = new Date(time.dateTime).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  }
+}
+
 onContent((root) => {
+  prepareFields(root);
+  speakClocks(root);
   for (const time of root.querySelectorAll('time[data-exact]')) time.textContent = exact(new Date(time.dateTime));
   speak(root);
 });

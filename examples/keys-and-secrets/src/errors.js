@@ -1,5 +1,7 @@
-// What a refusal by the server means on a page: which status, at which field.
-// Its messages and hints never contain a value, so they are shown as they are.
+// What a refusal by the server means on a page: which status, at which field, and in
+// which words. Its messages and hints never contain a value.
+
+import { inWords } from './words.js';
 
 const STATUS = {
   22023: 422, TK013: 422,
@@ -8,7 +10,7 @@ const STATUS = {
   42704: 404, TK001: 404, TK003: 404, TK011: 404,
   TK004: 409, TK005: 503, TK006: 503,
   22003: 422, 22008: 422, 22021: 422,
-  TK016: 409, TK017: 409,
+  TK016: 409, TK017: 409, 54000: 409, '55P03': 503,
 };
 
 // PostgreSQL's own messages quote what was given, so the client leaves them out; those about
@@ -30,19 +32,25 @@ const FIELDS = new Map([
   ['provider', 'provider'],
   ['expires_at', 'expires'],
   ['sealed', 'value'],
+  ['key_value', 'value'],
   ['options', 'options'],
+  ['changes', 'options'],
   ['user_api_key_id', 'key'],
 ]);
 
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+// Of options, the message names the one that is wrong.
+function fieldOf({ column, message }) {
+  const field = FIELDS.get(column) ?? 'form';
+  if (field !== 'options') return field;
+  return /^"(\w+)" in /.exec(message)?.[1] ?? (message.startsWith('header') || message.startsWith('a header') ? 'headers' : 'options');
+}
 
 // { status, fields: { field: text } }; an error that is none of these is thrown on
 export function explain(error) {
   const status = STATUS[error.code];
   if (status === undefined) throw error;
   if (OWN_TEXT[error.code]) return { status, fields: { form: OWN_TEXT[error.code] } };
-  const text = [sentence(error.message), error.hint].filter(Boolean).join(' ');
-  return { status, fields: { [FIELDS.get(error.column) ?? 'form']: text } };
+  return { status, fields: { [fieldOf(error)]: inWords(error) } };
 }
 
 // What the log gets of an error: no message, because those of others than the

@@ -31,21 +31,26 @@ export function acting(services) {
   //   done           (result, view) => what the session gets, like { notice }
   //   rest           where to go: a path below settings, or (result, view) => one
   //   stays          the page to go to is shown in the same dialog
-  async function change(request, reply, { form, values, rest = '', stays, done, work, again }) {
-    const outcome = await act(request, async (client, view) => {
+  async function change(request, reply, what) {
+    const outcome = await tryChange(request, what);
+    if (outcome.location === undefined) return page(reply, outcome.text, outcome.status);
+    Object.assign(request.session, outcome.kept);
+    return go(request, reply, outcome.location, { stays: what.stays });
+  }
+
+  // The same for who goes on after it: { result, location, kept }, or { status, text }
+  async function tryChange(request, { form, values, rest = '', done, work, again }) {
+    return act(request, async (client, view) => {
       let result;
       const error = await attempt(client, async () => { result = await work(client, view); });
       if (error === null) {
-        return { location: here(view, typeof rest === 'function' ? rest(result, view) : rest), kept: done?.(result, view) };
+        return { result, location: here(view, typeof rest === 'function' ? rest(result, view) : rest), kept: done?.(result, view) };
       }
       const { status, fields } = explain(error);
       view.problem = fields.form;
       view.forms[form] = { values, fields };
       return { status, text: await again(client, view) };
     });
-    if (outcome.location === undefined) return page(reply, outcome.text, outcome.status);
-    Object.assign(request.session, outcome.kept);
-    return go(request, reply, outcome.location, { stays });
   }
 
   // A run ticket from the person for { agentId } or { keyId }, or why there is none: the
@@ -57,5 +62,5 @@ export function acting(services) {
     return error === null ? { ticket } : { refused: told(error) };
   }
 
-  return { ...services, act, show, change, issue };
+  return { ...services, act, show, change, tryChange, issue };
 }

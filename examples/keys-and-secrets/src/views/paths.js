@@ -2,10 +2,12 @@
 
 export const settings = (view, rest = '') => `/${encodeURIComponent(view.userId)}/settings${rest}`;
 
-export const inProject = (view, rest = '') => {
+// rest may end in an anchor; more is what else the page is asked for
+export function inProject(view, rest = '', more = {}) {
   const [path, hash] = rest.split('#');
-  return `${settings(view, path)}?project=${view.project.id}${hash ? `#${hash}` : ''}`;
-};
+  const query = new URLSearchParams({ project: view.project.id, ...more });
+  return `${settings(view, path)}?${query}${hash ? `#${hash}` : ''}`;
+}
 
 // In the project if there is one
-export const here = (view, rest = '') => (view.project ? inProject(view, rest) : settings(view, rest));
+export const here = (view, rest = '', more) => (view.project ? inProject(view, rest, more) : settings(view, rest));

@@ -42,8 +42,8 @@ export function menu(of, actions) {
 export function row({ id, name, icon, title, badges = [], facts = [], aside, primary, actions = [], more, data }) {
   const seen = facts.filter(Boolean);
   return html`<li class="row" id="${id}"${data ?? ''}>
-${icon}<div class="row-main"><h3>${title ?? name}</h3>${badges.filter(Boolean)}
-<p class="facts">${seen.map((fact) => html`<span>${fact}</span> `)}</p></div>
+${icon}<div class="row-title"><h3>${title ?? name}</h3>${badges.filter(Boolean)}</div>
+<p class="facts">${seen.map((fact) => html`<span>${fact}</span> `)}</p>
 ${aside && html`<div class="row-aside">${aside}</div>`}
 <div class="row-actions">${primary}${menu(name, actions)}</div>
 ${more && html`<div class="row-more">${more}</div>`}</li>`;
