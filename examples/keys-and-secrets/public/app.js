@@ -5,6 +5,7 @@ import './agent-keys.js';
 import './base-url.js';
 import './copy.js';
 import './dialogs.js';
+import './env-file.js';
 import './filters.js';
 import './forms.js';
 import './key-orders.js';

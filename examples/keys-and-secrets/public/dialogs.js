@@ -86,6 +86,11 @@ export async function showHref(href) {
   put(answer.part, fields);
 }
 
+// What is below is read again when the dialog is left
+export function changed() {
+  isChanged = dialog !== null;
+}
+
 // After a change: to a page, or to one that is shown in the same place
 export async function goOn(href, { stays }) {
   if (!stays) {

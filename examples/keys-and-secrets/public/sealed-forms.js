@@ -21,6 +21,8 @@ const destinationOf = (form) => baseUrlOf(form) ?? form.dataset.usual;
 // What each purpose puts into its box besides
 const BOXES = {
   secret: (sodium, key, form, box) => sealSecret(sodium, key, { ...box, name: fieldOf(form, 'name') }),
+  // one of many: the options say which
+  env: (sodium, key, form, { options: { name }, ...box }) => sealSecret(sodium, key, { ...box, name }),
   'llm-key': (sodium, key, form, box) => sealLlmKey(sodium, key, {
     ...box, provider: fieldOf(form, 'provider'), name: fieldOf(form, 'name'), baseUrl: baseUrlOf(form), destination: destinationOf(form),
   }),

@@ -10,16 +10,24 @@ import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
 import { LoginEnded, NotFound } from './database.js';
 import { loggable } from './errors.js';
+import { Once } from './once.js';
+import { pathOf, pathWith, signInPath } from './return-path.js';
 import { routes } from './routes/index.js';
 import { hasToken, isSameOrigin, Sessions } from './sessions.js';
 import { IMPORT_MAP } from './views/layout.js';
-import { errorPage } from './views/sign-in.js';
+import { errorPage, signInPage } from './views/sign-in.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const packages = createRequire(import.meta.url);
 const esm = (name) => join(dirname(packages.resolve(name)), `../modules-esm/${name}.mjs`);
 
 const SCRIPT = 'text/javascript; charset=utf-8';
+// A CommonJS module of a package, for browsers: what it requires of Node.js, its parser needs not
+const asModule = (source, names) => `const module = { exports: {} };
+const require = () => ({});
+${source}
+export const { ${names} } = module.exports;
+`;
 const TYPES = { js: SCRIPT, mjs: SCRIPT, css: 'text/css; charset=utf-8' };
 // Besides what is in public
 const OTHERS = [here('../../client/sealing.js'), esm('libsodium-wrappers'), esm('libsodium')];
@@ -62,6 +70,8 @@ async function serveAssets(app) {
   const files = new Map();
   const own = (await readdir(here('../public'))).map((name) => here(`../public/${name}`));
   for (const path of [...own, ...OTHERS]) files.set(basename(path), { type: TYPES[path.split('.').at(-1)], body: await readFile(path) });
+  const dotenv = asModule(await readFile(packages.resolve('dotenv'), 'utf8'), 'parse');
+  files.set('dotenv.mjs', { type: SCRIPT, body: dotenv });
   app.get('/assets/:file', { config: { rateLimit: false } }, async (request, reply) => {
     const file = files.get(request.params.file);
     if (file === undefined) throw new NotFound();
@@ -90,16 +100,35 @@ function guard(app, sessions) {
   });
 }
 
+// The session has ended, or there was none: to the sign-in page, which leads back to the same
+// page. A form that was sent leads back to its own, with what its route keeps.
+function answerEnds(sessions) {
+  return (request, reply) => {
+    const why = request.headers.cookie?.includes(`${sessions.cookie}=`) ? 'ended' : undefined;
+    sessions.end(reply, sessions.of(request));
+    const { keeps } = request.routeOptions.config;
+    if (request.method === 'GET') {
+      return request.headers.accept === 'application/json'
+        ? reply.code(401).send({ status: 401, problem: 'Your session has ended. Sign in again.' })
+        : reply.redirect(signInPath({ why, to: request.url }), 303);
+    }
+    const to = keeps ? pathWith(request.url, request.body ?? {}, keeps) : pathOf(request.headers.referer);
+    if (request.headers['x-in-page'] || request.headers.accept === 'application/json') {
+      return reply.code(401).send({ status: 401, signIn: signInPath({ why, to }), problem: 'Your session has ended. Sign in again.' });
+    }
+    return reply.code(401).type('text/html; charset=utf-8').send(signInPage({ why, to }));
+  };
+}
+
 function answerErrors(app, sessions) {
+  const signInAgain = answerEnds(sessions);
   const show = (reply, status, text) =>
     reply.code(status).type('text/html; charset=utf-8').send(errorPage(TITLES[status] ?? 'Something went wrong', text));
 
   app.setNotFoundHandler((request, reply) => show(reply, 404, 'There is no such page, or it is not yours.'));
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof LoginEnded) {
-      sessions.end(reply, sessions.of(request));
-      return request.method === 'GET' && request.headers.accept !== 'application/json'
-        ? reply.redirect('/', 303) : show(reply, 401, 'Sign in again.');
+      return signInAgain(request, reply);
     }
     if (error.code === '42501') request.log.warn({ err: error }, 'refused by the database');
     if (error instanceof NotFound || error.code === '42501') return show(reply, 404, 'There is no such page, or it is not yours.');
@@ -124,8 +153,8 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
       level: 'info',
       serializers: {
         err: loggable,
-        // neither headers nor bodies
-        req: ({ method, url, ip }) => ({ method, url, ip }),
+        // neither headers, bodies nor what forms have kept in the address
+        req: ({ method, url, ip }) => ({ method, url: url.split('?')[0], ip }),
       },
       ...(logger === true ? {} : logger),
     },
@@ -140,6 +169,6 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
   guard(app, sessions);
   answerErrors(app, sessions);
   await serveAssets(app);
-  routes(app, { db, sessions, models });
+  routes(app, { db, sessions, models, once: new Once({ secure }) });
   return app;
 }

@@ -10,7 +10,8 @@ const STATUS = {
   42704: 404, TK001: 404, TK003: 404, TK011: 404,
   TK004: 409, TK005: 503, TK006: 503,
   22003: 422, 22008: 422, 22021: 422,
-  TK016: 409, TK017: 409, 54000: 409, '55P03': 503,
+  TK016: 409, TK017: 409,
+  '0A000': 409, 54000: 409, '55P03': 503,
 };
 
 // PostgreSQL's own messages quote what was given, so the client leaves them out; those about
@@ -19,6 +20,8 @@ const OWN_TEXT = {
   22003: 'A number is out of range.',
   22008: 'A date is out of range.',
   22021: 'A text has a character that cannot be stored.',
+  23514: 'This is the only admin of the project, and it must keep one. Make another member an admin first.',
+  '0A000': 'Who is a member is decided in your application, which has a table of its own for it. Change it there.',
   TK016: 'Your right to use this key, or the agent, has changed meanwhile. Reload the page and try again.',
   TK017: 'This took too long: the right to use the key lasts for a minute. Try again.',
 };
@@ -36,6 +39,8 @@ const FIELDS = new Map([
   ['options', 'options'],
   ['changes', 'options'],
   ['user_api_key_id', 'key'],
+  ['user_id', 'user'],
+  ['role', 'role'],
 ]);
 
 // Of options, the message names the one that is wrong.

@@ -14,7 +14,7 @@ export function acting(services) {
     if (request.params.username !== session.userId) throw new NotFound();
     return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) => {
       if (person.project === undefined && !request.routeOptions.config.withoutProject) throw new NotFound();
-      return work(client, { ...person, csrf: session.csrf, forms: {} });
+      return work(client, { ...person, csrf: session.csrf, once: session.once, forms: {} });
     });
   }
 
@@ -30,6 +30,7 @@ export function acting(services) {
   //   again          (client, view) => the page, with view.problem and view.forms[form]
   //   done           (result, view) => what the session gets, like { notice }
   //   rest           where to go: a path below settings, or (result, view) => one
+  //   leads          (result, view) => an address that is none of the settings, to go to instead
   //   stays          the page to go to is shown in the same dialog
   async function change(request, reply, what) {
     const outcome = await tryChange(request, what);
@@ -39,12 +40,13 @@ export function acting(services) {
   }
 
   // The same for who goes on after it: { result, location, kept }, or { status, text }
-  async function tryChange(request, { form, values, rest = '', done, work, again }) {
+  async function tryChange(request, { form, values, rest = '', leads, done, work, again }) {
     return act(request, async (client, view) => {
       let result;
       const error = await attempt(client, async () => { result = await work(client, view); });
       if (error === null) {
-        return { result, location: here(view, typeof rest === 'function' ? rest(result, view) : rest), kept: done?.(result, view) };
+        const location = leads?.(result, view) || here(view, typeof rest === 'function' ? rest(result, view) : rest);
+        return { result, location, kept: done?.(result, view) };
       }
       const { status, fields } = explain(error);
       view.problem = fields.form;

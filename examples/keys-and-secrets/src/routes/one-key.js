@@ -4,6 +4,7 @@ import { NotFound } from '../database.js';
 import { readAgents } from '../read/agents.js';
 import { readLlmKeys, readProviders, readSealingKey } from '../read/llm-keys.js';
 import { mayChangeKeys } from '../views/llm-keys/rights.js';
+import { keysAgain } from './keys-page.js';
 
 export async function keyAndAgents(client, view, keyId) {
   await readLlmKeys(client, view);
@@ -30,3 +31,6 @@ export function providerOf(view, slug) {
   if (provider === undefined) throw new NotFound();
   return provider;
 }
+
+// After a refusal, the form again; who may not have it gets the list, with what was said.
+export const againOrList = (form) => (client, view) => (mayChangeKeys(view) ? form(client, view) : keysAgain(client, view));

@@ -22,7 +22,7 @@ export const IMPORT_MAP = JSON.stringify({
   },
 });
 
-const STYLES = ['style', 'rows', 'dialog', 'agents'];
+const STYLES = ['style', 'rows', 'dialog', 'agents', 'people'];
 
 export function layout(title, body) {
   return html`<!doctype html>

@@ -1,63 +1,128 @@
-// The section of one's own platform keys.
+// Platform API keys: one's own, to sign in here and for programs.
 
-import { ago as when, button, field, hidden, html, select, settings, text } from './parts.js';
-import { table } from './table.js';
+import { ago, at, badge, buttons, checkbox, confirmation, dialogPage, due, empty, field, here, hidden, html, link, row, rows, section, select, text } from './parts.js';
 
-function state(key) {
-  if (key.revoked_at !== null) return html`revoked ${when(key.revoked_at)}`;
-  if (key.expires_at === null) return 'does not expire';
-  return html`${key.expires_at < new Date() ? 'expired' : 'expires'} ${when(key.expires_at)}`;
+const TAB = 'Keys & Secrets';
+const SOON_MS = 14 * 24 * 60 * 60 * 1000;
+
+export const LIFETIMES = [['30', '30 days'], ['90', '90 days'], ['365', 'a year'], ['never', 'No end']]
+  .map(([value, label]) => ({ value, label }));
+
+const back = (view, id) => here(view, id ? `#platform-key-${id}` : '#platform-keys');
+
+// A key's state, from what the database says of it
+function stateOf(key) {
+  if (key.revoked_at !== null) return 'revoked';
+  if (key.status !== 'ok') return key.status;
+  return key.expires_at !== null && key.expires_at < new Date() ? 'expired' : 'ok';
+}
+
+const BROKEN = {
+  tampered: 'Its row is not what was written. Revoke it.',
+  'missing master key': 'Its master key is missing, so it signs nobody in. The platform’s admins can bring it back.',
+  ended: 'It ended with the key that it was made with.',
+};
+
+function stateBadge(key) {
+  const state = stateOf(key);
+  if (state === 'ok') return key.expires_at !== null && key.expires_at - Date.now() < SOON_MS && badge('warn', 'expires soon');
+  return badge(state === 'revoked' || state === 'ended' ? 'calm' : 'bad', state);
+}
+
+function end(key) {
+  if (key.revoked_at !== null) return html`revoked ${ago(key.revoked_at)}`;
+  if (key.expires_at === null) return 'no end';
+  return html`${key.expires_at < new Date() ? 'expired' : 'expires'} ${ago(key.expires_at)}`;
 }
 
 function scope(view, key) {
   const names = key.project_ids?.map((id) => view.projects.find((project) => project.id === id)?.name ?? 'a project you left');
-  return `${names ? names.join(', ') : 'all your projects'}${key.read_only ? ', lists only' : ''}`;
+  return `for ${names ? names.join(', ') : 'all your projects'}${key.read_only ? ', lists only' : ''}`;
 }
 
-function platformKeyRow(view, key) {
-  return [
-    html`<strong>${key.name}</strong>`,
-    html`<code class="mask">${key.masked_key}</code>`,
-    scope(view, key),
-    when(key.created_at),
-    when(key.last_used_at),
-    state(key),
-    key.revoked_at === null && html`<form method="post" action="${settings(view, `/platform-keys/${key.id}/revoke`)}">${hidden(view)}
-${view.project && html`<input type="hidden" name="project" value="${view.project.id}">`}
-${button(html`Revoke<span class="away"> ${key.name}</span>`, 'quiet')}</form>`,
-  ];
+function keyRow(view, key) {
+  const isOver = key.revoked_at !== null;
+  return row({
+    id: `platform-key-${key.id}`, name: key.name,
+    badges: [stateBadge(key), key.read_only && badge('calm', 'lists only')],
+    facts: [
+      html`<code class="mask">${key.masked_key}</code>`, scope(view, key), end(key),
+      key.last_used_at ? html`used ${ago(key.last_used_at)}` : 'never used', html`created ${ago(key.created_at)}`,
+      !isOver && BROKEN[key.status],
+    ],
+    primary: !isOver && link(`${here(view, `/platform-keys/${key.id}/revoke`)}`, 'Revoke', { of: key.name, className: 'button quiet' }),
+  });
 }
 
-const LIFETIMES = [['90', '90 days'], ['30', '30 days'], ['365', 'a year'], ['', 'No end']]
-  .map(([value, label]) => ({ value, label }));
-
-function createPlatformKeyForm(view) {
-  const form = { id: 'platform-key', ...view.forms['platform-key'] };
-  return html`<details${form.fields && html` open`}><summary>Create platform key</summary>
-<form method="post" action="${settings(view, '/platform-keys')}">
-${hidden(view)}${view.project && html`<input type="hidden" name="project" value="${view.project.id}">`}
-${field(form, 'name', 'Name', text('name', 'required maxlength="100"'))}
-${field(form, 'expires', 'Valid for', select('days', LIFETIMES))}
-<div class="field check"><input type="checkbox" id="read-only" name="read_only" value="1"><label for="read-only">Lists only</label></div>
-${view.project && html`<div class="field check"><input type="checkbox" id="narrow" name="narrow" value="1"><label for="narrow">Only for ${view.project.name}</label></div>`}
-${button('Create platform key')}
-</form></details>`;
-}
-
-// The token is on this one page; the session forgets it when it is shown.
-function createdToken(token) {
-  return token && html`<div class="created" role="status"><label for="token">Your new platform key. It is not shown again.</label>
-<div class="inline"><input id="token" readonly value="${token}" autocomplete="off" spellcheck="false">
-<button type="button" data-copy="token">Copy</button></div></div>`;
+// Those that work first; the others fold away
+function keyRows(view) {
+  const live = view.platformKeys.filter((key) => key.revoked_at === null);
+  const revoked = view.platformKeys.filter((key) => key.revoked_at !== null);
+  return html`${live.length > 0 ? rows('Platform API keys', live.map((key) => keyRow(view, key))) : empty('You have no platform key that works. Create one for each program and computer that acts for you.')}
+${revoked.length > 0 && html`<details class="past"><summary>${revoked.length} revoked</summary>${rows('Revoked platform API keys', revoked.map((key) => keyRow(view, key)))}</details>`}`;
 }
 
 export function platformKeys(view) {
-  return html`<section aria-labelledby="platform-keys"><h2 id="platform-keys">Platform API keys</h2>
-<p>Your own, to sign in here and to call the platform from programs. Nobody else sees them.</p>
-${createdToken(view.createdToken)}
-${view.platformKeys.length > 0
-    ? table('Platform API keys', ['Name', 'Key', 'For', 'Created', 'Last used', 'State', 'Actions'], view.platformKeys.map((key) => platformKeyRow(view, key)))
-    : html`<p class="empty">You have no platform keys.</p>`}
-${createPlatformKeyForm(view)}
-</section>`;
+  return section({
+    id: 'platform-keys', title: 'Platform API keys',
+    about: 'Your own, to sign in here and to call the platform from programs. Nobody else sees them.',
+    action: !view.isReadOnly && link(here(view, '/platform-keys/create'), 'Create key', { className: 'button' }),
+    body: html`${due('Not saved yet', view.once ? [html`The key “${view.once.about}” is shown until you say that you have saved it. ${link(here(view, '/platform-keys/created'), 'Show it')}`] : [])}
+${view.isReadOnly && html`<p class="hint">You are signed in with a key that may only list, so you cannot create or revoke keys.</p>`}
+${keyRows(view)}`,
+  });
 }
+
+export function createPlatformKeyPage(view, asked = {}) {
+  const given = view.forms['platform-key'];
+  const form = { id: 'platform-key', ...given, values: { expires: '90', ...asked, ...given?.values } };
+  return dialogPage(view, TAB, {
+    title: 'Create platform key', back: back(view),
+    body: html`<p>It acts as you: whoever has it may do what you may. Create one for each program, so that you can revoke it alone.</p>
+<form method="post" action="${here(view, '/platform-keys/create')}">${hidden(view)}
+${field(form, 'name', 'Name', text('name', 'required maxlength="100" autofocus'), 'What it is for, like “Laptop” or “Nightly report”.')}
+${field(form, 'expires', 'Valid for', select('expires', LIFETIMES))}
+<p class="warning no-end">Without an end it works until somebody revokes it, also where it was copied by mistake. Choose an end if you can renew it.</p>
+${view.project && checkbox('narrow', 'narrow', `Only for ${view.project.name}`, Boolean(form.values.narrow))}
+${checkbox('read-only', 'read_only', 'Lists only: it reads lists, and changes nothing', Boolean(form.values.read_only))}
+${buttons('Create key', back(view))}
+</form>`,
+  });
+}
+
+// The one page that shows a token, until its owner says that they have it
+export function createdTokenPage(view, { token, about, service }) {
+  return dialogPage(view, service ? 'Members' : TAB, {
+    title: `Save the key “${about}”`, back: back(view), ask: 'This key is not shown again. Have you saved it?',
+    body: html`<p>Copy it now to where you keep such keys, as a password manager. <strong>It will not be shown again</strong> once you have said that you have saved it, nor after you sign out.</p>
+<div class="field created"><label for="token">Your new platform key</label>
+<div class="inline"><input id="token" class="token" readonly value="${token}" autocomplete="off" spellcheck="false" autofocus>
+<button type="button" class="quiet" data-copy="token">Copy</button></div></div>
+<form method="post" action="${here(view, '/platform-keys/created')}">${hidden(view)}<div class="buttons"><button>I have saved it</button></div></form>`,
+  });
+}
+
+export function noTokenPage(view) {
+  return dialogPage(view, TAB, {
+    title: 'No key to show', back: back(view),
+    body: html`<p>You have said that you saved it, or it was created in another browser. If it is lost, revoke it and create another one.</p>
+<div class="buttons"><a class="button quiet" href="${back(view)}" data-close>To the platform keys</a></div>`,
+  });
+}
+
+function others(keys) {
+  return keys.length > 0 && html`<p>${keys.length === 1 ? 'This key was made with it, and ends' : 'These keys were made with it, and end'} as well:</p>
+<ul>${keys.map(({ name, masked_key: mask }) => html`<li>${name} <code class="mask">${mask}</code></li>`)}</ul>`;
+}
+
+export function revokePlatformKeyPage(view, key, { descendants, endsSession }) {
+  return confirmation(view, TAB, {
+    title: `Revoke “${key.name}”?`,
+    breaks: html`${endsSession && html`<p class="warning">You are signed in with this key, or with one that it made: this signs you out.</p>`}
+<p>Programs that use <code class="mask">${key.masked_key}</code> are refused at once, for good. It was ${key.last_used_at ? html`used ${ago(key.last_used_at)}` : 'never used'}${key.expires_at !== null && html`, and would end by itself ${at(key.expires_at)}`}.</p>
+${others(descendants)}`,
+    safer: !view.isReadOnly && html`<p>Still in use somewhere? ${link(here(view, '/platform-keys/create'), 'Create its successor')} first.</p>`,
+    action: here(view, `/platform-keys/${key.id}/revoke`), verb: endsSession ? 'Revoke and sign out' : `Revoke ${key.name}`, back: back(view, key.id),
+  });
+}
+

@@ -4,7 +4,7 @@ import { readLlmKeys } from '../../read/llm-keys.js';
 import { inProject } from '../../views/paths.js';
 import { addKeyPage, chooseProviderPage, rejectedPage } from '../../views/llm-keys/add.js';
 import { go, optionalUuid, page, requireUuid, take } from '../common.js';
-import { keyAndAgents, providerOf, readForSealing, requireKeyChanges } from '../one-key.js';
+import { againOrList, keyAndAgents, providerOf, readForSealing, requireKeyChanges } from '../one-key.js';
 import { placeholder, problemsOf } from './checking.js';
 import { changesIn, headersIn, optionsIn } from './options.js';
 import { testKey } from './testing.js';
@@ -16,7 +16,10 @@ async function formFor(client, view, slug, values) {
   requireKeyChanges(view);
   await readLlmKeys(client, view);
   await readForSealing(client, view);
-  return slug === undefined ? chooseProviderPage(view, values) : addKeyPage(view, providerOf(view, slug), values);
+  const provider = view.providers.find((each) => each.slug === slug);
+  // of one that there is not, another is to be chosen
+  view.problem ??= view.forms['llm-key']?.fields.provider;
+  return provider === undefined ? chooseProviderPage(view, values) : addKeyPage(view, provider, values);
 }
 
 // What is said when the key is there; a test that ran says what it brought.
@@ -71,7 +74,7 @@ export function addingRoutes(app, on) {
           [view.project.id, provider, name, BOX(request.body), baseUrl || null]);
         return id;
       },
-      again: (client, view) => formFor(client, view, provider),
+      again: againOrList((client, view) => formFor(client, view, provider)),
     });
     if (outcome.text !== undefined) return page(reply, outcome.text, outcome.status);
     return testAndGo(on, request, reply, { keyId: outcome.result, text: `Added “${name}”.` });

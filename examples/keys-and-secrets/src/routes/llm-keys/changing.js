@@ -6,7 +6,7 @@ import { keyDetailsPage } from '../../views/llm-keys/details.js';
 import { editKeyPage } from '../../views/llm-keys/edit.js';
 import { requireUuid } from '../common.js';
 import { keysAgain } from '../keys-page.js';
-import { keyAndAgents, requireKeyChanges } from '../one-key.js';
+import { againOrList, keyAndAgents, requireKeyChanges } from '../one-key.js';
 import { changesIn, optionsIn } from './options.js';
 
 const PATH = '/:username/settings/llm-keys/:id';
@@ -37,7 +37,7 @@ export function changingRoutes(app, on) {
       rest: `#key-${keyId}`,
       done: () => ({ notice: `Saved “${name}”.` }),
       work: (client, view) => client.query('SELECT tarx_keys.update_llm_key($1, $2, $3)', [view.project.id, keyId, { name, ...changesIn(request.body) }]),
-      again: (client, view) => editing(client, view, keyId),
+      again: againOrList((client, view) => editing(client, view, keyId)),
     });
   });
 

@@ -2,7 +2,7 @@
 
 import { optionalUuid, requireUuid } from '../common.js';
 import { deleteKeyPage } from '../../views/llm-keys/delete.js';
-import { keyAndAgents, requireKeyChanges } from '../one-key.js';
+import { againOrList, keyAndAgents, requireKeyChanges } from '../one-key.js';
 
 const PATH = '/:username/settings/llm-keys/:id/delete';
 
@@ -29,7 +29,7 @@ export function deletingRoutes(app, on) {
         await client.query('SELECT tarx_keys.delete_llm_key($1, $2)', [view.project.id, keyId]);
         return name;
       },
-      again: (client, view) => ask(client, view, keyId),
+      again: againOrList((client, view) => ask(client, view, keyId)),
     });
   });
 }

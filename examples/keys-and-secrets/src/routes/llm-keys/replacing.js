@@ -5,7 +5,7 @@ import { page, requireUuid } from '../common.js';
 import { inProject } from '../../views/paths.js';
 import { chooseProviderAgainPage, enterKeyPage, replaceKeyPage } from '../../views/llm-keys/replace.js';
 import { keysAgain } from '../keys-page.js';
-import { keyAndAgents, providerOf, readForSealing, requireKeyChanges } from '../one-key.js';
+import { againOrList, keyAndAgents, providerOf, readForSealing, requireKeyChanges } from '../one-key.js';
 import { testAndGo } from './adding.js';
 import { placeholder, problemsOf } from './checking.js';
 import { changesIn, headersIn, optionsIn } from './options.js';
@@ -68,7 +68,7 @@ export function replacingRoutes(app, on) {
         const staying = await keepAgents(client, view, oldId, body);
         return { id, text: textOf(key.name, view.agents.length, staying), undo: { action: inProject(view, `/llm-keys/${id}/take-back`), fields: { old: oldId } } };
       },
-      again: async (client, view) => replaceKeyPage(view, await keyWhose('ok', client, view, oldId)),
+      again: againOrList(async (client, view) => replaceKeyPage(view, await keyWhose('ok', client, view, oldId))),
     });
     if (outcome.text !== undefined) return page(reply, outcome.text, outcome.status);
     const { id, text, undo } = outcome.result;
@@ -110,7 +110,7 @@ export function replacingRoutes(app, on) {
       form: 'enter',
       values: { name, base_url: baseUrl, test: body.test ?? '', ...optionsIn(body) },
       work: async (client, view) => (await client.query('SELECT tarx_keys.replace_sealed_llm_key($1, $2, $3) AS id', [view.project.id, oldId, box(body)])).rows[0].id,
-      again: async (client, view) => enterKeyPage(view, await keyWhose('needs_reentry', client, view, oldId), providerOf(view, provider)),
+      again: againOrList(async (client, view) => enterKeyPage(view, await keyWhose('needs_reentry', client, view, oldId), providerOf(view, provider))),
     });
     if (outcome.text !== undefined) return page(reply, outcome.text, outcome.status);
     return testAndGo(on, request, reply, { keyId: outcome.result, text: `Entered “${name}” again; its agents go on with it.` });
