@@ -15,9 +15,6 @@ export const ROLES = [
 const labelOf = (role) => ROLES.find(([name]) => name === role)?.[1] ?? role;
 const mayOf = (role) => ROLES.find(([name]) => name === role)?.[2] ?? '';
 
-const people = new Intl.Collator('en', { numeric: true });
-const byName = (a, b) => people.compare(a.service_account ?? a.user_id, b.service_account ?? b.user_id);
-
 const back = (view, id) => inProject(view, `/members${id ? `#member-${id}` : ''}`);
 const of = (view, member, rest) => inProject(view, `/members/${member.id}/${rest}`);
 const isYou = (view, member) => member.user_id === view.userId;
@@ -53,8 +50,8 @@ function serviceAccountRow(view, member) {
 
 export function membersPage(view) {
   if (!view.project) return frame(view, TAB, noProject(view));
-  const users = view.members.filter((member) => member.service_account === null).sort(byName);
-  const accounts = view.members.filter((member) => member.service_account !== null).sort(byName);
+  const users = view.members.filter((member) => member.service_account === null);
+  const accounts = view.members.filter((member) => member.service_account !== null);
   return frame(view, TAB, html`${section({
     id: 'members', title: 'Members',
     about: view.membersElsewhere ? 'Who is in this project is decided in your application, which has a table of its own for it.' : 'Who sees and changes what this project has.',
