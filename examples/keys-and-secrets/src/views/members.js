@@ -1,6 +1,5 @@
 // Members of a project, and its service accounts.
 
-import { by } from '../read/sorting.js';
 import { ago, badge, buttons, confirmation, dialogPage, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, select, text } from './parts.js';
 import { LIFETIMES, notSaved } from './platform-keys.js';
 
@@ -15,8 +14,6 @@ export const ROLES = [
 ];
 const labelOf = (role) => ROLES.find(([name]) => name === role)?.[1] ?? role;
 const mayOf = (role) => ROLES.find(([name]) => name === role)?.[2] ?? '';
-
-const byName = by((member) => member.service_account ?? member.user_id);
 
 const back = (view, id) => inProject(view, `/members${id ? `#member-${id}` : ''}`);
 const of = (view, member, rest) => inProject(view, `/members/${member.id}/${rest}`);
@@ -57,8 +54,8 @@ function serviceAccountRow(view, member) {
 
 export function membersPage(view) {
   if (!view.project) return frame(view, TAB, noProject(view));
-  const users = view.members.filter((member) => member.service_account === null).sort(byName);
-  const accounts = view.members.filter((member) => member.service_account !== null).sort(byName);
+  const users = view.members.filter((member) => member.service_account === null);
+  const accounts = view.members.filter((member) => member.service_account !== null);
   return frame(view, TAB, html`${notSaved(view)}${section({
     id: 'members', title: 'Members',
     about: view.membersElsewhere ? 'Who is in this project is decided in your application, which has a table of its own for it.' : 'Who sees and changes what this project has.',
