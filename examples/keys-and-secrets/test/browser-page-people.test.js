@@ -276,11 +276,11 @@ test('members are added, changed and removed; names sort as people sort', async 
   assert.ok(await hasFocus(dialog(page).getByLabel('User id')));
   await checkLook(page, 'adding a member with a problem');
   await dialog(page).getByLabel('User id').fill('newcomer');
-  await dialog(page).getByLabel('Role', { exact: true }).selectOption('viewer');
+  await dialog(page).getByRole('radio', { name: 'Viewer' }).check();
   await dialog(page).getByRole('button', { name: 'Add member' }).click();
   await page.getByText('newcomer is viewer of this project now.').waitFor();
   await rowOf(page, 'Members', 'newcomer').getByRole('link', { name: 'Change role' }).click();
-  await dialog(page).getByLabel('Role', { exact: true }).selectOption('member');
+  await dialog(page).getByRole('radio', { name: 'Member' }).check();
   await checkLook(page, 'changing a role');
   await dialog(page).getByRole('button', { name: 'Change role' }).click();
   await page.getByText('newcomer is member of this project now.').waitFor();
@@ -341,11 +341,11 @@ test('the audit log is filtered, paged, and exported', async () => {
   await page.getByRole('link', { name: 'Newest' }).waitFor();
   assert.notEqual(await items.first().getAttribute('id'), first);
   await page.getByRole('link', { name: 'Newest' }).click();
-  await page.getByLabel('What was done').selectOption({ label: 'Member removed or left' });
+  await page.getByLabel('Action').selectOption({ label: 'Member removed or left' });
   await page.getByLabel('By whom').fill('petra');
   await page.getByRole('button', { name: 'Filter' }).click();
   await page.getByText('You removed newcomer').waitFor();
-  assert.equal(await page.getByLabel('What was done').inputValue(), 'member.remove');
+  assert.equal(await page.getByLabel('Action').inputValue(), 'member.remove');
   assert.match(page.url(), new RegExp(`project=${project}.*action=member.remove`));
   await checkLook(page, 'audit log filtered');
   const download = page.waitForEvent('download');
@@ -488,6 +488,7 @@ test('a key that may only list is offered nothing that it may not', async () => 
   const { page, context } = await go('petra', '', { token });
   assert.equal(await section(page, 'Platform API keys').getByRole('link', { name: 'Create key' }).count(), 0);
   await page.getByText('You are signed in with a key that may only list').waitFor();
+  assert.equal(await section(page, 'Project secrets').getByRole('link').count(), 0);
   await checkLook(page, 'a key that only lists');
   await page.goto(service.address + at('petra', '/members'));
   assert.equal(await page.getByRole('link', { name: /Add member|Change role|Leave/ }).count(), 0);

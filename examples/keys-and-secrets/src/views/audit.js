@@ -103,9 +103,9 @@ function filterForm(view, filter) {
   const who = (id, value, more) => html`<input id="${id}" name="who" value="${value}" list="audit-people" maxlength="200" autocomplete="off" spellcheck="false"${more}>`;
   return html`<form class="filters" method="get" action="${inProject(view, '/audit').split('?')[0]}" role="search" aria-label="Filter of the audit log">
 <input type="hidden" name="project" value="${view.project.id}">
-${field(form, 'action', 'What was done', select('action', ACTIONS))}
+${field(form, 'action', 'Action', select('action', ACTIONS))}
 ${field(form, 'who', 'By whom', who)}<datalist id="audit-people">${view.people.map((id) => html`<option value="${id}"></option>`)}</datalist>
-${field(form, 'what', 'Key, agent or secret', text('what', 'maxlength="200" spellcheck="false" placeholder="Name or id"'))}
+${field(form, 'what', 'Name or id', text('what', 'maxlength="200" spellcheck="false" placeholder="of a key, agent…"'))}
 ${field(form, 'from', 'From (UTC)', text('from', 'type="date"'))}
 ${field(form, 'to', 'To (UTC)', text('to', 'type="date"'))}
 <div class="buttons">${button('Filter')}${isFiltered(filter) && html` <a class="button quiet" href="${inProject(view, '/audit')}">Show everything</a>`}</div>

@@ -1,6 +1,6 @@
 // Members of a project, and its service accounts.
 
-import { ago, badge, buttons, confirmation, dialogPage, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, select, text } from './parts.js';
+import { ago, badge, buttons, confirmation, dialogPage, empty, field, frame, hidden, hintLine, html, inProject, link, mark, row, rows, section, select, text } from './parts.js';
 import { LIFETIMES, notSaved } from './platform-keys.js';
 
 const TAB = 'Members';
@@ -71,11 +71,21 @@ export function membersPage(view) {
 }
 
 export function noProject(view) {
-  return empty(html`You are in no project. An admin of one can add you: your id is <code>${view.userId}</code>.`);
+  return empty(html`You are in no project yet. An admin of one can add you: your id is <code>${view.userId}</code>.`);
 }
 
-const roleField = (form, hint) => field(form, 'role', 'Role',
-  select('role', ROLES.map(([value, label, may]) => ({ value, label: `${label} – ${may}` }))), hint);
+// Each role with what it may do
+function roleField(form, hint) {
+  const id = `${form.id}-role`;
+  const wrong = form.fields?.role;
+  const described = [hint && `${id}-hint`, wrong && `${id}-problem`].filter(Boolean).join(' ');
+  return html`<fieldset class="field roles" id="${id}" role="radiogroup"${described && html` aria-describedby="${described}"`}${wrong && html` aria-invalid="true"`}><legend>Role</legend>
+${ROLES.map(([value, label, may]) => html`<div class="check"><input type="radio" id="${id}-${value}" name="role" value="${value}" required${form.values.role === value && html` checked`}>
+<label for="${id}-${value}">${label}<span class="hint"> ${may}</span></label></div>`)}
+${hintLine(id, hint)}
+${wrong && html`<p class="problem" id="${id}-problem">${wrong}</p>`}
+</fieldset>`;
+}
 
 export function addMemberPage(view, asked = {}) {
   const given = view.forms.member;

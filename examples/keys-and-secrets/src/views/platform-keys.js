@@ -64,7 +64,7 @@ function keyRow(view, key) {
       key.last_used_at ? html`used ${ago(key.last_used_at)}` : 'never used', html`created ${ago(key.created_at)}`,
       !isOver && BROKEN[key.status],
     ],
-    primary: !isOver && link(`${here(view, `/platform-keys/${key.id}/revoke`)}`, 'Revoke', { of: key.name, className: 'button quiet' }),
+    primary: !isOver && !view.isReadOnly && link(`${here(view, `/platform-keys/${key.id}/revoke`)}`, 'Revoke', { of: key.name, className: 'button quiet' }),
   });
 }
 
@@ -116,7 +116,7 @@ export function createdTokenPage(view, { token, about }) {
     title: `Save the key “${about.name}”`, back: here(view, about.rest), ask: 'This key is not shown again. Have you saved it?',
     body: html`<p>Copy it now to where you keep such keys, as a password manager. <strong>It will not be shown again</strong> once you have said that you have saved it, nor after you sign out.</p>
 <div class="field created"><label for="token">Your new platform key</label>
-<div class="inline"><textarea id="token" class="token" rows="2" readonly autocomplete="off" spellcheck="false" autofocus>${token}</textarea>
+<div class="inline"><textarea id="token" class="token" rows="3" readonly autocomplete="off" spellcheck="false" autofocus>${token}</textarea>
 <button type="button" class="quiet" data-copy="token">Copy</button></div></div>
 <form method="post" action="${here(view, '/platform-keys/created')}">${hidden(view)}<div class="buttons"><button data-may-leave>I have saved it</button></div></form>`,
   });
