@@ -13,7 +13,7 @@ function list(names) {
   return `${names.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-const keyLink = (view, key) => html`<a href="${inProject(view, '#llm-keys')}">${key.name}</a>`;
+const keyLink = (view, key) => html`<a href="${inProject(view, `#key-${key.id}`)}">${key.name}</a>`;
 
 function keyFacts(view, { key, keys, label, left }) {
   if (key !== undefined) {
