@@ -8,7 +8,7 @@ export async function readLlmKeys(client, view) {
     `SELECT id, name, provider, provider_label, masked_key, base_url, destination, added_by, created_at, agent_count, last_used_at,
             state, priority, expires_at, rotate_after, allowed_models, header_names, health, health_at, cooling_until, status
        FROM tarx_keys.llm_keys WHERE project_id = $1
-      ORDER BY provider_label COLLATE tarx_keys.people, priority, name COLLATE tarx_keys.people, id`, [view.project.id]);
+      ORDER BY status <> 'needs_reentry', provider_label COLLATE tarx_keys.people, priority, name COLLATE tarx_keys.people, id`, [view.project.id]);
 }
 
 // Those that somebody should look at
