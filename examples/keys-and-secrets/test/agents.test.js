@@ -37,7 +37,8 @@ for (const [what, [work, label, forAdmin, forMember]] of Object.entries(STATES))
     assert.match(rowIn(ofBob, agent), />Choose<span class="wide-word"> a key</);
     assert.match(ofBob.text, new RegExp(`class="due">.*>Patient</a>: ${label}<`, 's'));
     await deleteAgent(agent);
-    if (what !== 'deleted') await discard(key);
+    if (what === 'deleted') assert.equal((await bob.get(settings('bob', `/llm-keys/${key}/models`))).status, 404);
+    else await discard(key);
   });
 }
 
