@@ -467,7 +467,7 @@ test('a key that does not open says so, and is entered again', async () => {
   await dialog(page).getByText('somebody changed its row').waitFor();
   await checkLook(page, 'details of a tampered key');
   await page.keyboard.press('Escape');
-  await row(page, 'Tampered').getByRole('link', { name: 'Enter again' }).click();
+  await row(page, 'Tampered').getByRole('link', { name: 'Re-enter' }).click();
   await provider(page, 'OpenAI');
   const value = newValue();
   await keyField(page).fill(value);
@@ -528,7 +528,11 @@ test('a hundred keys are found by name; an empty project and a member see what i
   assert.equal(await page.locator('.row[data-key]:visible').count(), 11);
   await shot(page, 'found');
   await page.getByLabel('Find a key').fill('');
-  await checkLook(page, 'a hundred keys');
+  for (const width of [1280, 320]) {
+    await page.setViewportSize({ width, height: 800 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width);
+    await shot(page, `a-hundred-keys-${width}`);
+  }
   await as('max', "SELECT tarx_keys.add_member($1, 'mia')", [project]);
   await newPerson('mia');
   const member = await open('mia', { project });
