@@ -28,7 +28,7 @@ async function fill(place) {
 }
 
 function filter(input) {
-  const items = [...document.getElementById(input.dataset.filter).children];
+  const items = [...document.getElementById(input.dataset.findModel).children];
   const status = input.closest('[data-dialog-part]').querySelector('[data-filtered]');
   input.addEventListener('input', () => {
     const part = input.value.trim().toLowerCase();
@@ -39,7 +39,7 @@ function filter(input) {
 }
 
 function onFilters(root) {
-  root.querySelectorAll('[data-filter]').forEach(filter);
+  root.querySelectorAll('[data-find-model]').forEach(filter);
 }
 
 onContent((root) => {

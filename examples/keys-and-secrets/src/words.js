@@ -46,7 +46,14 @@ const plain = (message) => PLAIN.reduce((text, [from, to]) => text.replace(from,
 const usable = (hint) => hint.split(/(?<=\.) (?=[A-Z])/).filter((part) => !forProgrammers.test(part))
   .map((part) => part.replace(/^Pass null.*$/, '').replace(/\bpass only\b/g, 'paste only').replace(/^Pass\b/, 'Paste')).filter(Boolean).join(' ');
 
-export function inWords({ code, message, hint }) {
+// A sealed value may be a secret as well, of which the database says less.
+function subject(message, hint) {
+  if (!message.startsWith('the sealed value')) return message;
+  return message.replace('the sealed value', /\bkey\b/.test(`${message} ${hint}`) ? 'key_value' : 'the value');
+}
+
+export function inWords({ code, message: said, hint }) {
+  const message = subject(said, hint);
   for (const [pattern, words] of WORDS) {
     const found = pattern.exec(message);
     if (found) return words(...found.slice(1));

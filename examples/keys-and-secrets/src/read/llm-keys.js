@@ -1,15 +1,14 @@
 // What pages show of LLM keys, by the rights of the person.
 
 import { rows } from './rows.js';
-import { by } from './sorting.js';
 
 // What stands beside each other is of one provider, in the order in which it is tried.
 export async function readLlmKeys(client, view) {
-  const keys = await rows(client,
+  view.keys = await rows(client,
     `SELECT id, name, provider, provider_label, masked_key, base_url, destination, added_by, created_at, agent_count, last_used_at,
             state, priority, expires_at, rotate_after, allowed_models, header_names, health, health_at, cooling_until, status
-       FROM tarx_keys.llm_keys WHERE project_id = $1`, [view.project.id]);
-  view.keys = keys.sort(by((key) => key.provider_label, (key) => key.priority, (key) => key.name));
+       FROM tarx_keys.llm_keys WHERE project_id = $1
+      ORDER BY status <> 'needs_reentry', provider_label COLLATE tarx_keys.people, priority, name COLLATE tarx_keys.people, id`, [view.project.id]);
 }
 
 // Those that somebody should look at
@@ -21,7 +20,7 @@ export async function readDueKeys(client, view) {
 export async function readProviders(client, view) {
   view.providers = await rows(client,
     `SELECT slug, label, base_url_required, base_url_allowed, base_url_host_suffixes, base_url_tails, default_base_url, key_prefixes
-       FROM tarx_keys.providers ORDER BY position, label`);
+       FROM tarx_keys.providers ORDER BY position, label COLLATE tarx_keys.people`);
 }
 
 // What browsers seal for

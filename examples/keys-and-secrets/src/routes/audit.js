@@ -16,7 +16,7 @@ export function auditRoutes(app, on) {
       const { rows, next } = await readPage(client, filter);
       Object.assign(view, { entries: rows, next, names: await readNames(client, rows) });
       await readMembers(client, view);
-      view.people = view.members.map((member) => member.user_id).sort();
+      view.people = view.members.map((member) => member.user_id);
     }
     return auditPage(view, filter);
   }));

@@ -10,7 +10,7 @@ function item(id, testPath) {
 
 function models({ models: ids, remarks }, testPath) {
   return html`${remarks.map((remark) => html`<p class="hint">${remark}</p>`)}
-${ids.length > MANY && html`<div class="field" data-with-script><label for="find-model">Find</label><input id="find-model" type="search" autocomplete="off" data-filter="model-list"></div>`}
+${ids.length > MANY && html`<div class="field" data-with-script><label for="find-model">Find</label><input id="find-model" type="search" autocomplete="off" data-find-model="model-list"></div>`}
 <p class="status" role="status" data-filtered>${ids.length === 1 ? '1 model' : `${ids.length} models`}</p>
 ${ids.length > 0 && html`<ul class="model-list" id="model-list" tabindex="0" aria-label="Models">${ids.map((id) => item(id, testPath))}</ul>`}`;
 }
