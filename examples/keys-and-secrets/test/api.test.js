@@ -184,6 +184,9 @@ test('a secret is set, described, renamed, restored and deleted', async () => {
   assert.equal(await valueOf('API_SECRET'), 'two');
   assert.equal((await alice.restoreSecret({ name: 'API_SECRET' }, { version: 1 })).data.version, 3);
   assert.equal(await valueOf('API_SECRET'), 'one');
+  const versions = async (client) => (await client.listSecretVersions({ name: 'API_SECRET' })).data.data.map(({ version, set_by: by }) => [version, by]);
+  assert.deepEqual(await versions(alice), [[3, 'alice'], [2, 'alice'], [1, 'alice']]);
+  assert.deepEqual(await versions(bob), [[3, 'alice'], [2, null], [1, null]]);
   const missing = await alice.restoreSecret({ name: 'API_SECRET' }, { version: 9 });
   assertProblem(missing, 422, 'TK011');
   assert.equal(missing.data.field, 'version');

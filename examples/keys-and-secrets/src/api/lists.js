@@ -29,7 +29,8 @@ export async function page(client, { select, from, by, descending = false, filte
     .map(([column, { value, type }]) => `${column} = ${bind(value, type)}`);
   if (cursor !== undefined) {
     const last = decode(cursor, columns.length).map((text, i) => bind(text, by[columns[i]]));
-    conditions.push(`(${columns}) ${descending ? '<' : '>'} (${last})`);
+    // the first one by itself is what an index is asked for
+    conditions.push(`${columns[0]} ${descending ? '<=' : '>='} ${last[0]}`, `(${columns}) ${descending ? '<' : '>'} (${last})`);
   }
   const order = columns.map((column) => (descending ? `${column} DESC` : column));
   const sql = `SELECT ${select}, ARRAY[${columns.map((column) => `(${column})::text`)}] AS cursor FROM ${from}

@@ -2,6 +2,7 @@
 
 import { bytes, call, created, rowOf } from '../calls.js';
 import { page } from '../lists.js';
+import { readVersions } from '../../read/secrets.js';
 
 const SECRETS = {
   select: 'name, id, description, version, updated_by, updated_at, last_used_at', from: 'tarx_keys.secrets', by: { 'name COLLATE "C"': 'text' },
@@ -28,6 +29,13 @@ export const updateSecret = ({ act, params: { name }, body: { name: newName = na
   if (description !== undefined) await call(client, 'describe_secret', { project_id: project, name, description });
   if (newName !== name) await renameSecret(client, { project_id: project, name, new_name: newName });
   return secretOf(client, newName);
+});
+
+export const listSecretVersions = ({ act, params: { name } }) => act(async (client, { role }) => {
+  const secret = await secretOf(client, name);
+  const { rows: [{ kept }] } = await client.query("SELECT current_setting('tarx_keys.secret_versions_kept')::int AS kept");
+  const versions = await readVersions(client, { role, versionsKept: kept }, secret);
+  return { data: versions.map(({ version, by = null, when = null }) => ({ version, set_by: by, set_at: when })) };
 });
 
 export const restoreSecret = ({ act, params: { name }, body: { version }, project }) => act(async (client) => {
