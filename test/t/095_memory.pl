@@ -48,11 +48,11 @@ sub parts
 	return map { unpack('(a16)4', hex_key($_)) } @_;
 }
 
-# The mappings of a process that a core dump has: not those that are left out on
+# The mappings of a process that a core dump has, or those that are left out of it on
 # purpose, as the keyring's page. Pairs of addresses.
-sub dumped_mappings
+sub mappings
 {
-	my ($process) = @_;
+	my ($process, $is_left_out) = @_;
 	my (@mappings, $range);
 
 	foreach my $line (split /\n/, slurp_file("/proc/$process/smaps"))
@@ -61,19 +61,20 @@ sub dumped_mappings
 		{
 			$range = $3 eq 'r' && $line !~ /\[v/ ? [ hex $1, hex $2 ] : undef;
 		}
-		push @mappings, $range if $range && $line =~ /^VmFlags:(?!.* dd\b)/;
+		push @mappings, $range
+		  if $range && $line =~ /^VmFlags:/ && ($line =~ / dd\b/ xor !$is_left_out);
 	}
 	return @mappings;
 }
 
-# How many of these strings the memory of an idle process has
-sub count_in
+# How many of these strings these mappings of an idle process have
+sub count_in_mappings
 {
-	my ($process, @needles) = @_;
+	my ($process, $mappings, @needles) = @_;
 	my $count = 0;
 
 	open(my $memory, '<:raw', "/proc/$process/mem") or die "could not open memory: $!";
-	foreach my $range (dumped_mappings($process))
+	foreach my $range (@$mappings)
 	{
 		my ($from, $to) = @$range;
 		my $bytes;
@@ -84,6 +85,21 @@ sub count_in
 		$count += grep { index($bytes, $_) >= 0 } @needles;
 	}
 	return $count;
+}
+
+sub count_in
+{
+	my ($process, @needles) = @_;
+	return count_in_mappings($process, [ mappings($process, 0) ], @needles);
+}
+
+# The same in the keyring's page, of which of this master key
+sub count_in_page
+{
+	my ($master_key) = @_;
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+
+	return count_in_mappings($postmaster, [ mappings($postmaster, 1) ], pack('H*', $master_key));
 }
 
 my @labels = ('key', 'secret', 'refused', 'elsewhere', 'compressed', 'header', 'other header', 'broken');
@@ -213,6 +229,14 @@ is(run('SELECT bool_and(remaining = 0) FROM tarx_keys.rotation_progress'), 't', 
 is(count_in($pid, parts(@labels)), 0, 'leaves no value in memory');
 is(count_in($pid, map { ($_, pack('H*', $_)) } $master, $later), 0,
 	'nor does any call leave a master key there');
+
+# The page has the keyring in use, and nothing of the ones before
+
+is(count_in_page($master), 1, 'the page has the keyring with the former master key');
+write_private($keys, $later);
+reload_keyring($node);
+is(count_in_page($later), 1, 'after a reload it has the new one');
+is(count_in_page($master), 0, 'and the master key that was taken out has left it');
 
 # The same search finds what PostgreSQL has of a statement, also in shared memory
 
