@@ -39,7 +39,6 @@ foreach my $shard (@shards)
 {
 	$shard->start;
 	$shard->safe_psql('postgres', "CREATE EXTENSION tarx_keys; $roles");
-	$shard->safe_psql('postgres', $shard->safe_psql('postgres', 'SELECT tarx_keys.shard_sql()')) foreach 1, 2;
 }
 
 # Four places for three servers
@@ -78,7 +77,18 @@ refuses($router, qr/does not preload/, 'without the library');
 refuses($shards[2], qr/has the extension/, 'on a shard');
 $router->append_conf('postgresql.conf', q{shared_preload_libraries = 'tarx_keys'});
 $router->restart;
-make_router(@places);
+# As the chapter says
+my ($commands) = slurp_file("$FindBin::RealBin/../../docs/operations.md") =~ /^### A router for shards\n.*?^```sh\n(.*?)^```$/ms;
+my $map = write_private("$dir/shards", join '', map { $_->connstr('postgres') . "\n" } @places);
+$commands =~ s{/etc/tarx_keys/shards}{$map}g;
+$commands =~ s/-d router/-d "@{[ $router->connstr('postgres') ]}"/ or die 'the commands name no router';
+foreach my $time ('', ' again')
+{
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run([ 'bash', '-euo', 'pipefail', '-c', $commands ], '>', \$out, '2>', \$err);
+	is("$? $err", '0 ', "the commands run$time");
+}
 $router->safe_psql('postgres', "$roles CREATE ROLE stranger LOGIN");
 
 sub as_alice
