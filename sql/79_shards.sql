@@ -266,7 +266,7 @@ BEGIN
            '    SELECT coalesce(tarx_keys.project_bucket($1), 0);\n'
            '$_$;\n'
            'CREATE OR REPLACE FUNCTION tarx_keys_router.buckets(project_id uuid) RETURNS SETOF integer LANGUAGE sql IMMUTABLE AS $_$\n'
-           '    SELECT tarx_keys.project_bucket($1) WHERE $1 IS NOT NULL UNION ALL SELECT generate_series(0, %s) WHERE $1 IS NULL;\n'
+           '    SELECT tarx_keys.project_bucket($1) WHERE $1 IS NOT NULL UNION ALL SELECT pg_catalog.generate_series(0, %s) WHERE $1 IS NULL;\n'
            '$_$;\n', array_length(router_sql.shards, 1) - 1)
         || tarx_keys_internal.router_function('tarx_keys_router.act_as', 'acting_user text, active_project uuid', 'void',
                'tarx_keys_router.bucket($2)', 'tarx_keys_shard.act_as', 'tarx_keys_backend')

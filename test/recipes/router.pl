@@ -198,6 +198,10 @@ state_is($router, 'service', q{SET tarx_keys.acting_user = 'alice'}, '55P02', 'w
 state_is($router, 'service', "SET SESSION tarx_keys.active_project = $in", '55P02', 'nor is the active project');
 is(ask_ok($router, 'service', q{SELECT tarx_keys.act_as('alice'); COMMIT; SELECT tarx_keys.current_user_id() IS NULL}), 't', 'an identity ends with its transaction');
 
+is($shards[0]->safe_psql('postgres', q{
+	SELECT count(*), bool_and(severity = 'ok') FROM tarx_keys.doctor()
+	 WHERE check_name IN ('ownership', 'grants', 'public_rights', 'row_security', 'policies', 'triggers')}), '6|t', 'doctor has nothing against a shard');
+
 # Each call is a transaction of its own
 is(as_alice("SELECT tarx_keys.create_agent($in, 'Stays'); ROLLBACK; BEGIN; SELECT tarx_keys.act_as('alice', $in); SELECT count(*) FROM tarx_keys.agents"),
 	2, 'ROLLBACK on the router undoes nothing');

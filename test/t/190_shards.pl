@@ -242,6 +242,10 @@ fails('no bucket', qr/from 0 to 1023/, $map, 1024, $servers[0]);
 write_private("$dir/three", "$servers[0]\n" x 3);
 fails('no map', qr/no power of two/, "$dir/three", $bucket, $servers[0]);
 
+write_private("$dir/three", "$servers[0]\n\n");
+fails('a map with an empty line', qr/has an empty line/, "$dir/three", $bucket, $servers[0]);
+command_fails_like([ 'flock', $dir, $move, $map, $bucket, $servers[0] ], qr/another move/, 'one move at a time');
+
 # A changed log does not get there
 $shards[2]->safe_psql('postgres', "UPDATE tarx_keys.audit_log SET object_name = 'Other' WHERE project_id = '$same' AND action = 'project.create'");
 fails('a log that does not verify', qr/$same: .*\n.*nothing has moved/s, $map, $bucket, $servers[0]);
