@@ -25,7 +25,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT quote_ident(p.proname), pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
            array_position(p.proargnames[:p.pronargs], 'project_id'), p.pronargs,
-           bool_and(a.grantee <> 'tarx_keys_agent'::regrole), string_agg(a.grantee::regrole::text, ', ' ORDER BY a.grantee)
+           bool_or(a.grantee = 'tarx_keys_backend'::regrole), string_agg(a.grantee::regrole::text, ', ' ORDER BY a.grantee)
       FROM pg_proc p, aclexplode(p.proacl) a
      WHERE p.pronamespace = 'tarx_keys'::regnamespace AND a.grantee IN ('tarx_keys_backend'::regrole, 'tarx_keys_agent'::regrole)
        AND p.proname NOT IN ('act_as', 'login', 'login_jwt')
@@ -59,16 +59,16 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.routed_lists IS
 'Internal. The lists that a router has; by_project if each shard has rows of its own.';
 
-CREATE FUNCTION tarx_keys_internal.shard_function(name text, arguments text, result text, call text) RETURNS text
+CREATE FUNCTION tarx_keys_internal.shard_function(name text, arguments text, result text, call text, grantees text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format(
         E'CREATE OR REPLACE FUNCTION tarx_keys_shard.%1$s(acting_user text, active_project uuid%2$s) RETURNS %3$s LANGUAGE sql AS $_$\n'
-        '    SELECT tarx_keys.act_as($1, $2) WHERE $1 IS NOT NULL;\n'
+        '    SELECT tarx_keys_shard.act_as($1, $2);\n'
         '    SELECT %4$s;\n'
         '$_$;\n'
-        'GRANT EXECUTE ON FUNCTION tarx_keys_shard.%1$s TO tarx_keys_backend;\n',
-        shard_function.name, ', ' || nullif(shard_function.arguments, ''), shard_function.result, shard_function.call)
+        'GRANT EXECUTE ON FUNCTION tarx_keys_shard.%1$s TO %5$s;\n',
+        shard_function.name, ', ' || nullif(shard_function.arguments, ''), shard_function.result, shard_function.call, shard_function.grantees)
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.shard_function IS 'Internal. The statements that make one function of a shard.';
 
@@ -80,9 +80,7 @@ AS $$
     SELECT format(
         E'CREATE OR REPLACE FUNCTION tarx_keys_shard.%1$s(acting_user text, active_project uuid) RETURNS TABLE (%2$s) LANGUAGE plpgsql AS $_$\n'
         'BEGIN\n'
-        '    IF $1 IS NOT NULL THEN\n'
-        '        PERFORM tarx_keys.act_as($1, $2);\n'
-        '    END IF;\n'
+        '    PERFORM tarx_keys_shard.act_as($1, $2);\n'
         '    RETURN QUERY SELECT %3$s FROM tarx_keys.%1$s r;\n'
         'END\n'
         '$_$;\n'
@@ -107,9 +105,17 @@ AS $$
            'SET LOCAL client_min_messages = warning;\n'
            'CREATE SCHEMA IF NOT EXISTS tarx_keys_shard;\n'
            'GRANT USAGE ON SCHEMA tarx_keys_shard TO tarx_keys_backend, tarx_keys_agent;\n'
-        || tarx_keys_internal.shard_function('act_as', '', 'void', 'NULL::void')
+           -- runners act for nobody, and may not call act_as()
+           'CREATE OR REPLACE FUNCTION tarx_keys_shard.act_as(acting_user text, active_project uuid) RETURNS void LANGUAGE plpgsql AS $_$\n'
+           'BEGIN\n'
+           '    IF $1 IS NOT NULL THEN\n'
+           '        PERFORM tarx_keys.act_as($1, $2);\n'
+           '    END IF;\n'
+           'END\n'
+           '$_$;\n'
+           'GRANT EXECUTE ON FUNCTION tarx_keys_shard.act_as TO tarx_keys_backend, tarx_keys_agent;\n'
         || (SELECT string_agg(tarx_keys_internal.shard_function(f.name, f.arguments, f.result,
-                                  format('* FROM tarx_keys.%s(%s)', f.name, tarx_keys_internal.argument_numbers(3, f.argument_count))), '' ORDER BY f.name)
+                                  format('* FROM tarx_keys.%s(%s)', f.name, tarx_keys_internal.argument_numbers(3, f.argument_count)), f.grantees), '' ORDER BY f.name)
               FROM tarx_keys_internal.routed_functions() f WHERE f.for_users)
         || (SELECT string_agg(tarx_keys_internal.shard_list(l.name, l.column_names, l.columns, l.grantees), '' ORDER BY l.name)
               FROM tarx_keys_internal.routed_lists() l)

@@ -137,6 +137,10 @@ is(ask_ok($router, 'service', 'SELECT * FROM tarx_keys.sealing_public_key()'),
 like(as_alice("SELECT * FROM tarx_keys.create_service_account_key($in, tarx_keys.create_service_account($in, 'CI'), 'CI')"),
 	qr/\|sk-tarx-/, 'a service account with a key');
 
+# for members, and for runners
+is(as_alice("SELECT tarx_keys.project_version($in) > 1"), 't', 'project_version for a member');
+is(ask_ok($router, 'runner', "SELECT tarx_keys.project_version($in) > 1"), 't', 'and for a runner');
+
 sub in_project
 {
 	my ($user, $project, $sql) = @_;
@@ -166,6 +170,7 @@ foreach my $case (
 	[ 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.delete_llm_key($in, '$agent')", 'TK001' ],
 	[ 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.delete_agent($in, '$key')", 'TK003' ],
 	[ 'service', 'SELECT * FROM tarx_keys.llm_keys', 'TK007' ],
+	[ 'service', "SELECT tarx_keys.act_as('mallory'); SELECT tarx_keys.project_version($in)", 'TK001' ],
 	[ 'runner', "SELECT * FROM tarx_keys.resolve_key($in, '$agent')", 'TK001' ],
 	[ 'runner', "SELECT * FROM tarx_keys.resolve_agent_key($in, '$key')", 'TK003' ],
 	[ 'runner', "SELECT tarx_keys.resolve_secret($in, 'NONE')", 'TK011' ],
