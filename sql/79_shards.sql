@@ -176,7 +176,7 @@ AS $$
         '        END IF;\n'
         '    END LOOP;\n'
         '    SELECT coalesce(string_agg(''DROP '' || option_name || '', '', ''''), '''') INTO former\n'
-        '      FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = ''tarx_keys_shards'';\n'
+        '      FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = ''tarx_keys_shards'' AND option_name ~ ''^p[0-9]+$'';\n'
         '    IF NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = ''tarx_keys_shards'') THEN\n'
         '        CREATE SERVER tarx_keys_shards FOREIGN DATA WRAPPER plproxy OPTIONS (p0 '''');\n'
         '        CREATE USER MAPPING FOR PUBLIC SERVER tarx_keys_shards;\n'

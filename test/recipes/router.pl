@@ -262,8 +262,13 @@ foreach my $mode (qw(extended prepared))
 	is(drive('runner', $mode, "SELECT tarx_keys.resolve_secret(:project, :name);\n", %variables) =~ /ERROR/, '', "resolved by $mode");
 }
 
-# A shard that is down
+# A shard that does not answer, and one that is down
 
+my ($postmaster) = split /\n/, slurp_file($shards[1]->data_dir . '/postmaster.pid');
+kill 'STOP', $postmaster;
+state_is($router, 'runner', "SET LOCAL statement_timeout = '1s'; SELECT * FROM tarx_keys.resolve_key($in, '$key')", '57014',
+	'a shard that does not answer');
+kill 'CONT', $postmaster;
 $shards[1]->stop;
 my $down = state_is($router, 'runner', "SELECT * FROM tarx_keys.resolve_key($in, '$key')", 'XX000', 'a shard that is down');
 like($down, qr/connection to server .* failed/, 'the message says so');

@@ -150,6 +150,11 @@ foreach my $place (0 .. 2)
 {
 	write_private("$dir/keys$place", "$new\n$old");
 	reload_keyring($shards[$place]);
+	next if $place > 0;
+	# too early
+	$home->safe_psql('postgres', 'CALL tarx_keys.rotate_master_key()');
+	catch_up();
+	state_is($shards[1], 'web', "$wide->{login})", 'TK010', 'a server without the new key refuses what home has rotated');
 }
 foreach my $shard (@shards)
 {
@@ -224,6 +229,8 @@ sub rows_moving
 	return grep { /$of_them/ && !/\|narrow\|/ } rows_of($shard, 'postgres');
 }
 
+my $version = "SELECT tarx_keys.project_version('$projects[2]')";
+my $version_before = ask_ok($shards[2], 'runner', $version);
 my @before = rows_moving($shards[2]);
 my @others = map { scalar rows_of($shards[$_], 'postgres') } 0, 1;
 cmp_ok(scalar(@before), '>', 20, 'rows to move');
@@ -282,8 +289,9 @@ psql -Xq -v VERBOSITY=sqlstate -d "$servers[2] user=service" <<SQL
 	SELECT tarx_keys.rename_project('$projects[2]', 'Too late');
 SQL
 }, 0700);
-my ($status, $out, $err) = run_move('--then', "timeout 20 bash $dir/meanwhile >$dir/seen 2>&1 &
-	for i in \$(seq 100); do [ \$(grep -c . $dir/seen) -lt 6 ] || break; sleep 0.1; done", $map, $bucket, $servers[0]);
+my ($status, $out, $err) = run_move('--then', "timeout 60 bash $dir/meanwhile >$dir/seen 2>&1 &
+	waits=\"SELECT count(*) FROM pg_stat_activity WHERE usename = 'service' AND wait_event_type = 'Lock' AND query ~ 'rename_project'\"
+	for i in \$(seq 300); do [ \"\$(psql -XAtd \"$servers[2]\" -c \"\$waits\")\" = 0 ] || break; sleep 0.1; done", $map, $bucket, $servers[0]);
 is($status, 0, 'the move') or diag($err);
 like($out, qr/moved from \Q$servers[2]\E to \Q$servers[0]\E: 3 projects\n.*--rest '\Q$servers[2]\E'/, 'what it says');
 ok(wait_until(sub { (() = slurp_file("$dir/seen") =~ /ERROR/g) == 5 }), 'all have ended');
@@ -298,6 +306,7 @@ is(scalar(rows_moving($shards[2])), 0, 'no row is left');
 is(scalar(rows_of($shards[1], 'postgres')), $others[1], 'the third server has what it had');
 
 # It works there, and its logs go on
+is(ask_ok($home, 'runner', $version), $version_before, 'its version is the same');
 is(resolves($home, 2), "sk-proj-0123456789-of-$projects[2]", 'its keys resolve');
 state_is($shards[2], 'runner', "SELECT * FROM tarx_keys.resolve_key('$projects[2]', '$keys[2]')", 'TK001', 'where it was there is no such key');
 is(ask_ok($home, 'runner', "SELECT key_value FROM tarx_keys.resolve_agent_key('$projects[2]', '$agent')"),
