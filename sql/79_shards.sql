@@ -139,7 +139,7 @@ BEGIN
             MESSAGE = 'shards is not a list of 1, 2, 4, or another power of two up to 1024, connection strings',
             HINT = 'Bucket b is at shards[1 + b mod n]. A server may occur several times: three servers can share 4 or 1024 places.';
     END IF;
-    IF EXISTS (SELECT FROM unnest(shards) s (connection) WHERE s.connection ~* 'pass|user\s*=|://') THEN
+    IF EXISTS (SELECT FROM unnest(shards) s (connection) WHERE s.connection ~ '(^|\s)(user|password|passfile)\s*=|://') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             COLUMN = 'shards',

@@ -301,4 +301,11 @@ make_router(($places[0], $places[1]) x 512);
 is(ask_ok($router, 'runner', "SELECT key_value FROM tarx_keys.resolve_key($in, '$key')"), 'sk-proj-0123456789-of-the-second', '1024 places');
 is($router->safe_psql('postgres', q{SELECT count(*) FROM pg_user_mappings WHERE srvname = 'tarx_keys_shards'}), 2, 'user mappings stay');
 
+# Anew, as after an update of the extension
+$shards[1]->safe_psql('postgres', 'DROP SCHEMA tarx_keys_shard CASCADE');
+$router->safe_psql('postgres', 'DROP SCHEMA tarx_keys, tarx_keys_router CASCADE');
+IPC::Run::run([ 'bash', '-euo', 'pipefail', '-c', $commands ], '>', \my $out, '2>', \my $err);
+is("$? $err", '0 ', 'the commands run anew');
+is(as_alice('SELECT count(*) FROM tarx_keys.projects'), $projects + 3, 'the list is there again');
+
 done_testing();

@@ -44,7 +44,8 @@ SELECT tarx_keys.router_sql('{dbname=a password=x}');
 \set VERBOSITY terse
 SELECT tarx_keys.router_sql('{dbname=a user = x}');
 SELECT tarx_keys.router_sql('{postgresql://x@y/z}');
-SELECT tarx_keys.router_sql('{dbname=a passfile=x}');
+SELECT tarx_keys.router_sql('{passfile=x dbname=a}');
+SELECT tarx_keys.router_sql('{host=compass dbname=user}') IS NOT NULL;
 SELECT length(tarx_keys.router_sql(array_fill('dbname=a'::text, '{1024}'))) > 10000;
 
 -- DBA only
