@@ -259,6 +259,11 @@ BEGIN
         || E'CREATE SCHEMA IF NOT EXISTS tarx_keys;\n'
            'CREATE SCHEMA IF NOT EXISTS tarx_keys_router;\n'
            'GRANT USAGE ON SCHEMA tarx_keys, tarx_keys_router TO tarx_keys_backend, tarx_keys_agent;\n'
+           -- the column with an ICU locale has another name from major to major
+        || (SELECT coalesce(string_agg(format(E'DO $_$ BEGIN IF to_regcollation(%1$L) IS NULL THEN CREATE COLLATION %1$s %2$s; END IF; END $_$;\n', c.oid::regcollation,
+                       CASE c.collprovider WHEN 'i' THEN format('(provider = icu, locale = %L)', coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale'))
+                                           ELSE 'FROM pg_catalog."C"' END), ''), '')
+              FROM pg_collation c WHERE c.collnamespace = 'tarx_keys'::regnamespace)
         || (SELECT string_agg(format(E'DO $_$ BEGIN IF to_regtype(%1$L) IS NULL THEN CREATE TYPE %1$s AS (%2$s); END IF; END $_$;\n', t.name, t.columns), '')
               FROM (SELECT c.oid::regclass::text AS name,
                            string_agg(quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum) AS columns

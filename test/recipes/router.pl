@@ -155,6 +155,9 @@ is(in_project('alice', $projects[1], 'SELECT tarx_keys.current_user_id(), tarx_k
 is( ask_ok($router, 'runner', 'SELECT count(*) FROM tarx_keys.providers'),
 	$shards[0]->safe_psql('postgres', 'SELECT count(*) FROM tarx_keys.providers'), 'providers are those of the home');
 
+is(as_alice("SELECT string_agg(n, ' ' ORDER BY n COLLATE tarx_keys.people) FROM unnest('{Key 10,Key 9,gemini,GPT}'::text[]) n"),
+	'gemini GPT Key 9 Key 10', 'people sort as on a shard');
+
 # Errors are those of the shard
 
 foreach my $case (

@@ -31,8 +31,8 @@ export const listKeys = (user, project, after = FIRST, limit = 50) =>
     const { rows } = await client.query(
       `SELECT id, name, provider, masked_key, status, agent_count::int, last_used_at
          FROM tarx_keys.llm_keys
-        WHERE (name, id) > ($1, $2)
-        ORDER BY name, id LIMIT $3`, [after.name, after.id, limit]);
+        WHERE (name COLLATE tarx_keys.people, id) > ($1, $2)
+        ORDER BY name COLLATE tarx_keys.people, id LIMIT $3`, [after.name, after.id, limit]);
     return rows; // the last one is "after" of the next page
   });
 // end
