@@ -276,11 +276,11 @@ test('members are added, changed and removed; names sort as people sort', async 
   assert.ok(await hasFocus(dialog(page).getByLabel('User id')));
   await checkLook(page, 'adding a member with a problem');
   await dialog(page).getByLabel('User id').fill('newcomer');
-  await dialog(page).getByRole('radio', { name: 'Viewer' }).check();
+  await dialog(page).getByRole('radio', { name: /^Viewer/ }).check();
   await dialog(page).getByRole('button', { name: 'Add member' }).click();
   await page.getByText('newcomer is viewer of this project now.').waitFor();
   await rowOf(page, 'Members', 'newcomer').getByRole('link', { name: 'Change role' }).click();
-  await dialog(page).getByRole('radio', { name: 'Member' }).check();
+  await dialog(page).getByRole('radio', { name: /^Member/ }).check();
   await checkLook(page, 'changing a role');
   await dialog(page).getByRole('button', { name: 'Change role' }).click();
   await page.getByText('newcomer is member of this project now.').waitFor();

@@ -127,7 +127,11 @@ test('secrets are for who manages keys: others are offered and allowed nothing',
 
 // Platform keys
 
-const createKey = (person, user, fields = {}) => person.post(settings(user, '/platform-keys/create', project), { name: 'New', expires: '90', ...fields });
+// what was created before is saved
+async function createKey(person, user, fields = {}) {
+  await person.post(settings(user, '/platform-keys/created', project), {});
+  return person.post(settings(user, '/platform-keys/create', project), { name: 'New', expires: '90', ...fields });
+}
 const keysOf = (user) => as(user, 'SELECT * FROM tarx_keys.platform_keys ORDER BY created_at');
 
 test('a new platform key is shown until its owner has it, in this browser only', async () => {
@@ -140,6 +144,12 @@ test('a new platform key is shown until its owner has it, in this browser only',
   const list = await pam.get(at('pam', ''));
   assert.match(words(list), /Not saved yet The key “Until saved” is shown until/);
   assert.doesNotMatch(list.text, TOKEN);
+  // another one does not take its place
+  const another = await pam.post(at('pam', '/platform-keys/create'), { name: 'Another', expires: '30' });
+  assert.equal(another.status, 409);
+  assert.ok(another.text.includes(token));
+  assert.ok((await pam.get(at('pam', '/platform-keys/create'))).text.includes(token));
+  assert.ok(!(await keysOf('pam')).some(({ name }) => name === 'Another'));
   // the session without the other cookie
   const other = new Person();
   other.headers.cookie = pam.headers.cookie.split('; ').filter((cookie) => cookie.startsWith('session=')).join('; ');
