@@ -4,14 +4,18 @@ import { after } from 'node:test';
 import { end } from './harness.js';
 
 await import('./redact.test.js');
+await import('./answers.test.js');
 await import('./sessions.test.js');
 if (process.env.TARX_KEYS_CHROMIUM) {
   await import('./browser.test.js');
   await import('./browser-llm-keys.test.js');
+  await import('./browser-agents.test.js');
   await import('./browser-page-people.test.js');
 }
 await import('./service.test.js');
 await import('./llm-keys.test.js');
+await import('./agents.test.js');
+await import('./console.test.js');
 await import('./page-people.test.js');
 await import('./tickets.test.js');
 await import('./probe.test.js');

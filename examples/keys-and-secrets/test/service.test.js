@@ -324,12 +324,6 @@ test('a connection that the server ends costs one request, not the service', asy
   await terminated;
   assert.equal((await alice.get(settings('alice'))).status, 200);
 });
-
-test('agents of a deleted key say so', async () => {
-  const alice = await signedIn('alice');
-  const id = await addKey('openai', 'Short-lived', newValue());
-  await as('alice', 'SELECT tarx_keys.create_agent($1, $2, $3)', [PROJECTS.support, 'Left behind', id]);
-  await alice.post(settings('alice', `/llm-keys/${id}/delete`), { to: '' });
   assert.match((await alice.get(settings('alice', '/agents'))).text, /A deleted key: choose another/);
   assert.equal((await alice.get(settings('alice', `/llm-keys/${id}/models`))).status, 404);
 });

@@ -127,7 +127,7 @@ test('a right that ends while a provider is asked is told in people’s words', 
   const sent = alice.post(settings('alice', `/llm-keys/${id}/test`), {});
   while (provider.requests.length === 0) await new Promise((resolve) => { setTimeout(resolve, 20); });
   await as('alice', 'SELECT tarx_keys.revoke_run_tickets($1)', [PROJECTS.support]);
-  assert.match((await sent).text, new RegExp(`id="health-${id}">.*?role="status"[^>]*>Your right to use this key, or the agent, has changed meanwhile\\.`, 's'));
+  assert.match((await sent).text, new RegExp(`id="key-${id}".*?role="status"[^>]*>Your right to use this key, or the agent, has changed meanwhile\\.`, 's'));
   assert.equal(await healthOf(id), 'unverified');
   await discard(id);
 });

@@ -54,7 +54,7 @@ export function stateOf(view, agent) {
   if (agent.provider !== null) return providerState(view, agent);
   if (agent.user_api_key_id === null) return { trouble: { kind: 'warn', label: 'no key', stops: true, todo: choose(view, 'Choose a key, so that it can run.') } };
   const key = view.keys.find(({ id }) => id === agent.user_api_key_id);
-  if (key === undefined) return { trouble: { kind: 'bad', label: 'key deleted', stops: true, todo: choose(view, 'Its key was deleted. Choose another.') } };
+  if (key === undefined) return { trouble: { kind: 'bad', label: 'key deleted', stops: true, todo: choose(view, 'Choose another, so that it can run.') } };
   return { key, provider: key.provider, label: key.provider_label, trouble: keyTrouble(view, key) };
 }
 

@@ -22,7 +22,7 @@ function keyFacts(view, { key, keys, label, left }) {
   }
   if (keys === undefined) return [];
   return [html`any key of ${label}, in order`, keys.length > 0 && list(keys.map(({ name }) => name)),
-    left > 0 && `${left} left out, disabled or expired`];
+    left > 0 && `${left} left out that cannot be used`];
 }
 
 export const consolePath = (view, agent, model) =>
@@ -40,7 +40,7 @@ function agentRow(view, agent) {
     badges: [trouble && badge(trouble.kind, trouble.label)],
     facts: [...keyFacts(view, state), trouble?.todo],
     aside: state.key && html`key ${state.key.last_used_at === null ? 'never used' : html`used ${ago(state.key.last_used_at)}`}`,
-    primary: managesAgents(view) && (runs ? test('button quiet') : edit('Choose a key', 'button')),
+    primary: managesAgents(view) && (runs ? test('button quiet') : edit(html`Choose<span class="wide-word"> a key</span>`, 'button')),
     actions: managesAgents(view) ? [
       edit('Edit'),
       runs && link(inProject(view, `/agents/${agent.id}/models`), 'Models', { of: agent.name }),

@@ -17,10 +17,10 @@ const duration = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`
 
 const labelOf = (view, slug) => view.keys.find(({ provider }) => provider === slug)?.provider_label ?? slug;
 
-function tryItem(view, { keyName, provider, outcome, ms, problem }) {
+function tryItem(view, { keyName, provider, outcome, ms, problem }, isTold) {
   const [kind, label] = OUTCOMES[outcome];
   return html`<li>${mark(provider, labelOf(view, provider))}<div><strong>${keyName}</strong> ${badge(kind, label)} <span class="hint">${duration(ms)}</span>
-${problem && html`<p>${problem}</p>`}</div></li>`;
+${problem && !isTold && html`<p>${problem}</p>`}</div></li>`;
 }
 
 // What comes next, where the last try says so
@@ -41,8 +41,15 @@ function answered({ answer, tries }, { agentName, model }) {
 <div class="answer" tabindex="0" role="region" aria-label="Text of the answer">${answer}</div>`;
 }
 
-function refused({ problem }) {
-  return html`<h2 id="result-title" tabindex="-1" data-focus>No answer</h2><p class="problem">${problem}</p>`;
+// What the only key brought; of several, the list says it
+function refused({ problem, tries }) {
+  const text = tries.length > 1 && tries.at(-1).problem === problem ? `None of the ${tries.length} keys that were tried has brought an answer.` : problem;
+  return html`<h2 id="result-title" tabindex="-1" data-focus>No answer</h2><p class="problem">${text}</p>`;
+}
+
+function triesList(view, { answer, tries }) {
+  if (tries.length === 0 || (tries.length === 1 && answer !== undefined)) return '';
+  return html`<h3>What was tried</h3><ol class="tries">${tries.map((each) => tryItem(view, each, tries.length === 1))}</ol>`;
 }
 
 function result(view, { result: told, values }) {
@@ -50,7 +57,7 @@ function result(view, { result: told, values }) {
   const agentName = view.agents.find(({ id }) => id === values.agent)?.name ?? '';
   return html`<section class="result" id="result" aria-labelledby="result-title">
 ${told.answer === undefined ? refused(told) : answered(told, { agentName, model: values.model })}
-${(told.tries.length > 1 || told.answer === undefined) && told.tries.length > 0 && html`<h3>What was tried</h3><ol class="tries">${told.tries.map((each) => tryItem(view, each))}</ol>`}
+${triesList(view, told)}
 <p class="next">${next(view, told)}</p></section>`;
 }
 
