@@ -36,7 +36,7 @@ document.addEventListener('keydown', (event) => {
   if (step === undefined) return;
   event.preventDefault();
   menu.open = true;
-  const actions = [...menu.querySelectorAll('li a, li button')];
+  const actions = [...menu.querySelectorAll('li a, li button')].filter((action) => action.checkVisibility());
   const now = actions.indexOf(document.activeElement);
   actions.at(now === -1 ? (step > 0 ? 0 : -1) : (now + step) % actions.length).focus();
 });

@@ -136,6 +136,7 @@ function answerErrors(app, sessions) {
     if (error.statusCode >= 400 && error.statusCode < 500) {
       return show(reply, error.statusCode, 'The request was refused.');
     }
+    if (error.code === '57014') return show(reply, 503, 'This took too long, and was ended. Ask for less, as for fewer days, or try again.');
     request.log.error({ err: error }, 'request failed');
     return show(reply, 500, 'The request failed. It has been logged.');
   });

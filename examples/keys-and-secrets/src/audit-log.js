@@ -11,7 +11,8 @@ const DATE = /^\d{4}-\d\d-\d\d$/;
 const ACTION = /^[a-z_]+(\.[a-z_]+)?$/;
 const CURSOR = /^(\d{4}-\d\d-\d\dT[\d:.]{8,15}Z)_(\d{1,18})$/;
 
-const textIn = (value) => (typeof value === 'string' ? value.trim().slice(0, 200) : '');
+// no text in the database has a NUL
+const textIn = (value) => (typeof value === 'string' ? value.replaceAll('\0', '').trim().slice(0, 200) : '');
 
 // A day of UTC, or nothing; another one that many days later
 function dayIn(value) {
@@ -32,7 +33,8 @@ export const isFiltered = ({ action, who, what, from, to }) => [action, who, wha
 
 // Rows about an object have its id, and some its name; some have the id of another one in
 // the name's place. So what was ever called so is found by its id.
-const NAMED = 'SELECT object_id FROM tarx_keys.project_audit WHERE strpos(lower(object_name), lower($4)) > 0';
+const NAMES_OTHERS = "('agent.set_key', 'agent.set_provider', 'agents.repoint', 'llm_key.replace')";
+const NAMED = `SELECT object_id FROM tarx_keys.project_audit WHERE strpos(lower(object_name), lower($4)) > 0 AND action NOT IN ${NAMES_OTHERS}`;
 
 const WHERE = `($1 = '' OR action = $1 OR starts_with(action, $1 || '.'))
    AND ($2 = '' OR user_id = $2)

@@ -17,7 +17,7 @@ export class Once {
     this.pattern = new RegExp(`(?:^|; )${this.cookie}=([A-Za-z0-9_-]{43})(?:;|$)`);
   }
 
-  // about is what the page says of the token
+  // about is the token's name, and the path to go on to
   keep(reply, session, token, about) {
     const key = sodium.crypto_secretbox_keygen();
     const nonce = sodium.randombytes_buf(sodium.crypto_secretbox_NONCEBYTES);

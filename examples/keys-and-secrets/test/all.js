@@ -10,11 +10,13 @@ if (process.env.TARX_KEYS_CHROMIUM) {
   await import('./browser.test.js');
   await import('./browser-llm-keys.test.js');
   await import('./browser-agents.test.js');
+  await import('./browser-page-people.test.js');
 }
 await import('./service.test.js');
 await import('./llm-keys.test.js');
 await import('./agents.test.js');
 await import('./console.test.js');
+await import('./page-people.test.js');
 await import('./tickets.test.js');
 await import('./probe.test.js');
 await import('./providers.test.js');

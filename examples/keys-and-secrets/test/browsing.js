@@ -59,28 +59,27 @@ export async function shot(page, name, locator) {
   await (locator ?? page).screenshot({ path: `${directory}/${name}.png`, animations: 'disabled' });
 }
 
-// Serious accessibility problems on a page, with everything open but menus
-async function problemsOf(page) {
+// Accessibility problems on a page, with everything open but menus
+async function problemsOf(page, rules) {
   await page.evaluate(() => document.querySelectorAll('details:not([data-menu])').forEach((details) => { details.open = true; }));
-  await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => axe.run());
+  if (!await page.evaluate(() => 'axe' in window)) await page.evaluate(axeSource);
+  const { violations } = await page.evaluate((runOnly) => axe.run(runOnly ? { runOnly } : {}), rules);
   return violations.filter(({ impact }) => ['moderate', 'serious', 'critical'].includes(impact))
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
-// As the page is now, wide and narrow, in both schemes; with a name, in pictures as well
+// In dark, and on a phone, only the contrast is another one.
+const LOOKS = [['light', 1280, undefined], ['light', 320, []], ['dark', 1280, []], ['dark', 320, ['color-contrast']]];
+
+// As the page is now, wide and narrow, light and dark; what names its pictures
 export async function checkLook(page, what) {
-  for (const colorScheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme });
-    for (const width of [1280, 768, 320]) {
-      await page.setViewportSize({ width, height: 800 });
-      if (width !== 768) {
-        assert.deepEqual(await problemsOf(page), [], `${what} at ${width}, ${colorScheme}`);
-        await shot(page, `${what.replaceAll(/\W+/g, '-')}-${width}-${colorScheme}`);
-      }
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
-    }
+  for (const [colorScheme, width, rules] of LOOKS) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.setViewportSize({ width, height: 800 });
+    if (rules?.length !== 0) assert.deepEqual(await problemsOf(page, rules), [], `${what} at ${width}, ${colorScheme}`);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
+    await shot(page, `${what.replaceAll(/\W+/g, '-')}-${width}-${colorScheme}`);
   }
-  await page.emulateMedia({ colorScheme: null });
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
   await page.setViewportSize({ width: 1280, height: 800 });
 }

@@ -14,7 +14,7 @@ export function acting(services) {
     if (request.params.username !== session.userId) throw new NotFound();
     return asPerson(db, session, optionalUuid(request.query.project ?? request.body?.project), (client, person) => {
       if (person.project === undefined && !request.routeOptions.config.withoutProject) throw new NotFound();
-      return work(client, { ...person, csrf: session.csrf, once: session.once, forms: {} });
+      return work(client, { ...person, csrf: session.csrf, once: session.once, keyId: session.keyId, forms: {} });
     });
   }
 

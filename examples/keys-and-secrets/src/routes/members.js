@@ -162,7 +162,7 @@ export function memberRoutes(app, on) {
         const { rows: [{ token }] } = await client.query(
           'SELECT token FROM tarx_keys.create_service_account_key($1, $2, $3, now() + make_interval(days => $4))',
           [view.project.id, account.user_id, name, daysIn(expires)]);
-        return { token, about: `${name} of ${account.service_account}` };
+        return { token, about: { name: `${name} of ${account.service_account}`, rest: `/members#member-${account.id}` } };
       },
       done: ({ token, about }) => { on.once.keep(reply, request.session, token, about); },
       again: async (client, view) => serviceAccountKeyPage(view, await oneAccount(client, view, request.params.id)),

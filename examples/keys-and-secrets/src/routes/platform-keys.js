@@ -5,7 +5,7 @@ import { readPlatformKeys } from '../read/platform-keys.js';
 import { rows } from '../read/rows.js';
 import { signInPath } from '../return-path.js';
 import { here } from '../views/paths.js';
-import { createdTokenPage, createPlatformKeyPage, noTokenPage, revokePlatformKeyPage } from '../views/platform-keys.js';
+import { createdTokenPage, createPlatformKeyPage, endOfOwn, noTokenPage, revokePlatformKeyPage } from '../views/platform-keys.js';
 import { attempt, go, requireUuid, WITHOUT_PROJECT } from './common.js';
 import { daysIn } from './lifetimes.js';
 
@@ -42,7 +42,8 @@ async function endsLogin(client, id) {
 }
 
 export function platformKeyRoutes(app, on) {
-  app.get(`${BASE}/create`, WITHOUT_PROJECT, (request, reply) => on.show(request, reply, (client, view) => {
+  app.get(`${BASE}/create`, WITHOUT_PROJECT, (request, reply) => on.show(request, reply, async (client, view) => {
+    await readPlatformKeys(client, view);
     const { name, expires, narrow, read_only: readOnly } = request.query;
     return createPlatformKeyPage(view, { name, ...(expires && { expires }), narrow, read_only: readOnly });
   }));
@@ -54,11 +55,19 @@ export function platformKeyRoutes(app, on) {
       values: { name, expires, narrow, read_only: readOnly },
       rest: '/platform-keys/created',
       stays: true,
-      work: async (client, view) => (await rows(client,
-        'SELECT token FROM tarx_keys.create_platform_key($1, now() + make_interval(days => $2), $3, $4)',
-        [name, daysIn(expires), narrow && view.project ? [view.project.id] : null, readOnly === '1']))[0].token,
-      done: (token) => { on.once.keep(reply, request.session, token, name); },
-      again: (client, view) => createPlatformKeyPage(view),
+      work: async (client, view) => {
+        await readPlatformKeys(client, view);
+        const until = expires === 'mine' ? endOfOwn(view) : null;
+        const [{ token }] = await rows(client,
+          'SELECT token FROM tarx_keys.create_platform_key($1, coalesce($2::timestamptz, now() + make_interval(days => $3)), $4, $5)',
+          [name, until, until ? null : daysIn(expires), narrow && view.project ? [view.project.id] : null, readOnly === '1']);
+        return token;
+      },
+      done: (token) => { on.once.keep(reply, request.session, token, { name, rest: '#platform-keys' }); },
+      again: async (client, view) => {
+        await readPlatformKeys(client, view);
+        return createPlatformKeyPage(view);
+      },
     });
   });
 
@@ -68,10 +77,10 @@ export function platformKeyRoutes(app, on) {
   }));
 
   app.post(`${BASE}/created`, WITHOUT_PROJECT, async (request, reply) => {
-    const location = await on.act(request, (client, view) => here(view, '#platform-keys'));
-    const { once } = request.session;
+    const { name, rest } = request.session.once?.about ?? { rest: '#platform-keys' };
+    const location = await on.act(request, (client, view) => here(view, rest));
     on.once.forget(reply, request.session);
-    if (once) request.session.notice = `The key “${once.about}” is yours to use. It is not shown again.`;
+    if (name !== undefined) request.session.notice = `The key “${name}” is yours to use. It is not shown again.`;
     return go(request, reply, location);
   });
 

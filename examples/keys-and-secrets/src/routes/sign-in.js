@@ -2,6 +2,7 @@
 
 import { LoginEnded } from '../database.js';
 import { explain } from '../errors.js';
+import { keyOf } from '../read/platform-keys.js';
 import { returnPath, signInPath } from '../return-path.js';
 import { signInPage } from '../views/sign-in.js';
 import { page } from './common.js';
@@ -19,9 +20,9 @@ export function signInRoutes(app, on) {
     const token = (request.body.token ?? '').trim();
     const { to } = request.body;
     try {
-      const userId = await on.db.asOwner(token, (client, person) => person.userId);
+      const { userId, keyId } = await on.db.asOwner(token, async (client, person) => ({ userId: person.userId, keyId: await keyOf(client, token) }));
       on.sessions.forget(on.sessions.of(request));
-      on.sessions.start(reply, token, userId);
+      on.sessions.start(reply, token, userId, keyId);
       return reply.redirect(returnPath(to, userId), 303);
     } catch (error) {
       if (error instanceof LoginEnded) {

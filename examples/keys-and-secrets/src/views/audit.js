@@ -63,18 +63,26 @@ const ACTIONS = [{ value: '', label: 'Everything' }, ...GROUPS.map(([label, obje
 
 const shortId = (id) => `${id.slice(0, 8)}…`;
 
+// What the name's place has is a name, or the id of another object, or of a service account
+function namesOf(view, { action, object_id: id, object_name: name }) {
+  const named = (each) => view.names.get(each) ?? (each ? shortId(each) : '');
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name ?? '')) return { its: named(id), other: named(name) };
+  const isOthers = action === 'agent.set_provider' || name === null || name?.startsWith('sa:');
+  return { its: isOthers ? named(id) : name, other: '' };
+}
+
 function said(view, entry) {
-  const named = (id) => view.names.get(id);
-  const isId = view.names.has(entry.object_name) || /^[0-9a-f-]{36}$/.test(entry.object_name ?? '');
-  const known = named(entry.object_id) ?? (isId || !entry.object_name ? undefined : entry.object_name);
-  const own = entry.action.startsWith('agent.set') ? named(entry.object_id) : (isId ? known : entry.object_name) ?? known;
-  const its = quoted(own ?? shortId(entry.object_id ?? ''));
-  const other = isId ? quoted(named(entry.object_name) ?? shortId(entry.object_name)) : '';
-  return SAYS[entry.action]?.({ its, other, row: entry }) ?? html`${entry.action} ${its}`;
+  const { its, other } = namesOf(view, entry);
+  return SAYS[entry.action]?.({ its: quoted(its), other: quoted(other), row: entry }) ?? html`${entry.action} ${quoted(its)}`;
+}
+
+function whoOf(view, id) {
+  if (id === view.userId) return 'You';
+  return view.members.find((member) => member.user_id === id)?.service_account ?? id;
 }
 
 function auditRow(view, entry) {
-  const who = entry.user_id === view.userId ? 'You' : entry.user_id;
+  const who = whoOf(view, entry.user_id);
   return row({
     id: `entry-${entry.seq}`, name: `entry ${entry.seq}`, icon: mark(entry.user_id),
     title: html`<span class="long-name">${who}</span> <span class="said">${said(view, entry)}</span>`,
@@ -95,9 +103,9 @@ function filterForm(view, filter) {
   const who = (id, value, more) => html`<input id="${id}" name="who" value="${value}" list="audit-people" maxlength="200" autocomplete="off" spellcheck="false"${more}>`;
   return html`<form class="filters" method="get" action="${inProject(view, '/audit').split('?')[0]}" role="search" aria-label="Filter of the audit log">
 <input type="hidden" name="project" value="${view.project.id}">
-${field(form, 'action', 'What was done', select('action', ACTIONS))}
+${field(form, 'action', 'Action', select('action', ACTIONS))}
 ${field(form, 'who', 'By whom', who)}<datalist id="audit-people">${view.people.map((id) => html`<option value="${id}"></option>`)}</datalist>
-${field(form, 'what', 'Key, agent or secret', text('what', 'maxlength="200" spellcheck="false" placeholder="Name or id"'))}
+${field(form, 'what', 'Name or id', text('what', 'maxlength="200" spellcheck="false" placeholder="of a key, agent…"'))}
 ${field(form, 'from', 'From (UTC)', text('from', 'type="date"'))}
 ${field(form, 'to', 'To (UTC)', text('to', 'type="date"'))}
 <div class="buttons">${button('Filter')}${isFiltered(filter) && html` <a class="button quiet" href="${inProject(view, '/audit')}">Show everything</a>`}</div>

@@ -74,7 +74,7 @@ export function frame(view, current, body, { title, problem = view.problem } = {
   return layout(`${title ? `${title} · ` : ''}${current} · ${view.project?.name ?? 'Settings'}`, html`<a class="skip" href="#main">Skip to content</a>
 <header>
 ${breadcrumb(view, current, title)}
-<div class="who"><span>Signed in as <strong>${view.userId}</strong></span>
+<div class="who"><span><span class="signed-in">Signed in as </span><strong>${view.userId}</strong></span>
 <form method="post" action="/sign-out">${hidden(view)}<button class="quiet">Sign out</button></form></div>
 </header>
 <main id="main" tabindex="-1">

@@ -1,7 +1,7 @@
 // Members of a project, and its service accounts.
 
-import { ago, badge, buttons, confirmation, dialogPage, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, select, text } from './parts.js';
-import { LIFETIMES } from './platform-keys.js';
+import { ago, badge, buttons, confirmation, dialogPage, empty, field, frame, hidden, hintLine, html, inProject, link, mark, row, rows, section, select, text } from './parts.js';
+import { LIFETIMES, notSaved } from './platform-keys.js';
 
 const TAB = 'Members';
 
@@ -31,8 +31,9 @@ function memberRow(view, member) {
     title: html`<span class="long-name">${member.service_account ?? member.user_id}</span>`,
     badges: [you && badge('calm', 'you')],
     facts: [labelOf(member.role), html`added ${ago(member.added_at)}`],
-    primary: may && link(of(view, member, 'role'), 'Change role', { of: `of ${nameOf(view, member)}`, className: 'button quiet' }),
+    primary: may && link(of(view, member, 'role'), 'Change role', { of: `of ${nameOf(view, member)}`, className: 'button quiet in-menu' }),
     actions: [
+      may && link(of(view, member, 'role'), 'Change role', { of: `of ${nameOf(view, member)}`, className: 'on-phone' }),
       (may || (you && !view.isReadOnly && !view.membersElsewhere)) && link(of(view, member, 'remove'), you ? 'Leave the project' : 'Remove', { of: you ? undefined : member.user_id, className: 'danger' }),
     ],
   });
@@ -43,8 +44,11 @@ function serviceAccountRow(view, member) {
   return row({
     id: `member-${member.id}`, name, icon: mark(member.user_id, name), title: html`<span class="long-name">${name}</span>`,
     facts: [labelOf(member.role), html`<code>${member.user_id}</code>`, html`added ${ago(member.added_at)}`],
-    primary: manages(view) && link(of(view, member, 'create-key'), 'Create key', { of: `for ${name}`, className: 'button quiet' }),
-    actions: manages(view) ? [link(of(view, member, 'remove'), 'Delete', { of: name, className: 'danger' })] : [],
+    primary: manages(view) && link(of(view, member, 'create-key'), 'Create key', { of: `for ${name}`, className: 'button quiet in-menu' }),
+    actions: manages(view) ? [
+      link(of(view, member, 'create-key'), 'Create key', { of: `for ${name}`, className: 'on-phone' }),
+      link(of(view, member, 'remove'), 'Delete', { of: name, className: 'danger' }),
+    ] : [],
   });
 }
 
@@ -52,7 +56,7 @@ export function membersPage(view) {
   if (!view.project) return frame(view, TAB, noProject(view));
   const users = view.members.filter((member) => member.service_account === null);
   const accounts = view.members.filter((member) => member.service_account !== null);
-  return frame(view, TAB, html`${section({
+  return frame(view, TAB, html`${notSaved(view)}${section({
     id: 'members', title: 'Members',
     about: view.membersElsewhere ? 'Who is in this project is decided in your application, which has a table of its own for it.' : 'Who sees and changes what this project has.',
     action: manages(view) && !view.membersElsewhere && link(inProject(view, '/members/add'), 'Add member', { className: 'button' }),
@@ -67,11 +71,21 @@ export function membersPage(view) {
 }
 
 export function noProject(view) {
-  return empty(html`You are in no project. An admin of one can add you: your id is <code>${view.userId}</code>.`);
+  return empty(html`You are in no project yet. An admin of one can add you: your id is <code>${view.userId}</code>.`);
 }
 
-const roleField = (form, hint) => field(form, 'role', 'Role',
-  select('role', ROLES.map(([value, label, may]) => ({ value, label: `${label} – ${may}` }))), hint);
+// Each role with what it may do
+function roleField(form, hint) {
+  const id = `${form.id}-role`;
+  const wrong = form.fields?.role;
+  const described = [hint && `${id}-hint`, wrong && `${id}-problem`].filter(Boolean).join(' ');
+  return html`<fieldset class="field roles" id="${id}" role="radiogroup"${described && html` aria-describedby="${described}"`}${wrong && html` aria-invalid="true"`}><legend>Role</legend>
+${ROLES.map(([value, label, may]) => html`<div class="check"><input type="radio" id="${id}-${value}" name="role" value="${value}" required${form.values.role === value && html` checked`}>
+<label for="${id}-${value}">${label}<span class="hint"> ${may}</span></label></div>`)}
+${hintLine(id, hint)}
+${wrong && html`<p class="problem" id="${id}-problem">${wrong}</p>`}
+</fieldset>`;
+}
 
 export function addMemberPage(view, asked = {}) {
   const given = view.forms.member;

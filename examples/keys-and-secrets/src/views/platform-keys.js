@@ -1,12 +1,26 @@
 // Platform API keys: one's own, to sign in here and for programs.
 
-import { ago, at, badge, buttons, checkbox, confirmation, dialogPage, due, empty, field, here, hidden, html, link, row, rows, section, select, text } from './parts.js';
+import { ago, at, badge, buttons, checkbox, confirmation, dialogPage, due, empty, exact, field, here, hidden, html, link, row, rows, section, select, text } from './parts.js';
 
 const TAB = 'Keys & Secrets';
 const SOON_MS = 14 * 24 * 60 * 60 * 1000;
 
+const DAY_MS = 24 * 60 * 60 * 1000;
+
 export const LIFETIMES = [['30', '30 days'], ['90', '90 days'], ['365', 'a year'], ['never', 'No end']]
   .map(([value, label]) => ({ value, label }));
+
+// When the key ends that one is signed in with, if it does: it makes none that outlives it
+export const endOfOwn = (view) => view.platformKeys.find(({ id }) => id === view.keyId)?.expires_at ?? null;
+
+// The lifetimes to choose from, and the one that is chosen unless somebody says otherwise
+function lifetimes(view) {
+  const end = endOfOwn(view);
+  if (end === null) return { options: LIFETIMES, usual: '90' };
+  const fitting = LIFETIMES.filter(({ value }) => value !== 'never' && Number(value) * DAY_MS < end - Date.now());
+  const options = [...fitting, { value: 'mine', label: `until ${exact(end)}` }];
+  return { options, usual: fitting.some(({ value }) => value === '90') ? '90' : 'mine', hint: 'A key makes none that outlives it: the one that you are signed in with ends then.' };
+}
 
 const back = (view, id) => here(view, id ? `#platform-key-${id}` : '#platform-keys');
 
@@ -44,13 +58,13 @@ function keyRow(view, key) {
   const isOver = key.revoked_at !== null;
   return row({
     id: `platform-key-${key.id}`, name: key.name,
-    badges: [stateBadge(key), key.read_only && badge('calm', 'lists only')],
+    badges: [stateBadge(key), key.id === view.keyId && !isOver && badge('calm', 'signed in with it'), key.read_only && badge('calm', 'lists only')],
     facts: [
       html`<code class="mask">${key.masked_key}</code>`, scope(view, key), end(key),
       key.last_used_at ? html`used ${ago(key.last_used_at)}` : 'never used', html`created ${ago(key.created_at)}`,
       !isOver && BROKEN[key.status],
     ],
-    primary: !isOver && link(`${here(view, `/platform-keys/${key.id}/revoke`)}`, 'Revoke', { of: key.name, className: 'button quiet' }),
+    primary: !isOver && !view.isReadOnly && link(`${here(view, `/platform-keys/${key.id}/revoke`)}`, 'Revoke', { of: key.name, className: 'button quiet' }),
   });
 }
 
@@ -62,12 +76,17 @@ function keyRows(view) {
 ${revoked.length > 0 && html`<details class="past"><summary>${revoked.length} revoked</summary>${rows('Revoked platform API keys', revoked.map((key) => keyRow(view, key)))}</details>`}`;
 }
 
+// A key that was created, and not saved yet
+export function notSaved(view) {
+  return view.once && due('Not saved yet', [html`The key “${view.once.about.name}” is shown until you say that you have saved it. ${link(here(view, '/platform-keys/created'), 'Show it')}`]);
+}
+
 export function platformKeys(view) {
   return section({
     id: 'platform-keys', title: 'Platform API keys',
     about: 'Your own, to sign in here and to call the platform from programs. Nobody else sees them.',
     action: !view.isReadOnly && link(here(view, '/platform-keys/create'), 'Create key', { className: 'button' }),
-    body: html`${due('Not saved yet', view.once ? [html`The key “${view.once.about}” is shown until you say that you have saved it. ${link(here(view, '/platform-keys/created'), 'Show it')}`] : [])}
+    body: html`${notSaved(view)}
 ${view.isReadOnly && html`<p class="hint">You are signed in with a key that may only list, so you cannot create or revoke keys.</p>`}
 ${keyRows(view)}`,
   });
@@ -75,13 +94,14 @@ ${keyRows(view)}`,
 
 export function createPlatformKeyPage(view, asked = {}) {
   const given = view.forms['platform-key'];
-  const form = { id: 'platform-key', ...given, values: { expires: '90', ...asked, ...given?.values } };
+  const { options, usual, hint } = lifetimes(view);
+  const form = { id: 'platform-key', ...given, values: { expires: usual, ...asked, ...given?.values } };
   return dialogPage(view, TAB, {
     title: 'Create platform key', back: back(view),
     body: html`<p>It acts as you: whoever has it may do what you may. Create one for each program, so that you can revoke it alone.</p>
 <form method="post" action="${here(view, '/platform-keys/create')}">${hidden(view)}
 ${field(form, 'name', 'Name', text('name', 'required maxlength="100" autofocus'), 'What it is for, like “Laptop” or “Nightly report”.')}
-${field(form, 'expires', 'Valid for', select('expires', LIFETIMES))}
+${field(form, 'expires', 'Valid for', select('expires', options), hint)}
 <p class="warning no-end">Without an end it works until somebody revokes it, also where it was copied by mistake. Choose an end if you can renew it.</p>
 ${view.project && checkbox('narrow', 'narrow', `Only for ${view.project.name}`, Boolean(form.values.narrow))}
 ${checkbox('read-only', 'read_only', 'Lists only: it reads lists, and changes nothing', Boolean(form.values.read_only))}
@@ -91,14 +111,14 @@ ${buttons('Create key', back(view))}
 }
 
 // The one page that shows a token, until its owner says that they have it
-export function createdTokenPage(view, { token, about, service }) {
-  return dialogPage(view, service ? 'Members' : TAB, {
-    title: `Save the key “${about}”`, back: back(view), ask: 'This key is not shown again. Have you saved it?',
+export function createdTokenPage(view, { token, about }) {
+  return dialogPage(view, about.rest.startsWith('/members') ? 'Members' : TAB, {
+    title: `Save the key “${about.name}”`, back: here(view, about.rest), ask: 'This key is not shown again. Have you saved it?',
     body: html`<p>Copy it now to where you keep such keys, as a password manager. <strong>It will not be shown again</strong> once you have said that you have saved it, nor after you sign out.</p>
 <div class="field created"><label for="token">Your new platform key</label>
-<div class="inline"><input id="token" class="token" readonly value="${token}" autocomplete="off" spellcheck="false" autofocus>
+<div class="inline"><textarea id="token" class="token" rows="3" readonly autocomplete="off" spellcheck="false" autofocus>${token}</textarea>
 <button type="button" class="quiet" data-copy="token">Copy</button></div></div>
-<form method="post" action="${here(view, '/platform-keys/created')}">${hidden(view)}<div class="buttons"><button>I have saved it</button></div></form>`,
+<form method="post" action="${here(view, '/platform-keys/created')}">${hidden(view)}<div class="buttons"><button data-may-leave>I have saved it</button></div></form>`,
   });
 }
 

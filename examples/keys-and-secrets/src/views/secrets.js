@@ -1,5 +1,6 @@
 // Project secrets: the list, and the dialogs to set, paste, restore, describe and delete.
 
+import { mayChangeKeys } from './llm-keys/rights.js';
 import { ago, at, badge, buttons, confirmation, dialogPage, empty, field, here, hidden, html, inProject, link, row, rows, sealAttributes, secretArea, section, text, textArea } from './parts.js';
 
 const TAB = 'Keys & Secrets';
@@ -24,8 +25,9 @@ function secretRow(view, secret) {
       html`set ${ago(secret.updated_at)} by ${secret.updated_by}`,
       secret.last_used_at ? html`used ${ago(secret.last_used_at)}` : 'never used',
     ],
-    primary: view.managesKeys && link(setPath(view, name), 'New value', { of: `for ${name}`, className: 'button quiet' }),
-    actions: view.managesKeys ? [
+    primary: mayChangeKeys(view) && link(setPath(view, name), 'New value', { of: `for ${name}`, className: 'button quiet in-menu' }),
+    actions: mayChangeKeys(view) ? [
+      link(setPath(view, name), 'New value', { of: `for ${name}`, className: 'on-phone' }),
       link(of(view, name, 'versions'), 'Versions', { of: `of ${name}` }),
       link(of(view, name, 'describe'), 'Edit description', { of: `of ${name}` }),
       link(of(view, name, 'delete'), 'Delete', { of: name, className: 'danger' }),
@@ -37,7 +39,7 @@ const addButton = (view) => link(inProject(view, '/secrets/set'), 'Add secret', 
 const pasteButton = (view) => link(inProject(view, '/secrets/paste'), 'Paste .env', { className: 'button quiet' });
 
 function noSecrets(view) {
-  return view.managesKeys
+  return mayChangeKeys(view)
     ? empty('Tokens, passwords and certificates that workflows and agents of this project need belong here, each under a name. Have a .env file? Paste it: it is read and sealed in your browser.')
     : empty('This project has no secrets yet. Its admins and key managers add them.');
 }
@@ -46,7 +48,7 @@ export function secrets(view) {
   return section({
     id: 'secrets', title: 'Project secrets',
     about: html`Named values for workflows and agents, as ${reference('NAME')}. Nobody reads them again.`,
-    action: view.managesKeys && html`<div class="section-actions">${pasteButton(view)}${addButton(view)}</div>`,
+    action: mayChangeKeys(view) && html`<div class="section-actions">${pasteButton(view)}${addButton(view)}</div>`,
     body: view.secrets.length > 0
       ? rows('Project secrets', view.secrets.map((secret) => secretRow(view, secret)))
       : noSecrets(view),

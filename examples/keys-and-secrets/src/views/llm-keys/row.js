@@ -39,7 +39,7 @@ export function testButton(view, key) {
 
 function primary(view, key) {
   if (!view.mayChangeKeys) return '';
-  if (!opens(key)) return link(to(view, key, 'enter'), 'Enter again', { of: key.name, className: 'button quiet' });
+  if (!opens(key)) return link(to(view, key, 'enter'), 'Re-enter', { of: key.name, className: 'button quiet' });
   if (isToReplace(key)) return link(to(view, key, 'replace'), 'Replace', { of: key.name, className: 'button quiet' });
   return canTest(view, key) && testButton(view, key);
 }
