@@ -110,6 +110,13 @@ test('another vendor’s key is noticed while typing, and one click changes the 
   assert.match(page.url(), /provider=anthropic/);
   assert.deepEqual([await dialog(page).getByLabel('Name').inputValue(), await keyField(page).inputValue()], ['Whose', value]);
   assert.equal(await dialog(page).locator('[aria-invalid]').count(), 0);
+  // what was left is forgotten
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+  await section(page).getByRole('link', { name: 'Add key' }).click();
+  await provider(page, 'Anthropic');
+  assert.equal(await keyField(page).inputValue(), '');
+  assert.ok(!(await contents(page, context)).includes(value));
   await context.close();
 });
 
