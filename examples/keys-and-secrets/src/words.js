@@ -44,7 +44,7 @@ const plain = (message) => PLAIN.reduce((text, [from, to]) => text.replace(from,
 
 // "Pass" is what a program does
 const usable = (hint) => hint.split(/(?<=\.) (?=[A-Z])/).filter((part) => !forProgrammers.test(part))
-  .map((part) => part.replace(/^Pass null.*$/, '').replace(/\bpass only\b/g, 'paste only').replace(/^Pass\b/, 'Paste')).filter(Boolean).join(' ');
+  .map((part) => part.replace(/^Pass null.*$/, '').replace(/; the key itself .*$/, '.').replace(/\bpass only\b/g, 'paste only').replace(/^Pass\b/, 'Paste')).filter(Boolean).join(' ');
 
 // A sealed value may be a secret as well, of which the database says less.
 function subject(message, hint) {

@@ -223,6 +223,10 @@ test('a key is added with options, which are sealed with it; times are the reade
   await fillHeader(0, 'x-gateway', secret);
   await add.getByRole('button', { name: 'Add another header' }).click();
   assert.ok(await hasFocus(headers.nth(1).getByLabel('Header')));
+  await fillHeader(1, 'x-team', 'red');
+  await page.setViewportSize({ width: 1280, height: 1250 });
+  await shot(page, 'more-options', add);
+  await page.setViewportSize({ width: 1280, height: 800 });
   await fillHeader(1, 'X-Gateway', 'two');
   assert.equal(await add.locator('input:invalid').count(), 1);
   await fillHeader(1, 'Authorization', 'red');
@@ -230,7 +234,6 @@ test('a key is added with options, which are sealed with it; times are the reade
   await add.locator('[data-headers] .problem').filter({ hasText: 'Authorization' }).waitFor();
   assert.equal(await headers.nth(0).getByLabel('Its value').inputValue(), secret);
   await fillHeader(1, 'x-team', 'red');
-  await shot(page, 'more-options', add);
   await checkLook(page, 'add more options');
   await submit(page).click();
   await page.getByText('Added “With options”.').waitFor();
@@ -514,7 +517,10 @@ test('keys in all states, with long names, look well; what is due stands on top'
   await page.setViewportSize({ width: 360, height: 800 });
   const heights = await page.locator('.row[data-key]').evaluateAll((all) => all.map((each) => [each.dataset.name, each.offsetHeight]));
   for (const [name, height] of heights) assert.ok(height <= 110, `${name}: ${height}`);
+  await page.emulateMedia({ colorScheme: 'dark' });
   await shot(page, 'narrow-and-dark');
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize({ width: 1280, height: 800 });
   await row(page, 'Soon over').getByRole('link', { name: /^Soon over/ }).first().click();
   await dialog(page).getByText('What happened to it lately').waitFor();
   await checkLook(page, 'details of a key');
