@@ -2,16 +2,12 @@
 
 import { canRun, managesAgents, stateOf } from './agent-state.js';
 import { agentKeyField } from './agent-keys.js';
+import { list } from './llm-keys/row.js';
 import { ago, badge, buttons, confirmation, dialogPage, due, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, text } from './parts.js';
 
 const MOST = 50;    // rows of a page
 
 const MOST_NAMES = 3;
-
-function list(names) {
-  const more = names.length - MOST_NAMES;
-  return `${names.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-}
 
 const wide = (content) => html`<span class="wide">${content}</span>`;    // not on a phone
 
