@@ -1,5 +1,5 @@
 // The HTTP side: headers, limits, sessions, errors. What the service does is in
-// routes.
+// routes, and for programs in api.
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -8,6 +8,8 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
+import { api } from './api/index.js';
+import { problemOf, sendProblem } from './api/problems.js';
 import { LoginEnded, NotFound } from './database.js';
 import { loggable } from './errors.js';
 import { Once } from './once.js';
@@ -60,6 +62,11 @@ class Refused extends Error {
 }
 
 const TITLES = { 401: 'Signed out', 403: 'Refused', 404: 'Not found', 413: 'Too large', 415: 'Refused', 429: 'Too many requests' };
+
+const API = '/api/v1';
+
+// What nobody should put into an address, and somebody will
+const CREDENTIAL = /(sk-tarx-|tarx-run-)[0-9A-Za-z_-]*/g;
 
 function parseForm(request, body, done) {
   // several values of one name are none of ours: the last one counts
@@ -142,6 +149,24 @@ function answerErrors(app, sessions) {
   });
 }
 
+// An address that no route can have is not quoted
+function refuseAddress(error, request, reply) {
+  if (request.url.startsWith(API)) return sendProblem(reply, problemOf(error, request));
+  return reply.code(error.statusCode).type('text/plain').send('The request was refused.');
+}
+
+async function page(app, { db, models, limits }) {
+  const sessions = new Sessions({ secure: app.secure });
+  app.decorate('signInLimit', { rateLimit: { max: limits.signIns ?? 10, timeWindow: '1 minute' } });
+  app.decorateRequest('session', undefined);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, parseForm);
+  guard(app, sessions);
+  answerErrors(app, sessions);
+  await serveAssets(app);
+  routes(app, { db, sessions, models, once: new Once({ secure: app.secure }) });
+}
+
 export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {}, models = { timeLimitMs: 10_000 } }) {
   const app = Fastify({
     trustProxy,
@@ -150,26 +175,21 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
     // user ids have up to 200 characters, of at most 12 each in a path
     routerOptions: { maxParamLength: 2400 },
     forceCloseConnections: true,
+    frameworkErrors: refuseAddress,
     logger: logger && {
       level: 'info',
       serializers: {
         err: loggable,
         // neither headers, bodies nor what forms have kept in the address
-        req: ({ method, url, ip }) => ({ method, url: url.split('?')[0], ip }),
+        req: ({ method, url, ip }) => ({ method, url: url.split('?')[0].replace(CREDENTIAL, '[redacted]'), ip }),
       },
       ...(logger === true ? {} : logger),
     },
   });
-  const sessions = new Sessions({ secure });
   app.decorate('secure', secure);
-  app.decorate('signInLimit', { rateLimit: { max: limits.signIns ?? 10, timeWindow: '1 minute' } });
-  app.decorateRequest('session', undefined);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, parseForm);
   await app.register(rateLimit, { max: limits.requests ?? 300, timeWindow: '1 minute' });
-  guard(app, sessions);
-  answerErrors(app, sessions);
-  await serveAssets(app);
-  routes(app, { db, sessions, models, once: new Once({ secure }) });
+  // each with hooks, parsers and errors of its own
+  await app.register(api, { prefix: API, db, models, limits });
+  await app.register(page, { db, models, limits });
   return app;
 }

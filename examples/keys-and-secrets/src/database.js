@@ -20,7 +20,7 @@ export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   const web = openPool({ ...CONNECTION, user: webLogin, max: poolSize });
   const models = openPool({ ...CONNECTION, user: modelsLogin, max: Math.min(poolSize, 3) });
   return {
-    asOwner: (token, work) => asUser(web, { token }, work),
+    asOwner: (token, work, project) => asUser(web, { token, project }, work),
     issueTicket: (client, projectId, of) => issueTicket(client, modelsLogin, projectId, of),
     // the work gets a run, as examples/client has them
     inRunOf: (ticket, work) => withRun(models, ticket, work),

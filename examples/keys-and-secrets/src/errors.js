@@ -3,7 +3,7 @@
 
 import { inWords } from './words.js';
 
-const STATUS = {
+export const STATUS = {
   22023: 422, TK013: 422,
   23505: 409, 23514: 409, 40001: 409, TK002: 409, TK014: 409, TK015: 409,
   42501: 403,
@@ -16,7 +16,7 @@ const STATUS = {
 
 // PostgreSQL's own messages quote what was given, so the client leaves them out; those about
 // run tickets are for who writes a runner.
-const OWN_TEXT = {
+export const OWN_TEXT = {
   22003: 'A number is out of range.',
   22008: 'A date is out of range.',
   22021: 'A text has a character that cannot be stored.',

@@ -60,7 +60,11 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   assert.ok(await hasFocus(notice));
   const id = await idOf('By browser');
   assert.ok(page.url().endsWith(`#key-${id}`));
-  await notice.getByRole('link', { name: 'Use it in an agent' }).waitFor();
+  await notice.getByRole('link', { name: 'Use it in an agent' }).click();
+  await dialog(page).getByRole('heading', { name: 'Create agent' }).waitFor();
+  assert.equal(await dialog(page).getByLabel('Key', { exact: true }).inputValue(), id);
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
   assert.match(await row(page, 'By browser').textContent(), new RegExp(`sk-ant-api03-.*…${value.slice(-4)}.*Anthropic.*added by alice`, 's'));
   const part = value.slice(16, 40);
   const overTheWire = await Promise.all(wire);

@@ -117,8 +117,9 @@ const back = (view) => inProject(view, '/agents');
 
 const nameField = (form) => field(form, 'name', 'Name', text('name', 'required maxlength="100"'));
 
-export function newAgentPage(view) {
-  const form = { id: 'agent', values: { key: '' }, ...view.forms.agent };
+// key is one that has just been added, say
+export function newAgentPage(view, { key = '' } = {}) {
+  const form = { id: 'agent', values: { key }, ...view.forms.agent };
   return dialogPage(view, 'Agents', {
     title: 'Create agent', back: back(view),
     body: html`<form method="post" action="${inProject(view, '/agents')}">${hidden(view)}
