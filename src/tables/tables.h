@@ -192,7 +192,8 @@ typedef struct TarxKeysTallySource
 {
 	TarxKeysTable *table;
 	TarxKeysQuery *of_one;		/* by project, kind and object */
-	TarxKeysQuery *of_all;		/* by project and kind */
+	TarxKeysQuery *of_all;		/* by project and kind; NULL if nobody has all
+								 * of these objects */
 	bool		by_other;		/* by the table's other index */
 	const char *kind;			/* NULL if the table has none */
 	int			id;				/* the column that has the object's id */
