@@ -84,6 +84,15 @@ SELECT looked_at('project_llm_keys', 'SELECT * FROM tarx_keys.llm_keys') AS all_
 COMMIT;
 RESET ROLE;
 
+-- a deleted key is in no list, also of those to whom row security shows it
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.delete_llm_key(:'A', :'key');
+SELECT (SELECT count(*) FROM tarx_keys.llm_keys) AS keys, (SELECT count(*) FROM tarx_keys.key_usage) AS used, (SELECT count(*) FROM tarx_keys.due_keys WHERE key_id = :'key') AS due;
+SET ROLE tarx_keys_owner;
+SELECT (SELECT count(*) FROM tarx_keys.llm_keys) AS keys, (SELECT count(*) FROM tarx_keys.key_usage) AS used;
+ROLLBACK;
+
 -- a list of tokens looks at no other user's last uses
 INSERT INTO tarx_keys_internal.last_used
 SELECT '00000000-0000-0000-0000-000000000000', 'platform_key', gen_random_uuid(), now() FROM generate_series(1, 1000);

@@ -372,7 +372,7 @@ test('the options of a new key come in its box, and the list has them but for va
   assert.equal(State, 'enabled until 2037-01-31 14:03 UTC replace after 2036-12-01 00:00 UTC');
   assert.equal(Order, '7');
   assert.ok(!page.text.includes('gateway-secret'));
-  const [{ id }] = await as('alice', "SELECT id FROM tarx_keys.llm_keys WHERE state <> 'deleted' AND name = 'With options'");
+  const [{ id }] = await as('alice', "SELECT id FROM tarx_keys.llm_keys WHERE name = 'With options'");
   assert.deepEqual((await resolve(id)).headers, OPTIONS.headers);
   // what the form says of them beside the box counts for nothing
   await as('alice', 'SELECT tarx_keys.update_llm_key($1, $2, $3)', [PROJECTS.support, id, { rotate_after: '2001-01-01T00:00Z', expires_at: null }]);
@@ -402,7 +402,7 @@ test('options beside a box do nothing: they are what the form shows again', asyn
   const alice = await signedIn('alice');
   const fields = { provider: 'openai', name: 'Beside' };
   await alice.post(settings('alice', '/llm-keys'), { ...fields, ...OPTION_FIELDS, sealed: await boxFor({ ...fields, value: newValue() }) });
-  const [key] = await as('alice', "SELECT id, priority, expires_at, header_names FROM tarx_keys.llm_keys WHERE state <> 'deleted' AND name = 'Beside'");
+  const [key] = await as('alice', "SELECT id, priority, expires_at, header_names FROM tarx_keys.llm_keys WHERE name = 'Beside'");
   assert.deepEqual([key.priority, key.expires_at, key.header_names ?? []], [100, null, []]);
   await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, key.id]);
 });
