@@ -50,8 +50,8 @@ typedef struct Part
 typedef struct Rotation
 {
 	Oid			database;
-	uint8		active[TARX_KEYS_FINGERPRINT_BYTES];	/* the master key that it
-														 * seals with */
+	uint8		active[TARX_KEYS_FINGERPRINT_BYTES];	/* the master key that
+														 * it seals with */
 	int			sessions;		/* 0 if this place is free */
 	int			nparts;
 	Part		parts[PARTS];
