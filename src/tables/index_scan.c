@@ -34,6 +34,9 @@ comparison(Oid type, StrategyNumber strategy)
 		case UUIDOID:
 			return strategy == BTEqualStrategyNumber ? F_UUID_EQ :
 				strategy == BTGreaterEqualStrategyNumber ? F_UUID_GE : F_UUID_LE;
+		case BOOLOID:
+			return strategy == BTEqualStrategyNumber ? F_BOOLEQ :
+				strategy == BTGreaterEqualStrategyNumber ? F_BOOLGE : F_BOOLLE;
 		case TEXTOID:
 			return strategy == BTEqualStrategyNumber ? F_TEXTEQ :
 				strategy == BTGreaterEqualStrategyNumber ? F_TEXT_GE : F_TEXT_LE;
