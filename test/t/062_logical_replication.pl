@@ -210,7 +210,11 @@ my ($break, $mend) =
 	$is_15 ? ('CREATE ROLE keeper LOGIN SUPERUSER IN ROLE pg_read_all_data, pg_write_all_data; GRANT CONNECT ON DATABASE app TO keeper; ALTER SUBSCRIPTION green OWNER TO keeper; ALTER ROLE keeper NOSUPERUSER', 'ALTER SUBSCRIPTION green OWNER TO CURRENT_USER; DROP OWNED BY keeper; DROP ROLE keeper')
 	: ('ALTER SUBSCRIPTION green SET (run_as_owner = false)', 'ALTER SUBSCRIPTION green SET (run_as_owner = true)');
 my $offset = log_size($green);
+my $subscriptions = q{SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'subscriptions'};
+like($green->safe_psql('app', $subscriptions), qr/^ok\|/, 'doctor() is content with a subscription that runs');
 $green->safe_psql('app', 'ALTER SUBSCRIPTION green DISABLE');
+ok($green->poll_query_until('app', "SELECT severity || finding LIKE 'critical%subscription green%' FROM ($subscriptions) s"),
+	'and not with one that does not');
 $green->safe_psql('app', "$break; ALTER SUBSCRIPTION green ENABLE");
 as_user($blue, 'alice', "SELECT tarx_keys.set_secret('$PROJECT', 'LATE', '$value')");
 $green->wait_for_log(qr/cannot replicate into relation with row-level security enabled/, $offset);
