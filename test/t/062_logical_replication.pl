@@ -136,6 +136,13 @@ $green->wait_for_subscription_sync($blue, 'green', 'app');
 same_rows('all rows are copied');
 is(differences($findings, findings($green)), '', 'doctor() finds there what it found here');
 
+# The realm is a setting of the database, and came with it; without it no row opens
+
+resolves($green, $key{kept}, 'a key resolves');
+$green->safe_psql('postgres', 'ALTER DATABASE app RESET tarx_keys.realm');
+state_is($green, 'runner', resolve_sql($key{kept}), 'TK004', 'in another realm it does not', 'app');
+$green->safe_psql('postgres', q{ALTER DATABASE app SET tarx_keys.realm = 'app'});
+
 # Keys resolve there, and uses are written down on both sides
 
 use_key($green, $key{$_}, 2, "the subscriber writes down a use of $_, beside the publisher's") foreach qw(kept deleted);
