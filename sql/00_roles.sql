@@ -1,6 +1,6 @@
 \echo Use "CREATE EXTENSION tarx_keys" to load this file. \quit
 
--- The four roles, and the two schemas that hold everything.
+-- The five roles, and the two schemas that hold everything.
 --
 -- Roles belong to the cluster, not to the database. So they are created if they
 -- are absent. An existing role is refused if somebody could log in as it, or
@@ -22,7 +22,7 @@ BEGIN
             MESSAGE = 'tarx_keys cannot be created while standard_conforming_strings is off',
             HINT = 'Run SET standard_conforming_strings = on, and try again.';
     END IF;
-    FOREACH role_name IN ARRAY ARRAY['tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent'] LOOP
+    FOREACH role_name IN ARRAY ARRAY['tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent', 'tarx_keys_auditor'] LOOP
         SELECT * INTO role_row FROM pg_roles r WHERE r.rolname = role_name;
         IF NOT FOUND THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
@@ -51,6 +51,7 @@ COMMENT ON ROLE tarx_keys_owner IS 'tarx_keys: owns the extension''s objects; gr
 COMMENT ON ROLE tarx_keys_backend IS 'tarx_keys: may act for users; for backend services';
 COMMENT ON ROLE tarx_keys_login IS 'tarx_keys: may act for users who have logged in; for backend services';
 COMMENT ON ROLE tarx_keys_agent IS 'tarx_keys: may resolve keys; for agent runners';
+COMMENT ON ROLE tarx_keys_auditor IS 'tarx_keys: may read the audit log; for who collects it';
 
 -- Without IF NOT EXISTS, because a schema that somebody else has made must not be
 -- taken over.

@@ -62,6 +62,7 @@ BEGIN
         ON CONFLICT (id) DO UPDATE SET name = NULL, created_by = NULL, created_at = NULL, ended_by = NULL, run_epoch = NULL;
     DELETE FROM tarx_keys.audit_log a WHERE a.project_id = purge_project.project_id AND NOT a.personal;
     DELETE FROM tarx_keys_internal.audit_ends e WHERE e.project_id = purge_project.project_id AND NOT e.personal;
+    DELETE FROM tarx_keys_internal.unlogged_removals r WHERE r.project_id = purge_project.project_id;
     DELETE FROM tarx_keys.project_llm_keys k WHERE k.project_id = purge_project.project_id;
     DELETE FROM tarx_keys_internal.last_used l WHERE l.project_id = purge_project.project_id;
     PERFORM tarx_keys_internal.purge_service_accounts(purge_project.project_id);

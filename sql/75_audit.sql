@@ -44,6 +44,9 @@ CREATE INDEX audit_log_at ON tarx_keys.audit_log (project_id, at) WHERE NOT pers
 ALTER TABLE tarx_keys.audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY admins_read ON tarx_keys.audit_log FOR SELECT TO tarx_keys_backend, tarx_keys_login
     USING (NOT personal AND project_id = tarx_keys_internal.audited_project_id());
+-- of all projects, and the personal rows too
+CREATE POLICY auditors_read ON tarx_keys.audit_log FOR SELECT TO tarx_keys_auditor
+    USING (true);
 CREATE POLICY owner_reads ON tarx_keys.audit_log FOR SELECT TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
 CREATE POLICY owner_appends ON tarx_keys.audit_log FOR INSERT TO tarx_keys_owner

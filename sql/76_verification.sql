@@ -152,6 +152,10 @@ BEGIN
             WHEN 'platform_key' THEN
                 UPDATE tarx_keys.platform_api_keys k SET token_hash = NULL, stamp = NULL, revoked_at = now() WHERE k.id = older.id;
         END CASE;
+        -- its project's version rises, though the log says nothing of it
+        IF older.project_id IS NOT NULL THEN
+            INSERT INTO tarx_keys_internal.unlogged_removals (project_id, id) VALUES (older.project_id, gen_random_uuid());
+        END IF;
         deleted := deleted + 1;
         RAISE NOTICE 'ended an older row: % %', older.kind, concat_ws(' of project ', coalesce(quote_literal(older.name), older.id::text), older.project_id);
         PERFORM tarx_keys_internal.log_operation(format('ends an older row: %s %s of project %s', older.kind, older.id, coalesce(older.project_id::text, '-')));

@@ -42,3 +42,6 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- nobody has rights on collations
+ALTER COLLATION tarx_keys.people OWNER TO tarx_keys_owner;

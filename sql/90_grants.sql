@@ -93,8 +93,17 @@ TO pg_monitor;
 GRANT SELECT (project_id, personal, generation, seq, at, user_id, proven, login, client, action, object_id, object_name, outcome, revision)
     ON tarx_keys.audit_log TO tarx_keys_backend, tarx_keys_login;
 
+-- Whoever may list or resolve asks whether anything has changed; the function tells
+-- runners and members apart.
+GRANT EXECUTE ON FUNCTION tarx_keys.project_version TO tarx_keys_backend, tarx_keys_login, tarx_keys_agent;
+
+-- who collects the audit log, for instance for a SIEM
+GRANT USAGE ON SCHEMA tarx_keys TO tarx_keys_auditor;
+GRANT SELECT ON tarx_keys.audit_log TO tarx_keys_auditor;
+
 -- The audit log is append-only for its owner as well; purge_audit() deletes.
 REVOKE UPDATE, TRUNCATE ON tarx_keys.audit_log FROM tarx_keys_owner;
+REVOKE UPDATE, DELETE, TRUNCATE ON tarx_keys_internal.unlogged_removals FROM tarx_keys_owner;
 REVOKE DELETE, TRUNCATE ON tarx_keys_internal.audit_ends FROM tarx_keys_owner;
 
 -- Agent runners resolve, and do nothing else. These functions are not SECURITY

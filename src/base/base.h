@@ -91,6 +91,7 @@ extern int	tarx_keys_errarg(const char *argument);
 pg_noreturn extern void tarx_keys_deny_project(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_fail_no_acting_user(void);
 pg_noreturn extern void tarx_keys_fail_key_not_found(const pg_uuid_t *key_id);
+pg_noreturn extern void tarx_keys_fail_project_not_found(const pg_uuid_t *project_id);
 pg_noreturn extern void tarx_keys_fail_key_deleted(const pg_uuid_t *key_id);
 pg_noreturn extern void tarx_keys_fail_agent(const pg_uuid_t *agent_id);
 pg_noreturn extern void tarx_keys_fail_integrity(const pg_uuid_t *key_id);

@@ -21,6 +21,15 @@
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
+/* object_aclcheck() replaces the functions for each kind of object from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define tarx_keys_function_aclcheck(function, role, mode) \
+	object_aclcheck(ProcedureRelationId, (function), (role), (mode))
+#else
+#define tarx_keys_function_aclcheck(function, role, mode) \
+	pg_proc_aclcheck((function), (role), (mode))
+#endif
+
 /* Signal handlers have a second argument from 19 on. */
 #if PG_VERSION_NUM >= 190000
 #define TARX_KEYS_SIGNAL_ARGS	postgres_signal_arg, pg_siginfo

@@ -64,6 +64,16 @@ tarx_keys_fail_key_not_found(const pg_uuid_t *key_id)
 			 errhint("Check the project and the key id, or point the agent to one of the keys that tarx_keys.llm_keys lists for the project.")));
 }
 
+/* The same for a project that is not there, has ended, or is not the caller's to know. */
+void
+tarx_keys_fail_project_not_found(const pg_uuid_t *project_id)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TK_KEY_NOT_FOUND),
+			 errmsg("project \"%s\" not found", tarx_keys_uuid_text(project_id)),
+			 errhint("Check the project's id; the acting user, if there is one, must be a member of the project.")));
+}
+
 void
 tarx_keys_fail_key_deleted(const pg_uuid_t *key_id)
 {

@@ -6,7 +6,7 @@
  * that somebody has broken or whose master key is missing, nor by others that
  * hold their lanes.  So what can fail or wait is tried in a subtransaction, where
  * it waits for a short time only.  If it fails, a line in the server log takes
- * the place of the row.
+ * the place of the row, and one in unlogged_removals, so that project_version() rises.
  *
  * What is cancelled is not tried any further: then the whole call is.  Nor is what
  * cannot be serialized: a transaction that goes on in spite of that could commit.
@@ -202,6 +202,25 @@ append(void *arg)
 	tarx_keys_queries_end();
 }
 
+/* A row of its own for each, so that nobody waits for a row of somebody else. */
+static void
+note_unlogged(void *arg)
+{
+	const Removals *removals = arg;
+
+	tarx_keys_queries_begin();
+	for (int i = 0; i < removals->count; i++)
+	{
+		TarxKeysRow row;
+
+		tarx_keys_row_clear(&row);
+		tarx_keys_row_set(&row, UNLOGGED_REMOVAL_PROJECT_ID, UUIDPGetDatum(&removals->chain->id));
+		tarx_keys_row_set(&row, UNLOGGED_REMOVAL_ID, DirectFunctionCall1(gen_random_uuid, (Datum) 0));
+		(void) tarx_keys_table_insert(&tarx_keys_unlogged_removals, &row);
+	}
+	tarx_keys_queries_end();
+}
+
 static void
 log_line(const Removals *removals, const TarxKeysAuditObject *object, int sqlerrcode)
 {
@@ -225,8 +244,13 @@ tarx_keys_audit_removals(const TarxKeysChain *chain, const char *action,
 	tarx_keys_check_audit_action(action);
 	(void) tarx_keys_acting_user();
 	sqlerrcode = attempt(append, &removals);
-	for (int i = 0; i < count && sqlerrcode != 0; i++)
+	if (sqlerrcode == 0)
+		return;
+	for (int i = 0; i < count; i++)
 		log_line(&removals, &objects[i], sqlerrcode);
+	/* personal rows are about no project */
+	if (!chain->personal)
+		(void) attempt(note_unlogged, &removals);
 }
 
 /* The same for one object */

@@ -41,6 +41,8 @@ equality(Oid type)
 	{
 		case UUIDOID:
 			return F_UUID_EQ;
+		case BOOLOID:
+			return F_BOOLEQ;
 		case TEXTOID:
 			return F_TEXTEQ;
 		case BYTEAOID:

@@ -71,13 +71,13 @@ has_recorders() {
 }
 
 # What the recipes in examples need as well: keyrings that age, a TPM (swtpm) and PKCS#11
-# (SoftHSM) open
+# (SoftHSM) open, and what reads the audit log from a slot
 has_recipe_programs() {
 	local program
 	for program in age swtpm tpm2_unseal softhsm2-util pkcs11-tool; do
 		command -v "$program" >/dev/null || return
 	done
-	[ -e /usr/lib/softhsm/libsofthsm2.so ]
+	[ -e /usr/lib/softhsm/libsofthsm2.so ] && [ -e "$("$PG_CONFIG" --pkglibdir)/wal2json.so" ]
 }
 
 # What the browser tests of examples/keys-and-secrets need as well
@@ -105,7 +105,7 @@ npm_packages() {
 }
 
 can_test() {
-	can_build && command -v openssl >/dev/null && has_recorders && has_node && has_python_clients && has_recipe_programs && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
+	can_build && command -v openssl >/dev/null && command -v curl >/dev/null && command -v jq >/dev/null && has_recorders && has_node && has_python_clients && has_recipe_programs && perl -MIPC::Run -MTest::More -e 1 2>/dev/null &&
 		PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null
 }
 
@@ -117,7 +117,7 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, openssl, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy, python3-nacl, age, swtpm, tpm2-tools, libtss2-tcti-swtpm0, softhsm2 and opensc"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, openssl, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy, python3-nacl, age, swtpm, tpm2-tools, libtss2-tcti-swtpm0, softhsm2, opensc, postgresql-NN-wal2json, curl and jq"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
@@ -125,7 +125,7 @@ install_packages() {
 		"postgresql-$(newest_major)-pgaudit"
 	case $1 in test | browse)
 		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy python3-nacl
-		apt_install age swtpm tpm2-tools libtss2-tcti-swtpm0 softhsm2 opensc ;;
+		apt_install age swtpm tpm2-tools libtss2-tcti-swtpm0 softhsm2 opensc curl jq "postgresql-$(newest_major)-wal2json" ;;
 	esac
 	[ "$1" = build ] || has_node || apt_install nodejs npm
 	[ "$1" != browse ] || has_chromium || apt_install chromium

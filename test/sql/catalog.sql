@@ -30,6 +30,8 @@ SELECT 'definer without search_path and row_security', name FROM functions
 -- An owner that is a superuser would make each of them a superuser's
 SELECT 'not owned', name FROM functions WHERE proowner <> 'tarx_keys_owner'::regrole;
 SELECT 'not owned', name FROM relations WHERE relowner <> 'tarx_keys_owner'::regrole AND relkind <> 't';
+SELECT 'not owned', collname FROM pg_collation
+ WHERE collnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND collowner <> 'tarx_keys_owner'::regrole;
 -- Secrets are returned once a call, never folded, cached or sent to workers
 SELECT 'returns secrets, but not volatile and parallel unsafe', name FROM functions
  WHERE (for_agents AND proname <> 'template_references' OR proname IN ('create_platform_key', 'login'))
@@ -66,6 +68,8 @@ SELECT 'not a member of the extension', name FROM relations r
 SELECT 'not dumped with its rows', name FROM tables, pg_extension e
  WHERE e.extname = 'tarx_keys' AND relation <> ALL (e.extconfig);
 -- Names and ids compare by their bytes, whatever the database's locale
+SELECT 'collation by which different texts are equal', collname FROM pg_collation
+ WHERE collnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND NOT collisdeterministic;
 SELECT 'text that is not COLLATE "C"', name, attname FROM tables JOIN pg_attribute a ON a.attrelid = relation
  WHERE attnum > 0 AND NOT attisdropped AND atttypid = 'text'::regtype AND attcollation <> '"C"'::regcollation;
 

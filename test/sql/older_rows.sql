@@ -148,6 +148,8 @@ SELECT tarx_keys.rename_secret(:'A', 'KEPT', 'RENAMED'), tarx_keys.set_secret(:'
 INSERT INTO tarx_keys.project_secrets SELECT * FROM old_secrets WHERE name = 'KEPT' AND project_id = :'A';
 SELECT * FROM older;
 SELECT tarx_keys.delete_older_rows();
+-- who keeps what was resolved sees that something has ended
+SELECT count(*) FROM tarx_keys_internal.unlogged_removals r WHERE r.project_id = :'A';
 SELECT tarx_keys.resolve_secret(:'A', 'RENAMED');
 SELECT name, count(*) FROM tarx_keys_internal.project_secret_versions WHERE project_id = :'A' GROUP BY name ORDER BY name;
 SELECT * FROM older;

@@ -13,7 +13,7 @@ use Test::More;
 use TarxKeys;
 
 my $value = 'sk-proj-drop-0123456789abcdef0123456789';
-my $drop_roles = 'DROP ROLE tarx_keys_owner, tarx_keys_backend, tarx_keys_login, tarx_keys_agent';
+my $drop_roles = 'DROP ROLE tarx_keys_owner, tarx_keys_backend, tarx_keys_login, tarx_keys_agent, tarx_keys_auditor';
 my $node = new_node('drop', keyring => { master_key => hex_key('drop') });
 $node->start;
 
@@ -45,7 +45,7 @@ is($session->query(resolve_sql($key)), $value, 'a key resolves');
 
 $node->safe_psql('postgres', 'DROP EXTENSION tarx_keys');
 is( $node->safe_psql('postgres', $traces),
-	join("\n", map { "role|tarx_keys_$_" } qw(agent backend login owner)),
+	join("\n", map { "role|tarx_keys_$_" } qw(agent auditor backend login owner)),
 	'DROP EXTENSION leaves four roles, which own nothing here');
 $session->query(resolve_sql($key));
 is(state_of($session->{stderr}), '3F000', 'a session that was connected has nothing left, either');

@@ -11,6 +11,7 @@ const service = await startService({ PORT: process.env.PORT ?? '8080' });
 
 console.log(`
 The settings page:      ${service.address}
+The API:                ${service.address}/api/v1, which /api/v1/openapi.json describes
 alice, an admin:        ${tokens.alice}
 bob, a member:          ${tokens.bob}
 The stand-in provider:  ${provider.url}

@@ -58,6 +58,7 @@ const PROVIDERS = {
   '/mistral/v1': openAiLike(['mistral-large-latest', 'codestral-latest'], mistralError),
   '/huggingface/v1': openAiLike(['meta-llama/Llama-5-70B-Instruct', 'Qwen/Qwen4-32B'], huggingFaceError),
   '/compatible/v1': openAiLike(['llama-5-8b-instant'], openAiError),
+  '/xai/v1': openAiLike(['grok-5'], openAiError),
   '/anthropic': {
     // the second of each is what its SDK sends since 1.0
     accepts: { 'x-api-key': '', authorization: 'Bearer ' }, error: anthropicError,
@@ -100,6 +101,8 @@ const WORDS = {
   echo: (key) => json(200, { data: [key, `ft:${key.slice(0, 16)}`, Buffer.from(`Bearer ${key}`).toString('base64url'), `models/${key}`,
     { toString: 1 }, 5, null].map((id) => ({ id })) }),
   unlike: () => json(200, { hello: 'world' }),
+  // as gateways do
+  inside: (key) => json(200, { error: { code: 401, message: `No key like ${key} here` } }),
 };
 
 async function readBody(request) {

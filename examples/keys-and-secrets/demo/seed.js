@@ -20,7 +20,7 @@ export const KEYS = {
 };
 export const REFUSED = ['Old GPT', 'sk-proj-refused-not-a-real-key-Mw62QzLk'];
 
-const PATHS = { anthropic: '/anthropic', openai: '/openai/v1', google_ai: '/google', mistral: '/mistral/v1', huggingface: '/huggingface/v1' };
+const PATHS = { anthropic: '/anthropic', openai: '/openai/v1', google_ai: '/google', mistral: '/mistral/v1', huggingface: '/huggingface/v1', xai: '/xai/v1' };
 
 async function install(client, providerUrl) {
   await client.query('CREATE EXTENSION tarx_keys');
@@ -29,10 +29,17 @@ async function install(client, providerUrl) {
     await client.query(`ALTER ROLE ${login} SET statement_timeout = '5s'`);
     await client.query(`ALTER ROLE ${login} SET idle_in_transaction_session_timeout = '10s'`);
   }
-  // the stand-in is Azure at any host, below a path
-  const changes = { azure_ai_foundry: { base_url_host_suffixes: null, base_url_any_path_suffixes: null } };
+  // All rules for base URLs are as they are elsewhere; only Azure has one host more, and paths there.
+  const changes = { azure_ai_foundry: await alsoAt(client, 'azure_ai_foundry', new URL(providerUrl).hostname) };
   for (const [slug, path] of Object.entries(PATHS)) changes[slug] = { default_base_url: providerUrl + path };
   await buildIn(client, changes);
+}
+
+// What admits one host more, with any path
+async function alsoAt(client, slug, host) {
+  const { rows: [{ hosts, paths }] } = await client.query(
+    'SELECT base_url_host_suffixes AS hosts, base_url_any_path_suffixes AS paths FROM tarx_keys.providers WHERE slug = $1', [slug]);
+  return { base_url_host_suffixes: [...hosts, host], base_url_any_path_suffixes: [...paths, host.slice(host.indexOf('.'))] };
 }
 
 // Nobody says in a table where keys of a built-in provider go. For the stand-in,

@@ -1,31 +1,38 @@
 // The HTTP side: headers, limits, sessions, errors. What the service does is in
-// routes.js.
+// routes, and for programs in api.
 
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import rateLimit from '@fastify/rate-limit';
 import Fastify from 'fastify';
+import { api } from './api/index.js';
+import { problemOf, sendProblem } from './api/problems.js';
 import { LoginEnded, NotFound } from './database.js';
 import { loggable } from './errors.js';
-import { routes } from './routes.js';
+import { Once } from './once.js';
+import { pathOf, pathWith, signInPath } from './return-path.js';
+import { routes } from './routes/index.js';
 import { hasToken, isSameOrigin, Sessions } from './sessions.js';
-import { errorPage, IMPORT_MAP } from './views.js';
+import { IMPORT_MAP } from './views/layout.js';
+import { errorPage, signInPage } from './views/sign-in.js';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const packages = createRequire(import.meta.url);
 const esm = (name) => join(dirname(packages.resolve(name)), `../modules-esm/${name}.mjs`);
 
 const SCRIPT = 'text/javascript; charset=utf-8';
-const ASSETS = {
-  'app.js': [here('../public/app.js'), SCRIPT],
-  'style.css': [here('../public/style.css'), 'text/css; charset=utf-8'],
-  'sealing.js': [here('../../client/sealing.js'), SCRIPT],
-  'libsodium-wrappers.mjs': [esm('libsodium-wrappers'), SCRIPT],
-  'libsodium.mjs': [esm('libsodium'), SCRIPT],
-};
+// A CommonJS module of a package, for browsers: what it requires of Node.js, its parser needs not
+const asModule = (source, names) => `const module = { exports: {} };
+const require = () => ({});
+${source}
+export const { ${names} } = module.exports;
+`;
+const TYPES = { js: SCRIPT, mjs: SCRIPT, css: 'text/css; charset=utf-8' };
+// Besides what is in public
+const OTHERS = [here('../../client/sealing.js'), esm('libsodium-wrappers'), esm('libsodium')];
 
 const importMapHash = createHash('sha256').update(IMPORT_MAP).digest('base64');
 const HEADERS = {
@@ -56,6 +63,11 @@ class Refused extends Error {
 
 const TITLES = { 401: 'Signed out', 403: 'Refused', 404: 'Not found', 413: 'Too large', 415: 'Refused', 429: 'Too many requests' };
 
+const API = '/api/v1';
+
+// What nobody should put into an address, and somebody will
+const CREDENTIAL = /(sk-tarx-|tarx-run-)[0-9A-Za-z_-]*/g;
+
 function parseForm(request, body, done) {
   // several values of one name are none of ours: the last one counts
   done(null, Object.assign(Object.create(null), Object.fromEntries(new URLSearchParams(body))));
@@ -63,7 +75,10 @@ function parseForm(request, body, done) {
 
 async function serveAssets(app) {
   const files = new Map();
-  for (const [name, [path, type]] of Object.entries(ASSETS)) files.set(name, { type, body: await readFile(path) });
+  const own = (await readdir(here('../public'))).map((name) => here(`../public/${name}`));
+  for (const path of [...own, ...OTHERS]) files.set(basename(path), { type: TYPES[path.split('.').at(-1)], body: await readFile(path) });
+  const dotenv = asModule(await readFile(packages.resolve('dotenv'), 'utf8'), 'parse');
+  files.set('dotenv.mjs', { type: SCRIPT, body: dotenv });
   app.get('/assets/:file', { config: { rateLimit: false } }, async (request, reply) => {
     const file = files.get(request.params.file);
     if (file === undefined) throw new NotFound();
@@ -92,16 +107,35 @@ function guard(app, sessions) {
   });
 }
 
+// The session has ended, or there was none: to the sign-in page, which leads back to the same
+// page. A form that was sent leads back to its own, with what its route keeps.
+function answerEnds(sessions) {
+  return (request, reply) => {
+    const why = request.headers.cookie?.includes(`${sessions.cookie}=`) ? 'ended' : undefined;
+    sessions.end(reply, sessions.of(request));
+    const { keeps } = request.routeOptions.config;
+    if (request.method === 'GET') {
+      return request.headers.accept === 'application/json'
+        ? reply.code(401).send({ status: 401, problem: 'Your session has ended. Sign in again.' })
+        : reply.redirect(signInPath({ why, to: request.url }), 303);
+    }
+    const to = keeps ? pathWith(request.url, request.body ?? {}, keeps) : pathOf(request.headers.referer);
+    if (request.headers['x-in-page'] || request.headers.accept === 'application/json') {
+      return reply.code(401).send({ status: 401, signIn: signInPath({ why, to }), problem: 'Your session has ended. Sign in again.' });
+    }
+    return reply.code(401).type('text/html; charset=utf-8').send(signInPage({ why, to }));
+  };
+}
+
 function answerErrors(app, sessions) {
+  const signInAgain = answerEnds(sessions);
   const show = (reply, status, text) =>
     reply.code(status).type('text/html; charset=utf-8').send(errorPage(TITLES[status] ?? 'Something went wrong', text));
 
   app.setNotFoundHandler((request, reply) => show(reply, 404, 'There is no such page, or it is not yours.'));
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof LoginEnded) {
-      sessions.end(reply, sessions.of(request));
-      return request.method === 'GET' && request.headers.accept !== 'application/json'
-        ? reply.redirect('/', 303) : show(reply, 401, 'Sign in again.');
+      return signInAgain(request, reply);
     }
     if (error.code === '42501') request.log.warn({ err: error }, 'refused by the database');
     if (error instanceof NotFound || error.code === '42501') return show(reply, 404, 'There is no such page, or it is not yours.');
@@ -109,9 +143,28 @@ function answerErrors(app, sessions) {
     if (error.statusCode >= 400 && error.statusCode < 500) {
       return show(reply, error.statusCode, 'The request was refused.');
     }
+    if (error.code === '57014') return show(reply, 503, 'This took too long, and was ended. Ask for less, as for fewer days, or try again.');
     request.log.error({ err: error }, 'request failed');
     return show(reply, 500, 'The request failed. It has been logged.');
   });
+}
+
+// An address that no route can have is not quoted
+function refuseAddress(error, request, reply) {
+  if (request.url.startsWith(API)) return sendProblem(reply, problemOf(error, request));
+  return reply.code(error.statusCode).type('text/plain').send('The request was refused.');
+}
+
+async function page(app, { db, models, limits }) {
+  const sessions = new Sessions({ secure: app.secure });
+  app.decorate('signInLimit', { rateLimit: { max: limits.signIns ?? 10, timeWindow: '1 minute' } });
+  app.decorateRequest('session', undefined);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, parseForm);
+  guard(app, sessions);
+  answerErrors(app, sessions);
+  await serveAssets(app);
+  routes(app, { db, sessions, models, once: new Once({ secure: app.secure }) });
 }
 
 export async function buildApp({ db, secure = true, trustProxy = false, logger = true, limits = {}, models = { timeLimitMs: 10_000 } }) {
@@ -122,26 +175,21 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
     // user ids have up to 200 characters, of at most 12 each in a path
     routerOptions: { maxParamLength: 2400 },
     forceCloseConnections: true,
+    frameworkErrors: refuseAddress,
     logger: logger && {
       level: 'info',
       serializers: {
         err: loggable,
-        // neither headers nor bodies
-        req: ({ method, url, ip }) => ({ method, url, ip }),
+        // neither headers, bodies nor what forms have kept in the address
+        req: ({ method, url, ip }) => ({ method, url: url.split('?')[0].replace(CREDENTIAL, '[redacted]'), ip }),
       },
       ...(logger === true ? {} : logger),
     },
   });
-  const sessions = new Sessions({ secure });
   app.decorate('secure', secure);
-  app.decorate('signInLimit', { rateLimit: { max: limits.signIns ?? 10, timeWindow: '1 minute' } });
-  app.decorateRequest('session', undefined);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, parseForm);
   await app.register(rateLimit, { max: limits.requests ?? 300, timeWindow: '1 minute' });
-  guard(app, sessions);
-  answerErrors(app, sessions);
-  await serveAssets(app);
-  routes(app, { db, sessions, models });
+  // each with hooks, parsers and errors of its own
+  await app.register(api, { prefix: API, db, models, limits });
+  await app.register(page, { db, models, limits });
   return app;
 }

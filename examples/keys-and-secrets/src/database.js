@@ -6,7 +6,7 @@
 // list, to try a key, or to an agent's model, and reports how that went. It may do
 // so only with a run ticket, which the first issues as the person.
 
-import { asUser, openPool, signIn, withoutValues } from '../../client/index.js';
+import { asUser, openPool, signIn, withoutValues, withRun } from '../../client/index.js';
 
 export { LoginEnded, savepoint } from '../../client/index.js';
 
@@ -20,11 +20,14 @@ export function openDatabase({ webLogin, modelsLogin, poolSize = 10 }) {
   const web = openPool({ ...CONNECTION, user: webLogin, max: poolSize });
   const models = openPool({ ...CONNECTION, user: modelsLogin, max: Math.min(poolSize, 3) });
   return {
-    asOwner: (token, work) => asUser(web, { token }, work),
+    asOwner: (token, work, project) => asUser(web, { token, project }, work),
     issueTicket: (client, projectId, of) => issueTicket(client, modelsLogin, projectId, of),
+    // the work gets a run, as examples/client has them
+    inRunOf: (ticket, work) => withRun(models, ticket, work),
     modelsRequest: (ticket, keyId) => inRun(models, 'models', [ticket, keyId]),
+    // of the key that the agent would get first
+    agentModelsRequest: (ticket) => inRun(models, 'agentModels', [ticket]),
     probeRequest: async (ticket, keyId) => (await inRun(models, 'probe', [ticket, keyId]))[0],
-    chatRequest: async (ticket, model) => (await inRun(models, 'chat', [ticket, model]))[0],
     // the outcome, and the seconds of Retry-After or null
     reportKey: (ticket, keyId, outcome, retryAfter = null) => inRun(models, 'report', [ticket, keyId, outcome, retryAfter]),
     close: () => Promise.all([web, models].map((pool) => pool.end())),
@@ -38,7 +41,7 @@ export function asPerson(db, session, projectId, work) {
     const { rows: [{ read_only: isReadOnly }] } = await client.query(
       "SELECT current_setting('tarx_keys.read_only')::bool AS read_only");
     const { rows: projects } = await client.query(
-      'SELECT id, name FROM tarx_keys.projects ORDER BY name, id');
+      'SELECT id, name FROM tarx_keys.projects ORDER BY name COLLATE tarx_keys.people, id');
     const project = projectId === undefined ? projects[0] : projects.find(({ id }) => id === projectId);
     if (project === undefined && projectId !== undefined) throw new NotFound();
     const { role } = project === undefined ? { role: null } : await signIn(client, { token: session.token, project: project.id });
@@ -61,9 +64,9 @@ async function issueTicket(client, modelsLogin, projectId, { agentId = null, key
 const CALLS = {
   models: 'SELECT q.method, q.url, q.headers FROM tarx_keys.enter_run($1) r, tarx_keys.models_request(r.project_id, $2) q',
   probe: 'SELECT q.method, q.url, q.headers FROM tarx_keys.enter_run($1) r, tarx_keys.probe_request(r.project_id, $2) q',
-  chat: `SELECT k.key_id, k.provider, k.name, q.base_url, q.headers
-           FROM tarx_keys.enter_run($1) r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id, $2) k,
-                tarx_keys.chat_request_base(r.project_id, k.key_id) q`,
+  agentModels: `SELECT k.name, q.method, q.url, q.headers
+           FROM tarx_keys.enter_run($1) r, tarx_keys.resolve_agent_key(r.project_id, r.agent_id) k
+                LEFT JOIN LATERAL tarx_keys.models_request(r.project_id, k.key_id) q ON true`,
   report: 'SELECT tarx_keys.report_key(r.project_id, $2, $3, make_interval(secs => $4)) FROM tarx_keys.enter_run($1) r',
 };
 

@@ -1,7 +1,9 @@
-// What a refusal by the server means on a page: which status, at which field.
-// Its messages and hints never contain a value, so they are shown as they are.
+// What a refusal by the server means on a page: which status, at which field, and in
+// which words. Its messages and hints never contain a value.
 
-const STATUS = {
+import { inWords } from './words.js';
+
+export const STATUS = {
   22023: 422, TK013: 422,
   23505: 409, 23514: 409, 40001: 409, TK002: 409, TK014: 409, TK015: 409,
   42501: 403,
@@ -9,14 +11,17 @@ const STATUS = {
   TK004: 409, TK005: 503, TK006: 503,
   22003: 422, 22008: 422, 22021: 422,
   TK016: 409, TK017: 409,
+  '0A000': 409, 54000: 409, '55P03': 503,
 };
 
 // PostgreSQL's own messages quote what was given, so the client leaves them out; those about
 // run tickets are for who writes a runner.
-const OWN_TEXT = {
+export const OWN_TEXT = {
   22003: 'A number is out of range.',
   22008: 'A date is out of range.',
   22021: 'A text has a character that cannot be stored.',
+  23514: 'This is the only admin of the project, and it must keep one. Make another member an admin first.',
+  '0A000': 'Who is a member is decided in your application, which has a table of its own for it. Change it there.',
   TK016: 'Your right to use this key, or the agent, has changed meanwhile. Reload the page and try again.',
   TK017: 'This took too long: the right to use the key lasts for a minute. Try again.',
 };
@@ -30,18 +35,27 @@ const FIELDS = new Map([
   ['provider', 'provider'],
   ['expires_at', 'expires'],
   ['sealed', 'value'],
+  ['key_value', 'value'],
   ['options', 'options'],
+  ['changes', 'options'],
+  ['user_api_key_id', 'key'],
+  ['user_id', 'user'],
+  ['role', 'role'],
 ]);
 
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+// Of options, the message names the one that is wrong.
+function fieldOf({ column, message }) {
+  const field = FIELDS.get(column) ?? 'form';
+  if (field !== 'options') return field;
+  return /^"(\w+)" in /.exec(message)?.[1] ?? (message.startsWith('header') || message.startsWith('a header') ? 'headers' : 'options');
+}
 
 // { status, fields: { field: text } }; an error that is none of these is thrown on
 export function explain(error) {
   const status = STATUS[error.code];
   if (status === undefined) throw error;
   if (OWN_TEXT[error.code]) return { status, fields: { form: OWN_TEXT[error.code] } };
-  const text = [sentence(error.message), error.hint].filter(Boolean).join(' ');
-  return { status, fields: { [FIELDS.get(error.column) ?? 'form']: text } };
+  return { status, fields: { [fieldOf(error)]: inWords(error) } };
 }
 
 // What the log gets of an error: no message, because those of others than the

@@ -17,3 +17,6 @@ function markup(value) {
 export function html(strings, ...values) {
   return new Html(String.raw({ raw: strings }, ...values.map(markup)));
 }
+
+// Text of ours that is markup already
+export const raw = (text) => new Html(text);

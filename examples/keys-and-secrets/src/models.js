@@ -5,45 +5,67 @@ import { ProviderError, readJson, redactorOf } from './answers.js';
 
 const MOST_PAGES = 20;
 
+// Models sort as the database's names do: see tarx_keys.people.
+const { compare } = new Intl.Collator('und', { numeric: true });
+
+const nameOf = (entry) => (typeof entry === 'string' ? entry : entry?.id ?? entry?.name ?? entry?.model);
+
 function idsIn(body) {
-  const entries = Array.isArray(body) ? body : body.data ?? body.models;
+  const entries = Array.isArray(body) ? body : body?.data ?? body?.models;
   if (!Array.isArray(entries)) throw new ProviderError('The provider’s answer has no list of models.');
-  return entries.map((entry) => entry?.id ?? entry?.name).filter((id) => typeof id === 'string' && id !== '')
-    .map((id) => id.replace(/^models\//, ''));
+  return entries.map(nameOf).filter((id) => typeof id === 'string' && id !== '').map((id) => id.replace(/^models\//, ''));
 }
 
-// The URL of the next page, or null
+// The URL of the next page, null if there is none, or undefined if there is one
+// that nobody can find
 function nextPage(url, body) {
   const next = new URL(url);
-  if (body.has_more === true && typeof body.last_id === 'string') next.searchParams.set('after_id', body.last_id);
-  else if (typeof body.nextPageToken === 'string' && body.nextPageToken !== '') next.searchParams.set('pageToken', body.nextPageToken);
-  else return null;
-  return next.href;
+  if (body.has_more === true) {
+    if (typeof body.last_id !== 'string') return undefined;
+    next.searchParams.set('after_id', body.last_id);
+  } else if (typeof body.nextPageToken === 'string' && body.nextPageToken !== '') {
+    next.searchParams.set('pageToken', body.nextPageToken);
+  } else {
+    return null;
+  }
+  return next.href === url ? undefined : next.href;
 }
 
+// All of a list, or as much as a number of pages has
 async function listAll(request, options) {
   const { redact } = options;
   const ids = new Set();
   let url = request.url;
-  for (let page = 0; url !== null && page < MOST_PAGES; page++) {
+  for (let page = 0; url && page < MOST_PAGES; page++) {
     const body = await readJson({ ...request, url }, options);
     for (const id of idsIn(body)) ids.add(redact(id));
     url = nextPage(url, body);
   }
-  return [...ids].sort();
+  return { models: [...ids].sort(compare), isCut: url !== null };
 }
 
 // Of several requests, the first that is answered counts: deployments before
-// models, where a provider lists both. Each has the time for itself.
+// models, where a provider lists both. Each has the time for itself. What the second
+// lists is what the provider offers, and not what a call can name.
 export async function listModels(requests, { timeLimitMs, allowPrivate = false }) {
   let problem = new ProviderError('The provider lists no models.');
-  for (const request of requests) {
+  for (const [i, request] of requests.entries()) {
     try {
-      return await listAll(request, { allowPrivate, redact: redactorOf(request.headers), signal: AbortSignal.timeout(timeLimitMs) });
+      const list = await listAll(request, { allowPrivate, redact: redactorOf(request.headers), signal: AbortSignal.timeout(timeLimitMs) });
+      return { ...list, isCatalogue: i > 0 };
     } catch (error) {
       if (!(error instanceof ProviderError)) throw error;
       problem = error;
     }
   }
   throw problem;
+}
+
+// What is to be said of a list, for people
+export function remarksOn({ models, isCut, isCatalogue }) {
+  return [
+    models.length === 0 && 'The provider lists no models for this key.',
+    isCatalogue && 'The provider does not list your deployments here. This is its catalogue: a call names one of your deployments.',
+    isCut && `The provider has more: these are those of the first ${MOST_PAGES} pages.`,
+  ].filter(Boolean);
 }

@@ -1,7 +1,9 @@
-// Whether a key works, asked of its provider now. Only the status of the answer
-// counts. What the provider says besides is not read, because it may repeat the key.
+// Whether a key works, asked of its provider now. The status of the answer counts, and
+// whether an answer of 200 is an error all the same. What the provider says besides is
+// not shown, because it may repeat the key.
 
 import { NotPublic } from './addresses.js';
+import { errorIn, parse, readText } from './answers.js';
 import { send } from './requests.js';
 
 const OUTCOMES = { 401: 'rejected', 402: 'quota', 403: 'rejected', 429: 'rate_limited' };
@@ -34,19 +36,37 @@ function retryAfterOf({ headers }) {
   return /^[0-9]{1,9}$/.test(text) ? Number(text) : null;
 }
 
-async function ask(request, options) {
-  const response = await send(request, options);
-  response.destroy();
-  return response;
+// An error that came with 200 or the like: { status } that it names, if any; null for none.
+// What is too long, too slow or not to be read is none.
+async function errorOf(response) {
+  if (response.statusCode >= 300) return null;
+  try {
+    const { text, isPage } = await readText(response);
+    return isPage ? { isPage } : errorIn(parse(text)) ?? null;
+  } catch {
+    return null;
+  }
 }
 
-function read(method, response) {
-  const { statusCode: status } = response;
+async function ask(request, options) {
+  const response = await send(request, options);
+  try {
+    return { response, error: await errorOf(response) };
+  } finally {
+    response.destroy();
+  }
+}
+
+const unclear = (what) => ({ text: `The provider answered ${what}, which does not tell whether this key works.` });
+
+function read(method, { response, error }) {
+  if (error?.isPage) return unclear(`${response.statusCode} with a web page`);
+  if (error !== null && error.status === undefined) return unclear(`${response.statusCode} with an error`);
+  const status = error?.status ?? response.statusCode;
   const outcome = outcomeOf(method, status);
   const retryAfter = outcome === 'rate_limited' ? retryAfterOf(response) : null;
-  const text = TEXTS[outcome]?.(status, retryAfter)
-    ?? `The provider answered ${status}, which does not tell whether this key works.`;
-  return { outcome, retryAfter, text };
+  const text = TEXTS[outcome]?.(status, retryAfter);
+  return text === undefined ? unclear(status) : { outcome, retryAfter, text };
 }
 
 // Resolves to what is to be reported, if anything, and a text for people

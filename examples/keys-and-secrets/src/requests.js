@@ -15,7 +15,7 @@ export async function send({ method, url, headers }, { signal, allowPrivate, bod
   const { request } = target.protocol === 'https:' ? https : http;
   const sent = request(target, {
     method, signal, agent: false, lookup: lookupWhere(admits),
-    headers: { accept: 'application/json', 'user-agent': 'keys-and-secrets', ...headers },
+    headers: { accept: 'application/json', 'accept-encoding': 'gzip, deflate, br', 'user-agent': 'keys-and-secrets', ...headers },
   });
   sent.end(body);
   const [response] = await once(sent, 'response');

@@ -7,6 +7,7 @@
 //   INSECURE_COOKIE=1            for plain http on your own machine only
 //   TRUST_PROXY=1                if a proxy in front says who the client is
 //   SIGN_INS_PER_MINUTE, REQUESTS_PER_MINUTE   of one address; 10 and 300 by default
+//   API_REQUESTS_PER_MINUTE      with one platform key; 60 by default
 //   MODELS_TIME_LIMIT_MS         how long a provider may take; 10000 by default, and
 //                                less than a minute, which is how long a run ticket lasts
 //   ALLOW_PRIVATE_ADDRESSES=1    for providers in your own network
@@ -28,7 +29,11 @@ const app = await buildApp({
     timeLimitMs: Number(env.MODELS_TIME_LIMIT_MS ?? 10_000),
     allowPrivate: env.ALLOW_PRIVATE_ADDRESSES === '1',
   },
-  limits: { signIns: Number(env.SIGN_INS_PER_MINUTE ?? 10), requests: Number(env.REQUESTS_PER_MINUTE ?? 300) },
+  limits: {
+    signIns: Number(env.SIGN_INS_PER_MINUTE ?? 10),
+    requests: Number(env.REQUESTS_PER_MINUTE ?? 300),
+    ofToken: Number(env.API_REQUESTS_PER_MINUTE ?? 60),
+  },
 });
 app.addHook('onClose', () => db.close());
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => app.close());

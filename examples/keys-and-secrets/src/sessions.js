@@ -25,10 +25,11 @@ export class Sessions {
     this.pattern = new RegExp(`(?:^|; )${this.cookie}=([A-Za-z0-9_-]{43})(?:;|$)`);
   }
 
-  start(reply, token, userId) {
+  // keyId is that of the token as far as the service can tell, for what pages say of it
+  start(reply, token, userId, keyId) {
     const id = random();
     if (this.#byId.size >= this.most) this.#byId.delete(this.#byId.keys().next().value);
-    this.#byId.set(id, { id, token, userId, csrf: random(), notice: null, usedAt: Date.now() });
+    this.#byId.set(id, { id, token, userId, keyId, csrf: random(), notice: null, once: null, usedAt: Date.now() });
     reply.header('set-cookie', `${this.cookie}=${id}; ${this.attributes}`);
   }
 

@@ -20,7 +20,7 @@ for (const name of Object.keys(process.env)) {
 export const provider = await startProvider();
 export const { ids, tokens } = await seed(provider.url);
 
-const RELAXED = { POOL_SIZE: '2', SIGN_INS_PER_MINUTE: '1000', REQUESTS_PER_MINUTE: '100000', MODELS_TIME_LIMIT_MS: '1500' };
+const RELAXED = { POOL_SIZE: '2', SIGN_INS_PER_MINUTE: '1000', REQUESTS_PER_MINUTE: '100000', API_REQUESTS_PER_MINUTE: '100000', MODELS_TIME_LIMIT_MS: '1500' };
 const services = [];
 
 export async function start(env) {
@@ -124,7 +124,16 @@ export class Person {
     const response = await fetch(this.address + path, {
       redirect: 'manual', ...options, headers: { ...this.headers, ...options.headers },
     });
+    for (const cookie of response.headers.getSetCookie()) this.keep(cookie);
     return { status: response.status, headers: response.headers, text: await response.text() };
+  }
+
+  // As a browser keeps a cookie; one that has ended goes
+  keep(cookie) {
+    const [pair] = cookie.split(';');
+    const [name, value] = pair.split('=');
+    const others = (this.headers.cookie ?? '').split('; ').filter((each) => each !== '' && !each.startsWith(`${name}=`));
+    this.headers.cookie = [...others, ...(value === '' ? [] : [pair])].join('; ');
   }
 
   get(path, headers) {
@@ -138,7 +147,6 @@ export class Person {
   async signIn(token) {
     const response = await this.post('/sign-in', { token });
     this.home = response.headers.get('location');
-    this.headers.cookie = response.headers.get('set-cookie')?.split(';')[0];
     if (response.status === 303) {
       const page = await this.get(this.home);
       [, this.csrf] = /name="csrf" value="([^"]+)"/.exec(page.text);

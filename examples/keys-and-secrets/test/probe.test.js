@@ -23,7 +23,7 @@ const healthOf = async (id) => (await as('alice',
   'SELECT health, extract(epoch FROM cooling_until - health_at)::int AS cools FROM tarx_keys.llm_keys WHERE id = $1', [id]))[0];
 
 // What a page says beside a key
-const resultIn = (page, id) => new RegExp(`id="health-${id}">.*?role="status" class="status[a-z ]*">([^<]*)<`, 's').exec(page.text)?.[1];
+const resultIn = (page, id) => new RegExp(`id="key-${id}".*?role="status" class="status[a-z ]*">([^<]*)<`, 's').exec(page.text)?.[1];
 
 async function discard(id) {
   await as('alice', 'SELECT tarx_keys.delete_llm_key($1, $2)', [PROJECTS.support, id]);
@@ -51,6 +51,7 @@ const ANSWERS = [
   ['broken', /problem of its own \(500\)/, { health: 'cooling', cools: 10 }],
   ['silent', /did not answer in time/, { health: 'cooling', cools: 10 }],
   ['moved', /answered 302, which does not tell/, { health: 'unverified', cools: null }],
+  ['inside', /^The provider rejected this key \(401\)\.$/, { health: 'rejected', cools: null }],
 ];
 
 for (const [word, text, health] of ANSWERS) {
@@ -106,7 +107,7 @@ test('nobody but an admin of the project tests a key, and none with a platform k
   const reader = new Person();
   const [{ token }] = await as('alice', "SELECT token FROM tarx_keys.create_platform_key('lists', read_only => true)");
   await reader.signIn(token);
-  assert.doesNotMatch((await reader.get(settings('alice'))).text, /Test this key/);
+  assert.doesNotMatch((await reader.get(settings('alice'))).text, /\/test\?/);
   const [bob, carol, alice] = await Promise.all(['bob', 'carol', 'alice'].map((name) => signedIn(name)));
   const rest = `/llm-keys/${ids.openai}/test`;
   provider.requests.length = 0;
@@ -128,12 +129,12 @@ test('a key that does not resolve is not tested, and says why', async () => {
   const alice = await signedIn('alice');
   const id = await addKey('openai', 'Tested', newValue());
   const update = (changes) => as('alice', 'SELECT tarx_keys.update_llm_key($1, $2, $3)', [PROJECTS.support, id, changes]);
-  assert.match((await alice.get(settings('alice'))).text, />Test this key<span class="away"> \(Tested\)</);
+  assert.match((await alice.get(settings('alice'))).text, />Test<span class="away"> Tested</);
   provider.requests.length = 0;
   const problem = /<p class="problem" role="alert">\w/;
   for (const changes of [{ enabled: false }, { enabled: true, expires_at: '2001-01-01T00:00Z' }]) {
     await update(changes);
-    assert.doesNotMatch((await alice.get(settings('alice'))).text, />Test this key<span class="away"> \(Tested\)</);
+    assert.doesNotMatch((await alice.get(settings('alice'))).text, />Test<span class="away"> Tested</);
     assert.match((await alice.post(pathOf(id), {})).text, problem);
   }
   await update({ expires_at: null });

@@ -14,7 +14,51 @@ test('a key is taken out of a text, however it is spelled', () => {
     assert.equal(redact(`key ${spelling} is bad`, [KEY]).replace(/=* is/, ' is'), 'key [redacted] is bad', spelling);
   }
   assert.equal(redact(`${KEY}${KEY} and ${KEY}`, [KEY]), '[redacted] and [redacted]');
-  assert.equal(redact('key abcd is bad', ['abcd']), 'key [redacted] is bad');
+  // too short for a run of 8, and no word
+  assert.equal(redact('key ab3$ is bad', ['ab3$']), 'key [redacted] is bad');
+  assert.equal(redact('key hunter2! is bad', ['hunter2!']), 'key [redacted] is bad');
+});
+
+// A key, a text and what is shown of it
+const WORDS = [
+  ['test', 'no model mistral-large-latest', 'no model mistral-large-latest'],
+  ['test', 'Incorrect API key: test. Models: test/a, a-test, test:8b, test.b, latest', 'Incorrect API key: [redacted]. Models: test/a, a-test, test:8b, test.b, latest'],
+  ['test', 'key=TEST&x, "test", key:test', 'key=[redacted]&x, "[redacted]", key:[redacted]'],
+  ['ollama', 'ollama/llama3 of ollama', 'ollama/llama3 of [redacted]'],
+  ['EMPTY', 'the list is not empty-handed', 'the list is not empty-handed'],
+  ['large', 'mistral-large-latest', 'mistral-large-latest'],
+  ['gpt-4o-mini', 'no model gpt-4o-mini-2024-07-18', 'no model gpt-4o-mini-2024-07-18'],
+  ['mistral-large-latest', 'mistral-large-latest-v2 is not mistral-large-2411', 'mistral-large-latest-v2 is not mistral-large-2411'],
+  ['2023-06-01', 'claude-2023-06-01', 'claude-2023-06-01'],
+  // a real key that has words in it
+  ['sk-mistral-large-latest-Jd83hsPq71mNzWc5Ty', 'no mistral-large-latest for sk-mistral-large-latest-Jd83hsPq71mNzWc5Ty', 'no mistral-large-latest for [redacted]'],
+  ['sk-proj-Jd83hsPq71mNzWc5Ty', 'yours is sk-proj-Jd…NzWc5Ty', 'yours is [redacted]…NzWc5Ty'],
+  ['sk-proj-Jd83hsPq71mNzWc5Ty', 'yours is …mNzWc5Ty', 'yours is …[redacted]'],
+  // how a key begins, though it is all words
+  ['sk-proj-echo-063aJd83hsPq71mNzWc5Ty', 'ft:sk-proj-echo-063', 'ft:[redacted]'],
+];
+
+test('only what could be a key is taken out', () => {
+  for (const [key, text, shown] of WORDS) assert.equal(redact(text, [key]), shown, key);
+});
+
+test('a key is taken out of what escapes its characters', () => {
+  const odd = 'k+7/Qx"9&Zr=4\\Lm<2';
+  const code = (character, text) => text(character.codePointAt(0));
+  const spellings = [odd, encodeURIComponent(odd), encodeURIComponent(encodeURIComponent(odd)), encodeURIComponent(odd).toLowerCase(),
+    JSON.stringify(odd).slice(1, -1), JSON.stringify(JSON.stringify(odd).slice(1, -1)).slice(1, -1), JSON.stringify(odd).slice(1, -1).replaceAll('/', '\\/'),
+    odd.replace(/\W/g, (character) => code(character, (number) => `\\u00${number.toString(16)}`)),
+    odd.replace(/\W/g, (character) => code(character, (number) => `&#${number};`)),
+    odd.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')];
+  for (const spelling of spellings) assert.equal(redact(`(${spelling})`, [odd]), '([redacted])', spelling);
+});
+
+test('an answer keeps its lines and its length; an error does not', () => {
+  const text = `One\n\n  two \u202e${KEY}\n${'x'.repeat(1000)}`;
+  assert.equal(redactor([KEY])(text, { lines: true, most: 20_000 }), `One\n\n  two [redacted]\n${'x'.repeat(1000)}`);
+  assert.equal(redact(text, [KEY]).length, 301);
+  // megabytes are not looked through
+  assert.ok(redact('x'.repeat(50_000_000), [KEY]).length === 301);
 });
 
 test('the rest stays, on one line and not too long', () => {

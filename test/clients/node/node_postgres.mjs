@@ -31,8 +31,8 @@ export const listKeys = (user, project, after = FIRST, limit = 50) =>
     const { rows } = await client.query(
       `SELECT id, name, provider, masked_key, status, agent_count::int, last_used_at
          FROM tarx_keys.llm_keys
-        WHERE (name, id) > ($1, $2)
-        ORDER BY name, id LIMIT $3`, [after.name, after.id, limit]);
+        WHERE (name COLLATE tarx_keys.people, id) > ($1, $2)
+        ORDER BY name COLLATE tarx_keys.people, id LIMIT $3`, [after.name, after.id, limit]);
     return rows; // the last one is "after" of the next page
   });
 // end
@@ -85,6 +85,21 @@ export const longRun = (ticket, call) => withRun(runner, ticket, async (run) => 
   const secrets = await run.transaction((client) => resolveSecrets(client, { project: run.project, names: ['SHOP_TOKEN'] }));
   return withKey(run, { project: run.project, agent: run.agent }, (key) => call(key, secrets));
 });
+// end
+
+// doc: kept
+export function keeping(resolve) {
+  const entries = new Map(); // agent → { version, kept }
+  return async (project, agent) => {
+    // before the resolve: what changes in between costs one resolve more
+    const { rows: [{ version }] } = await runner.query('SELECT tarx_keys.project_version($1) AS version', [project]);
+    const entry = entries.get(agent);
+    if (entry?.version === version) return entry.kept;
+    const kept = await resolve(project, agent);
+    entries.set(agent, { version, kept });
+    return kept;
+  };
+}
 // end
 
 // doc: requests
@@ -265,6 +280,36 @@ check('the last key fails as the provider says', (await failureOf(say())).status
 await asAlice('SELECT tarx_keys.delete_llm_key($1, $2)', only);
 check('without any key', (await failureOf(say())).code, 'TK014');
 await enable(true);
+
+// What was resolved, kept: as long as nothing changes, and no longer
+
+let resolves = 0;
+let onTheWay = async () => {};
+const destinationOf = keeping(async (project, agent) => {
+  resolves += 1;
+  const { rows: [row] } = await runner.query('SELECT name FROM tarx_keys.resolve_agent_key($1, $2)', [project, agent]);
+  await onTheWay();
+  return row.name;
+});
+const { id: keeper } = await asAlice('SELECT tarx_keys.create_agent($1, $2, $3) AS id', 'Keeper', good);
+const keptName = () => destinationOf(PROJECT, keeper);
+check('the first use resolves', [await keptName(), await keptName(), resolves], ['of mistral', 'of mistral', 1]);
+await asAlice('SELECT tarx_keys.update_llm_key($1, $2, $3)', good, { name: 'Renamed' });
+check('after a change it resolves again', [await keptName(), await keptName(), resolves], ['Renamed', 'Renamed', 2]);
+// a slow answer from before a change comes after a new one
+await asAlice('SELECT tarx_keys.update_llm_key($1, $2, $3)', good, { name: 'Old' });
+let arrive;
+const slow = new Promise((resolve) => { arrive = resolve; });
+const reached = new Promise((resolve) => { onTheWay = async () => { onTheWay = async () => {}; resolve(); await slow; }; });
+const inFlight = keptName();
+await reached;
+await asAlice('SELECT tarx_keys.update_llm_key($1, $2, $3)', good, { name: 'of mistral' });
+check('the new answer is kept', await keptName(), 'of mistral');
+arrive();
+check('an answer in flight is what it was', await inFlight, 'Old');
+check('and does not come back', await keptName(), 'of mistral');
+await asAlice('SELECT tarx_keys.delete_agent($1, $2)', keeper);
+check('what is gone is not served', (await failureOf(keptName())).code, 'TK003');
 
 // A run with a ticket
 

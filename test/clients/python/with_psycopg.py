@@ -40,7 +40,7 @@ def list_keys(user_id, project_id):
     with as_user(user_id, project_id) as conn:
         return conn.execute(
             "SELECT id, name, provider, masked_key, status, agent_count, created_at"
-            "  FROM tarx_keys.llm_keys ORDER BY name, id"
+            "  FROM tarx_keys.llm_keys ORDER BY name COLLATE tarx_keys.people, id"
         ).fetchall()
 # end
 

@@ -34,7 +34,7 @@ def list_keys(user_id, project_id):
     with as_user(user_id, project_id) as conn:
         return conn.execute(text(
             "SELECT id, name, provider, masked_key, status, agent_count, created_at"
-            "  FROM tarx_keys.llm_keys ORDER BY name, id")).mappings().all()
+            "  FROM tarx_keys.llm_keys ORDER BY name COLLATE tarx_keys.people, id")).mappings().all()
 # end
 
 

@@ -1,0 +1,12 @@
+// A key of another provider is warned of where it is chosen.
+
+import { onContent } from './content.js';
+
+function prepare(select) {
+  const place = select.form.querySelector('[data-warning][role="status"]');
+  const show = () => { place.textContent = select.selectedOptions[0]?.dataset.warning ?? ''; };
+  select.addEventListener('change', show);
+  show();
+}
+
+onContent((root) => root.querySelectorAll('select[data-warns]').forEach(prepare));

@@ -1,0 +1,3 @@
+export async function rows(client, sql, values) {
+  return (await client.query(sql, values)).rows;
+}
