@@ -128,6 +128,7 @@ is($blue->safe_psql('app', $copy, extra_params => [ '-U', 'replicator' ]), '', '
 state_is($blue, 'replicator', "SET row_security = off; $copy", '42501', 'and by the option of the chapter none is left out without an error', 'app');
 $blue->safe_psql('app', 'ALTER ROLE replicator BYPASSRLS');
 
+$green->safe_psql('app', 'ALTER ROLE service SET default_transaction_read_only = on');
 my $connection = $blue->connstr('app') . ' user=replicator options=-crow_security=off';
 $connection =~ s/'/''/g;
 my $run_as_owner = $is_15 ? '' : 'WITH (run_as_owner = true)';
@@ -142,6 +143,8 @@ resolves($green, $key{kept}, 'a key resolves');
 $green->safe_psql('postgres', 'ALTER DATABASE app RESET tarx_keys.realm');
 state_is($green, 'runner', resolve_sql($key{kept}), 'TK004', 'in another realm it does not', 'app');
 $green->safe_psql('postgres', q{ALTER DATABASE app SET tarx_keys.realm = 'app'});
+
+state_is($green, 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$PROJECT', 'TOKEN', 'x')", '25006', 'services change nothing there', 'app');
 
 # Keys resolve there, and uses are written down on both sides
 
@@ -235,7 +238,7 @@ is(ask_ok($green, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'LATE')
 $blue->safe_psql('app', 'REVOKE CONNECT ON DATABASE app FROM service, runner');
 caught_up();
 is(differences([ grep { !/last_used/ } rows_of($blue, 'app') ], [ grep { !/last_used/ } rows_of($green, 'app') ]), '', 'all rows but those of uses are the same');
-$green->safe_psql('app', 'DROP SUBSCRIPTION green');
+$green->safe_psql('app', 'DROP SUBSCRIPTION green; ALTER ROLE service RESET default_transaction_read_only');
 $blue->stop;
 
 sub audits

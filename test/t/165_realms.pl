@@ -192,6 +192,26 @@ tenant_key_resolves($standby, 'acme', 'a key resolves on a standby');
 is_foreign($standby, 'bravo', 'and there as well in its own database only');
 $standby->stop;
 
+# Partitions are not supported: doctor() says so, and what it says is a way out
+
+$node->safe_psql('acme_copy', q{
+	ALTER TABLE tarx_keys.project_llm_keys RENAME TO part;
+	CREATE TABLE tarx_keys.project_llm_keys (LIKE tarx_keys.part) PARTITION BY HASH (project_id);
+	ALTER TABLE tarx_keys.project_llm_keys ATTACH PARTITION tarx_keys.part FOR VALUES WITH (MODULUS 1, REMAINDER 0)});
+like($node->safe_psql('acme_copy', q{SELECT finding, advice FROM tarx_keys.doctor() WHERE check_name = 'distribution' AND severity = 'critical'}),
+	qr/project_llm_keys is partitioned.*Copy the rows of all tables to a new/, 'doctor() finds a partitioned table');
+$node->safe_psql('postgres', 'CREATE DATABASE whole TEMPLATE tenant');
+set_realm('whole', 'acme');
+foreach my $table (split /\n/, $node->safe_psql('tenant', q{
+	SELECT c.oid::regclass FROM pg_class c WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind = 'r'}))
+{
+	$node->safe_psql('acme_copy', "COPY (SELECT * FROM $table) TO '$dir/rows'");
+	$node->safe_psql('whole', "SET session_replication_role = replica; COPY $table FROM '$dir/rows'");
+}
+tenant_key_resolves($node, 'whole', 'a key resolves where its rows were copied to');
+is(verifies('whole'), 't||', 'and the audit log verifies');
+is($node->safe_psql('whole', q{SELECT check_name FROM tarx_keys.doctor(true) WHERE severity = 'critical'}), '', 'doctor() finds nothing critical there');
+
 # Who may set it, and to what
 
 state_is($node, 'service', q{SET tarx_keys.realm = 'x'}, '42501', 'a service sets no realm');
