@@ -3,7 +3,8 @@
  *	  When the objects of a list were last used.
  *
  * This server's memory knows it of objects that were used since it started, and the
- * table last_used of those that were before, or on another server.
+ * table last_used of those that were before, or on another server, which has a row of
+ * its own there.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -26,15 +27,15 @@ static TarxKeysQuery all_query = {
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
-#define SOURCE_OF(its_kind) { \
-	.table = &tarx_keys_last_used, .of_one = &one_query, .of_all = &all_query, .kind = (its_kind), \
-	.id = LAST_USED_ID, .number = LAST_USED_LAST_USED_AT \
+#define SOURCE_OF(its_kind, all) { \
+	.table = &tarx_keys_last_used, .of_one = &one_query, .of_all = (all), .kind = (its_kind), \
+	.id = LAST_USED_ID, .number = LAST_USED_LAST_USED_AT, .is_greatest = true \
 }
 
 static const TarxKeysTallySource sources[] = {
-	[TARX_KEYS_USAGE_LLM_KEY] = SOURCE_OF("llm_key"),
-	[TARX_KEYS_USAGE_SECRET] = SOURCE_OF("secret"),
-	[TARX_KEYS_USAGE_PLATFORM_KEY] = SOURCE_OF("platform_key"),
+	[TARX_KEYS_USAGE_LLM_KEY] = SOURCE_OF("llm_key", &all_query),
+	[TARX_KEYS_USAGE_SECRET] = SOURCE_OF("secret", &all_query),
+	[TARX_KEYS_USAGE_PLATFORM_KEY] = SOURCE_OF("platform_key", NULL),
 };
 
 /* What a list keeps of the table, in this memory context */

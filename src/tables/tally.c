@@ -4,8 +4,9 @@
  *
  * A list asks for its objects one by one.  The rows of a project are read at once, if they
  * are few.  Otherwise the first answer is looked up by itself, because it may be the only
- * one; with the second, all rows are read.  The numbers are those of the query's
- * snapshot, and are kept for a statement.
+ * one; with the second, all rows are read.  Of objects that belong to no project each is
+ * looked up by itself: the rows of all users are together.  The numbers are those of the
+ * query's snapshot, and are kept for a statement.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -79,6 +80,13 @@ project_of(TarxKeysTally *tally, const pg_uuid_t *project_id)
 	return project;
 }
 
+/* What two numbers of an object come to; none is like 0. */
+static int64
+both(const TarxKeysTallySource *source, int64 a, int64 b)
+{
+	return source->is_greatest ? Max(a, b) : a + b;
+}
+
 /* Note a row of the source; those of one object often come one after the other. */
 static bool
 note_row(const TarxKeysRow *row, void *arg)
@@ -102,7 +110,7 @@ note_row(const TarxKeysRow *row, void *arg)
 	id = DatumGetUUIDP(row->values[source->id]);
 	if (last != NULL && memcmp(&last->id, id, UUID_LEN) == 0)
 	{
-		last->number += number;
+		last->number = both(source, last->number, number);
 		return true;
 	}
 	if (project->count == project->size)
@@ -143,13 +151,13 @@ read_rows(TarxKeysTally *tally, ProjectTally *project, const pg_uuid_t *id, int 
 	qsort(project->objects, project->count, sizeof(Numbered), compare_numbered);
 }
 
-/* The sum of the numbers that an object has among those that were read */
+/* What the numbers come to that an object has among those that were read */
 static int64
-sum_of(const ProjectTally *project, const pg_uuid_t *id)
+number_of(const TarxKeysTallySource *source, const ProjectTally *project, const pg_uuid_t *id)
 {
 	int			low = 0;
 	int			high = project->count;
-	int64		sum = 0;
+	int64		number = 0;
 
 	while (low < high)
 	{
@@ -161,8 +169,8 @@ sum_of(const ProjectTally *project, const pg_uuid_t *id)
 			high = middle;
 	}
 	for (; low < project->count && memcmp(&project->objects[low].id, id, UUID_LEN) == 0; low++)
-		sum += project->objects[low].number;
-	return sum;
+		number = both(source, number, project->objects[low].number);
+	return number;
 }
 
 /* The number of an object; 0 if the source has no row of it. */
@@ -171,10 +179,10 @@ tarx_keys_tally_of(TarxKeysTally *tally, const pg_uuid_t *project_id, const pg_u
 {
 	ProjectTally *project = project_of(tally, project_id);
 
-	if (!project->is_complete)
+	if (!project->is_complete && tally->source->of_all != NULL)
 		read_rows(tally, project, NULL, project->was_asked ? -1 : FEW_ROWS);
 	if (!project->is_complete)
 		read_rows(tally, project, id, -1);
 	project->was_asked = true;
-	return sum_of(project, id);
+	return number_of(tally->source, project, id);
 }

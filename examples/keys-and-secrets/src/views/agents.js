@@ -2,27 +2,25 @@
 
 import { canRun, managesAgents, stateOf } from './agent-state.js';
 import { agentKeyField } from './agent-keys.js';
+import { list } from './llm-keys/row.js';
 import { ago, badge, buttons, confirmation, dialogPage, due, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, text } from './parts.js';
 
 const MOST = 50;    // rows of a page
 
 const MOST_NAMES = 3;
 
-function list(names) {
-  const more = names.length - MOST_NAMES;
-  return `${names.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-}
+const wide = (content) => html`<span class="wide">${content}</span>`;    // not on a phone
 
 const keyLink = (view, key) => html`<a href="${inProject(view, `#key-${key.id}`)}">${key.name}</a>`;
 
 function keyFacts(view, { key, keys, label, left }) {
   if (key !== undefined) {
-    return [label, html`key ${keyLink(view, key)}`, html`<code class="mask">${key.masked_key}</code>`,
-      key.allowed_models && `only for ${list(key.allowed_models)}`];
+    return [wide(label), html`key ${keyLink(view, key)}`, wide(html`<code class="mask">${key.masked_key}</code>`),
+      key.allowed_models && wide(`only for ${list(key.allowed_models)}`)];
   }
   if (keys === undefined) return [];
   return [html`any key of ${label}, in order`, keys.length > 0 && list(keys.map(({ name }) => name)),
-    left > 0 && `${left} left out that cannot be used`];
+    left > 0 && wide(`${left} left out that cannot be used`)];
 }
 
 export const consolePath = (view, agent, model) =>
@@ -40,7 +38,7 @@ function agentRow(view, agent) {
     badges: [trouble && badge(trouble.kind, trouble.label)],
     facts: [...keyFacts(view, state), trouble?.todo],
     aside: state.key && html`key ${state.key.last_used_at === null ? 'never used' : html`used ${ago(state.key.last_used_at)}`}`,
-    primary: managesAgents(view) && (runs ? test('button quiet') : edit(html`Choose<span class="wide-word"> a key</span>`, 'button')),
+    primary: managesAgents(view) && (runs ? test('button quiet') : edit('Choose a key', 'button fix')),
     actions: managesAgents(view) ? [
       edit('Edit'),
       runs && link(inProject(view, `/agents/${agent.id}/models`), 'Models', { of: agent.name }),
@@ -119,8 +117,9 @@ const back = (view) => inProject(view, '/agents');
 
 const nameField = (form) => field(form, 'name', 'Name', text('name', 'required maxlength="100"'));
 
-export function newAgentPage(view) {
-  const form = { id: 'agent', values: { key: '' }, ...view.forms.agent };
+// key is one that has just been added, say
+export function newAgentPage(view, { key = '' } = {}) {
+  const form = { id: 'agent', values: { key }, ...view.forms.agent };
   return dialogPage(view, 'Agents', {
     title: 'Create agent', back: back(view),
     body: html`<form method="post" action="${inProject(view, '/agents')}">${hidden(view)}
@@ -138,7 +137,7 @@ export function editAgentPage(view, agent) {
   const state = stateOf(view, agent);
   return dialogPage(view, 'Agents', {
     title: `Edit “${agent.name}”`, back: back(view),
-    body: html`${state.trouble?.todo && html`<p class="warning">${state.trouble.label[0].toUpperCase()}${state.trouble.label.slice(1)}. ${state.trouble.todo}</p>`}
+    body: html`${state.trouble?.stops && html`<p class="warning">It cannot run now: ${state.trouble.label}.</p>`}
 <form method="post" action="${inProject(view, `/agents/${agent.id}`)}">${hidden(view)}
 ${nameField(form)}
 ${agentKeyField(view, form, { ...state, uses: usesOf(agent), isDeleted: agent.user_api_key_id !== null && state.key === undefined })}
