@@ -19,7 +19,7 @@ const STATES = {
   disabled: [(id) => update(id, { enabled: false }), 'key disabled', /Enable the key/, /ask an admin to enable it/],
   expired: [(id) => update(id, { expires_at: '2001-01-01T00:00Z' }), 'key expired', /Replace the key/, /ask an admin to replace it/],
   tampered: [(id) => asRoot("UPDATE tarx_keys.project_llm_keys SET destination = 'https://evil.example' WHERE id = $1", [id]), 'key does not open', /Enter the key again/, /ask an admin to enter it again/],
-  deleted: [discard, 'key deleted', /Choose another, so that it can run\./, /Choose another, so that it can run\./],
+  deleted: [discard, 'key deleted', />Choose another<.*so that it can run\./, />Choose another<.*so that it can run\./],
 };
 
 for (const [what, [work, label, forAdmin, forMember]] of Object.entries(STATES)) {
@@ -34,7 +34,7 @@ for (const [what, [work, label, forAdmin, forMember]] of Object.entries(STATES))
     assert.match(rowIn(await alice.get(settings('alice', '/agents')), agent), forAdmin);
     // it has another key to be chosen in place of a test, and stands on top
     assert.doesNotMatch(rowIn(ofBob, agent), /\/console\?/);
-    assert.match(rowIn(ofBob, agent), />Choose<span class="wide-word"> a key</);
+    assert.match(rowIn(ofBob, agent), />Choose a key</);
     assert.match(ofBob.text, new RegExp(`class="due">.*>Patient</a>: ${label}<`, 's'));
     await deleteAgent(agent);
     if (what === 'deleted') assert.equal((await bob.get(settings('bob', `/llm-keys/${key}/models`))).status, 404);
@@ -81,7 +81,7 @@ test('an agent with a provider shows its keys in their order, and what comes fir
   for (const id of [first, second]) await update(id, { enabled: false });
   row = rowIn(await bob.get(PATH), agent);
   assert.match(row, /no usable key.*ask an admin to add a key of xAI/s);
-  assert.match(row, />Choose<span/);
+  assert.match(row, />Choose a key</);
   await deleteAgent(agent);
   for (const id of [first, second, off]) await discard(id);
 });
@@ -189,7 +189,7 @@ test('a viewer sees the agents and is offered nothing; the database refuses the 
   const agent = await addAgent('Looked at', ids.openai);
   const { text } = await viktor.get(settings('viktor', '/agents'));
   assert.match(text, /Looked at/);
-  assert.doesNotMatch(text, /\/edit\?|\/delete\?|\/console|\/models\?|Create agent|>Choose</);
+  assert.doesNotMatch(text, /\/edit\?|\/delete\?|\/console|\/models\?|Create agent|Choose a/);
   for (const rest of ['new', `${agent}/edit`, `${agent}/delete`]) {
     assert.equal((await viktor.get(settings('viktor', `/agents/${rest}`))).status, 404);
   }

@@ -257,16 +257,15 @@ test('everything is reached and done by keyboard', async () => {
 test('the list looks well with whatever is wrong, to an admin, a member and a viewer', async () => {
   const made = [];
   const sick = async (name, work) => {
-    const key = await addKey('openai', `Key ${name}`, newValue());
-    made.push([await addAgent(`With a key that ${name}, and a name that is quite long for a phone`, key), key]);
+    const key = await addKey('openai', `Of ${name}`, newValue());
+    made.push([await addAgent(name, key), key]);
     await work(key);
   };
-  await sick('is disabled', (key) => update(key, { enabled: false }));
-  await sick('has expired', (key) => update(key, { expires_at: '2001-01-01T00:00Z' }));
-  await sick('does not open', (key) => asRoot("UPDATE tarx_keys.project_llm_keys SET destination = 'https://evil.example' WHERE id = $1", [key]));
-  await sick('is gone', discard);
+  await sick('Invoice reader', (key) => update(key, { enabled: false }));
+  await sick('Old crawler', (key) => update(key, { expires_at: '2001-01-01T00:00Z' }));
+  await sick('Mail sorter', (key) => asRoot("UPDATE tarx_keys.project_llm_keys SET destination = 'https://evil.example' WHERE id = $1", [key]));
+  await sick('Newsletter', discard);
   const [{ id: any }] = await as('alice', "SELECT tarx_keys.create_agent($1, 'Any OpenAI', NULL, 'openai') AS id", [PROJECTS.support]);
-  const none = await addAgent('W'.repeat(100), null);
   await as('alice', "SELECT tarx_keys.add_member($1, 'wanda', 'viewer')", [PROJECTS.support]);
   await newPerson('wanda');
   for (const user of ['alice', 'bob', 'wanda']) {
@@ -281,8 +280,11 @@ test('the list looks well with whatever is wrong, to an admin, a member and a vi
   }
   const { page, context } = await open('bob', { rest: `/agents/${made[3][0]}/edit` });
   await checkLook(page, 'agent of a deleted key');
+  const none = [await addAgent('W'.repeat(100), null), await addAgent('A name of many words that is quite long for the page on a phone', null)];
+  await page.goto(service.address + settings('bob', '/agents'));
+  await checkLook(page, 'agents with long names');
   await context.close();
-  for (const agent of [...made.map(([id]) => id), any, none]) await deleteAgent(agent);
+  for (const agent of [...made.map(([id]) => id), any, ...none]) await deleteAgent(agent);
   for (const [, key] of made.slice(0, 3)) await discard(key);
 });
 

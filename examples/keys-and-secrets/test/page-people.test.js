@@ -127,7 +127,13 @@ test('secrets are for who manages keys: others are offered and allowed nothing',
 
 // Platform keys
 
-const createKey = (person, user, fields = {}) => person.post(settings(user, '/platform-keys/create', project), { name: 'New', expires: '90', ...fields });
+const saveKey = (person, user) => person.post(settings(user, '/platform-keys/created', project), {});
+
+// what was created before is saved
+async function createKey(person, user, fields = {}) {
+  await saveKey(person, user);
+  return person.post(settings(user, '/platform-keys/create', project), { name: 'New', expires: '90', ...fields });
+}
 const keysOf = (user) => as(user, 'SELECT * FROM tarx_keys.platform_keys ORDER BY created_at');
 
 test('a new platform key is shown until its owner has it, in this browser only', async () => {
@@ -140,6 +146,12 @@ test('a new platform key is shown until its owner has it, in this browser only',
   const list = await pam.get(at('pam', ''));
   assert.match(words(list), /Not saved yet The key “Until saved” is shown until/);
   assert.doesNotMatch(list.text, TOKEN);
+  // another one does not take its place
+  const another = await pam.post(at('pam', '/platform-keys/create'), { name: 'Another', expires: '30' });
+  assert.equal(another.status, 409);
+  assert.ok(another.text.includes(token));
+  assert.ok((await pam.get(at('pam', '/platform-keys/create'))).text.includes(token));
+  assert.ok(!(await keysOf('pam')).some(({ name }) => name === 'Another'));
   // the session without the other cookie
   const other = new Person();
   other.headers.cookie = pam.headers.cookie.split('; ').filter((cookie) => cookie.startsWith('session=')).join('; ');
@@ -245,8 +257,8 @@ test('a key makes none that outlives it: the page offers what fits, and marks th
   assert.equal(refused.status, 403);
   assert.match(refused.text, /id="platform-key-expires"[^>]*aria-invalid="true"/);
   assert.match(words(await short.get(at('pam', ''))), /Short signed in with it/);
-  assert.match((await pam.get(at('pam', '/platform-keys/create'))).text, /<option value="never">/);
   assert.equal((await createKey(pam, 'pam', { name: 'x', expires: 'mine' })).status, 422);
+  assert.match((await pam.get(at('pam', '/platform-keys/create'))).text, /<option value="never">/);
 });
 
 // Members
@@ -321,7 +333,7 @@ test('a service account is made, gets a key that is shown once, and is deleted',
   const build = new Person();
   await build.signIn(TOKEN.exec(page.text)[0]);
   assert.match((await build.get(build.home)).text, /You see what this project has/);
-  await pam.post(at('pam', '/platform-keys/created'), {});
+  await saveKey(pam, 'pam');
   const inAudit = await audit({ what: 'Nightly' });
   for (const entry of ['You made Nightly a viewer', 'You created the service account Nightly', 'You created the key CI of a service account']) {
     assert.ok(entries(entry.includes('CI') ? await audit({ what: 'CI' }) : inAudit).includes(entry), entry);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { createRequire } from 'node:module';
 import { sealLlmKey, sealReplacement, sealSecret } from '../../client/sealing.js';
-import { addKey, as, asRoot, asRunner, ids, inRun, KEYS, logged, newPerson, newValue, Person, PROJECTS, resolve, resolveAgent, service, settings, signedIn, start, ticketFor, tokens } from './harness.js';
+import { as, asRunner, ids, logged, newPerson, newValue, Person, PROJECTS, service, settings, signedIn, start, tokens } from './harness.js';
 
 const sodium = createRequire(new URL('../package.json', import.meta.url))('libsodium-wrappers');
 const [{ public_key: publicKey }] = await as('alice', 'SELECT public_key FROM tarx_keys.sealing_public_key()');
@@ -323,20 +323,4 @@ test('a connection that the server ends costs one request, not the service', asy
   assert.equal((await alice.get(settings('alice'))).status, 500);
   await terminated;
   assert.equal((await alice.get(settings('alice'))).status, 200);
-});
-  assert.match((await alice.get(settings('alice', '/agents'))).text, /A deleted key: choose another/);
-  assert.equal((await alice.get(settings('alice', `/llm-keys/${id}/models`))).status, 404);
-});
-
-test('who manages keys is offered that, and who only looks is not', async () => {
-  for (const [name, role, manages, words] of [
-    ['kim', 'key_manager', true, /You manage the keys and secrets/],
-    ['vic', 'viewer', false, /You see what this project has/]]) {
-    await as('alice', 'SELECT tarx_keys.add_member($1, $2, $3)', [PROJECTS.support, name, role]);
-    const person = await newPerson(name);
-    const { text } = await person.get(settings(name));
-    assert.match(text, words);
-    assert.equal(/llm-keys\/new/.test(text), manages, name);
-    await as('alice', 'SELECT tarx_keys.remove_member($1, $2)', [PROJECTS.support, name]);
-  }
 });

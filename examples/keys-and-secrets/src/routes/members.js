@@ -6,6 +6,7 @@ import { addMemberPage, addServiceAccountPage, changeRolePage, membersPage, remo
 import { inProject } from '../views/paths.js';
 import { requireUuid, take, WITHOUT_PROJECT } from './common.js';
 import { daysIn } from './lifetimes.js';
+import { savedFirst } from './platform-keys.js';
 
 const BASE = '/:username/settings/members';
 
@@ -152,7 +153,7 @@ export function memberRoutes(app, on) {
 
   app.post(`${BASE}/:id/create-key`, { config: { keeps: ['name', 'expires'] } }, async (request, reply) => {
     const { name, expires } = request.body;
-    return on.change(request, reply, {
+    return savedFirst(on, request, reply, () => on.change(request, reply, {
       form: 'service-account-key',
       values: { name, expires },
       rest: '/platform-keys/created',
@@ -166,6 +167,6 @@ export function memberRoutes(app, on) {
       },
       done: ({ token, about }) => { on.once.keep(reply, request.session, token, about); },
       again: async (client, view) => serviceAccountKeyPage(view, await oneAccount(client, view, request.params.id)),
-    });
+    }));
   });
 }

@@ -6,7 +6,7 @@ import { rows } from '../read/rows.js';
 import { signInPath } from '../return-path.js';
 import { here } from '../views/paths.js';
 import { createdTokenPage, createPlatformKeyPage, endOfOwn, noTokenPage, revokePlatformKeyPage } from '../views/platform-keys.js';
-import { attempt, go, requireUuid, WITHOUT_PROJECT } from './common.js';
+import { attempt, go, page, requireUuid, WITHOUT_PROJECT } from './common.js';
 import { daysIn } from './lifetimes.js';
 
 const BASE = '/:username/settings/platform-keys';
@@ -22,6 +22,14 @@ async function oneKey(client, view, id) {
 function descendantsOf(keys, id) {
   const made = keys.filter((key) => key.created_with === id);
   return made.flatMap((key) => [key, ...descendantsOf(keys, key.id)]).filter((key) => key.revoked_at === null);
+}
+
+// A token that waits to be saved comes first: another one would take its place.
+export async function savedFirst(on, request, reply, otherwise) {
+  const waiting = on.once.read(request);
+  if (waiting === undefined) return otherwise();
+  const text = await on.act(request, (client, view) => createdTokenPage(view, waiting));
+  return page(reply, text, request.method === 'POST' ? 409 : 200);
 }
 
 class TakenBack extends Error {}
@@ -42,15 +50,15 @@ async function endsLogin(client, id) {
 }
 
 export function platformKeyRoutes(app, on) {
-  app.get(`${BASE}/create`, WITHOUT_PROJECT, (request, reply) => on.show(request, reply, async (client, view) => {
+  app.get(`${BASE}/create`, WITHOUT_PROJECT, (request, reply) => savedFirst(on, request, reply, () => on.show(request, reply, async (client, view) => {
     await readPlatformKeys(client, view);
     const { name, expires, narrow, read_only: readOnly } = request.query;
     return createPlatformKeyPage(view, { name, ...(expires && { expires }), narrow, read_only: readOnly });
-  }));
+  })));
 
   app.post(`${BASE}/create`, { config: { ...WITHOUT_PROJECT.config, keeps: ['name', 'expires', 'narrow', 'read_only'] } }, async (request, reply) => {
     const { name, expires, read_only: readOnly, narrow } = request.body;
-    return on.change(request, reply, {
+    return savedFirst(on, request, reply, () => on.change(request, reply, {
       form: 'platform-key',
       values: { name, expires, narrow, read_only: readOnly },
       rest: '/platform-keys/created',
@@ -68,7 +76,7 @@ export function platformKeyRoutes(app, on) {
         await readPlatformKeys(client, view);
         return createPlatformKeyPage(view);
       },
-    });
+    }));
   });
 
   app.get(`${BASE}/created`, WITHOUT_PROJECT, (request, reply) => on.show(request, reply, (client, view) => {

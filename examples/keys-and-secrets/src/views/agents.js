@@ -13,16 +13,18 @@ function list(names) {
   return `${names.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
+const wide = (content) => html`<span class="wide">${content}</span>`;    // not on a phone
+
 const keyLink = (view, key) => html`<a href="${inProject(view, `#key-${key.id}`)}">${key.name}</a>`;
 
 function keyFacts(view, { key, keys, label, left }) {
   if (key !== undefined) {
-    return [label, html`key ${keyLink(view, key)}`, html`<code class="mask">${key.masked_key}</code>`,
-      key.allowed_models && `only for ${list(key.allowed_models)}`];
+    return [wide(label), html`key ${keyLink(view, key)}`, wide(html`<code class="mask">${key.masked_key}</code>`),
+      key.allowed_models && wide(`only for ${list(key.allowed_models)}`)];
   }
   if (keys === undefined) return [];
   return [html`any key of ${label}, in order`, keys.length > 0 && list(keys.map(({ name }) => name)),
-    left > 0 && `${left} left out that cannot be used`];
+    left > 0 && wide(`${left} left out that cannot be used`)];
 }
 
 export const consolePath = (view, agent, model) =>
@@ -40,7 +42,7 @@ function agentRow(view, agent) {
     badges: [trouble && badge(trouble.kind, trouble.label)],
     facts: [...keyFacts(view, state), trouble?.todo],
     aside: state.key && html`key ${state.key.last_used_at === null ? 'never used' : html`used ${ago(state.key.last_used_at)}`}`,
-    primary: managesAgents(view) && (runs ? test('button quiet') : edit(html`Choose<span class="wide-word"> a key</span>`, 'button')),
+    primary: managesAgents(view) && (runs ? test('button quiet') : edit('Choose a key', 'button fix')),
     actions: managesAgents(view) ? [
       edit('Edit'),
       runs && link(inProject(view, `/agents/${agent.id}/models`), 'Models', { of: agent.name }),
@@ -138,7 +140,7 @@ export function editAgentPage(view, agent) {
   const state = stateOf(view, agent);
   return dialogPage(view, 'Agents', {
     title: `Edit “${agent.name}”`, back: back(view),
-    body: html`${state.trouble?.todo && html`<p class="warning">${state.trouble.label[0].toUpperCase()}${state.trouble.label.slice(1)}. ${state.trouble.todo}</p>`}
+    body: html`${state.trouble?.stops && html`<p class="warning">It cannot run now: ${state.trouble.label}.</p>`}
 <form method="post" action="${inProject(view, `/agents/${agent.id}`)}">${hidden(view)}
 ${nameField(form)}
 ${agentKeyField(view, form, { ...state, uses: usesOf(agent), isDeleted: agent.user_api_key_id !== null && state.key === undefined })}
