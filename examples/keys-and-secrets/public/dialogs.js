@@ -3,10 +3,11 @@
 // Such a link within a dialog, or its page, shows the next one in its place.
 
 import { added } from './content.js';
-import { keepFields, partOf, showPart } from './parts.js';
+import { forgetFields, keepFields, partOf, showPart } from './parts.js';
 
 let dialog = null;
 let opener = null;
+let isOpening = false;
 let isChanged = false;      // what is below has changed meanwhile
 const titleBelow = document.title;
 
@@ -28,6 +29,7 @@ function remove() {
   dialog.remove();
   dialog = null;
   document.title = titleBelow;
+  forgetFields();
   giveBackFocus();
 }
 
@@ -57,7 +59,9 @@ export function put(part, fields) {
 }
 
 async function open(href) {
+  isOpening = true;
   const answer = await partOf(href).catch(() => null);
+  isOpening = false;
   if (answer === null) {
     location.assign(href);
     return;
@@ -74,13 +78,13 @@ function show({ part, title }) {
 }
 
 // Another page in the place of this one; what was typed into fields of the same name stays
-export async function showHref(href) {
+export async function showHref(href, { keeps = true } = {}) {
   const answer = await partOf(href).catch(() => null);
   if (answer === null) {
     location.assign(href);
     return;
   }
-  const fields = keepFields(partHere());
+  const fields = keeps ? keepFields(partHere()) : forgetFields();
   history.replaceState(dialog && { dialog: href }, '', href);
   document.title = answer.title;
   put(answer.part, fields);
@@ -98,7 +102,7 @@ export async function goOn(href, { stays }) {
     return;
   }
   isChanged = true;
-  await showHref(href);
+  await showHref(href, { keeps: false });
 }
 
 function follow(event) {
@@ -110,6 +114,7 @@ function follow(event) {
     showHref(link.href);
     return;
   }
+  if (isOpening) return;
   opener = link;
   const menu = link.closest('details[data-menu]');
   if (menu) menu.open = false;
@@ -139,5 +144,5 @@ window.addEventListener('beforeunload', (event) => {
   if (partHere()?.dataset.ask && !isLeaving) event.preventDefault();
 });
 let isLeaving = false;
-// "I have saved it", a link, says that it may be left
+// "I have saved it" says that it may be left
 document.addEventListener('click', ({ target }) => { if (target.closest('[data-may-leave]')) isLeaving = true; }, true);

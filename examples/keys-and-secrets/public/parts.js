@@ -11,23 +11,29 @@ export async function partOf(href) {
   return partIn(await response.text());
 }
 
-// What has been typed into a form marked data-keep, by the names of its fields
+// What has been typed into a form marked data-keep, by the names of its fields. A page in
+// between may have no form.
+let fields = new Map();
+
 export function keepFields(part) {
   const form = part?.querySelector('form[data-keep]');
-  if (!form) return keepFields.kept;
-  const fields = new Map();
+  if (!form) return fields;
+  fields = new Map();
   for (const place of form.querySelectorAll('[data-field]')) {
     const control = place.querySelector('input:not([type=hidden]), select, textarea');
     if (control && control.value !== control.defaultValue) fields.set(place.dataset.field, control.value);
   }
-  keepFields.kept = fields;     // a page in between may have no form
   return fields;
 }
 
-function putInto(part, fields) {
+export function forgetFields() {
+  fields = new Map();
+}
+
+function putInto(part, typed) {
   const form = part.querySelector('form[data-keep]');
   if (!form) return;
-  for (const [name, value] of fields ?? []) {
+  for (const [name, value] of typed ?? []) {
     const control = form.querySelector(`[data-field="${CSS.escape(name)}"] :is(input:not([type=hidden]), select, textarea)`);
     if (control) control.value = value;
   }
@@ -43,8 +49,8 @@ function focusIn(part) {
   first.focus();
 }
 
-export function showPart(place, part, fields) {
-  putInto(part, fields);
+export function showPart(place, part, typed) {
+  putInto(part, typed);
   place.replaceChildren(part);
   focusIn(part);
 }

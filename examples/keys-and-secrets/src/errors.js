@@ -36,6 +36,7 @@ const FIELDS = new Map([
   ['expires_at', 'expires'],
   ['sealed', 'value'],
   ['key_value', 'value'],
+  ['value', 'value'],
   ['options', 'options'],
   ['changes', 'options'],
   ['user_api_key_id', 'key'],

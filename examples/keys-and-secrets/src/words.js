@@ -21,6 +21,14 @@ const WORDS = [
   [/^"allowed_models" in (?:options|changes) has something/, () => 'One of these is no name of a model: names have no spaces, and letters of ASCII only.'],
   [/^"\w+" in (?:options|changes) is not an integer$/, () => 'Write a whole number, like 100.'],
   [/^"\w+" in (?:options|changes) is not a point in time$/, () => 'This is no date and time.'],
+  [/^user_id is that of a service account$/, () => 'Ids that begin with “sa:” are those of service accounts, which are added below the members.'],
+  [/^user_id is (?:empty|too long)$/, () => 'A user id has 1 to 200 characters.'],
+  [/^user_id contains control characters$/, () => 'A user id has no control characters, such as tabs.'],
+  [/^name is not a valid secret name$/, () => 'A name has letters, digits and _, no digit first, and at most 128 of them.'],
+  [/^version (\d+) of secret ".*" is not kept$/s, (version) => `Version ${version} is not kept any more.`],
+  [/^secret ".*" not found in this project$/s, () => 'This secret is not there any more. Reload the page.'],
+  [/^a platform key cannot create one that expires later than itself$/, () => 'A key makes none that outlives it, and the one that you are signed in with ends before that. Choose an earlier end.'],
+  [/^must be (.+) of project "[0-9a-f-]+"$/, (role) => `For this you must be ${role} of the project. Ask one of its admins.`],
 ];
 
 // By their code, where what the database says is for who writes programs
@@ -44,7 +52,7 @@ const plain = (message) => PLAIN.reduce((text, [from, to]) => text.replace(from,
 
 // "Pass" is what a program does
 const usable = (hint) => hint.split(/(?<=\.) (?=[A-Z])/).filter((part) => !forProgrammers.test(part))
-  .map((part) => part.replace(/^Pass null.*$/, '').replace(/\bpass only\b/g, 'paste only').replace(/^Pass\b/, 'Paste')).filter(Boolean).join(' ');
+  .map((part) => part.replace(/^Pass null.*$/, '').replace(/; the key itself .*$/, '.').replace(/\bpass only\b/g, 'paste only').replace(/^Pass\b/, 'Paste')).filter(Boolean).join(' ');
 
 // A sealed value may be a secret as well, of which the database says less.
 function subject(message, hint) {

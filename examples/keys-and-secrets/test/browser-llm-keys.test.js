@@ -60,7 +60,11 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   assert.ok(await hasFocus(notice));
   const id = await idOf('By browser');
   assert.ok(page.url().endsWith(`#key-${id}`));
-  await notice.getByRole('link', { name: 'Use it in an agent' }).waitFor();
+  await notice.getByRole('link', { name: 'Use it in an agent' }).click();
+  await dialog(page).getByRole('heading', { name: 'Create agent' }).waitFor();
+  assert.equal(await dialog(page).getByLabel('Key', { exact: true }).inputValue(), id);
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
   assert.match(await row(page, 'By browser').textContent(), new RegExp(`sk-ant-api03-.*…${value.slice(-4)}.*Anthropic.*added by alice`, 's'));
   const part = value.slice(16, 40);
   const overTheWire = await Promise.all(wire);
@@ -110,6 +114,13 @@ test('another vendor’s key is noticed while typing, and one click changes the 
   assert.match(page.url(), /provider=anthropic/);
   assert.deepEqual([await dialog(page).getByLabel('Name').inputValue(), await keyField(page).inputValue()], ['Whose', value]);
   assert.equal(await dialog(page).locator('[aria-invalid]').count(), 0);
+  // what was left is forgotten
+  await page.keyboard.press('Escape');
+  await dialog(page).waitFor({ state: 'detached' });
+  await section(page).getByRole('link', { name: 'Add key' }).click();
+  await provider(page, 'Anthropic');
+  assert.equal(await keyField(page).inputValue(), '');
+  assert.ok(!(await contents(page, context)).includes(value));
   await context.close();
 });
 
@@ -216,6 +227,10 @@ test('a key is added with options, which are sealed with it; times are the reade
   await fillHeader(0, 'x-gateway', secret);
   await add.getByRole('button', { name: 'Add another header' }).click();
   assert.ok(await hasFocus(headers.nth(1).getByLabel('Header')));
+  await fillHeader(1, 'x-team', 'red');
+  await page.setViewportSize({ width: 1280, height: 1250 });
+  await shot(page, 'more-options', add);
+  await page.setViewportSize({ width: 1280, height: 800 });
   await fillHeader(1, 'X-Gateway', 'two');
   assert.equal(await add.locator('input:invalid').count(), 1);
   await fillHeader(1, 'Authorization', 'red');
@@ -223,7 +238,6 @@ test('a key is added with options, which are sealed with it; times are the reade
   await add.locator('[data-headers] .problem').filter({ hasText: 'Authorization' }).waitFor();
   assert.equal(await headers.nth(0).getByLabel('Its value').inputValue(), secret);
   await fillHeader(1, 'x-team', 'red');
-  await shot(page, 'more-options', add);
   await checkLook(page, 'add more options');
   await submit(page).click();
   await page.getByText('Added “With options”.').waitFor();
@@ -507,7 +521,10 @@ test('keys in all states, with long names, look well; what is due stands on top'
   await page.setViewportSize({ width: 360, height: 800 });
   const heights = await page.locator('.row[data-key]').evaluateAll((all) => all.map((each) => [each.dataset.name, each.offsetHeight]));
   for (const [name, height] of heights) assert.ok(height <= 110, `${name}: ${height}`);
+  await page.emulateMedia({ colorScheme: 'dark' });
   await shot(page, 'narrow-and-dark');
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize({ width: 1280, height: 800 });
   await row(page, 'Soon over').getByRole('link', { name: /^Soon over/ }).first().click();
   await dialog(page).getByText('What happened to it lately').waitFor();
   await checkLook(page, 'details of a key');

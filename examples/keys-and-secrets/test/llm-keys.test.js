@@ -492,8 +492,8 @@ inEmptyProject('a hundred keys sort as people sort, and can be looked for', asyn
 inEmptyProject('words for people keep what is of use to them', () => {
   assert.equal(inWords({ code: '22023', message: 'key_value has a space at position 3', hint: 'A key is printable ASCII without spaces. Leave out white space and whatever stands around the key: pass only the key.' }),
     'The key has a space at position 3. A key is printable ASCII without spaces. Leave out white space and whatever stands around the key: paste only the key.');
-  assert.equal(inWords({ code: '22023', message: 'header "host" in options decides where a request goes, and so is not allowed' }),
-    'The header “host” decides where a request goes, and so is not allowed.');
+  assert.equal(inWords({ code: '22023', message: 'header "host" in options decides where a request goes, and so is not allowed', hint: "Headers are for what a gateway in front of the provider needs; the key itself is passed as the key's value." }),
+    'The header “host” decides where a request goes, and so is not allowed. Headers are for what a gateway in front of the provider needs.');
   assert.match(inWords({ code: '54000', message: 'project has 1000 LLM keys' }), /as many of these as it may have/);
   for (const code of ['TK001', 'TK002', 'TK003', 'TK004', 'TK005', 'TK006', 'TK015', '55P03']) {
     assert.doesNotMatch(inWords({ code, message: 'x', hint: 'Call tarx_keys.x().' }), PROGRAMMERS);

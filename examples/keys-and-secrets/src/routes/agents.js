@@ -70,7 +70,7 @@ export function agentRoutes(app, on) {
   app.get('/:username/settings/agents/new', (request, reply) => on.show(request, reply, async (client, view) => {
     requireMember(view);
     await readKeysAndAgents(client, view);
-    return newAgentPage(view);
+    return newAgentPage(view, request.query);
   }));
 
   app.post('/:username/settings/agents', async (request, reply) => {

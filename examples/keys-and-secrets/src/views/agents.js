@@ -2,16 +2,12 @@
 
 import { canRun, managesAgents, stateOf } from './agent-state.js';
 import { agentKeyField } from './agent-keys.js';
+import { list } from './llm-keys/row.js';
 import { ago, badge, buttons, confirmation, dialogPage, due, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, text } from './parts.js';
 
 const MOST = 50;    // rows of a page
 
 const MOST_NAMES = 3;
-
-function list(names) {
-  const more = names.length - MOST_NAMES;
-  return `${names.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-}
 
 const wide = (content) => html`<span class="wide">${content}</span>`;    // not on a phone
 
@@ -121,8 +117,9 @@ const back = (view) => inProject(view, '/agents');
 
 const nameField = (form) => field(form, 'name', 'Name', text('name', 'required maxlength="100"'));
 
-export function newAgentPage(view) {
-  const form = { id: 'agent', values: { key: '' }, ...view.forms.agent };
+// key is one that has just been added, say
+export function newAgentPage(view, { key = '' } = {}) {
+  const form = { id: 'agent', values: { key }, ...view.forms.agent };
   return dialogPage(view, 'Agents', {
     title: 'Create agent', back: back(view),
     body: html`<form method="post" action="${inProject(view, '/agents')}">${hidden(view)}

@@ -8,6 +8,8 @@
 //   link(href, label, { of, dialog, className })     an action by GET; opens a dialog unless dialog is false.
 //       className 'button' makes a link look as a button. of is the row's name, for screen readers
 //   post(view, href, label, { of, fields, className })   an action by POST: a form with one button
+//       A primary with className 'in-menu', and the same link among actions with 'on-phone', is in the
+//       menu on a phone, where the name needs the room.
 //   menu(of, actions)      the menu alone
 //   mark(slug, label)      a letter in a coloured square
 //   badge(kind, label)     kind: bad, warn, good, calm; only where the state is not plain "ok"

@@ -24,7 +24,7 @@ async function formFor(client, view, slug, values) {
 
 // What is said when the key is there; a test that ran says what it brought.
 export function addedNotice(view, keyId, text, tested, undo) {
-  return { text: tested ? `${text} ${tested.text}` : text, undo, next: { href: inProject(view, '/agents'), label: 'Use it in an agent' } };
+  return { text: tested ? `${text} ${tested.text}` : text, undo, next: { href: inProject(view, '/agents/new', { key: keyId }), label: 'Use it in an agent', dialog: true } };
 }
 
 // After a key has come: test it if that was asked for, and go where its result is shown

@@ -37,10 +37,16 @@ export function testButton(view, key) {
   return post(view, to(view, key, 'test'), 'Test', { of: key.name, data: 'test' });
 }
 
+// What is to be done about a key that is not well; on a phone it is in the menu, and the badge has the room.
+function remedy(view, key, className) {
+  if (!opens(key)) return link(to(view, key, 'enter'), 'Re-enter', { of: key.name, className });
+  return isToReplace(key) && link(to(view, key, 'replace'), 'Replace', { of: key.name, className });
+}
+
 function primary(view, key) {
   if (!view.mayChangeKeys) return '';
-  if (!opens(key)) return link(to(view, key, 'enter'), 'Re-enter', { of: key.name, className: 'button quiet' });
-  if (isToReplace(key)) return link(to(view, key, 'replace'), 'Replace', { of: key.name, className: 'button quiet' });
+  const shown = remedy(view, key, 'button quiet in-menu');
+  if (shown) return shown;
   return canTest(view, key) && testButton(view, key);
 }
 
@@ -62,6 +68,7 @@ function actions(view, key) {
   if (!view.mayChangeKeys) return [];
   const open = (action, label, className = '') => link(to(view, key, action), label, { of: key.name, className });
   return [
+    remedy(view, key, 'on-phone'),
     opens(key) && [
       isToReplace(key) ? canTest(view, key) && testButton(view, key) : open('replace', 'Replace key'),
       open('edit', 'Edit'), moves(view, key), key.state !== 'expired' && stateAction(view, key),
