@@ -223,6 +223,7 @@ test('an agent is created, changed and deleted', async () => {
   assert.equal(refused.data.field, 'user_api_key_id');
   assert.equal((await bob.getAgent({ id })).data.name, 'Renamed');
   assertProblem(await bob.createAgent({}, { name: 'Both', user_api_key_id: ids.openai, provider: 'openai' }), 422, '22023');
+  assertProblem(await bob.updateAgent({ id }, { name: 'Both', user_api_key_id: ids.openai, provider: 'openai' }), 400, 'invalid_request');
   assertProblem(await bob.updateAgent({ id: NOBODY }, { name: 'x' }), 404, 'not_found');
   assert.equal((await bob.deleteAgent({ id })).status, 204);
   assertProblem(await bob.deleteAgent({ id }), 404, 'TK003');
@@ -321,7 +322,11 @@ test('a run ticket is a runner’s right, until it is taken away', async () => {
   await assert.rejects(asRunner('SELECT FROM tarx_keys.enter_run($1)', [forKey.data.ticket]), { code: 'TK016' });
 
   assertProblem(await bob.startRun({}, { key_id: ids.mistral }), 403, '42501');
-  assertProblem(await bob.startRun({}, {}), 422, '22023');
+  for (const neitherOrBoth of [{}, { agent_id: agent.id, key_id: ids.mistral }]) {
+    const refused = await bob.startRun({}, neitherOrBoth);
+    assertProblem(refused, 400, 'invalid_request');
+    assert.match(refused.data.detail, /One of `agent_id` and `key_id`/);
+  }
   assertProblem(await bob.startRun({}, { agent_id: agent.id, lifetime: 604800 }), 422, '22023');
   const missing = await bob.startRun({}, { agent_id: NOBODY });
   assertProblem(missing, 422, 'TK003');
