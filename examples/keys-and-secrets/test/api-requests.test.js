@@ -164,6 +164,15 @@ test('a token has so many requests a minute; others are not held up', async () =
   assert.equal((await other.getMe()).headers['x-ratelimit-remaining'], '4');
 });
 
+test('an address may ask for the document so many times a minute', async () => {
+  const { address } = await start({ REQUESTS_PER_MINUTE: '2' });
+  const ask = () => raw('GET', '/openapi.json', { address });
+  assert.deepEqual([(await ask()).status, (await ask()).status], [200, 200]);
+  const refused = await ask();
+  assertProblem(refused, 429, 'too_many_requests');
+  assert.ok(Number(refused.headers['retry-after']) <= 60);
+});
+
 test('who tries wrong tokens is held up, and not who uses a right one at the same address', async () => {
   const { address } = await start({ SIGN_INS_PER_MINUTE: '3' });
   const [right, late] = await Promise.all([tokens.alice, tokens.bob].map((token) => clientOf(token, { address })));

@@ -101,15 +101,19 @@ const OF_REQUEST = {
   413: ['too_large', 'The body is too large.'],
   414: ['too_large', 'The address is too long.'],
   415: ['unsupported_media_type', 'A body of the type application/json was expected, without an encoding.'],
+  429: ['too_many_requests', 'Too many requests within a minute.'],
 };
-export const ofRequest = (status) => new Problem(status, ...OF_REQUEST[status]);
+export const ofRequest = (status) => new Problem(status, ...(OF_REQUEST[status] ?? OF_REQUEST[400]));
+
+// Those of Fastify and of the limits have one
+const isOfRequest = ({ statusCode: status }) => status >= 400 && status < 500;
 
 export function problemOf(error, { method, fields = new Set() }) {
   if (error instanceof Problem) return error;
   if (error.validation) return ofValidation(error, method);
   if (error.code === 'TK010') return unauthorized(error);
   if (knownStatus(error)) return ofDatabase(error, fields);
-  if (OF_REQUEST[error.statusCode]) return ofRequest(error.statusCode);
+  if (isOfRequest(error)) return ofRequest(error.statusCode);
   if (isUnavailable(error)) return UNAVAILABLE;
   return new Problem(500, 'failed', 'The request failed. It has been logged.');
 }
