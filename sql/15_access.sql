@@ -11,6 +11,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_act_as';
 COMMENT ON FUNCTION tarx_keys.act_as IS
 'Makes user_id (1 to 200 characters, no control characters, not beginning with sa:) the acting user until the transaction or savepoint ends, and project_id, if given, the active project. Errors: 42501 if the user is no member of that project or it does not exist, if tarx_keys.require_login is on, or after login(); 22023 for a bad user id. Warns outside a transaction block.';
 
+CREATE FUNCTION tarx_keys_internal.act_on_router(user_id text, project_id uuid) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_act_on_router';
+COMMENT ON FUNCTION tarx_keys_internal.act_on_router IS
+'Internal. Of the router that router_sql() makes: act_as() without a look-up of members. Error: 22023 for a bad user id.';
+
 -- Row security calls the two without find_ for every row, and they keep the answer.
 -- All look up what other sessions have committed by now, and a parallel query
 -- cannot do that.

@@ -51,7 +51,7 @@ CREATE FUNCTION tarx_keys.create_platform_key(
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tarx_keys_create_platform_key';
 COMMENT ON FUNCTION tarx_keys.create_platform_key IS
-'Creates a platform key for the acting user; the token is shown this once. project_ids (1 to 100 of the user''s) narrows it to some projects, read_only to lists. Errors: TK007, 22023, 42501 for others'' projects, or if the acting user logged in with a key that is narrowed or expires earlier, 54000 if with one of the tenth generation, TK005.';
+'Creates a platform key for the acting user; the token is shown this once. project_ids (1 to 100) narrows it to some projects, which may be on another server, read_only to lists. Errors: TK007, 22023, 42501 if the acting user logged in with a key that is narrowed or expires earlier, 54000 if with one of the tenth generation, TK005.';
 
 CREATE FUNCTION tarx_keys.revoke_platform_key(id uuid, descendants boolean DEFAULT true) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -15,6 +15,7 @@
 #include "redaction/redaction.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_act_as);
+PG_FUNCTION_INFO_V1(tarx_keys_act_on_router);
 
 /*
  * Make this the identity until the transaction ends, or until ROLLBACK TO an
@@ -107,22 +108,46 @@ check_assertion_allowed(void)
 				 errhint("Use another transaction.")));
 }
 
-/* act_as(user_id text, project_id uuid): see sql/15_access.sql */
-Datum
-tarx_keys_act_as(PG_FUNCTION_ARGS)
+/* Argument user_id, if it is that of a person */
+static const char *
+arg_person(FunctionCallInfo fcinfo)
 {
-	TarxKeysIdentity identity = {.allowed_projects = "", .expires_at = "", .platform_key = ""};
 	TarxKeysText user_id;
 
 	/* a wrapper's caller may have given a value in place of the user's id */
 	tarx_keys_redaction_mark_failure();
 	user_id = tarx_keys_arg_utf8(fcinfo, 0, "user_id");
 	tarx_keys_check_person(&user_id, "user_id");
+	return text_to_cstring(PG_GETARG_TEXT_PP(0));
+}
+
+/* act_as(user_id text, project_id uuid): see sql/15_access.sql */
+Datum
+tarx_keys_act_as(PG_FUNCTION_ARGS)
+{
+	TarxKeysIdentity identity = {.allowed_projects = "", .expires_at = "", .platform_key = ""};
+
+	identity.user_id = arg_person(fcinfo);
 	check_assertion_allowed();
 	tarx_keys_warn_without_transaction(fcinfo, "tarx_keys.act_as()");
-	identity.user_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	if (!PG_ARGISNULL(1))
 		identity.project_id = PG_GETARG_UUID_P(1);
 	(void) tarx_keys_become(&identity);
+	PG_RETURN_VOID();
+}
+
+/*
+ * act_on_router(user_id text, project_id uuid): see sql/15_access.sql.  A router has no
+ * members.  A shard looks them up, before this and then with each call.
+ */
+Datum
+tarx_keys_act_on_router(PG_FUNCTION_ARGS)
+{
+	TarxKeysIdentity identity = {.allowed_projects = "", .expires_at = "", .platform_key = ""};
+
+	identity.user_id = arg_person(fcinfo);
+	tarx_keys_set_identity(&identity);
+	if (!PG_ARGISNULL(1))
+		tarx_keys_set_active_project(PG_GETARG_UUID_P(1));
 	PG_RETURN_VOID();
 }

@@ -162,7 +162,10 @@ set_expiry(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 	tarx_keys_row_set(key, PLATFORM_KEY_EXPIRES_AT, PG_GETARG_DATUM(n));
 }
 
-/* The scope of a key: 1 to 100 projects, all of them the user's. */
+/*
+ * The scope of a key: 1 to 100 projects.  Whether the user is a member of one is looked
+ * up whenever the key is used, and not here: it may be on another server.
+ */
 static void
 set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 {
@@ -180,13 +183,6 @@ set_projects(TarxKeysRow *key, FunctionCallInfo fcinfo, int n)
 				 errmsg("project_ids is not a list of projects"),
 				 errhint("Pass 1 to %d project ids, or leave it out for all projects.", MAX_PROJECTS)));
 	ARR_LBOUND(array)[0] = 1;
-	for (int i = 0; i < count; i++)
-	{
-		const pg_uuid_t *id = &((const pg_uuid_t *) ARR_DATA_PTR(array))[i];
-
-		if (tarx_keys_stated_role_of(id, tarx_keys_acting_user()) == TARX_KEYS_ROLE_NONE)
-			tarx_keys_deny_project(id);
-	}
 	tarx_keys_row_set(key, PLATFORM_KEY_PROJECT_IDS, PointerGetDatum(array));
 }
 

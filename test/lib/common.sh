@@ -77,7 +77,8 @@ has_recipe_programs() {
 	for program in age swtpm tpm2_unseal softhsm2-util pkcs11-tool; do
 		command -v "$program" >/dev/null || return
 	done
-	[ -e /usr/lib/softhsm/libsofthsm2.so ] && [ -e "$("$PG_CONFIG" --pkglibdir)/wal2json.so" ]
+	[ -e /usr/lib/softhsm/libsofthsm2.so ] && [ -e "$("$PG_CONFIG" --pkglibdir)/wal2json.so" ] &&
+		[ -e "$("$PG_CONFIG" --pkglibdir)/plproxy.so" ]
 }
 
 # What the browser tests of examples/keys-and-secrets need as well
@@ -117,7 +118,7 @@ apt_install() {
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return
-	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, openssl, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy, python3-nacl, age, swtpm, tpm2-tools, libtss2-tcti-swtpm0, softhsm2, opensc, postgresql-NN-wal2json, curl and jq"
+	is_root || die "packages are missing; run this once with sudo, or install postgresql, postgresql-server-dev-NN, libsodium-dev, gcc, make, openssl, libipc-run-perl, postgresql-NN-pgaudit, pgbouncer, nodejs, npm, python3-psycopg, python3-psycopg-pool, python3-psycopg2, python3-sqlalchemy, python3-nacl, age, swtpm, tpm2-tools, libtss2-tcti-swtpm0, softhsm2, opensc, postgresql-NN-wal2json, postgresql-NN-plproxy, curl and jq"
 	command -v apt-get >/dev/null || die "packages are missing, and there is no apt-get to install them with"
 	apt-get update >/dev/null
 	[ -n "$(newest_major)" ] || apt_install postgresql
@@ -125,7 +126,8 @@ install_packages() {
 		"postgresql-$(newest_major)-pgaudit"
 	case $1 in test | browse)
 		apt_install pgbouncer python3-psycopg python3-psycopg-pool python3-psycopg2 python3-sqlalchemy python3-nacl
-		apt_install age swtpm tpm2-tools libtss2-tcti-swtpm0 softhsm2 opensc curl jq "postgresql-$(newest_major)-wal2json" ;;
+		apt_install age swtpm tpm2-tools libtss2-tcti-swtpm0 softhsm2 opensc curl jq "postgresql-$(newest_major)-wal2json" \
+			"postgresql-$(newest_major)-plproxy" ;;
 	esac
 	[ "$1" = build ] || has_node || apt_install nodejs npm
 	[ "$1" != browse ] || has_chromium || apt_install chromium

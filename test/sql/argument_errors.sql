@@ -234,6 +234,7 @@ SELECT pg_temp.outcome(call), call FROM (VALUES
     ($$SELECT tarx_keys.revoke_leaked_platform_keys(NULL)$$),
     ($$SELECT tarx_keys.find_key('')$$),
     ($$SELECT tarx_keys.find_sealed_key('')$$),
+    ($$SELECT tarx_keys.router_sql('{x,y,z}')$$),
     ($$SELECT tarx_keys.purge_unverifiable_audit(NULL)$$),
     ($$SELECT tarx_keys.purge_unverifiable_personal_audit(NULL)$$),
     -- these two commit, which is not possible here; this checks their arguments

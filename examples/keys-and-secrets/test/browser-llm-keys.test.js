@@ -57,7 +57,7 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   const notice = page.getByRole('status').filter({ hasText: 'Added “By browser”. The provider accepted this key.' });
   await notice.waitFor();
   assert.match(during, /(^|&)sealed=[A-Za-z0-9%]{100,}/);
-  assert.ok(await hasFocus(notice));
+  await page.locator('[data-notice]:focus').waitFor();   // as soon as the page has loaded
   const id = await idOf('By browser');
   assert.ok(page.url().endsWith(`#key-${id}`));
   await notice.getByRole('link', { name: 'Use it in an agent' }).click();

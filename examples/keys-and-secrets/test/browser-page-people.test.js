@@ -113,6 +113,7 @@ not a line
 `;
 
 test('a .env file is read and sealed in the browser, each name with its result', async () => {
+  if (await secret('FIRST') === undefined) await set('FIRST');
   const opened = await go('petra');
   const { page, context, wire } = opened;
   await page.getByRole('link', { name: 'Paste .env' }).click();

@@ -450,7 +450,7 @@ test('the log is for admins; others are told so, and get no file', async () => {
 test('the way back is a page of one’s own settings here, and nothing else', () => {
   assert.equal(returnPath('/alice/settings/secrets/set?project=x&name=y#z', 'alice'), '/alice/settings/secrets/set?project=x&name=y#z');
   for (const evil of ['//evil.example/alice/settings', '/\\evil.example/alice/settings', '\\\\evil.example', '/%2F%2Fevil.example', '/%5Cevil.example',
-    'https://evil.example/alice/settings', 'https:evil.example', 'javascript:alert(1)', '/alice/settings/../../evil', '/alice/settings/%2e%2e/%2e%2e//evil.example',
+    'https://evil.example/alice/settings/agents', 'https:evil.example', 'javascript:alert(1)', '/alice/settings/../../evil', '/alice/settings/%2e%2e/%2e%2e//evil.example',
     '/alice/settingsx', '/bob/settings', '\t//evil.example', '/\t/evil.example', '/sign-out', '', 'x'.repeat(7000), undefined, ['/alice/settings/agents'], 'http://[', '/alice/settings\r\nx: y']) {
     assert.equal(returnPath(evil, 'alice'), '/alice/settings', String(evil).slice(0, 60));
   }

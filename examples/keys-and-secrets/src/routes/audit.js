@@ -1,7 +1,6 @@
 // The tab Audit: a project's log, page by page, filtered, and as a file.
 
 import { exportCsv, filterIn, readNames, readPage } from '../audit-log.js';
-import { NotFound } from '../database.js';
 import { readMembers } from '../read/members.js';
 import { auditPage } from '../views/audit.js';
 import { take, WITHOUT_PROJECT } from './common.js';
@@ -22,10 +21,8 @@ export function auditRoutes(app, on) {
   }));
 
   app.get(`${BASE}.csv`, async (request, reply) => {
-    const csv = await on.act(request, (client, view) => {
-      if (view.role !== 'admin') throw new NotFound();
-      return exportCsv(client, filterIn(request.query));
-    });
+    // the database refuses it to others than admins
+    const csv = await on.act(request, (client) => exportCsv(client, filterIn(request.query)));
     const day = new Date().toISOString().slice(0, 10);
     return reply.type('text/csv; charset=utf-8').header('content-disposition', `attachment; filename="audit-${day}.csv"`).send(csv);
   });

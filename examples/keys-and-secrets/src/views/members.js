@@ -93,7 +93,7 @@ export function addMemberPage(view, asked = {}) {
   return dialogPage(view, TAB, {
     title: `Add a member to ${view.project.name}`, back: back(view),
     body: html`<form method="post" action="${inProject(view, '/members/add')}">${hidden(view)}
-${field(form, 'user', 'User id', text('user', 'required maxlength="200" spellcheck="false" autofocus'), 'As the platform knows them. They see it on top of their page, behind “Signed in as”.')}
+${field(form, 'user', 'User id', text('user', 'required maxlength="200" spellcheck="false" autofocus'), 'As the platform knows them. They see it on top of their page, beside “Sign out”.')}
 ${roleField(form)}
 ${buttons('Add member', back(view))}
 </form>`,
