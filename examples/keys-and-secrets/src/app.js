@@ -52,7 +52,9 @@ const HEADERS = {
 };
 
 // Paths of forms that work without a session
-const OPEN = new Set(['/', '/sign-in', '/assets/:file']);
+// a file has a dot, or it would be the settings of somebody who is called "assets"
+const ASSET = '/assets/:file(^[^/]+\\.[a-z]+$)';
+const OPEN = new Set(['/', '/sign-in', ASSET]);
 
 class Refused extends Error {
   constructor(status, message) {
@@ -86,7 +88,7 @@ async function serveAssets(app) {
   for (const path of [...own, ...OTHERS]) files.set(basename(path), { type: TYPES[path.split('.').at(-1)], body: await readFile(path) });
   const dotenv = asModule(await readFile(packages.resolve('dotenv'), 'utf8'), 'parse');
   files.set('dotenv.mjs', { type: SCRIPT, body: dotenv });
-  app.get('/assets/:file', { config: { rateLimit: false } }, async (request, reply) => {
+  app.get(ASSET, { config: { rateLimit: false } }, async (request, reply) => {
     const file = files.get(request.params.file);
     if (file === undefined) throw new NotFound();
     return reply.type(file.type).header('cache-control', 'max-age=300').send(file.body);

@@ -133,6 +133,13 @@ test('a key is replaced, and the replacement taken back', async () => {
   assert.equal((await bob.getAgent({ id: agent.id })).data.user_api_key_id, old);
 
   // nor does a deletion leave agents without a key, if it says where they go
+  // its agents would have been pointed to what is deleted
+  for (const itself of [old, old.toUpperCase()]) {
+    const refused = await alice.deleteLlmKey({ id: old, agents_to: itself });
+    assertProblem(refused, 400, 'invalid_request');
+    assert.equal(refused.data.field, 'agents_to');
+    assertProblem(await alice.repointAgents({ id: old }, { to: itself }), 400, 'invalid_request');
+  }
   const missing = await alice.deleteLlmKey({ id: old, agents_to: NOBODY });
   assertProblem(missing, 422, 'TK001');
   assert.equal(missing.data.field, 'agents_to');

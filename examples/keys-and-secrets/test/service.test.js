@@ -301,6 +301,15 @@ test('two people in two projects through two connections: nothing crosses', asyn
   }
 });
 
+test('nobody’s name is in the way of their settings', async () => {
+  for (const name of ['assets', 'api', 'sign-in', 'sign-out']) {
+    const person = await newPerson(name);
+    assert.equal((await person.get(`/${name}/settings`)).status, 200, name);
+    assert.equal((await person.get(`/${name}/settings/platform-keys/create`)).status, 200, name);
+  }
+  assert.equal((await new Person().get('/assets/nothing.js')).status, 404);
+});
+
 test('a database that fails is a logged error without its words', async () => {
   const broken = await start({ PGHOST: '/nonexistent' });
   const response = await new Person(broken.address).signIn(tokens.alice);
