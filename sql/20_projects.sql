@@ -65,7 +65,8 @@ COMMENT ON COLUMN tarx_keys.project_members.service_account IS 'The name of a se
 COMMENT ON COLUMN tarx_keys.project_members.revision IS 'From 1, and one more with each change';
 COMMENT ON COLUMN tarx_keys.project_members.stamp IS 'MAC over the other columns';
 
-CREATE FUNCTION tarx_keys_internal.put_member(project_id uuid, user_id text, role text, service_account text, OUT id uuid, OUT revision integer)
+CREATE FUNCTION tarx_keys_internal.put_member(
+    project_id uuid, user_id text, role text, service_account text, needs_room boolean DEFAULT true, OUT id uuid, OUT revision integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -81,7 +82,7 @@ BEGIN
         WHERE m.role <> put_member.role
            OR tarx_keys_internal.next_member_revision(m.project_id, m.user_id, m.id, m.role, m.service_account, m.revision, m.added_at, m.stamp) IS NULL
         RETURNING m.id, m.revision INTO put_member.id, put_member.revision;
-    IF put_member.revision = 1 THEN
+    IF put_member.needs_room AND put_member.revision = 1 THEN
         PERFORM tarx_keys_internal.check_room(put_member.project_id, 'project_members');
     END IF;
 END

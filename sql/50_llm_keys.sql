@@ -217,13 +217,6 @@ AS 'MODULE_PATHNAME', 'tarx_keys_report_key';
 COMMENT ON FUNCTION tarx_keys.report_key IS
 'For agent runners: how a call with a key went: ok, rejected (401, 403), quota (402), rate_limited (429), server or timeout. A rejected key cools until it is ok again or a key manager changes it; quota 5 minutes to 1 hour; rate_limited for retry_after, at most 1 hour, else 30 seconds to 10 minutes; server and timeout 10 seconds. Cooling keys are tried last. It is kept in this server''s memory, and resolve_key() does not look at it. Errors: TK001, TK002, 22023, 42501 if another project is active.';
 
-CREATE FUNCTION tarx_keys_internal.key_health(
-    project_id uuid, id uuid, revision integer, OUT health text, OUT health_at timestamptz, OUT cooling_until timestamptz)
-LANGUAGE c VOLATILE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'tarx_keys_key_health';
-COMMENT ON FUNCTION tarx_keys_internal.key_health IS
-'Internal. How an LLM key in this revision fared last: unverified, ok, rejected, quota or cooling.';
-
 -- It keeps what it has read for as long as the query sees the same.
 CREATE FUNCTION tarx_keys_internal.llm_key_details(
     project_id uuid, id uuid, place tid,
@@ -236,7 +229,8 @@ COMMENT ON FUNCTION tarx_keys_internal.llm_key_details IS
 'Internal. What the list has of the LLM key whose row is at this place; NULL if the acting user, or the active project, does not show it. Error: TK007 without an acting user.';
 
 -- The list. security_invoker lets row security apply to the caller, and the
--- caller needs rights on the columns that the view reads: see 90_grants.sql. The
+-- caller needs rights on the columns that the view reads: see 90_grants.sql. Deleted
+-- keys are not in it, whoever asks: row security does not apply to superusers. The
 -- subquery is not part of the query around it, because its function is VOLATILE: so
 -- that is called once for each row, but only for those that a condition on columns
 -- of the table has left.
@@ -265,7 +259,8 @@ SELECT k.id,
        coalesce((k.details).status, 'needs_reentry') AS status
   FROM (SELECT k.id, k.project_id, tarx_keys_internal.shown(k.name) AS name, k.created_at, k.priority, k.expires_at, k.rotate_after,
                tarx_keys_internal.llm_key_details(k.project_id, k.id, k.ctid) AS details
-          FROM tarx_keys.project_llm_keys k) k;
+          FROM tarx_keys.project_llm_keys k
+         WHERE k.state IS DISTINCT FROM 'deleted') k;
 COMMENT ON VIEW tarx_keys.llm_keys IS 'The masked list of LLM keys of the acting user''s projects, or of the active one';
 COMMENT ON COLUMN tarx_keys.llm_keys.masked_key IS 'Enough to tell keys apart';
 COMMENT ON COLUMN tarx_keys.llm_keys.base_url IS 'The key''s own base URL; NULL for the provider''s default, and if the stored key cannot be opened';
@@ -304,7 +299,8 @@ SELECT k.project_id,
        u.last_used_at,
        coalesce(u.refused, 0) AS refused
   FROM tarx_keys.project_llm_keys k
-  LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id;
+  LEFT JOIN tarx_keys_internal.visible_usage('llm_key') u ON u.project_id = k.project_id AND u.id = k.id
+ WHERE k.state IS DISTINCT FROM 'deleted';
 COMMENT ON VIEW tarx_keys.key_usage IS 'How often, and when last, the LLM keys of the acting user''s projects, or of the active one, were resolved';
 COMMENT ON COLUMN tarx_keys.key_usage.uses IS 'Successful resolve calls on this server since it started';
 COMMENT ON COLUMN tarx_keys.key_usage.last_used_at IS 'When the key last resolved';

@@ -117,7 +117,8 @@ DECLARE
     why text;
     what_to_do text;
 BEGIN
-    SELECT * INTO membership FROM tarx_keys_internal.put_member(make_successor.project_id, make_successor.successor, 'admin', NULL);
+    -- in the place of the user, so that no limit of members keeps the user
+    SELECT * INTO membership FROM tarx_keys_internal.put_member(make_successor.project_id, make_successor.successor, 'admin', NULL, needs_room => false);
     PERFORM tarx_keys_internal.record_audit(make_successor.project_id, 'member.add_admin', membership.id, make_successor.successor, membership.revision);
     RETURN true;
 EXCEPTION

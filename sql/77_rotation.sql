@@ -34,7 +34,7 @@ CREATE FUNCTION tarx_keys_internal.running_rotation() RETURNS TABLE (table_posit
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tarx_keys_running_rotation';
 COMMENT ON FUNCTION tarx_keys_internal.running_rotation IS
-'Internal. How far the rotation of this database is, from shared memory; no rows if none is running.';
+'Internal. How far the rotation of this database to the active master key is, from shared memory; no rows if none is running.';
 
 -- How far the rotation is, by table and in its order
 

@@ -44,23 +44,6 @@ static TarxKeysQuery revoke_query = {
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-/* A text without the blanks around it, which are easily copied along */
-static TarxKeysSpan
-trim(TarxKeysSpan span)
-{
-	while (span.len > 0 && is_blank(span.data[0]))
-		span = tarx_keys_span_from(span, 1);
-	while (span.len > 0 && is_blank(span.data[span.len - 1]))
-		span.len--;
-	return span;
-}
-
 /*
  * revoke_leaked_platform_keys
  */
@@ -165,7 +148,7 @@ tarx_keys_revoke_leaked_platform_keys(PG_FUNCTION_ARGS)
 		Leaked		leaked = {.outcome = "no token"};
 
 		if (!nulls[i])
-			leaked = end_token(trim(tarx_keys_span(DatumGetTextPP(tokens[i]))));
+			leaked = end_token(tarx_keys_span_trim(tarx_keys_span(DatumGetTextPP(tokens[i]))));
 		put_token(result, i + 1, &leaked);
 		revoked += strcmp(leaked.outcome, "revoked") == 0;
 		held += strcmp(leaked.outcome, "held") == 0;
@@ -192,7 +175,7 @@ typedef struct Search
 static bool
 is_sought(const Search *search, TarxKeysSpan value)
 {
-	value = trim(value);
+	value = tarx_keys_span_trim(value);
 	return value.len == search->sought.len &&
 		sodium_memcmp(value.data, search->sought.data, value.len) == 0;
 }
@@ -279,7 +262,7 @@ static void
 search_for(FunctionCallInfo fcinfo, const TarxKeysText *value, const char *argument)
 {
 	Search		search = {
-		.sought = trim((TarxKeysSpan) {value->data, value->len}),
+		.sought = tarx_keys_span_trim((TarxKeysSpan) {value->data, value->len}),
 		.result = (ReturnSetInfo *) fcinfo->resultinfo
 	};
 

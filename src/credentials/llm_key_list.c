@@ -130,6 +130,11 @@ show_provider(Details *details, const TarxKeysRow *row)
 		text	   *label = tarx_keys_provider_label(provider);
 		MemoryContext old = MemoryContextSwitchTo(list->context);
 
+		if (list->provider != NULL)
+		{
+			pfree(list->provider);
+			pfree(list->label);
+		}
 		list->provider = DatumGetTextPCopy(PointerGetDatum(provider));
 		list->label = DatumGetTextPCopy(PointerGetDatum(label));
 		MemoryContextSwitchTo(old);

@@ -5,15 +5,12 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/htup_details.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "credentials/credentials.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_report_key);
-PG_FUNCTION_INFO_V1(tarx_keys_key_health);
 
 static const char *const outcomes[] = {
 	[TARX_KEYS_OUTCOME_OK] = "ok",
@@ -122,22 +119,4 @@ tarx_keys_form_health(const pg_uuid_t *project_id, const pg_uuid_t *id, int32 re
 	nulls[1] = health.outcome == TARX_KEYS_OUTCOME_NONE;
 	values[2] = TimestampTzGetDatum(health.cooling_until);
 	nulls[2] = !tarx_keys_health_is_cooling(&health, now) || TIMESTAMP_NOT_FINITE(health.cooling_until);
-}
-
-/*
- * key_health(project_id uuid, id uuid, revision integer) returns (health text,
- * health_at timestamptz, cooling_until timestamptz): see sql/50_llm_keys.sql
- */
-Datum
-tarx_keys_key_health(PG_FUNCTION_ARGS)
-{
-	TupleDesc	desc;
-	Datum		values[TARX_KEYS_HEALTH_COLUMNS];
-	bool		nulls[TARX_KEYS_HEALTH_COLUMNS];
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	tarx_keys_form_health(tarx_keys_arg_uuid(fcinfo, 0, "project_id"), tarx_keys_arg_uuid(fcinfo, 1, "id"),
-						  PG_GETARG_INT32(2), values, nulls);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

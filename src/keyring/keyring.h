@@ -82,6 +82,7 @@ extern void tarx_keys_page_abandon_load(void);
 extern TarxKeysKeyringState tarx_keys_page_state(void);
 extern bool tarx_keys_page_has_keyring(void);
 extern int	tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES]);
+extern void tarx_keys_page_active_fingerprint(uint8 active[TARX_KEYS_FINGERPRINT_BYTES]);
 extern void tarx_keys_page_active_key(TarxKeysMasterKey *key);
 extern bool tarx_keys_page_find_key(const uint8 *fingerprint, TarxKeysMasterKey *key);
 

@@ -222,6 +222,16 @@ tarx_keys_page_fingerprints(uint8 (*out)[TARX_KEYS_FINGERPRINT_BYTES])
 	return count;
 }
 
+/* Copy the active key's fingerprint; zero without a keyring. */
+void
+tarx_keys_page_active_fingerprint(uint8 active[TARX_KEYS_FINGERPRINT_BYTES])
+{
+	uint8		fingerprints[TARX_KEYS_KEYRING_MAX_KEYS][TARX_KEYS_FINGERPRINT_BYTES] = {{0}};
+
+	(void) tarx_keys_page_fingerprints(fingerprints);
+	memcpy(active, fingerprints[0], TARX_KEYS_FINGERPRINT_BYTES);
+}
+
 /* The copy of a key is to be used in this database's realm. */
 static void
 enter_realm(TarxKeysMasterKey *key)

@@ -300,10 +300,7 @@ place_of(const TarxKeysTable *table)
 static void
 begin_batch(Batch *batch, const TarxKeysTable *table, Oid part)
 {
-	uint8		fingerprints[TARX_KEYS_KEYRING_MAX_KEYS][TARX_KEYS_FINGERPRINT_BYTES];
-
-	(void) tarx_keys_page_fingerprints(fingerprints);
-	memcpy(batch->active, fingerprints[0], TARX_KEYS_FINGERPRINT_BYTES);
+	tarx_keys_page_active_fingerprint(batch->active);
 	tarx_keys_scan_open(&batch->scan, table, part, RowExclusiveLock, ACL_SELECT | ACL_UPDATE);
 	PushActiveSnapshot(GetLatestSnapshot());
 	batch->snapshot = GetActiveSnapshot();

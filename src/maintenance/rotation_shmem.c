@@ -7,6 +7,9 @@
  * each session looks itself whether a row was left out, for instance because a session
  * was cancelled with a range that it had taken.
  *
+ * A rotation is to one master key.  Where another one has become the active one since
+ * it began, who comes now begins a rotation of its own.
+ *
  * A session takes part until it leaves, its transaction aborts, or it ends.  After
  * a crash this memory is empty, and the rotation starts over.
  */
@@ -47,6 +50,8 @@ typedef struct Part
 typedef struct Rotation
 {
 	Oid			database;
+	uint8		active[TARX_KEYS_FINGERPRINT_BYTES];	/* the master key that
+														 * it seals with */
 	int			sessions;		/* 0 if this place is free */
 	int			nparts;
 	Part		parts[PARTS];
@@ -78,13 +83,14 @@ tarx_keys_rotation_shmem_startup(LWLock *rotation_lock)
 		memset(rotations, 0, tarx_keys_rotation_shmem_size());
 }
 
-/* The rotation of this database, or NULL.  The caller has the lock. */
+/* The rotation of this database to this master key, or NULL.  The caller has the lock. */
 static Rotation *
-running_rotation(void)
+running_rotation(const uint8 active[TARX_KEYS_FINGERPRINT_BYTES])
 {
 	for (int i = 0; i < DATABASES; i++)
 	{
-		if (rotations[i].sessions > 0 && rotations[i].database == MyDatabaseId)
+		if (rotations[i].sessions > 0 && rotations[i].database == MyDatabaseId &&
+			memcmp(rotations[i].active, active, TARX_KEYS_FINGERPRINT_BYTES) == 0)
 			return &rotations[i];
 	}
 	return NULL;
@@ -169,10 +175,11 @@ tarx_keys_join_rotation(PG_FUNCTION_ARGS)
 
 	read_counts(fcinfo, 0, "total", fresh.total);
 	read_counts(fcinfo, 1, "due", fresh.due);
+	tarx_keys_page_active_fingerprint(fresh.active);
 	leave();
 	watch_for_the_end();
 	LWLockAcquire(lock, LW_EXCLUSIVE);
-	mine = running_rotation();
+	mine = running_rotation(fresh.active);
 	if (mine == NULL && (mine = free_rotation()) != NULL)
 		*mine = fresh;
 	if (mine != NULL)
@@ -278,10 +285,12 @@ tarx_keys_running_rotation(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	const Rotation *running;
 	Rotation	rotation;
+	uint8		active[TARX_KEYS_FINGERPRINT_BYTES];
 
+	tarx_keys_page_active_fingerprint(active);
 	InitMaterializedSRF(fcinfo, 0);
 	LWLockAcquire(lock, LW_SHARED);
-	running = running_rotation();
+	running = running_rotation(active);
 	if (running != NULL)
 		rotation = *running;
 	LWLockRelease(lock);

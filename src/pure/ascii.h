@@ -65,6 +65,13 @@ tarx_keys_hex_value(char c)
 	return -1;
 }
 
+/* What isspace() has in the C locale */
+static inline bool
+tarx_keys_is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 static inline TarxKeysSpan
 tarx_keys_span_of(const char *text)
 {
@@ -83,6 +90,17 @@ static inline TarxKeysSpan
 tarx_keys_span_first(TarxKeysSpan span, size_t n)
 {
 	return (TarxKeysSpan) {span.data, n};
+}
+
+/* A span without the blanks around it */
+static inline TarxKeysSpan
+tarx_keys_span_trim(TarxKeysSpan span)
+{
+	while (span.len > 0 && tarx_keys_is_blank(span.data[0]))
+		span = tarx_keys_span_from(span, 1);
+	while (span.len > 0 && tarx_keys_is_blank(span.data[span.len - 1]))
+		span.len--;
+	return span;
 }
 
 static inline bool

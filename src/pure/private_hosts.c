@@ -50,22 +50,6 @@ typedef struct Parts
 	TarxKeysSpan port;
 } Parts;
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static TarxKeysSpan
-trim(TarxKeysSpan span)
-{
-	while (span.len > 0 && is_blank(span.data[0]))
-		span = tarx_keys_span_from(span, 1);
-	while (span.len > 0 && is_blank(span.data[span.len - 1]))
-		span.len--;
-	return span;
-}
-
 /* Take the next entry off the list; false at its end. */
 static bool
 next_entry(TarxKeysSpan *rest, TarxKeysSpan *entry)
@@ -75,7 +59,7 @@ next_entry(TarxKeysSpan *rest, TarxKeysSpan *entry)
 	if (rest->data == NULL)
 		return false;
 	comma = tarx_keys_span_find(*rest, ',');
-	*entry = trim(tarx_keys_span_first(*rest, comma));
+	*entry = tarx_keys_span_trim(tarx_keys_span_first(*rest, comma));
 	if (comma < rest->len)
 		*rest = tarx_keys_span_from(*rest, comma + 1);
 	else
@@ -272,7 +256,7 @@ read_entry(TarxKeysSpan text, Entry *entry)
 TarxKeysPrivateHostsProblem
 tarx_keys_private_hosts_check(TarxKeysSpan list, size_t *entry)
 {
-	TarxKeysSpan rest = trim(list);
+	TarxKeysSpan rest = tarx_keys_span_trim(list);
 	TarxKeysSpan text;
 
 	*entry = 0;
@@ -361,7 +345,7 @@ bool
 tarx_keys_private_hosts_admit(TarxKeysSpan list, const TarxKeysUrlHost *host,
 							  bool https, unsigned int port)
 {
-	TarxKeysSpan rest = trim(list);
+	TarxKeysSpan rest = tarx_keys_span_trim(list);
 	TarxKeysSpan text;
 	size_t		place;
 	Entry		entry;

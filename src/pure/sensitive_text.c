@@ -103,7 +103,7 @@ is_word_char(char c)
 static inline bool
 is_blank_or_quote(char c)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r') || c == '"' || c == '\\';
+	return tarx_keys_is_blank(c) || c == '"' || c == '\\';
 }
 
 static Word

@@ -26,15 +26,15 @@ static TarxKeysQuery all_query = {
 	.nargs = 2, .argtypes = {UUIDOID, TEXTOID}
 };
 
-#define SOURCE_OF(its_kind) { \
-	.table = &tarx_keys_last_used, .of_one = &one_query, .of_all = &all_query, .kind = (its_kind), \
+#define SOURCE_OF(its_kind, all) { \
+	.table = &tarx_keys_last_used, .of_one = &one_query, .of_all = (all), .kind = (its_kind), \
 	.id = LAST_USED_ID, .number = LAST_USED_LAST_USED_AT \
 }
 
 static const TarxKeysTallySource sources[] = {
-	[TARX_KEYS_USAGE_LLM_KEY] = SOURCE_OF("llm_key"),
-	[TARX_KEYS_USAGE_SECRET] = SOURCE_OF("secret"),
-	[TARX_KEYS_USAGE_PLATFORM_KEY] = SOURCE_OF("platform_key"),
+	[TARX_KEYS_USAGE_LLM_KEY] = SOURCE_OF("llm_key", &all_query),
+	[TARX_KEYS_USAGE_SECRET] = SOURCE_OF("secret", &all_query),
+	[TARX_KEYS_USAGE_PLATFORM_KEY] = SOURCE_OF("platform_key", NULL),
 };
 
 /* What a list keeps of the table, in this memory context */

@@ -12,14 +12,12 @@
 #include "postgres.h"
 #include "base/compat.h"
 
-#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
+#include "access/stratnum.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
-#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -33,67 +31,27 @@ typedef struct FoundRow
 	bool		is_found;
 } FoundRow;
 
-/* The function that compares values of a column of a key */
-static RegProcedure
-equality(Oid type)
-{
-	switch (type)
-	{
-		case UUIDOID:
-			return F_UUID_EQ;
-		case BOOLOID:
-			return F_BOOLEQ;
-		case TEXTOID:
-			return F_TEXTEQ;
-		case BYTEAOID:
-			return F_BYTEAEQ;
-		default:
-			elog(ERROR, "rows cannot be found by columns of type %u", type);
-	}
-}
-
-/* The columns of an index, and where it is; InvalidOid for SPI */
-static const int *
-index_columns(const TarxKeysTable *table, bool by_other)
-{
-	static const int first_columns[] = {0, 1, 2, 3};
-
-	return by_other ? table->other_key : first_columns;
-}
-
-static void
-init_keys(ScanKeyData *keys, const TarxKeysTable *table, const int *columns, int nkeys, const Datum *values)
-{
-	for (int i = 0; i < nkeys; i++)
-		ScanKeyEntryInitialize(&keys[i], 0, (AttrNumber) (i + 1), BTEqualStrategyNumber, InvalidOid,
-							   tarx_keys_key_collation(table, columns[i]),
-							   equality(table->columns[columns[i]].type), values[i]);
-}
-
 static void
 each_by_index(const TarxKeysTable *table, Relation relation, bool by_other, const TarxKeysQuery *query,
 			  const Datum *values, Snapshot snapshot, bool (*each) (const TarxKeysRow *row, void *arg),
 			  void *arg)
 {
-	Relation	index = index_open(by_other ? table->other_indexid : table->indexid, AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(relation, NULL);
-	IndexScanDesc scan = tarx_keys_index_beginscan(relation, index, snapshot, query->nargs);
-	ScanKeyData keys[TARX_KEYS_MAX_KEYS];
+	TarxKeysIndexScan scan;
 	TarxKeysRow row;
 
-	init_keys(keys, table, index_columns(table, by_other), query->nargs, values);
-	index_rescan(scan, keys, query->nargs, NULL, 0);
+	tarx_keys_index_begin(&scan, table, relation, by_other, snapshot, query->nargs);
+	for (int i = 0; i < query->nargs; i++)
+		tarx_keys_index_condition(&scan, i, i, BTEqualStrategyNumber, values[i]);
+	tarx_keys_index_start(&scan);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!index_getnext_slot(scan, ForwardScanDirection, slot))
+		if (!tarx_keys_index_next(&scan))
 			break;
-		slot_getallattrs(slot);
-		tarx_keys_table_read_values(table, slot->tts_values, slot->tts_isnull, &row);
+		slot_getallattrs(scan.slot);
+		tarx_keys_table_read_values(table, scan.slot->tts_values, scan.slot->tts_isnull, &row);
 	} while (each(&row, arg));
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
+	tarx_keys_index_end(&scan);
 }
 
 /* Begin as the owner of a table, to whom row security shows all rows until the end. */

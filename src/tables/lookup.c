@@ -22,23 +22,24 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/snapmgr.h"
 
 #include "identity/identity.h"
 #include "tables/tables.h"
@@ -47,13 +48,10 @@
 #define WALK_MIN		4
 #define WALK_STEPS		4
 
-/* A scan by the primary key's index */
+/* A scan by the primary key's index, whose rows are copied */
 typedef struct KeyScan
 {
-	const TarxKeysTable *table;
-	Relation	index;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
+	TarxKeysIndexScan by_index;
 	Datum	   *values;			/* of all columns that the table has */
 	bool	   *nulls;
 } KeyScan;
@@ -124,16 +122,24 @@ tarx_keys_find_columns(const TarxKeysTable *table, TupleDesc desc,
 	return true;
 }
 
-/* The collation that a column of a key must be compared by */
-Oid
-tarx_keys_key_collation(const TarxKeysTable *table, int column)
+/*
+ * Does the index have what each of our snapshots sees?  If rows were changed without it
+ * before it was made, it does only for those that are younger: see README.HOT.  We look
+ * again in the next call, as if an invalidation had come.
+ */
+static bool
+is_old_enough(TarxKeysTable *table, Relation index)
 {
-	return table->columns[column].type == TEXTOID ? C_COLLATION_OID : InvalidOid;
+	if (!index->rd_index->indcheckxmin ||
+		TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data), TransactionXmin))
+		return true;
+	table->invalidations++;
+	return false;
 }
 
 /* Is the index a valid b-tree over these columns, in their order, for all rows? */
 static bool
-is_index_over(const TarxKeysTable *table, Oid indexid, const int *columns, int count)
+is_index_over(TarxKeysTable *table, Oid indexid, const int *columns, int count)
 {
 	Relation	index = index_open(indexid, AccessShareLock);
 	bool		ok;
@@ -144,6 +150,7 @@ is_index_over(const TarxKeysTable *table, Oid indexid, const int *columns, int c
 	for (int i = 0; ok && i < count; i++)
 		ok = index->rd_index->indkey.values[i] == table->attnums[columns[i]] &&
 			index->rd_indcollation[i] == tarx_keys_key_collation(table, columns[i]);
+	ok = ok && is_old_enough(table, index);
 	index_close(index, AccessShareLock);
 	return ok;
 }
@@ -296,52 +303,15 @@ tarx_keys_table_search(TarxKeysTable *table, Relation relation, TarxKeysQuery *q
  */
 
 static void
-begin_scan(KeyScan *scan, const TarxKeysTable *table, Relation relation, Snapshot snapshot, int nkeys)
+begin_scan(KeyScan *scan, const TarxKeysTable *table, Relation relation, Snapshot snapshot,
+		   const pg_uuid_t *project_id, int nkeys)
 {
 	int			natts = RelationGetNumberOfAttributes(relation);
 
-	scan->table = table;
-	scan->index = index_open(table->indexid, AccessShareLock);
-	scan->slot = table_slot_create(relation, NULL);
-	scan->scan = tarx_keys_index_beginscan(relation, scan->index, snapshot, nkeys);
+	tarx_keys_index_begin(&scan->by_index, table, relation, false, snapshot, nkeys);
+	tarx_keys_index_condition(&scan->by_index, 0, 0, BTEqualStrategyNumber, UUIDPGetDatum(project_id));
 	scan->values = palloc(natts * sizeof(Datum));
 	scan->nulls = palloc(natts * sizeof(bool));
-}
-
-static void
-set_key(const KeyScan *scan, ScanKey key, StrategyNumber strategy, Datum value)
-{
-	bool		is_text = scan->table->columns[1].type == TEXTOID;
-	RegProcedure equal = is_text ? F_TEXTEQ : F_UUID_EQ;
-	RegProcedure at_least = is_text ? F_TEXT_GE : F_UUID_GE;
-	RegProcedure at_most = is_text ? F_TEXT_LE : F_UUID_LE;
-
-	ScanKeyInit(key, 2, strategy, strategy == BTEqualStrategyNumber ? equal :
-				strategy == BTGreaterEqualStrategyNumber ? at_least : at_most, value);
-	key->sk_collation = tarx_keys_key_collation(scan->table, 1);
-}
-
-/*
- * Start at the first row of a project, or at the one with first in the second column
- * of the key, or at the first of those from first to last there: so many keys the scan
- * has.
- */
-static void
-start_scan(const KeyScan *scan, const pg_uuid_t *project_id, Datum first, Datum last)
-{
-	ScanKeyData key[3];
-	int			nkeys = scan->scan->numberOfKeys;
-
-	/* the index has the columns of the key in this order */
-	ScanKeyInit(&key[0], 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(project_id));
-	if (nkeys == 2)
-		set_key(scan, &key[1], BTEqualStrategyNumber, first);
-	if (nkeys == 3)
-	{
-		set_key(scan, &key[1], BTGreaterEqualStrategyNumber, first);
-		set_key(scan, &key[2], BTLessEqualStrategyNumber, last);
-	}
-	index_rescan(scan->scan, key, nkeys, NULL, 0);
 }
 
 /* From the columns of the table, in its order, to those of the description */
@@ -358,23 +328,15 @@ tarx_keys_table_read_values(const TarxKeysTable *table, const Datum *values, con
 
 /* Copy the next row, its columns in the order of the description; false if there is none. */
 static bool
-next_row(const KeyScan *scan, TarxKeysRow *row)
+next_row(KeyScan *scan, TarxKeysRow *row)
 {
-	if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
-		return false;
-	heap_deform_tuple(ExecCopySlotHeapTuple(scan->slot), scan->slot->tts_tupleDescriptor,
-					  scan->values, scan->nulls);
-	tarx_keys_table_read_values(scan->table, scan->values, scan->nulls, row);
-	return true;
-}
+	TupleTableSlot *slot = scan->by_index.slot;
 
-static void
-end_scan(const KeyScan *scan)
-{
-	index_endscan(scan->scan);
-	ExecDropSingleTupleTableSlot(scan->slot);
-	/* as in a query, the transaction keeps the lock */
-	index_close(scan->index, NoLock);
+	if (!tarx_keys_index_next(&scan->by_index))
+		return false;
+	heap_deform_tuple(ExecCopySlotHeapTuple(slot), slot->tts_tupleDescriptor, scan->values, scan->nulls);
+	tarx_keys_table_read_values(scan->by_index.table, scan->values, scan->nulls, row);
+	return true;
 }
 
 /* Look up the rows with these in the second column of the key, one by one. */
@@ -385,14 +347,15 @@ look_up(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
 {
 	KeyScan		scan;
 
-	begin_scan(&scan, table, relation, snapshot, 2);
+	begin_scan(&scan, table, relation, snapshot, project_id, 2);
 	for (uint64 i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		start_scan(&scan, project_id, seconds[i], (Datum) 0);
+		tarx_keys_index_condition(&scan.by_index, 1, 1, BTEqualStrategyNumber, seconds[i]);
+		tarx_keys_index_start(&scan.by_index);
 		found[i] = next_row(&scan, &rows[i]);
 	}
-	end_scan(&scan);
+	tarx_keys_index_end(&scan.by_index);
 }
 
 /* The order of two values of the second column of the key, as the index has it */
@@ -425,8 +388,10 @@ walk(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
 	TarxKeysRow row;
 	KeyScan		scan;
 
-	begin_scan(&scan, table, relation, snapshot, 3);
-	start_scan(&scan, project_id, seconds[0], seconds[count - 1]);
+	begin_scan(&scan, table, relation, snapshot, project_id, 3);
+	tarx_keys_index_condition(&scan.by_index, 1, 1, BTGreaterEqualStrategyNumber, seconds[0]);
+	tarx_keys_index_condition(&scan.by_index, 2, 1, BTLessEqualStrategyNumber, seconds[count - 1]);
+	tarx_keys_index_start(&scan.by_index);
 	memset(found, false, count * sizeof(bool));
 	for (uint64 steps = 0; done < count && steps < count * WALK_STEPS; steps++)
 	{
@@ -443,7 +408,7 @@ walk(const TarxKeysTable *table, Relation relation, Snapshot snapshot,
 			found[done++] = true;
 		}
 	}
-	end_scan(&scan);
+	tarx_keys_index_end(&scan.by_index);
 	return done;
 }
 
@@ -547,14 +512,14 @@ tarx_keys_table_find_all(const TarxKeysTable *table, Relation relation, Snapshot
 	KeyScan		scan;
 
 	*rows = palloc(sizeof(TarxKeysRow) * size);
-	begin_scan(&scan, table, relation, snapshot, 1);
-	start_scan(&scan, project_id, (Datum) 0, (Datum) 0);
+	begin_scan(&scan, table, relation, snapshot, project_id, 1);
+	tarx_keys_index_start(&scan.by_index);
 	while (next_row(&scan, &(*rows)[count]))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (++count == size)
 			*rows = repalloc_huge(*rows, sizeof(TarxKeysRow) * (size *= 2));
 	}
-	end_scan(&scan);
+	tarx_keys_index_end(&scan.by_index);
 	return count;
 }

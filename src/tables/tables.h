@@ -11,6 +11,7 @@
 #ifndef TARX_KEYS_TABLES_H
 #define TARX_KEYS_TABLES_H
 
+#include "access/skey.h"
 #include "executor/tuptable.h"
 #include "nodes/parsenodes.h"
 #include "storage/block.h"
@@ -192,7 +193,8 @@ typedef struct TarxKeysTallySource
 {
 	TarxKeysTable *table;
 	TarxKeysQuery *of_one;		/* by project, kind and object */
-	TarxKeysQuery *of_all;		/* by project and kind */
+	TarxKeysQuery *of_all;		/* by project and kind; NULL if nobody has all
+								 * of these objects */
 	bool		by_other;		/* by the table's other index */
 	const char *kind;			/* NULL if the table has none */
 	int			id;				/* the column that has the object's id */
@@ -229,11 +231,31 @@ extern BlockNumber tarx_keys_scan_pages(TarxKeysScan *scan, Snapshot snapshot, i
 										void (*receive) (const TarxKeysScan *scan, void *arg),
 										void *arg);
 
+/* index_scan.c: rows of an ordinary table by an index, without an executor */
+typedef struct TarxKeysIndexScan
+{
+	const TarxKeysTable *table;
+	const int  *columns;		/* of the index, by their places in the
+								 * table's description */
+	Relation	index;
+	struct IndexScanDescData *scan;
+	ScanKeyData keys[TARX_KEYS_MAX_KEYS];
+	TupleTableSlot *slot;		/* has the current row */
+} TarxKeysIndexScan;
+
+extern Oid	tarx_keys_key_collation(const TarxKeysTable *table, int column);
+extern void tarx_keys_index_begin(TarxKeysIndexScan *scan, const TarxKeysTable *table, Relation relation,
+								  bool by_other, Snapshot snapshot, int nkeys);
+extern void tarx_keys_index_condition(TarxKeysIndexScan *scan, int n, int column, StrategyNumber strategy,
+									  Datum value);
+extern void tarx_keys_index_start(TarxKeysIndexScan *scan);
+extern bool tarx_keys_index_next(TarxKeysIndexScan *scan);
+extern void tarx_keys_index_end(TarxKeysIndexScan *scan);
+
 /* lookup.c: rows by primary key (project_id, id or name), without an executor */
 extern bool tarx_keys_find_columns(const TarxKeysTable *table, TupleDesc desc,
 								   AttrNumber attnums[TARX_KEYS_MAX_COLUMNS]);
 extern bool tarx_keys_table_has_index(const TarxKeysTable *table);
-extern Oid	tarx_keys_key_collation(const TarxKeysTable *table, int column);
 extern Relation tarx_keys_table_lock(TarxKeysTable *table);
 extern void tarx_keys_table_read_values(const TarxKeysTable *table, const Datum *values,
 										const bool *nulls, TarxKeysRow *row);

@@ -4,8 +4,9 @@
  *
  * A list asks for its objects one by one.  The rows of a project are read at once, if they
  * are few.  Otherwise the first answer is looked up by itself, because it may be the only
- * one; with the second, all rows are read.  The numbers are those of the query's
- * snapshot, and are kept for a statement.
+ * one; with the second, all rows are read.  Of objects that belong to no project each is
+ * looked up by itself: the rows of all users are together.  The numbers are those of the
+ * query's snapshot, and are kept for a statement.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -171,7 +172,7 @@ tarx_keys_tally_of(TarxKeysTally *tally, const pg_uuid_t *project_id, const pg_u
 {
 	ProjectTally *project = project_of(tally, project_id);
 
-	if (!project->is_complete)
+	if (!project->is_complete && tally->source->of_all != NULL)
 		read_rows(tally, project, NULL, project->was_asked ? -1 : FEW_ROWS);
 	if (!project->is_complete)
 		read_rows(tally, project, id, -1);

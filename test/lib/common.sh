@@ -99,10 +99,29 @@ has_npm_packages() {
 	[ -e "$have" ] && [ ! "$have" -ot "$1/package-lock.json" ]
 }
 
-# Install the packages that a directory's lock file names, unless they are there.
+# Install the packages that a directory's lock file names, unless they are there. What
+# fetch_npm_packages could not fetch is not tried again.
 npm_packages() {
+	local try
 	has_npm_packages "$1" && return
-	npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >/dev/null
+	[ -z "${TARX_KEYS_NPM_FETCHED:-}" ] || return 1
+	for try in 1 2 3; do
+		npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund >/dev/null && return
+		[ "$try" = 3 ] || sleep $((try * 5))
+	done
+	return 1
+}
+
+# fetch_npm_packages DIR...: install them all, before tests run at the same time; says
+# which could not be fetched.
+fetch_npm_packages() {
+	local dir missing=()
+	for dir; do
+		npm_packages "$dir" || missing+=("$dir")
+	done
+	export TARX_KEYS_NPM_FETCHED=1
+	[ ${#missing[@]} -eq 0 ] ||
+		say "npm packages could not be fetched, and tests that need them are left out: ${missing[*]}"
 }
 
 can_test() {

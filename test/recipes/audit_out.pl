@@ -16,7 +16,7 @@ use TarxKeys;
 
 my $example = "$FindBin::RealBin/../../examples/audit-out";
 my $dir = PostgreSQL::Test::Utils::tempdir;
-plan skip_all => 'wal2json is missing' unless -e (`pg_config --pkglibdir` =~ s/\n//r) . '/wal2json.so';
+need('wal2json', -e (`pg_config --pkglibdir` =~ s/\n//r) . '/wal2json.so');
 npm_packages("$example/../client");
 
 my $node = new_node('audit_out', keyring => { master_key => hex_key('audit out') }, conf => "wal_level = logical\n");

@@ -113,10 +113,11 @@ DECLARE
     key tarx_keys.project_llm_keys;
 BEGIN
     SELECT * INTO key FROM tarx_keys.project_llm_keys WHERE name = 'other';
+    PERFORM tarx_keys.act_as('bob', key.project_id);
     FOR i IN 1 .. 7 LOOP
         PERFORM tarx_keys.report_key(key.project_id, key.id, 'rate_limited', '0');
         PERFORM tarx_keys.report_key(key.project_id, key.id, 'rate_limited');
-        RAISE NOTICE '%', (SELECT h.cooling_until - h.health_at FROM tarx_keys_internal.key_health(key.project_id, key.id, key.revision) h);
+        RAISE NOTICE '%', (SELECT k.cooling_until - k.health_at FROM tarx_keys.llm_keys k WHERE k.id = key.id);
     END LOOP;
 END $$;
 -- of other outcomes only ok ends a cooling early

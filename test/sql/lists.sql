@@ -84,6 +84,28 @@ SELECT looked_at('project_llm_keys', 'SELECT * FROM tarx_keys.llm_keys') AS all_
 COMMIT;
 RESET ROLE;
 
+-- a deleted key is in no list, also of those to whom row security shows it
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.delete_llm_key(:'A', :'key');
+SELECT (SELECT count(*) FROM tarx_keys.llm_keys) AS keys, (SELECT count(*) FROM tarx_keys.key_usage) AS used, (SELECT count(*) FROM tarx_keys.due_keys WHERE key_id = :'key') AS due;
+SET ROLE tarx_keys_owner;
+SELECT (SELECT count(*) FROM tarx_keys.llm_keys) AS keys, (SELECT count(*) FROM tarx_keys.key_usage) AS used;
+ROLLBACK;
+
+-- a list of tokens looks at no other user's last uses
+INSERT INTO tarx_keys_internal.last_used
+SELECT '00000000-0000-0000-0000-000000000000', 'platform_key', gen_random_uuid(), now() FROM generate_series(1, 1000);
+SELECT 'tarx_keys_internal.last_used_pkey'::regclass::oid AS last_used_pkey \gset
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT pg_stat_get_xact_tuples_fetched(:last_used_pkey) AS before \gset
+SELECT count(*) AS tokens FROM tarx_keys.platform_keys \gset
+SELECT pg_stat_get_xact_tuples_fetched(:last_used_pkey) - :before <= :tokens AS only_ones_own;
+COMMIT;
+RESET ROLE;
+
 -- the newest page of an audit log, however long it is
 INSERT INTO tarx_keys.audit_log (project_id, personal, generation, seq, at, user_id, proven, login, action, outcome, stamp)
 SELECT :'A', false, 1, 1000000 + i, timestamptz '2020-01-01' + i * interval '1 second', 'alice', false, 'x', 'x', 'allowed', ''

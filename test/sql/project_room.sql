@@ -64,7 +64,13 @@ SET ROLE regress_backend;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT count(*) FROM tarx_keys.llm_keys;
 SELECT outcome(format('tarx_keys.set_secret(%L, ''THREE'', ''room-value-5'')', :'A'));
+SAVEPOINT s;
 SELECT tarx_keys.create_agent(:'A', 'four');
+ROLLBACK TO s;
+-- nor keeps it anybody who leaves: a successor has the place of the last admin
+RESET ROLE;
+SELECT * FROM tarx_keys.end_user('alice', 'zoe');
+SELECT user_id, role FROM tarx_keys.project_members WHERE project_id = :'A' AND service_account IS NULL ORDER BY user_id;
 ROLLBACK;
 
 -- clean up

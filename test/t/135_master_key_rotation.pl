@@ -267,8 +267,28 @@ is( $node->safe_psql('postgres', "SELECT tarx_keys.resolve_secret('$PROJECT', 'S
 my $updated = q{SELECT priority, revision FROM tarx_keys.project_llm_keys WHERE name = 'key 7'};
 is($node->safe_psql('postgres', $updated), '7|2', 'nor an update');
 
+# Another master key becomes the active one while a rotation waits: what comes then is a
+# rotation to that one, which does not take the other's work for its own.
+use_master_keys('f', 'e');
+$holder = $node->background_psql('postgres');
+$holder->query_safe(q{BEGIN; SELECT 1 FROM tarx_keys.project_llm_keys WHERE name = 'key 9' FOR UPDATE});
+$session = start_call(\$said);
+wait_for($waiting, '1', 'a rotation waits for a locked row');
+use_master_keys('g', 'f', 'e');
+is($node->safe_psql('postgres', $remaining_keys), '399', 'all rows need the other key now');
+my $second_said = '';
+my $second = start_call(\$second_said);
+wait_for($waiting, '2', 'another rotation comes to the same row');
+is($node->safe_psql('postgres', $remaining_keys), '1', 'which rotation_progress tells of');
+$holder->quit;
+ok($_->finish, 'both go through') foreach $session, $second;
+like($second_said, qr/table project_llm_keys, 398 of \d+ rows/, 'the other one did not take them for done');
+is(remaining(), '0', 'and leave nothing');
+use_master_keys('g');
+all_verifies('rotated to another key meanwhile');
+
 # The other way round: an update that waits for a row which is being rotated
-use_master_keys('i', 'e');
+use_master_keys('i', 'g');
 my $rotating = $node->background_psql('postgres');
 $rotating->query_safe(q{
 	BEGIN;

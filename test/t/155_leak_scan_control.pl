@@ -14,8 +14,7 @@ use Test::More;
 use LeakScan;
 use TarxKeys;
 
-plan skip_all => 'pg_stat_statements is not installed'
-  unless grep { $_ eq 'pg_stat_statements' } @LIBRARIES;
+need('pg_stat_statements', grep { $_ eq 'pg_stat_statements' } @LIBRARIES);
 
 my @logs = map { "log in $_ form" } log_forms();
 

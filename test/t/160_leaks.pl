@@ -137,7 +137,7 @@ sub find
 ($out, $err) = find("find_key('$value')");
 is($out, $everywhere, 'find_key() names keys, also disabled ones, and secrets, also older versions, in all projects');
 is($err, '', 'and warns of nothing');
-($out) = find("find_key(E' $value \\n')");
+($out) = find("find_key(E'\\f $value \\n\\x0b')");
 is($out, $everywhere, 'blanks around the value do not matter');
 ($out) = find("find_key('$header')");
 is($out, "$other|llm_key_header|$off|Copy|disabled|", 'a header of a key is found as well');

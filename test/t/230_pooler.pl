@@ -15,7 +15,7 @@ use Test::More;
 use TarxKeys;
 
 my $version = pooler_version();
-plan skip_all => 'needs PgBouncer' unless $version;
+need('PgBouncer', $version);
 # since 1.21 it knows the prepared statements of its clients
 my $prepares = (split /\./, $version)[1] >= 21;
 
