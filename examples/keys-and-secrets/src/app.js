@@ -166,6 +166,7 @@ function answerErrors(app, sessions) {
 
 // An address that no route can have is not quoted
 function refuseAddress(error, request, reply) {
+  reply.headers(HEADERS);
   if (request.url.startsWith(API)) return sendProblem(reply, problemOf(error, request));
   return reply.code(error.statusCode).type('text/plain').send('The request was refused.');
 }

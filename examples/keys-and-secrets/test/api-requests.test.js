@@ -117,7 +117,9 @@ test('addresses that nothing has', async () => {
   for (const path of ['/nowhere', '/', '', '/llm-keys/', '/llm-keys/x', '/llm-keys/x/test', '/agents/..%2f..', '/secrets/%00', '/secrets/1X', '/llm-keys/00000000-0000-4000-8000-00000000000', '/platform-keys/x']) {
     assertProblem(await raw('GET', path, { headers }), path === '/llm-keys/x/test' ? 405 : 404, path === '/llm-keys/x/test' ? 'method_not_allowed' : 'not_found', path);
   }
-  assertProblem(await raw('GET', '/secrets/%zz', { headers }), 400, 'invalid_request');
+  const unreadable = await raw('GET', '/secrets/%zz', { headers });
+  assertProblem(unreadable, 400, 'invalid_request');
+  assert.deepEqual([unreadable.headers['cache-control'], unreadable.headers['x-content-type-options']], ['no-store', 'nosniff']);
   assertProblem(await raw('GET', `/secrets/${'x'.repeat(3000)}`, { headers }), 414, 'too_large');
   assertProblem(await raw('PUT', '/secrets/1X', { headers: asJson('alice'), body: `{"sealed":"${'ab'.repeat(50)}"}` }), 400, 'invalid_request');
   for (const query of ['limit=0', 'limit=101', 'limit=Infinity', 'limit=-Infinity', 'limit=1e999', 'limit=x', 'limit=1.5', 'limit=', 'limit=1&limit=2', 'nonesuch=1', 'cursor=', 'cursor=x', 'cursor=%00', 'name=%00',
