@@ -276,7 +276,11 @@ test('platform keys: the token is told once; narrowed and read-only ones may no 
 
   assertProblem(await ci.createPlatformKey({}, { name: 'outlives' }), 403, '42501');
   assertProblem(await alice.createPlatformKey({}, { name: 'past', expires_at: '2001-01-01T00:00:00Z' }), 422, '22023');
-  assertProblem(await bob.createPlatformKey({}, { name: 'foreign', project_ids: [PROJECTS.research] }), 403, '42501');
+  // whether a project is one's own is looked up when the key is used
+  const foreign = await bob.createPlatformKey({}, { name: 'foreign', project_ids: [PROJECTS.research] });
+  const asForeign = await clientOf(foreign.data.token, { project: PROJECTS.research });
+  assert.deepEqual((await asForeign.listProjects()).data.data, []);
+  assertProblem(await asForeign.listLlmKeys(), 403, '42501');
   // others' keys are not there
   assertProblem(await bob.getPlatformKey({ id }), 404, 'not_found');
   assertProblem(await bob.revokePlatformKey({ id }), 404, '42704');
