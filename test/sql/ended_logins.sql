@@ -35,6 +35,7 @@ INSERT INTO calls VALUES
     ('create_project', 'SELECT tarx_keys.create_project(''x'')'),
     ('rename_project', 'SELECT tarx_keys.rename_project($1, ''x'')'),
     ('delete_project', 'SELECT tarx_keys.delete_project($1)'),
+    ('project_version', 'SELECT tarx_keys.project_version($1)'),
     ('add_member', 'SELECT tarx_keys.add_member($1, ''dave'')'),
     ('remove_member', 'SELECT tarx_keys.remove_member($1, ''bob'')'),
     ('add_llm_key', 'SELECT tarx_keys.add_llm_key($1, ''openai'', ''x'', ''sk-proj-0123456789abcdef'')'),

@@ -63,6 +63,7 @@ SELECT name FROM tarx_keys.projects ORDER BY name;
 SELECT name, tarx_keys.current_user_id() FROM tarx_keys.llm_keys;
 SELECT count(*) FROM tarx_keys.project_members;
 SELECT token FROM tarx_keys.create_platform_key('x', project_ids => ARRAY[:'B'::uuid]) \gset
+-- a key may be narrowed to a project that is on another server; it is looked up with each use
 SELECT outcome(format('tarx_keys.create_platform_key(''x'', project_ids => ARRAY[%L, %L]::uuid[])', :'B', :'nowhere'));
 SELECT tarx_keys.act_as('max', :'A');
 SELECT name FROM tarx_keys.projects;
