@@ -91,6 +91,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_usage IS 'Internal. A check of doctor(): calls that were not counted since the server started, in any database.';
 
+-- A standby has the subscriptions of its primary, and runs none.
+CREATE FUNCTION tarx_keys_internal.doctor_subscriptions() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical', format('subscription %I, which brings rows of the extension''s tables, is not running: what ends on the publisher does not end here', s.subname),
+           format('ALTER SUBSCRIPTION %1$I ENABLE; if it stops again, see the server log, and "Blue/green upgrade" in docs/operations.md. If it is no longer needed: DROP SUBSCRIPTION %1$I;', s.subname)
+      FROM pg_subscription s
+     WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND NOT pg_is_in_recovery()
+       AND EXISTS (SELECT FROM pg_subscription_rel r JOIN pg_class c ON c.oid = r.srrelid
+                    WHERE r.srsubid = s.oid AND c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()))
+       AND NOT EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.relid IS NULL AND w.pid IS NOT NULL)
+     ORDER BY s.subname
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_subscriptions IS 'Internal. A check of doctor(): subscriptions that bring rows of the tables, and are not running.';
+
 CREATE FUNCTION tarx_keys_internal.doctor_tls() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
@@ -274,6 +289,8 @@ BEGIN
         ('row_security', 'row security is enabled and forced on all tables'),
         ('policies', 'all policies are those that CREATE EXTENSION made'),
         ('triggers', 'no triggers and rules but the extension''s'),
+        ('distribution', 'no table is partitioned or distributed'),
+        ('subscriptions', 'no subscription brings rows, or each that does is running'),
         ('providers', 'no row of custom_providers takes the place of a built-in provider'),
         ('agents', 'all agents refer to LLM keys that exist, or to none'),
         ('rows', 'all rows that were looked at authenticate'),

@@ -163,3 +163,36 @@ AS $$
        AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgisinternal AND t.tgenabled = 'D')
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_triggers IS 'Internal. A check of doctor(): triggers and rules on the tables.';
+
+-- What Citus has is in a table that only Citus makes.
+CREATE FUNCTION tarx_keys_internal.citus_tables() RETURNS SETOF oid
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+BEGIN
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+        RETURN QUERY EXECUTE 'SELECT d.logicalrel::oid FROM pg_catalog.pg_dist_partition d';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.citus_tables IS 'Internal. For a check of doctor(): the tables of the database that Citus has; none without Citus.';
+
+CREATE FUNCTION tarx_keys_internal.doctor_distribution() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    WITH ours AS (
+        SELECT c.oid, c.relkind FROM pg_class c
+         WHERE c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND c.relkind IN ('r', 'p', 'f')),
+    found (finding, place) AS (
+        SELECT format('table %s is partitioned, and does not come back from a dump', o.oid::regclass), ''
+          FROM ours o WHERE o.relkind = 'p'
+        UNION ALL
+        SELECT format('table %s is a part of table %s', i.inhrelid::regclass, i.inhparent::regclass), ''
+          FROM pg_inherits i WHERE EXISTS (SELECT FROM ours o WHERE o.oid IN (i.inhrelid, i.inhparent))
+        UNION ALL
+        SELECT format('Citus has table %s, and neither row security nor the acting user reaches its workers', o.oid::regclass), ', in a database without Citus'
+          FROM ours o WHERE o.oid IN (SELECT tarx_keys_internal.citus_tables()))
+    SELECT 'critical', f.finding,
+           format('This is not supported. Copy the rows of all tables to a new CREATE EXTENSION tarx_keys%s, and use that. "Shards" in docs/operations.md says how to divide the load.', f.place)
+      FROM found f ORDER BY f.finding
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_distribution IS 'Internal. A check of doctor(): tables that are partitioned, parts of others, or in the hands of Citus.';

@@ -3,7 +3,8 @@
  *	  When the objects of a list were last used.
  *
  * This server's memory knows it of objects that were used since it started, and the
- * table last_used of those that were before, or on another server.
+ * table last_used of those that were before, or on another server, which has a row of
+ * its own there.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -28,7 +29,7 @@ static TarxKeysQuery all_query = {
 
 #define SOURCE_OF(its_kind, all) { \
 	.table = &tarx_keys_last_used, .of_one = &one_query, .of_all = (all), .kind = (its_kind), \
-	.id = LAST_USED_ID, .number = LAST_USED_LAST_USED_AT \
+	.id = LAST_USED_ID, .number = LAST_USED_LAST_USED_AT, .is_greatest = true \
 }
 
 static const TarxKeysTallySource sources[] = {

@@ -22,6 +22,7 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
@@ -56,8 +57,8 @@ PGDLLEXPORT void tarx_keys_usage_worker_main(Datum arg);
 PGDLLEXPORT void tarx_keys_usage_flush_main(Datum arg);
 
 static TarxKeysQuery flush_query = {
-	.sql = "SELECT tarx_keys_internal.flush_last_used($1, $2, $3, $4)",
-	.nargs = 4, .argtypes = {UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID}
+	.sql = "SELECT tarx_keys_internal.flush_last_used($1, $2, $3, $4, $5)",
+	.nargs = 5, .argtypes = {UUIDOID, UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
 static void
@@ -328,11 +329,35 @@ array_datum(Datum *elements, int count, Oid type)
 	return PointerGetDatum(construct_array(elements, count, type, len, byval, align));
 }
 
+/*
+ * Which server writes: another one after a promotion, in another database, in a cluster
+ * that was restored or upgraded.  Thus no two servers that may replicate to each other
+ * write the same row.
+ */
+static pg_uuid_t
+this_server(void)
+{
+	struct
+	{
+		uint64		system;
+		uint32		database;
+		uint32		timeline;
+	}			name = {GetSystemIdentifier(), MyDatabaseId, GetWALInsertionTimeLine()};
+	uint8		hash[TARX_KEYS_HASH_BYTES];
+	pg_uuid_t	server;
+
+	StaticAssertStmt(sizeof(name) == sizeof(uint64) + 2 * sizeof(uint32), "the name has padding");
+	tarx_keys_hash(hash, (const uint8 *) &name, sizeof(name));
+	memcpy(server.data, hash, UUID_LEN);
+	return server;
+}
+
 static void
 write_down(TarxKeysLastUse *uses, int count)
 {
+	pg_uuid_t	server = this_server();
 	Datum	   *columns[4];
-	Datum		values[4];
+	Datum		values[5];
 
 	for (size_t i = 0; i < lengthof(columns); i++)
 		columns[i] = palloc(sizeof(Datum) * count);
@@ -343,10 +368,11 @@ write_down(TarxKeysLastUse *uses, int count)
 		columns[2][i] = UUIDPGetDatum(&uses[i].id);
 		columns[3][i] = TimestampTzGetDatum(uses[i].last_used_at);
 	}
-	values[0] = array_datum(columns[0], count, UUIDOID);
-	values[1] = array_datum(columns[1], count, TEXTOID);
-	values[2] = array_datum(columns[2], count, UUIDOID);
-	values[3] = array_datum(columns[3], count, TIMESTAMPTZOID);
+	values[0] = UUIDPGetDatum(&server);
+	values[1] = array_datum(columns[0], count, UUIDOID);
+	values[2] = array_datum(columns[1], count, TEXTOID);
+	values[3] = array_datum(columns[2], count, UUIDOID);
+	values[4] = array_datum(columns[3], count, TIMESTAMPTZOID);
 	tarx_keys_queries_begin();
 	(void) tarx_keys_query_run(&flush_query, values, NULL, false);
 	tarx_keys_queries_end();

@@ -199,6 +199,7 @@ typedef struct TarxKeysTallySource
 	const char *kind;			/* NULL if the table has none */
 	int			id;				/* the column that has the object's id */
 	int			number;
+	bool		is_greatest;	/* of the numbers of an object, not their sum */
 } TarxKeysTallySource;
 
 typedef struct TarxKeysTally TarxKeysTally;

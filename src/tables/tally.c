@@ -80,6 +80,13 @@ project_of(TarxKeysTally *tally, const pg_uuid_t *project_id)
 	return project;
 }
 
+/* What two numbers of an object come to; none is like 0. */
+static int64
+both(const TarxKeysTallySource *source, int64 a, int64 b)
+{
+	return source->is_greatest ? Max(a, b) : a + b;
+}
+
 /* Note a row of the source; those of one object often come one after the other. */
 static bool
 note_row(const TarxKeysRow *row, void *arg)
@@ -103,7 +110,7 @@ note_row(const TarxKeysRow *row, void *arg)
 	id = DatumGetUUIDP(row->values[source->id]);
 	if (last != NULL && memcmp(&last->id, id, UUID_LEN) == 0)
 	{
-		last->number += number;
+		last->number = both(source, last->number, number);
 		return true;
 	}
 	if (project->count == project->size)
@@ -144,13 +151,13 @@ read_rows(TarxKeysTally *tally, ProjectTally *project, const pg_uuid_t *id, int 
 	qsort(project->objects, project->count, sizeof(Numbered), compare_numbered);
 }
 
-/* The sum of the numbers that an object has among those that were read */
+/* What the numbers come to that an object has among those that were read */
 static int64
-sum_of(const ProjectTally *project, const pg_uuid_t *id)
+number_of(const TarxKeysTallySource *source, const ProjectTally *project, const pg_uuid_t *id)
 {
 	int			low = 0;
 	int			high = project->count;
-	int64		sum = 0;
+	int64		number = 0;
 
 	while (low < high)
 	{
@@ -162,8 +169,8 @@ sum_of(const ProjectTally *project, const pg_uuid_t *id)
 			high = middle;
 	}
 	for (; low < project->count && memcmp(&project->objects[low].id, id, UUID_LEN) == 0; low++)
-		sum += project->objects[low].number;
-	return sum;
+		number = both(source, number, project->objects[low].number);
+	return number;
 }
 
 /* The number of an object; 0 if the source has no row of it. */
@@ -177,5 +184,5 @@ tarx_keys_tally_of(TarxKeysTally *tally, const pg_uuid_t *project_id, const pg_u
 	if (!project->is_complete)
 		read_rows(tally, project, id, -1);
 	project->was_asked = true;
-	return sum_of(project, id);
+	return number_of(tally->source, project, id);
 }

@@ -73,13 +73,16 @@ SELECT 'collation by which different texts are equal', collname FROM pg_collatio
 SELECT 'text that is not COLLATE "C"', name, attname FROM tables JOIN pg_attribute a ON a.attrelid = relation
  WHERE attnum > 0 AND NOT attisdropped AND atttypid = 'text'::regtype AND attcollation <> '"C"'::regcollation;
 
--- What would stand in the way of distributing the tables by project
+-- What would stand in the way of logical replication, or of distributing the tables by project
 SELECT 'key without project_id first', i.indexrelid::regclass
   FROM pg_index i JOIN project_tables ON relation = i.indrelid
   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
  WHERE i.indisunique AND a.attname <> 'project_id';
 SELECT 'no primary key', name FROM tables
  WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisprimary);
+SELECT 'not replicated by its primary key', name FROM tables WHERE relreplident <> 'd';
+SELECT 'not permanent', name FROM tables WHERE relpersistence <> 'p';
+SELECT 'trigger of a subscriber', name, t.tgname FROM relations JOIN pg_trigger t ON t.tgrelid = relation WHERE t.tgenabled <> 'O';
 SELECT 'sequence', name FROM relations WHERE relkind = 'S';
 SELECT 'identity', name, attname FROM tables JOIN pg_attribute ON attrelid = relation WHERE attidentity <> '';
 SELECT 'trigger', name, t.tgname FROM relations JOIN pg_trigger t ON t.tgrelid = relation WHERE NOT t.tgisinternal;

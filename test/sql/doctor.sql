@@ -176,6 +176,22 @@ CREATE RULE divert AS ON INSERT TO tarx_keys.project_llm_keys DO ALSO NOTIFY spy
 ALTER TABLE tarx_keys.project_members DISABLE TRIGGER ALL;
 SELECT * FROM findings;
 ROLLBACK;
+-- parts of tables, and a table that Citus has, by what Citus itself writes down
+BEGIN;
+ALTER TABLE tarx_keys.agents RENAME TO part;
+CREATE TABLE tarx_keys.agents (LIKE tarx_keys.part) PARTITION BY HASH (project_id);
+ALTER TABLE tarx_keys.agents ATTACH PARTITION tarx_keys.part FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE public.child () INHERITS (tarx_keys.audit_log);
+SELECT severity, finding, advice FROM findings WHERE check_name = 'distribution';
+ROLLBACK;
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (logicalrel regclass);
+GRANT SELECT ON pg_catalog.pg_dist_partition TO PUBLIC;
+SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'distribution';
+INSERT INTO pg_catalog.pg_dist_partition VALUES ('tarx_keys.project_llm_keys'), ('pg_catalog.pg_class');
+SELECT severity, finding, advice FROM findings WHERE check_name = 'distribution';
+ROLLBACK;
 
 -- rows
 BEGIN;

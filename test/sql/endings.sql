@@ -39,7 +39,7 @@ COMMIT;
 RESET ROLE;
 CREATE TEMP TABLE backup AS SELECT * FROM tarx_keys.project_llm_keys;
 CREATE TEMP TABLE members_backup AS SELECT * FROM tarx_keys.project_members;
-INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'llm_key', :'key', now()), (:'A', 'secret', (SELECT id FROM tarx_keys.project_secrets WHERE name = 'S'), now()), (:'B', 'llm_key', :'key', now());
+INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'llm_key', :'key', :'A', now()), (:'A', 'secret', (SELECT id FROM tarx_keys.project_secrets WHERE name = 'S'), :'A', now()), (:'B', 'llm_key', :'key', :'A', now());
 
 -- Projects
 

@@ -57,7 +57,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE;
 END $$;
-SELECT gen_random_uuid() AS guess \gset
+SELECT gen_random_uuid() AS guess, gen_random_uuid() AS here, gen_random_uuid() AS there \gset
 -- other tests have counted keys of these projects, too: only what is ours
 CREATE TEMP VIEW counted AS
 SELECT left(u.project_id::text, 1) AS project, kind, o.name, u.uses, u.refused
@@ -124,7 +124,7 @@ SELECT * FROM tarx_keys_internal.visible_usage('llm_key');
 SELECT * FROM tarx_keys.known_usage('llm_key', ARRAY[:'A'::uuid]);
 SELECT * FROM tarx_keys_internal.usage_in_memory('llm_key', ARRAY[:'A'::uuid]);
 SELECT * FROM tarx_keys_internal.last_used;
-SELECT tarx_keys_internal.flush_last_used('{}', '{}', '{}', '{}');
+SELECT tarx_keys_internal.flush_last_used(NULL, '{}', '{}', '{}', '{}');
 SET ROLE regress_agent;
 SELECT * FROM tarx_keys.key_usage;
 SELECT * FROM tarx_keys_internal.visible_usage('llm_key');
@@ -135,7 +135,7 @@ SELECT * FROM tarx_keys_internal.visible_usage('llm_key');
 RESET ROLE;
 -- the owner reaches the table only by its functions
 SET ROLE tarx_keys_owner;
-INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'llm_key', :'idle', now());
+INSERT INTO tarx_keys_internal.last_used VALUES (:'A', 'llm_key', :'idle', :'here', now());
 RESET ROLE;
 \set VERBOSITY default
 
@@ -145,10 +145,10 @@ BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret(:'A', 'KEPT
 RESET ROLE;
 SELECT id AS kept FROM tarx_keys.project_secrets WHERE name = 'KEPT' \gset
 INSERT INTO tarx_keys_internal.last_used VALUES
-    (:'A', 'llm_key', :'idle', '2001-01-01 UTC'),
-    (:'A', 'llm_key', :'used', '2001-01-01 UTC'),
-    (:'A', 'secret', :'kept', '2201-01-01 UTC'),
-    (:'B', 'llm_key', :'other', '2101-01-01 UTC');
+    (:'A', 'llm_key', :'idle', :'here', '2001-01-01 UTC'),
+    (:'A', 'llm_key', :'used', :'here', '2001-01-01 UTC'),
+    (:'A', 'secret', :'kept', :'here', '2201-01-01 UTC'),
+    (:'B', 'llm_key', :'other', :'here', '2101-01-01 UTC');
 SET ROLE regress_backend;
 SET timezone = 'UTC';
 BEGIN;
@@ -162,11 +162,32 @@ RESET ROLE;
 SELECT tarx_keys_internal.in_maintenance();
 SET ROLE tarx_keys_owner;
 -- flushing writes no earlier time over a later one
-SELECT tarx_keys_internal.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'kept']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT tarx_keys_internal.flush_last_used(:'here', ARRAY[:'A', :'A']::uuid[], '{llm_key,secret}', ARRAY[:'idle', :'kept']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT count(*) FROM tarx_keys_internal.last_used;
 DELETE FROM tarx_keys_internal.last_used RETURNING kind;
 RESET ROLE;
 SELECT kind, extract(year FROM last_used_at AT TIME ZONE 'UTC') FROM tarx_keys_internal.last_used WHERE id IN (:'idle', :'used', :'kept') ORDER BY 1, 2;
+-- of two servers the later time is shown, and one that has no subscription takes over
+-- the rows of others, in the projects that are flushed
+INSERT INTO tarx_keys_internal.last_used VALUES
+    (:'A', 'llm_key', :'idle', :'there', '2003-01-01 UTC'),
+    (:'A', 'llm_key', :'used', :'there', '2000-06-01 UTC'),
+    (:'B', 'llm_key', :'other', :'there', '2102-01-01 UTC');
+CREATE TEMP VIEW per_server AS
+SELECT l.project_id = :'A' AS a, l.kind, l.id = :'idle' AS idle, l.server = :'here' AS here, extract(year FROM l.last_used_at AT TIME ZONE 'UTC') AS year
+  FROM tarx_keys_internal.last_used l;
+SELECT * FROM per_server ORDER BY 1, 2, 3, 4;
+SELECT id = :'idle' AS idle, extract(year FROM last_used_at AT TIME ZONE 'UTC') AS year
+  FROM tarx_keys.known_usage('llm_key', ARRAY[:'A', :'B']::uuid[]) WHERE id IN (:'idle', :'other') ORDER BY 1;
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT last_used_at AT TIME ZONE 'UTC' FROM tarx_keys.llm_keys WHERE id = :'idle';
+COMMIT;
+RESET ROLE;
+SELECT tarx_keys_internal.flush_last_used(:'here', ARRAY[:'A']::uuid[], '{llm_key}', ARRAY[:'idle']::uuid[], '{2002-01-01 UTC}');
+SELECT * FROM per_server ORDER BY 1, 2, 3, 4;
+DROP VIEW per_server;
 -- in the projects that are flushed nothing stays of what was deleted, nor is it
 -- written down; of a revoked platform key, which is still listed, it is kept
 \set no_project '00000000-0000-0000-0000-000000000000'
@@ -183,11 +204,11 @@ SELECT tarx_keys.delete_secret(:'A', 'GONE');
 COMMIT;
 RESET ROLE;
 INSERT INTO tarx_keys_internal.last_used VALUES
-    (:'A', 'llm_key', :'gone', now()),
-    (:'A', 'secret', :'gone_secret', now()),
-    (:'B', 'secret', :'kept', now()),
-    (:'no_project', 'platform_key', :'revoked', now()),
-    (:'no_project', 'platform_key', :'guess', now());
+    (:'A', 'llm_key', :'gone', :'here', now()),
+    (:'A', 'secret', :'gone_secret', :'here', now()),
+    (:'B', 'secret', :'kept', :'here', now()),
+    (:'no_project', 'platform_key', :'revoked', :'here', now()),
+    (:'no_project', 'platform_key', :'guess', :'here', now());
 CREATE TEMP VIEW written_down AS
 SELECT left(l.project_id::text, 1) AS project, l.kind, o.name
   FROM tarx_keys_internal.last_used l
@@ -195,9 +216,9 @@ SELECT left(l.project_id::text, 1) AS project, l.kind, o.name
              VALUES (:'kept'::uuid, 'KEPT'), (:'revoked', 'revoked'), (:'guess', 'guess'),
                     (:'gone_secret', 'GONE')) o ON o.id = l.id;
 SELECT * FROM written_down ORDER BY 1, 2, 3;
-SELECT tarx_keys_internal.flush_last_used(ARRAY[:'A', :'A']::uuid[], '{llm_key,llm_key}', ARRAY[:'gone', :'guess']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT tarx_keys_internal.flush_last_used(:'here', ARRAY[:'A', :'A']::uuid[], '{llm_key,llm_key}', ARRAY[:'gone', :'guess']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT * FROM written_down ORDER BY 1, 2, 3;
-SELECT tarx_keys_internal.flush_last_used(ARRAY[:'B', :'no_project']::uuid[], '{llm_key,platform_key}', ARRAY[:'other', :'revoked']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
+SELECT tarx_keys_internal.flush_last_used(:'here', ARRAY[:'B', :'no_project']::uuid[], '{llm_key,platform_key}', ARRAY[:'other', :'revoked']::uuid[], '{2002-01-01 UTC,2002-01-01 UTC}');
 SELECT * FROM written_down ORDER BY 1, 2, 3;
 DROP VIEW written_down;
 DELETE FROM tarx_keys_internal.last_used;

@@ -142,7 +142,7 @@ $node->safe_psql(
 	CREATE TABLE public.ran_as (who text, moment text);
 	GRANT INSERT ON public.ran_as TO tarx_keys_owner;
 	SET ROLE tarx_keys_owner;
-	CREATE OR REPLACE FUNCTION tarx_keys_internal.flush_last_used(project_ids uuid[], kinds text[], ids uuid[], times timestamptz[])
+	CREATE OR REPLACE FUNCTION tarx_keys_internal.flush_last_used(server uuid, project_ids uuid[], kinds text[], ids uuid[], times timestamptz[])
 		RETURNS void LANGUAGE plpgsql SECURITY INVOKER AS $$
 	BEGIN
 		INSERT INTO public.ran_as VALUES (current_user, 'at once');
@@ -555,7 +555,10 @@ $standby->promote;
 $standby->poll_query_until('postgres',
 	"SELECT last_used_at FROM tarx_keys_internal.last_used WHERE id = '$key'", $there)
   or die 'a promoted standby does not flush';
-pass('a promoted standby flushes');
+pass('a promoted standby flushes, in place of the row that the primary wrote');
+my $server = "SELECT DISTINCT server FROM tarx_keys_internal.last_used WHERE project_id = '$PROJECT'";
+like($standby->safe_psql('postgres', $server), qr/^[-0-9a-f]{36}$/, 'all rows of the project are of one server');
+isnt($standby->safe_psql('postgres', $server), $node->safe_psql('postgres', $server), 'which is another one than the primary');
 
 $standby->stop;
 $node->stop;

@@ -15,7 +15,7 @@ use TarxKeys;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $file = write_private("$dir/keys", hex_key('a'));
-my $node = new_node('realms', keyring => { master_key_file => $file });
+my $node = new_node('realms', init => { allows_streaming => 1 }, keyring => { master_key_file => $file });
 
 $node->start;
 install($node);
@@ -128,6 +128,89 @@ like($node->safe_psql('copy', q{SELECT finding FROM tarx_keys.doctor() WHERE che
 	'and the others were tampered with');
 set_realm('copy', '');
 is(ask_ok($node, 'runner', resolve_sql($story{key}), 'copy'), 'the-value-of-a-key', 'in its own realm it opens again');
+
+# A database for each tenant, from one template. Each has a realm of its own, so that a
+# row is worth nothing in another tenant's database, though projects there have the same id.
+
+my $value = 'the-value-of-a-tenant';
+$node->safe_psql('postgres', 'CREATE DATABASE tenant');
+$node->safe_psql('tenant', 'CREATE EXTENSION tarx_keys');
+foreach my $db ('acme', 'bravo')
+{
+	$node->safe_psql('postgres', "CREATE DATABASE $db TEMPLATE tenant");
+	set_realm($db, $db);
+	as_admin($db, "SELECT tarx_keys.create_project('Story', '$PROJECT')");
+	is(doctor($db), 'ok|the rows that were looked at are of this realm', "doctor() is content with $db");
+}
+my $tenant_key = as_admin('acme', "SELECT tarx_keys.add_llm_key('$PROJECT', 'mistral', 'key', '$value')");
+
+sub tenant_key_resolves
+{
+	my ($server, $db, $test) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	is(ask_ok($server, 'runner', resolve_sql($tenant_key), $db), $value, $test);
+	return;
+}
+
+sub is_foreign
+{
+	my ($server, $db, $test) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return state_is($server, 'runner', resolve_sql($tenant_key), 'TK004', $test, $db);
+}
+
+my $row = $node->safe_psql('acme', 'SELECT quote_literal(k::text) FROM tarx_keys.project_llm_keys k');
+$node->safe_psql('bravo', "INSERT INTO tarx_keys.project_llm_keys SELECT ($row\::tarx_keys.project_llm_keys).*");
+tenant_key_resolves($node, 'acme', 'a key resolves in its own database');
+is_foreign($node, 'bravo', 'its row does not open in another one');
+set_realm('bravo', 'acme');
+tenant_key_resolves($node, 'bravo', 'but would, if both had one realm');
+set_realm('bravo', 'bravo');
+
+# A database as a template of another one: without its realm, which is a setting
+
+$node->safe_psql('postgres', 'CREATE DATABASE acme_copy TEMPLATE acme');
+is_foreign($node, 'acme_copy', 'a copy by TEMPLATE has no realm');
+set_realm('acme_copy', 'acme');
+tenant_key_resolves($node, 'acme_copy', 'until it gets that of the original');
+is(verifies('acme_copy'), 't||', 'then its audit log verifies');
+
+# A dump has the realm with --create only
+
+$node->command_ok([ 'pg_dump', '--create', '--file', "$dir/acme.sql", $node->connstr('acme') ], 'dump with the settings of the database');
+$node->safe_psql('postgres', 'DROP DATABASE acme');
+$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/acme.sql", $node->connstr('postgres') ], 'restored');
+tenant_key_resolves($node, 'acme', 'a key of the restored database resolves');
+
+# A standby has the settings of all databases
+
+$node->backup('backup');
+my $standby = PostgreSQL::Test::Cluster->new('realms_standby');
+$standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->start;
+tenant_key_resolves($standby, 'acme', 'a key resolves on a standby');
+is_foreign($standby, 'bravo', 'and there as well in its own database only');
+$standby->stop;
+
+# Partitions are not supported: doctor() says so, and what it says is a way out
+
+$node->safe_psql('acme_copy', q{
+	ALTER TABLE tarx_keys.project_llm_keys RENAME TO part;
+	CREATE TABLE tarx_keys.project_llm_keys (LIKE tarx_keys.part) PARTITION BY HASH (project_id);
+	ALTER TABLE tarx_keys.project_llm_keys ATTACH PARTITION tarx_keys.part FOR VALUES WITH (MODULUS 1, REMAINDER 0)});
+like($node->safe_psql('acme_copy', q{SELECT finding, advice FROM tarx_keys.doctor() WHERE check_name = 'distribution' AND severity = 'critical'}),
+	qr/project_llm_keys is partitioned.*Copy the rows of all tables to a new/, 'doctor() finds a partitioned table');
+$node->safe_psql('postgres', 'CREATE DATABASE whole TEMPLATE tenant');
+set_realm('whole', 'acme');
+foreach my $table (split /\n/, $node->safe_psql('tenant', q{
+	SELECT c.oid::regclass FROM pg_class c WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND relkind = 'r'}))
+{
+	$node->safe_psql('acme_copy', "COPY (SELECT * FROM $table) TO '$dir/rows'");
+	$node->safe_psql('whole', "SET session_replication_role = replica; COPY $table FROM '$dir/rows'");
+}
+tenant_key_resolves($node, 'whole', 'a key resolves where its rows were copied to');
+is(verifies('whole'), 't||', 'and the audit log verifies');
+is($node->safe_psql('whole', q{SELECT check_name FROM tarx_keys.doctor(true) WHERE severity = 'critical'}), '', 'doctor() finds nothing critical there');
 
 # Who may set it, and to what
 

@@ -104,6 +104,7 @@ sub resolves
 # Platform keys
 
 $home->safe_psql('postgres', $publish);
+$subscribe =~ s/\s+WITH \(run_as_owner = true\)// if $home->safe_psql('postgres', 'SHOW server_version_num') < 160000;
 foreach my $place (1, 2)
 {
 	$shards[$place]->safe_psql('postgres',

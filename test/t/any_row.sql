@@ -241,7 +241,7 @@ INSERT INTO odd.looks VALUES
     ('status', 'none', NULL, 'SELECT 1 WHERE EXISTS (SELECT FROM tarx_keys.keyring_status()) AND EXISTS (SELECT FROM tarx_keys.rotation_progress)'),
     ('doctor_rows', 'none', NULL, 'SELECT severity FROM tarx_keys_internal.doctor_rows()'),
     ('doctor_audit_log', 'none', NULL, 'SELECT severity FROM tarx_keys_internal.doctor_audit_log()'),
-    ('flush', 'none', NULL, $$SELECT tarx_keys_internal.flush_last_used(ARRAY[odd.id('P'), odd.id('P'), odd.id('Q'), '00000000-0000-0000-0000-000000000000'],
+    ('flush', 'none', NULL, $$SELECT tarx_keys_internal.flush_last_used(odd.id('P'), ARRAY[odd.id('P'), odd.id('P'), odd.id('Q'), '00000000-0000-0000-0000-000000000000'],
         '{llm_key,secret,secret,platform_key}',
         ARRAY[odd.id('victim'), odd.id('VICTIM'), odd.id('VICTIM of Q'), odd.id('victim token')],
         array_fill('epoch'::timestamptz, ARRAY[4]))$$),

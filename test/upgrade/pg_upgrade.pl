@@ -38,6 +38,7 @@ sub cluster
 my $old = cluster($installed[0], 'first');
 my $oldpath = shift @installed;
 $old->start;
+$old->safe_psql('postgres', q{ALTER DATABASE postgres SET tarx_keys.realm = 'upgraded'});
 install($old);
 $old->safe_psql(
 	'postgres', q{
@@ -85,6 +86,7 @@ sub is_as_before
 
 	is(differences($rows, [ rows_of($node, 'postgres') ]), '', "$test: all rows");
 	is(differences($rights, rights($node)), '', "$test: all owners and rights");
+	is($node->safe_psql('postgres', 'SHOW tarx_keys.realm'), 'upgraded', "$test: the database has its realm");
 	is(ask_ok($node, 'runner', resolve_sql($key{kept})), "$value-kept", "$test: a key resolves");
 	is( ask_ok($node, 'runner', "SELECT key_value FROM tarx_keys.resolve_agent_key('$PROJECT', '$agent')"),
 		"$value-kept", "$test: an agent's key resolves");
