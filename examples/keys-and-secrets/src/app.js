@@ -11,7 +11,7 @@ import Fastify from 'fastify';
 import { api } from './api/index.js';
 import { problemOf, sendProblem } from './api/problems.js';
 import { LoginEnded, NotFound } from './database.js';
-import { loggable } from './errors.js';
+import { isUnavailable, isUnreadable, loggable } from './errors.js';
 import { Once } from './once.js';
 import { pathOf, pathWith, signInPath } from './return-path.js';
 import { routes } from './routes/index.js';
@@ -52,7 +52,9 @@ const HEADERS = {
 };
 
 // Paths of forms that work without a session
-const OPEN = new Set(['/', '/sign-in', '/assets/:file']);
+// a file has a dot, or it would be the settings of somebody who is called "assets"
+const ASSET = '/assets/:file(^[^/]+\\.[a-z]+$)';
+const OPEN = new Set(['/', '/sign-in', ASSET]);
 
 class Refused extends Error {
   constructor(status, message) {
@@ -66,7 +68,14 @@ const TITLES = { 401: 'Signed out', 403: 'Refused', 404: 'Not found', 413: 'Too 
 const API = '/api/v1';
 
 // What nobody should put into an address, and somebody will
-const CREDENTIAL = /(sk-tarx-|tarx-run-)[0-9A-Za-z_-]*/g;
+const CREDENTIAL = /(sk-tarx-|tarx-run-)[0-9A-Za-z_-]*/gi;
+const ESCAPED = /%(2d|3\d|[46][1-9a-f]|[57][0-9a]|5f)/gi;    // what need not be: letters, digits, - and _
+
+// Nor is there in the log what forms have kept behind the path.
+function loggablePath(url) {
+  const [path] = url.split(/[?#]/);
+  return path.replace(ESCAPED, decodeURIComponent).replace(CREDENTIAL, '[redacted]');
+}
 
 function parseForm(request, body, done) {
   // several values of one name are none of ours: the last one counts
@@ -79,7 +88,7 @@ async function serveAssets(app) {
   for (const path of [...own, ...OTHERS]) files.set(basename(path), { type: TYPES[path.split('.').at(-1)], body: await readFile(path) });
   const dotenv = asModule(await readFile(packages.resolve('dotenv'), 'utf8'), 'parse');
   files.set('dotenv.mjs', { type: SCRIPT, body: dotenv });
-  app.get('/assets/:file', { config: { rateLimit: false } }, async (request, reply) => {
+  app.get(ASSET, { config: { rateLimit: false } }, async (request, reply) => {
     const file = files.get(request.params.file);
     if (file === undefined) throw new NotFound();
     return reply.type(file.type).header('cache-control', 'max-age=300').send(file.body);
@@ -143,14 +152,21 @@ function answerErrors(app, sessions) {
     if (error.statusCode >= 400 && error.statusCode < 500) {
       return show(reply, error.statusCode, 'The request was refused.');
     }
+    // such as an address that somebody has changed by hand
+    if (isUnreadable(error)) {
+      request.log.warn({ err: error }, 'refused by the database');
+      return show(reply, 400, 'The request was refused.');
+    }
     if (error.code === '57014') return show(reply, 503, 'This took too long, and was ended. Ask for less, as for fewer days, or try again.');
     request.log.error({ err: error }, 'request failed');
+    if (isUnavailable(error)) return show(reply, 503, 'The database cannot be asked now. Try again in a moment.');
     return show(reply, 500, 'The request failed. It has been logged.');
   });
 }
 
 // An address that no route can have is not quoted
 function refuseAddress(error, request, reply) {
+  reply.headers(HEADERS);
   if (request.url.startsWith(API)) return sendProblem(reply, problemOf(error, request));
   return reply.code(error.statusCode).type('text/plain').send('The request was refused.');
 }
@@ -180,8 +196,8 @@ export async function buildApp({ db, secure = true, trustProxy = false, logger =
       level: 'info',
       serializers: {
         err: loggable,
-        // neither headers, bodies nor what forms have kept in the address
-        req: ({ method, url, ip }) => ({ method, url: url.split('?')[0].replace(CREDENTIAL, '[redacted]'), ip }),
+        // neither headers nor bodies
+        req: ({ method, url, ip }) => ({ method, url: loggablePath(url), ip }),
       },
       ...(logger === true ? {} : logger),
     },

@@ -78,10 +78,13 @@ const NAMING = ['llm_key.add', 'llm_key.update', 'agent.create', 'agent.rename',
 
 const COLUMNS = ['time_utc', 'user', 'action', 'object_name', 'object_id', 'revision', 'outcome', 'proven', 'client', 'login', 'seq'];
 
-// For spreadsheets: what one of them would take for a formula gets a quote in front
+// For spreadsheets: what one of them would take for a formula gets a quote in front, also
+// where it takes another character than the comma to end a cell
+const unformulated = (text) => text.replace(/([;\t|])(?=\s*[=+@\uff1d\uff0b\uff20-])/g, "$1'");
+
 export async function exportCsv(client, filter) {
   const { rows } = await client.query(query(MOST_EXPORTED), valuesOf({ ...filter, before: '' }));
   return stringify(rows.map((row) => [row.exactly, row.user_id, row.action, row.object_name, row.object_id, row.revision,
     row.outcome, row.proven ? 'yes' : 'no', row.client, row.login, row.seq]),
-  { header: true, columns: COLUMNS, record_delimiter: 'windows', escape_formulas: true, bom: true });
+  { header: true, columns: COLUMNS, record_delimiter: 'windows', escape_formulas: true, cast: { string: unformulated }, bom: true });
 }

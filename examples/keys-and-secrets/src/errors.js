@@ -26,6 +26,18 @@ export const OWN_TEXT = {
   TK017: 'This took too long: the right to use the key lasts for a minute. Try again.',
 };
 
+// What PostgreSQL says of a value that it cannot read has no column, and many codes.
+export const isUnreadable = ({ code, column }) => /^22/.test(code) && column === undefined;
+
+export const statusOf = (error) => STATUS[error.code] ?? (isUnreadable(error) ? 422 : undefined);
+export const ownText = (error) => OWN_TEXT[error.code] ?? (isUnreadable(error) ? 'A value is not of the form that it must have.' : undefined);
+
+// Whether the database is not there, goes away or has no room. What node-postgres says of a
+// connection that it has lost has no code.
+const IS_UNAVAILABLE = /^(08|53|57|E[A-Z]+$)/;
+const IS_LOST = /^(timeout exceeded|Connection terminated|Client has encountered a connection error)/;
+export const isUnavailable = ({ code, message }) => IS_UNAVAILABLE.test(code) || (code === undefined && IS_LOST.test(message));
+
 // The extension names the argument that an error is about as the error's column.
 // These are the ones that our forms have a field for, and which field.
 const FIELDS = new Map([
@@ -53,9 +65,10 @@ function fieldOf({ column, message }) {
 
 // { status, fields: { field: text } }; an error that is none of these is thrown on
 export function explain(error) {
-  const status = STATUS[error.code];
+  const status = statusOf(error);
   if (status === undefined) throw error;
-  if (OWN_TEXT[error.code]) return { status, fields: { form: OWN_TEXT[error.code] } };
+  const own = ownText(error);
+  if (own) return { status, fields: { form: own } };
   return { status, fields: { [fieldOf(error)]: inWords(error) } };
 }
 

@@ -4,6 +4,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { as as asUser, logged, newPerson, newValue, PROJECTS, settings, signedIn, start, tokens } from './harness.js';
 import { as, asJson, assertProblem, clientOf, document, operations, people, raw } from './api.js';
+import { problemOf } from '../src/api/problems.js';
+import { Turns } from '../src/api/turns.js';
+import { isUnavailable } from '../src/errors.js';
 
 const { alice } = people;
 const wrong = `sk-tarx-${'a'.repeat(49)}`;
@@ -39,6 +42,10 @@ test('of two tokens none counts, and of two projects none', async () => {
 
 test('a token in an address is not read, and not logged', async () => {
   assert.equal((await raw('GET', `/me?access_token=${tokens.alice}`)).status, 401);
+  assert.equal((await raw('GET', `/me#${tokens.alice}`)).status, 401);
+  const escaped = Array.from(tokens.alice, (character) => `%${character.charCodeAt(0).toString(16)}`).join('');
+  assert.equal((await raw('GET', `/llm-keys/${escaped}`, { headers: as('alice') })).status, 404);
+  assert.equal((await raw('GET', `/llm-keys/sk%2Dtarx%2d${tokens.alice.slice(8)}`, { headers: as('alice') })).status, 404);
   assert.equal((await raw('GET', `/llm-keys/${tokens.alice}`, { headers: as('alice') })).status, 404);
 });
 
@@ -110,10 +117,12 @@ test('addresses that nothing has', async () => {
   for (const path of ['/nowhere', '/', '', '/llm-keys/', '/llm-keys/x', '/llm-keys/x/test', '/agents/..%2f..', '/secrets/%00', '/secrets/1X', '/llm-keys/00000000-0000-4000-8000-00000000000', '/platform-keys/x']) {
     assertProblem(await raw('GET', path, { headers }), path === '/llm-keys/x/test' ? 405 : 404, path === '/llm-keys/x/test' ? 'method_not_allowed' : 'not_found', path);
   }
-  assertProblem(await raw('GET', '/secrets/%zz', { headers }), 400, 'invalid_request');
+  const unreadable = await raw('GET', '/secrets/%zz', { headers });
+  assertProblem(unreadable, 400, 'invalid_request');
+  assert.deepEqual([unreadable.headers['cache-control'], unreadable.headers['x-content-type-options']], ['no-store', 'nosniff']);
   assertProblem(await raw('GET', `/secrets/${'x'.repeat(3000)}`, { headers }), 414, 'too_large');
   assertProblem(await raw('PUT', '/secrets/1X', { headers: asJson('alice'), body: `{"sealed":"${'ab'.repeat(50)}"}` }), 400, 'invalid_request');
-  for (const query of ['limit=0', 'limit=101', 'limit=x', 'limit=1.5', 'limit=', 'limit=1&limit=2', 'nonesuch=1', 'cursor=', 'cursor=x', 'cursor=%00', 'name=%00',
+  for (const query of ['limit=0', 'limit=101', 'limit=Infinity', 'limit=-Infinity', 'limit=1e999', 'limit=x', 'limit=1.5', 'limit=', 'limit=1&limit=2', 'nonesuch=1', 'cursor=', 'cursor=x', 'cursor=%00', 'name=%00',
     ...['[]', '["x","y"]', '[1,2]', '["2026-01-01","x"]', '["9999999-01-01","00000000-0000-4000-8000-000000000000"]', '["\\u0000","x"]', '{}'].map((text) => `cursor=${Buffer.from(text).toString('base64url')}`)]) {
     assertProblem(await raw('GET', `/llm-keys?${query}`, { headers }), 400, 'invalid_request', query);
   }
@@ -157,6 +166,15 @@ test('a token has so many requests a minute; others are not held up', async () =
   assert.equal((await other.getMe()).headers['x-ratelimit-remaining'], '4');
 });
 
+test('an address may ask for the document so many times a minute', async () => {
+  const { address } = await start({ REQUESTS_PER_MINUTE: '2' });
+  const ask = () => raw('GET', '/openapi.json', { address });
+  assert.deepEqual([(await ask()).status, (await ask()).status], [200, 200]);
+  const refused = await ask();
+  assertProblem(refused, 429, 'too_many_requests');
+  assert.ok(Number(refused.headers['retry-after']) <= 60);
+});
+
 test('who tries wrong tokens is held up, and not who uses a right one at the same address', async () => {
   const { address } = await start({ SIGN_INS_PER_MINUTE: '3' });
   const [right, late] = await Promise.all([tokens.alice, tokens.bob].map((token) => clientOf(token, { address })));
@@ -170,6 +188,19 @@ test('who tries wrong tokens is held up, and not who uses a right one at the sam
   assert.equal((await late.getMe()).status, 429);
 });
 
+test('nor does it help to try many at once, while a right one waits its turn', async () => {
+  const started = await start({ SIGN_INS_PER_MINUTE: '3', POOL_SIZE: '10' });
+  const { address } = started;
+  const ask = (token) => raw('GET', '/me', { headers: { authorization: `Bearer ${token}` }, address });
+  const many = (count, token) => Promise.all(Array.from({ length: count }, (_, i) => ask(token(i))));
+  const right = await many(30, () => tokens.alice);
+  assert.deepEqual(right.filter(({ status }) => status !== 200), []);
+  const answers = await many(60, (i) => `sk-tarx-${String(100 + i).repeat(17).slice(0, 49)}`);
+  assert.deepEqual([401, 429].map((status) => answers.filter((answer) => answer.status === status).length), [3, 57]);
+  assert.equal((await ask(tokens.alice)).status, 200);
+  assert.doesNotMatch(started.log, /"level":50/);
+});
+
 test('a key that is revoked meanwhile ends at the next request', async () => {
   await newPerson('dora');
   const dora = await clientOf(tokens.dora);
@@ -177,6 +208,35 @@ test('a key that is revoked meanwhile ends at the next request', async () => {
   const { data: { data: [{ id }] } } = await dora.listPlatformKeys();
   await asUser('dora', 'SELECT tarx_keys.revoke_platform_key($1)', [id]);
   assertProblem(await dora.getMe(), 401, 'TK010');
+});
+
+test('what PostgreSQL cannot read is 422, in words of ours', async () => {
+  for (const odd of ['2027-01-01T00:00:00+23:59', '0000-01-01T00:00:00Z', `2027-01-01T00:00:00.${'1'.repeat(500)}Z`]) {
+    const refused = await alice.createPlatformKey({}, { name: 'Odd', expires_at: odd });
+    assert.equal(refused.status, 422, odd);
+    assert.match(refused.data.detail, /^A (value|date) is /);
+  }
+});
+
+test('a connection that is lost is 503', () => {
+  for (const message of ['Connection terminated unexpectedly', 'Connection terminated due to connection timeout', 'Client has encountered a connection error and is not queryable', 'timeout exceeded when trying to connect']) {
+    assert.deepEqual([problemOf(new Error(message), {}).status, isUnavailable(new Error(message))], [503, true], message);
+  }
+  assert.equal(problemOf(new TypeError('x is not a function'), {}).status, 500);
+});
+
+test('turns are taken one after the other, but not for ever', async () => {
+  const turns = new Turns(50);
+  const [first, other] = await Promise.all([turns.enter('a'), turns.enter('b')]);
+  const second = turns.enter('a');
+  first();
+  const leave = await second;
+  assert.equal(await turns.enter('a'), undefined);
+  const last = turns.enter('a');
+  [leave, leave, other].forEach((each) => each());
+  (await last)();
+  await new Promise(setImmediate);
+  assert.equal(turns.size, 0);
 });
 
 test('a database that fails is 503, without its words', async () => {

@@ -133,6 +133,13 @@ test('a key is replaced, and the replacement taken back', async () => {
   assert.equal((await bob.getAgent({ id: agent.id })).data.user_api_key_id, old);
 
   // nor does a deletion leave agents without a key, if it says where they go
+  // its agents would have been pointed to what is deleted
+  for (const itself of [old, old.toUpperCase()]) {
+    const refused = await alice.deleteLlmKey({ id: old, agents_to: itself });
+    assertProblem(refused, 400, 'invalid_request');
+    assert.equal(refused.data.field, 'agents_to');
+    assertProblem(await alice.repointAgents({ id: old }, { to: itself }), 400, 'invalid_request');
+  }
   const missing = await alice.deleteLlmKey({ id: old, agents_to: NOBODY });
   assertProblem(missing, 422, 'TK001');
   assert.equal(missing.data.field, 'agents_to');
@@ -223,6 +230,7 @@ test('an agent is created, changed and deleted', async () => {
   assert.equal(refused.data.field, 'user_api_key_id');
   assert.equal((await bob.getAgent({ id })).data.name, 'Renamed');
   assertProblem(await bob.createAgent({}, { name: 'Both', user_api_key_id: ids.openai, provider: 'openai' }), 422, '22023');
+  assertProblem(await bob.updateAgent({ id }, { name: 'Both', user_api_key_id: ids.openai, provider: 'openai' }), 400, 'invalid_request');
   assertProblem(await bob.updateAgent({ id: NOBODY }, { name: 'x' }), 404, 'not_found');
   assert.equal((await bob.deleteAgent({ id })).status, 204);
   assertProblem(await bob.deleteAgent({ id }), 404, 'TK003');
@@ -268,7 +276,11 @@ test('platform keys: the token is told once; narrowed and read-only ones may no 
 
   assertProblem(await ci.createPlatformKey({}, { name: 'outlives' }), 403, '42501');
   assertProblem(await alice.createPlatformKey({}, { name: 'past', expires_at: '2001-01-01T00:00:00Z' }), 422, '22023');
-  assertProblem(await bob.createPlatformKey({}, { name: 'foreign', project_ids: [PROJECTS.research] }), 403, '42501');
+  // whether a project is one's own is looked up when the key is used
+  const foreign = await bob.createPlatformKey({}, { name: 'foreign', project_ids: [PROJECTS.research] });
+  const asForeign = await clientOf(foreign.data.token, { project: PROJECTS.research });
+  assert.deepEqual((await asForeign.listProjects()).data.data, []);
+  assertProblem(await asForeign.listLlmKeys(), 403, '42501');
   // others' keys are not there
   assertProblem(await bob.getPlatformKey({ id }), 404, 'not_found');
   assertProblem(await bob.revokePlatformKey({ id }), 404, '42704');
@@ -321,7 +333,11 @@ test('a run ticket is a runner’s right, until it is taken away', async () => {
   await assert.rejects(asRunner('SELECT FROM tarx_keys.enter_run($1)', [forKey.data.ticket]), { code: 'TK016' });
 
   assertProblem(await bob.startRun({}, { key_id: ids.mistral }), 403, '42501');
-  assertProblem(await bob.startRun({}, {}), 422, '22023');
+  for (const neitherOrBoth of [{}, { agent_id: agent.id, key_id: ids.mistral }]) {
+    const refused = await bob.startRun({}, neitherOrBoth);
+    assertProblem(refused, 400, 'invalid_request');
+    assert.match(refused.data.detail, /One of `agent_id` and `key_id`/);
+  }
   assertProblem(await bob.startRun({}, { agent_id: agent.id, lifetime: 604800 }), 422, '22023');
   const missing = await bob.startRun({}, { agent_id: NOBODY });
   assertProblem(missing, 422, 'TK003');

@@ -417,14 +417,20 @@ test('the log goes on from page to page without gaps, also at one moment', async
   assert.equal(seen.length, PAGE + 20);
 });
 
+test('an address that somebody has changed by hand is refused, and no failure', async () => {
+  for (const before of ['2026-99-99T99:99:99.999999Z_1', '2026-01-01T.........Z_1', '0000-01-01T00:00:00.000000Z_1']) {
+    assert.equal((await audit({ before })).status, 400, before);
+  }
+});
+
 test('the export is CSV that no spreadsheet takes for formulas', async () => {
-  for (const name of ['=1+1', '+cmd', '-2', '@SUM(A1)', 'a "quoted", name']) await addAgentAs(name);
+  for (const name of ['=1+1', '+cmd', '-2', '@SUM(A1)', 'x;=1+1', 'x; -2', 'a;b', 'a "quoted", name']) await addAgentAs(name);
   const response = await pam.get(`${at('pam', '/audit.csv')}&action=agent.create`);
   assert.match(response.headers.get('content-type'), /^text\/csv; charset=utf-8/);
   assert.match(response.headers.get('content-disposition'), /^attachment; filename="audit-\d{4}-\d\d-\d\d\.csv"$/);
   const lines = response.text.trimEnd().split('\r\n');
   assert.match(lines[0], /^\uFEFF?time_utc,user,action,object_name,object_id,/);
-  for (const cell of [",'=1+1,", ",'+cmd,", ",'-2,", ",'@SUM(A1),", ',"a ""quoted"", name",']) assert.ok(lines.some((line) => line.includes(cell)), cell);
+  for (const cell of [",'=1+1,", ",'+cmd,", ",'-2,", ",'@SUM(A1),", ",x;'=1+1,", ",x;' -2,", ',a;b,', ',"a ""quoted"", name",']) assert.ok(lines.some((line) => line.includes(cell)), cell);
   assert.ok(lines.slice(1).every((line) => line.includes(',agent.create,')));
   const { text } = await audit();
   assert.ok(text.includes(MOST_EXPORTED.toLocaleString('en')));

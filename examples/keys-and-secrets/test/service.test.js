@@ -301,10 +301,20 @@ test('two people in two projects through two connections: nothing crosses', asyn
   }
 });
 
+test('nobody’s name is in the way of their settings', async () => {
+  for (const name of ['assets', 'api', 'sign-in', 'sign-out']) {
+    const person = await newPerson(name);
+    assert.equal((await person.get(`/${name}/settings`)).status, 200, name);
+    assert.equal((await person.get(`/${name}/settings/platform-keys/create`)).status, 200, name);
+  }
+  assert.equal((await new Person().get('/assets/nothing.js')).status, 404);
+});
+
 test('a database that fails is a logged error without its words', async () => {
   const broken = await start({ PGHOST: '/nonexistent' });
   const response = await new Person(broken.address).signIn(tokens.alice);
-  assert.equal(response.status, 500);
+  assert.equal(response.status, 503);
+  assert.match(response.text, /The database cannot be asked now/);
   await logged(broken, /"code":"ENOENT".*"msg":"request failed"/);
   assert.ok(!broken.log.includes(tokens.alice));
 });
@@ -320,7 +330,7 @@ test('a connection that the server ends costs one request, not the service', asy
     END LOOP; END $$`);
   const locked = `SELECT FROM pg_locks WHERE relation = 'tarx_keys.projects'::regclass AND mode = 'AccessExclusiveLock'`;
   while ((await asRunner(locked)).length === 0);
-  assert.equal((await alice.get(settings('alice'))).status, 500);
+  assert.equal((await alice.get(settings('alice'))).status, 503);
   await terminated;
   assert.equal((await alice.get(settings('alice'))).status, 200);
 });

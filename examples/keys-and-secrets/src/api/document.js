@@ -19,7 +19,8 @@ function validator(options) {
   return ajv.addVocabulary(Object.keys(document)).addSchema(document, 'openapi');
 }
 const strict = validator({});
-const ofTexts = validator({ coerceTypes: true, useDefaults: true });   // what is in a URL is text
+// What is in a URL is text. Infinity is a number there, or no rule for numbers would look at it.
+const ofTexts = validator({ coerceTypes: true, useDefaults: true, strictNumbers: false });
 
 export const compile = ({ schema, httpPart }) => (httpPart === 'body' ? strict : ofTexts).compile(schema);
 

@@ -3,7 +3,7 @@
 // of the extension by its rule, those of PostgreSQL because the client leaves them out.
 
 import { STATUS_CODES } from 'node:http';
-import { OWN_TEXT, STATUS } from '../errors.js';
+import { isUnavailable, ownText, statusOf } from '../errors.js';
 
 export class Problem extends Error {
   constructor(status, code, detail, { hint, field, headers = {} } = {}) {
@@ -13,25 +13,23 @@ export class Problem extends Error {
 }
 
 const AGAIN = { 'retry-after': '1' };
-const UNAVAILABLE = new Problem(503, 'unavailable', 'The database cannot be asked now.', { hint: 'Ask again later.', headers: AGAIN });
+export const UNAVAILABLE = new Problem(503, 'unavailable', 'The database cannot be asked now.', { hint: 'Ask again later.', headers: AGAIN });
 
 // Where the page and a program want to know different things
 const STATUSES = {
-  ...STATUS,
   TK002: 404,                                            // it is gone, also for who deletes it twice
   54000: 409, '0A000': 409, 55000: 503,
   40001: 503, '40P01': 503, '55P03': 503, 25006: 503,    // ask again
 };
-const IS_UNAVAILABLE = /^(08|53|57|E[A-Z]+$)/;
 const NOT_FOUND = new Set(['TK001', 'TK002', 'TK003', 'TK011', '42704']);
 
 const OWN = {
-  ...OWN_TEXT,
   TK016: 'Your right to use this key has changed meanwhile.',
   TK017: 'The right to use the key lasts for a minute, and the provider took longer.',
 };
 
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+// The name of a field stays as it is
+const sentence = (text) => `${/^[a-z]+_/.test(text) ? text[0] : text[0].toUpperCase()}${text.slice(1)}.`;
 
 export const unauthorized = (error) => new Problem(401, error?.code ?? 'unauthorized',
   error ? 'The platform key is wrong, expired or revoked.' : 'A platform key is missing.', {
@@ -57,39 +55,44 @@ const HINTS = {
 };
 const hintOf = ({ code, hint = '' }) => (OF_SQL.test(hint) ? HINTS[code] : hint || HINTS[code]);
 
+const knownStatus = (error) => STATUSES[error.code] ?? statusOf(error);
+
 // An error of the database; fields are what the request has
 function ofDatabase(error, fields) {
   const field = fields.has(error.column) ? error.column : undefined;
   const isAbsent = NOT_FOUND.has(error.code);
   // what the body or the query names and is not there is a wrong value
-  const status = isAbsent && field !== undefined ? 422 : STATUSES[error.code];
+  const status = isAbsent && field !== undefined ? 422 : knownStatus(error);
   const headers = status === 503 ? AGAIN : {};
-  const own = OWN[error.code];
+  const own = OWN[error.code] ?? ownText(error);
   return own ? new Problem(status, error.code, own, { field, headers })
     : new Problem(status, error.code, sentence(error.message), { hint: hintOf(error), field, headers });
 }
 
 // What does not fit the document. Neither the value is told, nor a name that could be one.
-function ofValidation({ validation: [wrong], validationContext: part }, method) {
+function ofValidation({ validation, validationContext: part }, method) {
   if (part === 'params' && method !== 'PUT') return notFound();
+  const wrong = validation.at(-1);    // before it are those of the parts of a oneOf
   const [, inPath] = /^\/([^/]*)/.exec(wrong.instancePath) ?? [];
   const { missingProperty: missing, additionalProperty: unknown } = wrong.params;
   const name = inPath ?? missing ?? (/^[A-Za-z_]{1,40}$/.test(unknown) ? unknown : undefined);
   const field = name === 'x-project-id' ? 'X-Project-ID' : name;
-  return new Problem(400, 'invalid_request', whatIsWrong(wrong, field), { field, hint: UNSEALED.test(unknown) ? SEAL : SEE_DOCUMENT });
+  return new Problem(400, 'invalid_request', whatIsWrong(wrong, field, part), { field, hint: UNSEALED.test(unknown) ? SEAL : SEE_DOCUMENT });
 }
 
 const UNSEALED = /^(key_?|secret_?)?value$|^(api_?)?key$|^options$/i;
 const SEAL = 'Values and options come sealed, in the field “sealed”: see GET /sealing-key.';
 const SEE_DOCUMENT = 'What a request has is in openapi.json.';
 
-function whatIsWrong({ keyword, message, parentSchema }, field) {
-  const what = field === undefined ? 'The body' : `“${field}”`;
+const BY_DESCRIPTION = new Set(['pattern', 'format', 'not', 'oneOf']);
+
+function whatIsWrong({ keyword, message, parentSchema }, field, part) {
+  const whole = part === 'body' ? 'The body' : 'The address';
+  const what = field === undefined ? whole : `“${field}”`;
   if (keyword === 'required') return `${what} is missing.`;
-  if (keyword === 'additionalProperties') return field === undefined ? 'The body has a field that is not known here.' : `There is no field ${what} here.`;
-  // a pattern is for programs
-  const isPattern = keyword === 'pattern' || keyword === 'format';
-  return isPattern && parentSchema.description ? `${what} is not as it must be. ${parentSchema.description}` : `${what} ${message}.`;
+  if (keyword === 'additionalProperties') return field === undefined ? `${whole} has a field that is not known here.` : `There is no field ${what} here.`;
+  // these are for programs
+  return BY_DESCRIPTION.has(keyword) && parentSchema.description ? `${what} is not as it must be. ${parentSchema.description}` : `${what} ${message}.`;
 }
 
 const OF_REQUEST = {
@@ -98,16 +101,20 @@ const OF_REQUEST = {
   413: ['too_large', 'The body is too large.'],
   414: ['too_large', 'The address is too long.'],
   415: ['unsupported_media_type', 'A body of the type application/json was expected, without an encoding.'],
+  429: ['too_many_requests', 'Too many requests within a minute.'],
 };
-export const ofRequest = (status) => new Problem(status, ...OF_REQUEST[status]);
+export const ofRequest = (status) => new Problem(status, ...(OF_REQUEST[status] ?? OF_REQUEST[400]));
+
+// Those of Fastify and of the limits have one
+const isOfRequest = ({ statusCode: status }) => status >= 400 && status < 500;
 
 export function problemOf(error, { method, fields = new Set() }) {
   if (error instanceof Problem) return error;
   if (error.validation) return ofValidation(error, method);
   if (error.code === 'TK010') return unauthorized(error);
-  if (STATUSES[error.code]) return ofDatabase(error, fields);
-  if (OF_REQUEST[error.statusCode]) return ofRequest(error.statusCode);
-  if (IS_UNAVAILABLE.test(error.code) || /^timeout exceeded/.test(error.message)) return UNAVAILABLE;
+  if (knownStatus(error)) return ofDatabase(error, fields);
+  if (isOfRequest(error)) return ofRequest(error.statusCode);
+  if (isUnavailable(error)) return UNAVAILABLE;
   return new Problem(500, 'failed', 'The request failed. It has been logged.');
 }
 

@@ -2,6 +2,7 @@
 
 import { about, bytes, call, created, rowOf } from '../calls.js';
 import { page } from '../lists.js';
+import { Problem } from '../problems.js';
 import { probe } from '../../probe.js';
 
 const LLM_KEYS = {
@@ -32,8 +33,11 @@ export const updateLlmKey = ({ act, params: { id }, body, project }) => act(asyn
 export const replaceLlmKey = ({ act, params: { id }, body: { sealed }, project }) => act(async (client) =>
   added(client, await call(client, 'replace_sealed_llm_key', { project_id: project, key_id: id, sealed: bytes(sealed) })));
 
-const repoint = (client, project, from, to, field) =>
-  about(field, call(client, 'repoint_agents', { project_id: project, from_key_id: from, to_key_id: to }));
+async function repoint(client, project, from, to, field) {
+  // before a deletion, the agents would stay with the key that goes
+  if (from.toLowerCase() === to.toLowerCase()) throw new Problem(400, 'invalid_request', 'This is the key itself.', { field, hint: 'Name another one.' });
+  return about(field, call(client, 'repoint_agents', { project_id: project, from_key_id: from, to_key_id: to }));
+}
 
 export const repointAgents = ({ act, params: { id }, body: { to }, project }) =>
   act(async (client) => ({ agents: await repoint(client, project, id, to, 'to') }));

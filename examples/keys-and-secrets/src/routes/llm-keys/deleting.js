@@ -25,8 +25,9 @@ export function deletingRoutes(app, on) {
       // both in one transaction: no agent is without a key in between
       work: async (client, view) => {
         const { name } = await keyAndAgents(client, view, keyId);
-        if (to) await client.query('SELECT tarx_keys.repoint_agents($1, $2, $3)', [view.project.id, keyId, to]);
         await client.query('SELECT tarx_keys.delete_llm_key($1, $2)', [view.project.id, keyId]);
+        // afterwards, so that it refuses to point them to the same key
+        if (to) await client.query('SELECT tarx_keys.repoint_agents($1, $2, $3)', [view.project.id, keyId, to]);
         return name;
       },
       again: againOrList((client, view) => ask(client, view, keyId)),
