@@ -88,6 +88,21 @@ leaves_no_value(
 	sub { fails_with(qq{SELECT tarx_keys.update_llm_key(NULL, NULL, '{"$_[0]": "\\u0000"}')}, '22P05'); },
 	qr/ERROR:  22P05: unsupported Unicode escape sequence\n/);
 
+# A message that is all right by itself comes with its statement, which may not be known yet:
+# this one is written while the text is read
+
+SKIP:
+{
+	$session->query('SET log_min_error_statement = warning');
+	skip 'this PostgreSQL has no such warning any more', 2
+	  if defined $session->query('SET standard_conforming_strings = off')->{C};
+	leaves_no_value(
+		'statement of a warning',
+		sub { $session->query("SELECT tarx_keys.add_llm_key(NULL, NULL, NULL, '$_[0]\\n')"); },
+		qr/WARNING:  22P06: nonstandard use of escape in a string literal at character \d+\n(?!.*STATEMENT:)/s);
+	$session->query('SET standard_conforming_strings = on');
+}
+
 # Queries within a function: their texts come with the error, and may be all that names ours
 
 leaves_no_value(
