@@ -7,6 +7,7 @@
 #   sudo make matrix         runs every test on every supported PostgreSQL version
 #   sudo make lint           compilers, analysers, layout, exported symbols
 #   sudo make fuzz           fuzzes what reads bytes that others may have written
+#   sudo make mutate         looks whether tests notice small changes of the code; takes an hour
 #   sudo make bench          measures what calls cost; takes ten minutes
 
 PG_CONFIG ?= pg_config
@@ -65,7 +66,7 @@ EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_
 
 # These run scripts, which call make again. PGXS is left out for them, because it
 # has a "check" of its own, which only says that it is not supported.
-SCRIPT_GOALS = bench check coverage deb example fuzz lint matrix quickstart sanitize
+SCRIPT_GOALS = bench check coverage deb example fuzz lint matrix mutate quickstart sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
@@ -121,6 +122,9 @@ unit: $(UNIT)
 test/unit/bin/%: test/unit/test_%.c test/unit/tap.h $(PURE_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(OPENSSL_FLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium $(OPENSSL_LIBS)
+
+# This one compiles a file of the server's, and has what that needs of it.
+test/unit/bin/keyring_page: CFLAGS += -D_GNU_SOURCE -isystem $(shell $(PG_CONFIG) --includedir-server)
 
 # Unit tests that replay the corpora of the fuzz targets
 test/unit/bin/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(wildcard test/fuzz/*.h) test/unit/tap.h $(PURE_OBJS)

@@ -25,18 +25,10 @@ is_set(const char *setting)
 	return setting != NULL && setting[0] != '\0';
 }
 
-/* The rule of ssl_key_file: private to the server's user, or root's and read by a group. */
 static TarxKeysKeyringProblem
 check_file(const struct stat *st)
 {
-	if (!S_ISREG(st->st_mode))
-		return TARX_KEYS_KEYRING_FILE_NOT_REGULAR;
-	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return TARX_KEYS_KEYRING_FILE_OWNER;
-	if ((st->st_uid == geteuid() && (st->st_mode & (S_IRWXG | S_IRWXO)) != 0) ||
-		(st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) != 0))
-		return TARX_KEYS_KEYRING_FILE_MODE;
-	return TARX_KEYS_KEYRING_OK;
+	return tarx_keys_keyring_check_file(st->st_mode, st->st_uid, geteuid());
 }
 
 /* What is wrong with the file by now, by its name; it is not opened. */

@@ -14,6 +14,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "pure/crypto.h"
 
@@ -204,6 +205,22 @@ tarx_keys_fingerprint_hex(const uint8_t *fingerprint, char out[TARX_KEYS_FINGERP
 {
 	sodium_bin2hex(out, TARX_KEYS_FINGERPRINT_HEX, fingerprint,
 				   TARX_KEYS_FINGERPRINT_BYTES);
+}
+
+/*
+ * May a keyring come from a file of this mode and owner?  The rule of ssl_key_file:
+ * private to the server's user, who is self, or root's and read by a group.
+ */
+TarxKeysKeyringProblem
+tarx_keys_keyring_check_file(mode_t mode, uid_t owner, uid_t self)
+{
+	mode_t		refused = owner == self ? S_IRWXG | S_IRWXO : S_IWGRP | S_IXGRP | S_IRWXO;
+
+	if (!S_ISREG(mode))
+		return TARX_KEYS_KEYRING_FILE_NOT_REGULAR;
+	if (owner != self && owner != 0)
+		return TARX_KEYS_KEYRING_FILE_OWNER;
+	return (mode & refused) != 0 ? TARX_KEYS_KEYRING_FILE_MODE : TARX_KEYS_KEYRING_OK;
 }
 
 /* A full sentence for errdetail().  It contains no part of any source. */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define TARX_KEYS_MASTER_KEY_BYTES		32
 #define TARX_KEYS_FINGERPRINT_BYTES		8
@@ -66,6 +67,7 @@ typedef enum TarxKeysKeyringProblem
 	TARX_KEYS_KEYRING_DUPLICATE
 } TarxKeysKeyringProblem;
 
+extern TarxKeysKeyringProblem tarx_keys_keyring_check_file(mode_t mode, uid_t owner, uid_t self);
 extern TarxKeysKeyringProblem tarx_keys_keyring_parse(const char *text, size_t len,
 													  TarxKeysKeyring *ring,
 													  unsigned int *entry);

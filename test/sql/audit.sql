@@ -258,6 +258,33 @@ BEGIN
 END $$;
 \set ECHO all
 SELECT * FROM attack(:'A');
+-- rows of a savepoint that was rolled back have stamps of ours, but stand in for no others
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.create_agent(:'A', 'takes a lane') IS NOT NULL;
+SAVEPOINT one;
+SELECT tarx_keys.add_member(:'A', 'mallory', 'viewer');
+SELECT to_jsonb(a) AS viewer FROM tarx_keys.audit_log a WHERE a.project_id = :'A' ORDER BY a.at DESC LIMIT 1 \gset
+ROLLBACK TO one;
+-- behind the end
+INSERT INTO tarx_keys.audit_log SELECT * FROM jsonb_populate_record(NULL::tarx_keys.audit_log, :'viewer');
+SELECT ok, reason FROM tarx_keys.verify_audit(:'A');
+ROLLBACK TO one;
+-- in place of the last row
+SELECT tarx_keys.add_member(:'A', 'mallory', 'admin');
+CREATE FUNCTION pg_temp.stand_in(viewer jsonb) RETURNS text LANGUAGE sql AS $$
+    DELETE FROM tarx_keys.audit_log a WHERE a.project_id = (viewer->>'project_id')::uuid AND a.seq = (viewer->>'seq')::bigint;
+    INSERT INTO tarx_keys.audit_log SELECT * FROM jsonb_populate_record(NULL::tarx_keys.audit_log, viewer);
+    SELECT v.reason FROM tarx_keys.verify_audit((viewer->>'project_id')::uuid) v $$;
+SELECT ok FROM tarx_keys.verify_audit(:'A');
+SAVEPOINT two;
+SELECT pg_temp.stand_in(:'viewer');
+ROLLBACK TO two;
+-- in place of the one before it
+SELECT tarx_keys.create_agent(:'A', 'goes on') IS NOT NULL;
+SELECT pg_temp.stand_in(:'viewer');
+ROLLBACK;
+
 -- nothing is logged, and so nothing done, behind ends that somebody changed
 BEGIN;
 UPDATE tarx_keys_internal.audit_ends SET last_seq = last_seq - 1 WHERE project_id = :'A';

@@ -98,6 +98,16 @@ VACUUM FULL tarx_keys.project_llm_keys;
 :same;
 REINDEX TABLE CONCURRENTLY tarx_keys.project_llm_keys;
 :same;
+-- An index that was left behind invalid lacks rows, so nobody looks into it.
+BEGIN;
+ALTER TABLE tarx_keys.platform_api_keys DROP CONSTRAINT platform_api_keys_token_hash_key;
+CREATE UNIQUE INDEX left_behind ON tarx_keys.platform_api_keys (token_hash);
+UPDATE pg_index SET indisvalid = false, indisready = false WHERE indexrelid = 'tarx_keys.left_behind'::regclass;
+SELECT tarx_keys.act_as('alice');
+SELECT token FROM tarx_keys.create_platform_key('not in the index') \gset
+UPDATE pg_index SET indisready = true WHERE indexrelid = 'tarx_keys.left_behind'::regclass;
+SELECT user_id FROM tarx_keys.login(:'token');
+ROLLBACK;
 -- Row security holds for SPI: whoever takes the owner's policy away, takes the rows away.
 BEGIN;
 CREATE TABLE child () INHERITS (tarx_keys.project_llm_keys);

@@ -8,6 +8,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 
+use Memory;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -48,6 +49,18 @@ sub has_no_secret
 
 my $fingerprints = join(',', map { (split /\|/)[0] } split /\n/, keyring($node));
 my $shown = "fingerprint:$fingerprints";
+
+# What has parsed the setting has wiped its copies, and PostgreSQL's of the value.
+
+SKIP:
+{
+	my $postmaster = postmaster_of($node);
+
+	skip 'needs to read /proc/PID/mem and smaps with flags', 2 unless can_read_memory($postmaster);
+	is(count_in($postmaster, map { pack('H*', $_) } unpack('(a32)2', $hex)), 0,
+		'the postmaster has no master key outside of the page');
+	is(count_in($postmaster, unpack('(a16)4', $hex)), 0, 'nor its text');
+}
 
 # SHOW and pg_settings
 

@@ -6,12 +6,10 @@
 use strict;
 use warnings FATAL => 'all';
 
-# addresses have 64 bits
-no warnings 'portable';
-
 use FindBin;
 use lib $FindBin::RealBin;
 
+use Memory;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -31,9 +29,7 @@ my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $pid = $session->query_safe('SELECT pg_backend_pid()');
 
 plan skip_all => 'needs to read /proc/PID/mem and smaps with flags'
-  unless open(my $probe, '<', "/proc/$pid/mem")
-  && -r "/proc/$pid/smaps"
-  && slurp_file("/proc/$pid/smaps") =~ /^VmFlags:/m;
+  unless can_read_memory($pid);
 
 sub value
 {
@@ -46,44 +42,6 @@ sub value
 sub parts
 {
 	return map { unpack('(a16)4', hex_key($_)) } @_;
-}
-
-# The mappings of a process that a core dump has: not those that are left out on
-# purpose, as the keyring's page. Pairs of addresses.
-sub dumped_mappings
-{
-	my ($process) = @_;
-	my (@mappings, $range);
-
-	foreach my $line (split /\n/, slurp_file("/proc/$process/smaps"))
-	{
-		if ($line =~ /^([0-9a-f]+)-([0-9a-f]+) (.)/)
-		{
-			$range = $3 eq 'r' && $line !~ /\[v/ ? [ hex $1, hex $2 ] : undef;
-		}
-		push @mappings, $range if $range && $line =~ /^VmFlags:(?!.* dd\b)/;
-	}
-	return @mappings;
-}
-
-# How many of these strings the memory of an idle process has
-sub count_in
-{
-	my ($process, @needles) = @_;
-	my $count = 0;
-
-	open(my $memory, '<:raw', "/proc/$process/mem") or die "could not open memory: $!";
-	foreach my $range (dumped_mappings($process))
-	{
-		my ($from, $to) = @$range;
-		my $bytes;
-
-		sysseek($memory, $from, 0);
-		(sysread($memory, $bytes, $to - $from) || 0) == $to - $from
-		  or die sprintf('could not read memory at %x: %s', $from, $!);
-		$count += grep { index($bytes, $_) >= 0 } @needles;
-	}
-	return $count;
 }
 
 my @labels = ('key', 'secret', 'refused', 'elsewhere', 'compressed', 'header', 'other header', 'broken');
@@ -213,6 +171,14 @@ is(run('SELECT bool_and(remaining = 0) FROM tarx_keys.rotation_progress'), 't', 
 is(count_in($pid, parts(@labels)), 0, 'leaves no value in memory');
 is(count_in($pid, map { ($_, pack('H*', $_)) } $master, $later), 0,
 	'nor does any call leave a master key there');
+
+# The page has the keyring in use, and nothing of the ones before
+
+is(count_in_page($node, $master), 1, 'the page has the keyring with the former master key');
+write_private($keys, $later);
+reload_keyring($node);
+is(count_in_page($node, $later), 1, 'after a reload it has the new one');
+is(count_in_page($node, $master), 0, 'and the master key that was taken out has left it');
 
 # The same search finds what PostgreSQL has of a statement, also in shared memory
 

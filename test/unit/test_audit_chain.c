@@ -7,23 +7,7 @@
  * together on its own.
  */
 #include "audit_chain_rows.h"
-
-/* The stamp that is watched, and how often it was wiped */
-static const uint8_t *watched_stamp = NULL;
-static int	wiped_stamps = 0;
-
-/* In the place of libsodium's own: it does the same, and tells what it wiped. */
-void
-sodium_memzero(void *const memory, const size_t len)
-{
-	volatile uint8_t *bytes = memory;
-
-	if (watched_stamp != NULL && len == TARX_KEYS_MAC_BYTES &&
-		memcmp(memory, watched_stamp, len) == 0)
-		wiped_stamps++;
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = 0;
-}
+#include "wiped.h"
 
 static void
 check_constants(void)
@@ -413,13 +397,13 @@ check_wiping(void)
 	uint8_t		right[TARX_KEYS_MAC_BYTES];
 
 	memcpy(right, chain.rows[0].stamp, sizeof(right));
-	watched_stamp = right;
+	watch(right, sizeof(right));
 	is_str(verdict(&chain), "whole", "a good row");
-	is_int(wiped_stamps, 1, "its stamp is wiped");
+	is_int(wiped, 1, "its stamp is wiped");
 	chain.rows[0].stamp[0] ^= 1;
 	is_str(verdict(&chain), broken(DISPLACED, 1), "another stamp");
-	is_int(wiped_stamps, 2, "the right stamp is wiped");
-	watched_stamp = NULL;
+	is_int(wiped, 2, "the right stamp is wiped");
+	watch(NULL, 0);
 }
 
 static void

@@ -14,6 +14,7 @@
 #include "pure/keyring_text.h"
 #include "guarded.h"
 #include "tap.h"
+#include "wiped.h"
 
 /* Everything that is encrypted or decrypted with. */
 typedef struct Message
@@ -499,6 +500,49 @@ check_round_trip(size_t len)
 	free_message(&message);
 }
 
+static void
+stack_is_wiped(int times, const char *what)
+{
+	is_int(wiped_stacks, times, "%s wipes the stack", what);
+	ok(wiped_stack_bytes >= 4096, "enough of it");
+}
+
+/* Whatever computes with a key leaves copies on the stack, which must not stay there. */
+static void
+check_wiping(void)
+{
+	TarxKeysMasterKey master = {.key = {1, 2, 3}};
+	uint8_t		public_key[TARX_KEYS_BOX_KEY_BYTES];
+	uint8_t		secret_key[TARX_KEYS_BOX_KEY_BYTES];
+	uint8_t		result[TARX_KEYS_BOX_OVERHEAD + 1];
+	uint8_t		hash[crypto_generichash_blake2b_BYTES_MIN];
+	uint8_t		no_salt[TARX_KEYS_SCOPE_BYTES] = {0};
+	uint8_t		plain[1] = {7};
+
+	wiped_stacks = 0;
+	tarx_keys_fingerprint(master.fingerprint, master.key);
+	stack_is_wiped(1, "a fingerprint");
+	(void) crypto_generichash_blake2b_salt_personal(hash, sizeof(hash), NULL, 0, master.key, sizeof(master.key),
+													no_salt, (const uint8_t *) "tarx.fingerprint");
+	watch(hash, sizeof(hash));
+	tarx_keys_fingerprint(result, master.key);
+	is_int(wiped, 1, "and the hash that it is the start of");
+	watch(NULL, 0);
+	wiped_stacks = 0;
+	tarx_keys_subkey(result, &master, (const uint8_t *) "scope, 16 bytes.", "purpose, 16 byte");
+	stack_is_wiped(1, "a subkey");
+	tarx_keys_mac(result, master.key, plain, sizeof(plain));
+	stack_is_wiped(2, "a MAC");
+	tarx_keys_hash(result, plain, sizeof(plain));
+	stack_is_wiped(3, "a hash");
+	tarx_keys_box_key_pair(public_key, secret_key, master.key);
+	stack_is_wiped(4, "a key pair");
+	ok(tarx_keys_box_seal(result, plain, sizeof(plain), public_key), "a box is sealed");
+	stack_is_wiped(5, "a box that is sealed");
+	ok(tarx_keys_box_open(plain, result, sizeof(result), public_key, secret_key), "a box is opened");
+	stack_is_wiped(6, "a box that is opened");
+}
+
 int
 main(void)
 {
@@ -519,6 +563,7 @@ main(void)
 	for (size_t len = 0; len <= 65; len++)
 		check_round_trip(len);
 	check_round_trip(8192);
+	check_wiping();
 
 	return done_testing();
 }

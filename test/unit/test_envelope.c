@@ -16,6 +16,7 @@
 #include "pure/keyring_text.h"
 #include "guarded.h"
 #include "tap.h"
+#include "wiped.h"
 
 /* Longest list of bound fields in a test */
 #define MAX_FIELDS	9
@@ -182,23 +183,6 @@ static const FixedCase fixed_cases[] = {
 	"000102030405060708090a0b0c0d0e0f1011121314151617"
 	"81d615933ee0549274eedef7aefd856e"},
 };
-
-/* The subkey that is watched, and how often it was wiped. */
-static const uint8_t *watched_subkey = NULL;
-static int	wiped_subkeys = 0;
-
-/* In the place of libsodium's own: it does the same, and tells what it wiped. */
-void
-sodium_memzero(void *const memory, const size_t len)
-{
-	volatile uint8_t *bytes = memory;
-
-	if (watched_subkey != NULL && len == TARX_KEYS_SUBKEY_BYTES &&
-		memcmp(memory, watched_subkey, len) == 0)
-		wiped_subkeys++;
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = 0;
-}
 
 static TarxKeysMasterKey
 key_of(const char *hex)
@@ -531,23 +515,32 @@ check_wiping(void)
 	TarxKeysMasterKey key = key_of(KEY_HEX);
 	TarxKeysBinding *binding = binding_of(&distinct[0]);
 	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+	uint8_t		stamp[TARX_KEYS_STAMP_BYTES];
 	Bytes		out = guarded_bytes(5);
 	Bytes		envelope;
 
 	tarx_keys_subkey(subkey, &key, (const uint8_t *) SCOPE, LLM_KEY);
-	watched_subkey = subkey;
+	watch(subkey, sizeof(subkey));
 	envelope = seal(&key, binding, "value", 5);
-	is_int(wiped_subkeys, 1, "sealing wipes its subkey");
+	is_int(wiped, 1, "sealing wipes its subkey");
 	ok(tarx_keys_envelope_open(out.data, &key, binding, envelope.data, envelope.len), "opened");
-	is_int(wiped_subkeys, 2, "opening wipes its subkey");
+	is_int(wiped, 2, "opening wipes its subkey");
 	ok(is_authentic(&key, binding, &envelope), "authentic");
-	is_int(wiped_subkeys, 3, "a check wipes its subkey");
+	is_int(wiped, 3, "a check wipes its subkey");
 	envelope.data[envelope.len - 1] ^= 1;
 	ok(!tarx_keys_envelope_open(out.data, &key, binding, envelope.data, envelope.len), "not opened");
-	is_int(wiped_subkeys, 4, "a refusal wipes its subkey");
+	is_int(wiped, 4, "a refusal wipes its subkey");
 	ok(!is_authentic(&key, binding, &envelope), "not authentic");
-	is_int(wiped_subkeys, 5, "a check that fails wipes its subkey");
-	watched_subkey = NULL;
+	is_int(wiped, 5, "a check that fails wipes its subkey");
+
+	ok(tarx_keys_stamp_make(stamp, &key, binding), "stamped");
+	is_int(wiped, 6, "a stamp wipes its subkey");
+	ok(tarx_keys_stamp_check(stamp, sizeof(stamp), &key, binding), "the right stamp");
+	is_int(wiped, 7, "a check of a stamp wipes its subkey");
+	watch(stamp, sizeof(stamp));
+	ok(tarx_keys_stamp_check(stamp, sizeof(stamp), &key, binding), "the right stamp again");
+	is_int(wiped, 1, "and the right stamp, which a changed row would need");
+	watch(NULL, 0);
 	sodium_free(out.data);
 	sodium_free(envelope.data);
 	sodium_free(binding);

@@ -10,6 +10,8 @@
  */
 #include "pure/crypto.h"
 #include "pure/keyring_text.h"
+#include <sys/stat.h>
+
 #include "guarded.h"
 #include "tap.h"
 
@@ -679,6 +681,39 @@ check_find(void)
 	sodium_free(empty);
 }
 
+/* The modes that are accepted of a regular file, in octal digits */
+static const char *
+accepted_modes(uid_t owner, uid_t self)
+{
+	static char modes[1000];
+	size_t		len = 0;
+
+	modes[0] = '\0';
+	for (mode_t mode = 0; mode <= 07777; mode++)
+	{
+		/* what the user may do, and the bits in front, make no difference */
+		if (tarx_keys_keyring_check_file(S_IFREG | mode, owner, self) == OK && (mode & 07700) == 0600)
+			len += (size_t) snprintf(modes + len, sizeof(modes) - len, " %04o", (unsigned int) mode);
+	}
+	return modes;
+}
+
+static void
+check_files(void)
+{
+	static const mode_t others[] = {S_IFDIR, S_IFIFO, S_IFLNK, S_IFCHR, S_IFBLK, S_IFSOCK};
+
+	is_str(accepted_modes(5, 5), " 0600", "of the server's user, nobody else may do anything");
+	is_str(accepted_modes(0, 5), " 0600 0640", "of root, a group may read");
+	is_str(accepted_modes(6, 5), "", "of anybody else, nothing will do");
+	is_int(tarx_keys_keyring_check_file(S_IFREG | 0400, 5, 5), OK, "it may be read-only");
+	is_int(tarx_keys_keyring_check_file(S_IFREG | 0660, 0, 5), TARX_KEYS_KEYRING_FILE_MODE, "a group may not write");
+	is_int(tarx_keys_keyring_check_file(S_IFREG | 0600, 6, 5), TARX_KEYS_KEYRING_FILE_OWNER, "another owner");
+	for (size_t i = 0; i < lengthof(others); i++)
+		is_int(tarx_keys_keyring_check_file(others[i] | 0600, 5, 5), TARX_KEYS_KEYRING_FILE_NOT_REGULAR,
+			   "no regular file: %zu", i);
+}
+
 static void
 check_fingerprint_hex(void)
 {
@@ -895,6 +930,7 @@ main(void)
 	check_almost_duplicates();
 	check_truncation();
 	check_find();
+	check_files();
 	check_fingerprint_hex();
 	check_problems();
 	check_random_texts();

@@ -6,6 +6,7 @@
 
 #include "guarded.h"
 #include "tap.h"
+#include "wiped.h"
 
 #define NOW			UINT64_C(1700000000)
 #define PAYLOAD_MAX	1024
@@ -322,6 +323,32 @@ recipients(void)
 	ok(tarx_keys_box_seal(box, NULL, 0, public_key), "a public key is one");
 }
 
+/* What the secret key comes from, and the key itself, do not stay in memory. */
+static void
+wiping(void)
+{
+	static const uint8_t no_scope[TARX_KEYS_SCOPE_BYTES] = {0};
+	uint8_t		seed[TARX_KEYS_SUBKEY_BYTES];
+	uint8_t		public_key[TARX_KEYS_BOX_KEY_BYTES];
+	uint8_t		secret_key[TARX_KEYS_BOX_KEY_BYTES];
+	uint8_t		box[TARX_KEYS_BOX_OVERHEAD] = {0};
+
+	tarx_keys_subkey(seed, &master, no_scope, TARX_KEYS_PURPOSE_BOX_KEY);
+	tarx_keys_box_key_pair(public_key, secret_key, seed);
+	watch(seed, sizeof(seed));
+	tarx_keys_sealed_box_public_key(public_key, &master);
+	is_int(wiped, 1, "a public key wipes its seed");
+	watch(secret_key, sizeof(secret_key));
+	tarx_keys_sealed_box_public_key(public_key, &master);
+	is_int(wiped, 1, "and the secret key");
+	ok(!tarx_keys_sealed_box_open(box, &master, box, sizeof(box)), "no box");
+	is_int(wiped, 2, "a box that does not open wipes the secret key");
+	ok(tarx_keys_box_seal(box, NULL, 0, public_key), "a box");
+	ok(tarx_keys_sealed_box_open(box, &master, box, sizeof(box)), "opens");
+	is_int(wiped, 3, "and wipes the secret key");
+	watch(NULL, 0);
+}
+
 int
 main(void)
 {
@@ -335,5 +362,6 @@ main(void)
 	sizes();
 	boxes();
 	recipients();
+	wiping();
 	return done_testing();
 }

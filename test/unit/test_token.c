@@ -6,6 +6,7 @@
 
 #include "guarded.h"
 #include "tap.h"
+#include "wiped.h"
 
 /* written by an independent division of the number in Python */
 static void
@@ -72,6 +73,23 @@ form(void)
 	sodium_free(token);
 }
 
+/*
+ * The copy of the random number is divided until it is 0, which wipes what it was. It is
+ * wiped all the same, in case somebody divides it less often.
+ */
+static void
+wiping(void)
+{
+	static const uint8_t divided[TARX_KEYS_TOKEN_RANDOM_BYTES] = {0};
+	uint8_t		random[TARX_KEYS_TOKEN_RANDOM_BYTES] = {1, 2, 3};
+	char		token[TARX_KEYS_TOKEN_LEN];
+
+	watch(divided, sizeof(divided));
+	tarx_keys_token_write_body(token, random);
+	is_int(wiped, 1, "what is left of the random number is wiped");
+	watch(NULL, 0);
+}
+
 int
 main(void)
 {
@@ -79,5 +97,6 @@ main(void)
 		return 1;
 	known_answers();
 	form();
+	wiping();
 	return done_testing();
 }

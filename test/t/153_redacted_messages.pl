@@ -1,0 +1,150 @@
+# The odd parts of messages, and of plans, that could carry a value: texts of the caller's
+# own, details, details for the log alone, queries within functions, and texts that are
+# recorded when a plan ends. For each there is a statement that has a value in just that.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Protocol;
+use TarxKeys;
+
+my $pgss = -e (`pg_config --pkglibdir` =~ s/\n//r) . '/pg_stat_statements.so';
+my $node = new_node('messages',
+	keyring => { master_key => hex_key('messages') },
+	conf => ($pgss ? "shared_preload_libraries = 'pg_stat_statements, tarx_keys'\n" : '') . "log_error_verbosity = verbose\n");
+$node->start;
+install($node);
+my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
+my $session = Protocol->connect($node, $superuser);
+
+sub value
+{
+	my ($form) = @_;
+	return 'sk-proj-' . substr(hex_key("messages: $form"), 0, 40);
+}
+
+# Run something that has a value, and look for it in the log; what is expected there instead
+sub leaves_no_value
+{
+	my ($form, $run, $instead) = @_;
+	my $offset = log_size($node);
+
+	$run->(value($form));
+	my $log = log_since($node, $offset);
+
+	# the log is not shown when this fails
+	is(index($log, value($form)), -1, "$form: the log has no value");
+	like($log, $instead, 'and what it has instead');
+	return;
+}
+
+sub fails_with
+{
+	my ($sql, $state) = @_;
+
+	is($session->query($sql)->{C}, $state, "fails with $state");
+	return;
+}
+
+# A text of the caller's own counts as no format, whatever error it claims to be
+
+leaves_no_value(
+	'message of RAISE',
+	sub {
+		fails_with(qq{DO \$\$ BEGIN PERFORM 'tarx_keys.add_llm_key'; RAISE insufficient_privilege USING MESSAGE = '$_[0]'; END \$\$}, '42501');
+	},
+	qr/42501: %s <redacted: tarx_keys.add_llm_key>/);
+leaves_no_value(
+	'message of RAISE with an error of ours',
+	sub {
+		fails_with(qq{DO \$\$ BEGIN PERFORM 'tarx_keys.add_llm_key'; RAISE SQLSTATE 'TK004' USING MESSAGE = '$_[0]'; END \$\$}, 'TK004');
+	},
+	qr/TK004: %s <redacted: tarx_keys.add_llm_key>/);
+leaves_no_value(
+	'detail of RAISE',
+	sub {
+		fails_with(
+			qq{DO \$\$ BEGIN PERFORM 'tarx_keys.add_llm_key'; RAISE insufficient_privilege USING MESSAGE = 'x', DETAIL = '$_[0]'; END \$\$}, '42501');
+	},
+	qr/42501: %s <redacted: tarx_keys.add_llm_key>/);
+
+# A message that has no place for a value may have a detail, or a context, that has one
+
+leaves_no_value(
+	'detail of a message without places',
+	sub {
+		fails_with(
+			qq{DO \$\$ #print_strict_params on\nDECLARE v text := '$_[0]'; r record; BEGIN SELECT 'tarx_keys.add_llm_key' INTO STRICT r WHERE v = ''; END \$\$}, 'P0002');
+	},
+	qr/ERROR:  P0002: query returned no rows\n/);
+leaves_no_value(
+	'context of a message without places',
+	sub { fails_with(qq{SELECT tarx_keys.update_llm_key(NULL, NULL, '{"$_[0]": "\\u0000"}')}, '22P05'); },
+	qr/ERROR:  22P05: unsupported Unicode escape sequence\n/);
+
+# Queries within a function: their texts come with the error, and may be all that names ours
+
+leaves_no_value(
+	'query within a statement',
+	sub {
+		fails_with(qq{DO \$\$ BEGIN EXECUTE 'SELECT tarx_keys.add_llm_key(NULL, NULL, NULL, ''$_[0]'') + FROM'; END \$\$}, '42601');
+	},
+	qr/42601: %s at or near "%s" <redacted/);
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION public.broken(v text) RETURNS void LANGUAGE plpgsql AS $$
+	BEGIN EXECUTE 'SELECT tarx' || '_keys.add_' || 'llm_key(NULL, NULL, NULL, ' || quote_literal(v) || ') + FROM'; END $$});
+leaves_no_value(
+	'query within a function',
+	sub { is($session->execute('SELECT public.broken($1)', $_[0])->{C}, '42601', 'fails with 42601'); },
+	qr/42601: %s at or near "%s" <redacted/);
+
+# What waits to be parsed is not hidden yet, and a deadlock shows it, in a detail for the log
+
+my $other = Protocol->connect($node, $superuser);
+$node->safe_psql('postgres', 'CREATE TABLE one (); CREATE TABLE two ()');
+$session->query(q{SET deadlock_timeout = '100ms'});
+$session->query('BEGIN; LOCK TABLE one');
+$other->query(q{SET deadlock_timeout = '60s'});
+$other->query('BEGIN; LOCK TABLE two');
+leaves_no_value(
+	'statement that a deadlock shows',
+	sub {
+		$other->send("SELECT tarx_keys.add_llm_key(NULL, 'openai', 'x', '$_[0]') FROM one");
+		ok(wait_until(sub { $node->safe_psql('postgres', 'SELECT count(*) FROM pg_locks WHERE NOT granted') eq '1' }), 'it waits');
+		fails_with('LOCK TABLE two', '40P01');
+		$other->answer;
+	},
+	qr/ERROR:  40P01: deadlock detected\n/);
+$session->query('ROLLBACK');
+
+# Whoever records statements when a plan ends gets no text with a value, even if it has
+# forgotten what it recorded when that was parsed
+
+SKIP:
+{
+	skip 'pg_stat_statements is not installed', 3 unless $pgss;
+	my $value = value('plan');
+
+	$session->query('CREATE EXTENSION pg_stat_statements');
+	$session->query(q{BEGIN; SELECT tarx_keys.act_as('alice')});
+	$session->write(Protocol::message('P', "named\0SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'Plan', '$value')\0" . pack('n', 0))
+		  . Protocol::message('S', ''));
+	is($session->answer->{C}, undef, 'a statement is parsed');
+	$session->query('SELECT pg_stat_statements_reset()');
+	$session->write(Protocol::message('B', "\0named\0" . pack('nnn', 0, 0, 0))
+		  . Protocol::message('E', "\0" . pack('N', 0))
+		  . Protocol::message('S', ''));
+	is($session->answer->{C}, undef, 'and executed later');
+	$session->query('COMMIT');
+	is(index($node->safe_psql('postgres', 'SELECT query FROM pg_stat_statements'), $value), -1,
+		'pg_stat_statements has no value of a plan');
+}
+
+$node->stop;
+done_testing();
