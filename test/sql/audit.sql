@@ -258,6 +258,11 @@ BEGIN
 END $$;
 \set ECHO all
 SELECT * FROM attack(:'A');
+-- that a function looks at all projects ends with it, not with the transaction
+BEGIN;
+SELECT ok FROM tarx_keys.verify_audit(:'A');
+SELECT current_setting('tarx_keys.maintenance');
+ROLLBACK;
 -- rows of a savepoint that was rolled back have stamps of ours, but stand in for no others
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');

@@ -48,7 +48,11 @@ INSERT INTO attacks VALUES
     (17, 'DO $do$ BEGIN DELETE FROM tarx_keys_internal.project_secret_versions; UPDATE tarx_keys.project_secrets SET name = ''GONE'' WHERE name = ''ONE''; UPDATE tarx_keys.project_secrets SET name = ''ONE'' WHERE name = ''TWO''; END $do$'),
     (18, 'DO $do$ BEGIN DELETE FROM tarx_keys_internal.project_secret_versions; DELETE FROM tarx_keys.project_secrets WHERE project_id = ''aaaaaaaa-0000-4000-8000-000000000001'' AND name = ''ONE''; UPDATE tarx_keys.project_secrets SET project_id = ''aaaaaaaa-0000-4000-8000-000000000001'' WHERE name = ''ONE''; END $do$'),
     -- what is not bound to it: who, when, what for
-    (19, 'UPDATE tarx_keys.project_secrets SET description = ''x'', updated_by = ''x'', updated_at = ''epoch'' WHERE project_id = $1 AND name = ''ONE''');
+    (19, 'UPDATE tarx_keys.project_secrets SET description = ''x'', updated_by = ''x'', updated_at = ''epoch'' WHERE project_id = $1 AND name = ''ONE'''),
+    -- as if it were a secret of this name that was deleted
+    (20, 'UPDATE tarx_keys.project_secrets SET id = gen_random_uuid() WHERE project_id = $1 AND name = ''ONE'''),
+    -- two of this name
+    (21, 'DO $do$ BEGIN ALTER TABLE tarx_keys.project_secrets DROP CONSTRAINT project_secrets_pkey CASCADE; INSERT INTO tarx_keys.project_secrets SELECT * FROM tarx_keys.project_secrets WHERE name = ''ONE''; END $do$');
 CREATE FUNCTION attack(project uuid, call text) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE
     a record;
@@ -117,6 +121,7 @@ SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET c
 SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys_internal.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id = $1 AND o.name = ''TWO'' AND o.version = 2');
 SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = o.ciphertext FROM tarx_keys_internal.project_secret_versions o WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2 AND o.project_id <> $1 AND o.name = ''ONE'' AND o.version = 2');
 SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET ciphertext = k.ciphertext FROM tarx_keys.project_llm_keys k WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2');
+SELECT restored(:'A', 'UPDATE tarx_keys_internal.project_secret_versions v SET id = gen_random_uuid() WHERE v.project_id = $1 AND v.name = ''ONE'' AND v.version = 2');
 SELECT restored(:'A', 'DELETE FROM tarx_keys_internal.project_secret_versions WHERE version = 2');
 -- a number that is to come does not stand in the way
 INSERT INTO tarx_keys_internal.project_secret_versions SELECT project_id, name, id, 4, updated_by, updated_at, ciphertext FROM tarx_keys_internal.project_secret_versions WHERE project_id = :'A' AND name = 'ONE' AND version = 1;

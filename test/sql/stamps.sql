@@ -198,7 +198,9 @@ SELECT try_agent_and_undo(attack), attack FROM (VALUES
     (6, 'UPDATE tarx_keys.agents SET stamp = '''' WHERE id = $3 AND $1 <> $2'),
     (7, 'UPDATE tarx_keys.agents a SET stamp = s.stamp FROM tarx_keys.agents s WHERE s.id <> a.id AND a.id = $3 AND $1 <> $2'),
     (8, 'UPDATE tarx_keys.agents SET stamp = overlay(stamp PLACING ''\x0123456789abcdef'' FROM 2) WHERE id = $3 AND $1 <> $2'),
-    (9, 'UPDATE tarx_keys.agents SET created_by = ''x'', created_at = ''epoch'', updated_at = ''epoch'' WHERE id = $3 AND $1 <> $2')
+    (9, 'UPDATE tarx_keys.agents SET created_by = ''x'', created_at = ''epoch'', updated_at = ''epoch'' WHERE id = $3 AND $1 <> $2'),
+    -- tickets that were revoked would count again
+    (10, 'UPDATE tarx_keys.agents SET run_epoch = gen_random_uuid() WHERE id = $3 AND $1 <> $2')
 ) AS a (n, attack) ORDER BY n;
 -- what the errors say
 BEGIN;

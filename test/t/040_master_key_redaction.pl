@@ -50,16 +50,16 @@ sub has_no_secret
 my $fingerprints = join(',', map { (split /\|/)[0] } split /\n/, keyring($node));
 my $shown = "fingerprint:$fingerprints";
 
-# What has parsed the setting has wiped its copies, and PostgreSQL's of the value.
+# What has parsed the setting has wiped the keys. PostgreSQL leaves parts of the file's text
+# in memory that it has freed, so nobody can tell whether our copy of the text is among them.
 
 SKIP:
 {
 	my $postmaster = postmaster_of($node);
 
-	skip 'needs to read /proc/PID/mem and smaps with flags', 2 unless can_read_memory($postmaster);
+	skip 'needs to read /proc/PID/mem and smaps with flags', 1 unless can_read_memory($postmaster);
 	is(count_in($postmaster, map { pack('H*', $_) } unpack('(a32)2', $hex)), 0,
 		'the postmaster has no master key outside of the page');
-	is(count_in($postmaster, unpack('(a16)4', $hex)), 0, 'nor its text');
 }
 
 # SHOW and pg_settings
