@@ -83,7 +83,7 @@ my $called = $node->safe_psql(
 			   AND p.prokind = 'f'
 			   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
 			   AND NOT p.proisstrict
-			   AND p.proname NOT IN ('argument_numbers', 'changed_builtin', 'check_service_account_room', 'end_llm_keys', 'end_service_accounts', 'fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of',
+			   AND p.proname NOT IN ('argument_numbers', 'changed_builtin', 'check_service_account_room', 'citus_tables', 'end_llm_keys', 'end_service_accounts', 'fail_changed_meanwhile', 'fail_last_admin', 'fail_last_admin_of',
 									 'is_request_path', 'is_security_invoker', 'lock_members', 'logged_objects', 'make_successor', 'next_revision',
 									 'platform_key_ancestors', 'platform_key_descendants', 'project_bucket', 'purge_service_accounts',
 									 'report_purge', 'require_provider', 'require_superuser', 'status_of', 'wait_for_locks_until', 'warn_of_kept_rows', 'warn_of_rest')

@@ -24,8 +24,9 @@ const STATES = {
 
 for (const [what, [work, label, forAdmin, forMember]] of Object.entries(STATES)) {
   test(`an agent whose key is ${what} says so, and what to do`, async () => {
-    const key = await addKey('openai', 'Sick', newValue());
-    const agent = await addAgent('Patient', key);
+    const key = await addKey('openai', `Sick, ${what}`, newValue());
+    // three are named on top, in the order of the list, and other tests may leave some
+    const agent = await addAgent('0 Patient', key);
     assert.doesNotMatch(rowIn(await bob.get(PATH), agent), /class="badge/);
     await work(key);
     const ofBob = await bob.get(PATH);
@@ -35,7 +36,7 @@ for (const [what, [work, label, forAdmin, forMember]] of Object.entries(STATES))
     // it has another key to be chosen in place of a test, and stands on top
     assert.doesNotMatch(rowIn(ofBob, agent), /\/console\?/);
     assert.match(rowIn(ofBob, agent), />Choose a key</);
-    assert.match(ofBob.text, new RegExp(`class="due">.*>Patient</a>: ${label}<`, 's'));
+    assert.match(ofBob.text, new RegExp(`class="due">.*>0 Patient</a>: ${label}<`, 's'));
     await deleteAgent(agent);
     if (what === 'deleted') assert.equal((await bob.get(settings('bob', `/llm-keys/${key}/models`))).status, 404);
     else await discard(key);
