@@ -10,8 +10,7 @@
 #include "guarded.h"
 
 /* not earlier: it has a printf() of its own */
-#include "postgres.h"
-#include "base/compat.h"
+#include "server.h"
 
 #include "port/atomics.h"
 
@@ -41,41 +40,6 @@ look(volatile pg_atomic_uint32 *generation)
 			tarx_keys_page_publish(&next_ring);
 	}
 	return seen;
-}
-
-bool
-errstart(int elevel, const char *domain)
-{
-	(void) domain;
-	return elevel >= ERROR;
-}
-
-bool
-errstart_cold(int elevel, const char *domain)
-{
-	return errstart(elevel, domain);
-}
-
-int
-errcode(int sqlerrcode)
-{
-	return sqlerrcode;
-}
-
-int
-errmsg(const char *fmt,...)
-{
-	(void) fmt;
-	return 0;
-}
-
-void
-errfinish(const char *filename, int lineno, const char *funcname)
-{
-	(void) filename;
-	(void) lineno;
-	(void) funcname;
-	exit(EXIT_FAILURE);
 }
 
 TimestampTz
