@@ -3,9 +3,9 @@
  *	  Unit tests of the hosts that a provider's row admits, in TAP.
  */
 #include "pure/url_host.h"
-#include "tap.h"
 
-#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
+#include "guarded.h"
+#include "tap.h"
 
 typedef struct TestCase
 {
@@ -76,13 +76,28 @@ static const TestCase cases[] = {
 	{"a.b", NULL, false},
 };
 
+/* What stands in front of a host that is shorter than the suffix is not part of it. */
+static void
+check_shorter_host(void)
+{
+	static const char url[] = "a.openai.azure.com";
+	char	   *copy = guarded(sizeof(url));
+
+	memcpy(copy, url, sizeof(url));
+	ok(!tarx_keys_host_has_suffix(copy + 2, ".openai.azure.com"), "a host that is shorter than the suffix");
+	sodium_free(copy);
+}
+
 int
 main(void)
 {
+	if (sodium_init() < 0)
+		return EXIT_FAILURE;
 	for (size_t i = 0; i < lengthof(cases); i++)
 		ok(tarx_keys_host_matches(cases[i].host, cases[i].pattern) == cases[i].expected,
 		   "%s %s %s", cases[i].host != NULL ? cases[i].host : "(null)",
 		   cases[i].expected ? "is" : "is not",
 		   cases[i].pattern != NULL ? cases[i].pattern : "(null)");
+	check_shorter_host();
 	return done_testing();
 }
