@@ -196,6 +196,9 @@ static const AdmitCase admit_cases[] = {
 	{"::/0", "10.0.0.5", true, 443, false},
 	{"::/0", "[fd12::1]", true, 443, true},
 	{"::ffff:10.0.0.0/104", "[::ffff:10.0.0.5]", true, 443, true},
+	/* of the same bytes, but of another kind */
+	{"10.0.0.5", "[a00:5::]", true, 443, false},
+	{"[a00:5::]", "10.0.0.5", true, 443, false},
 	{"fd12:3456::/32", "[fd12:3456:7::1]", true, 443, true},
 	{"fd12:3456::/32", "[fd12:3457::1]", true, 443, false},
 	{"[fd12::1]:8080", "[fd12:0::1]", true, 8080, true},
