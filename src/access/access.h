@@ -26,6 +26,7 @@ pg_noreturn extern void tarx_keys_deny_lesser_role(const pg_uuid_t *project_id, 
 
 /* projects.c */
 extern bool tarx_keys_project_has_ended(const pg_uuid_t *project_id);
+extern bool tarx_keys_project_is_alive(const pg_uuid_t *project_id);
 
 /* membership.c: who has which role */
 extern TarxKeysRole tarx_keys_role_of(const pg_uuid_t *project_id, const char *user_id);

@@ -103,15 +103,6 @@ caller_is_runner(void)
 		tarx_keys_function_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
 }
 
-static bool
-is_alive(const pg_uuid_t *project_id)
-{
-	Datum		key[1] = {UUIDPGetDatum(project_id)};
-	TarxKeysRow project;
-
-	return tarx_keys_find(&tarx_keys_projects, key, NULL, &project) && project.nulls[PROJECTS_ENDED_AT];
-}
-
 /*
  * project_version(project_id uuid) returns bigint: see sql/75_project_version.sql.
  * TK001 for a project that is not there, has ended, or is not the acting user's; TK007;
@@ -129,7 +120,7 @@ tarx_keys_project_version(PG_FUNCTION_ARGS)
 		(void) tarx_keys_run_of_call(&call);
 	else
 		admitted = tarx_keys_project_is_visible(fcinfo, project_id, &belongings);
-	if (!admitted || !is_alive(project_id))
+	if (!admitted || !tarx_keys_project_is_alive(project_id))
 		tarx_keys_fail_project_not_found(project_id);
 	PG_RETURN_INT64(version_of(project_id));
 }

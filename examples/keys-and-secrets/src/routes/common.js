@@ -12,6 +12,9 @@ export function requireUuid(text) {
 
 export const optionalUuid = (text) => (text ? requireUuid(text) : undefined);
 
+// What a form has sealed in the browser
+export const boxIn = ({ sealed }) => Buffer.from(sealed ?? '', 'base64');
+
 // For pages that only ask, where the database refuses what they ask for
 export function requireKeyManager(view) {
   if (!view.managesKeys) throw new NotFound();

@@ -5,7 +5,7 @@ import { readSealingKey } from '../read/llm-keys.js';
 import { readSecrets, readVersions } from '../read/secrets.js';
 import { deleteSecretPage, describeSecretPage, pasteEnvPage, restoreSecretPage, setSecretPage, versionsPage } from '../views/secrets.js';
 import { inProject } from '../views/paths.js';
-import { attempt, requireKeyManager, told } from './common.js';
+import { attempt, boxIn, requireKeyManager, told } from './common.js';
 
 const BASE = '/:username/settings/secrets';
 
@@ -64,9 +64,9 @@ export function secretRoutes(app, on) {
   forManagers('/:name/delete', async (client, view, { params }) => deleteSecretPage(view, await oneSecret(client, view, params.name)));
 
   // A description that was shown may be emptied; one that was not stays.
-  async function set(client, view, { name, sealed, description, known }) {
+  async function set(client, view, { name, description, known, ...body }) {
     const { rows: [{ version }] } = await client.query('SELECT tarx_keys.set_sealed_secret($1, $2, $3, $4) AS version',
-      [view.project.id, name, Buffer.from(sealed ?? '', 'base64'), known ? description ?? null : description || null]);
+      [view.project.id, name, boxIn(body), known ? description ?? null : description || null]);
     return version;
   }
 

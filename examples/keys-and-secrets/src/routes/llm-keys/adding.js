@@ -3,14 +3,13 @@
 import { readLlmKeys } from '../../read/llm-keys.js';
 import { inProject } from '../../views/paths.js';
 import { addKeyPage, chooseProviderPage, rejectedPage } from '../../views/llm-keys/add.js';
-import { go, optionalUuid, page, requireUuid, take } from '../common.js';
+import { boxIn, go, optionalUuid, page, requireUuid, take } from '../common.js';
 import { againOrList, keyAndAgents, providerOf, readForSealing, requireKeyChanges } from '../one-key.js';
 import { placeholder, problemsOf } from './checking.js';
-import { changesIn, headersIn, optionsIn } from './options.js';
+import { optionsIn, optionsToCheck } from './options.js';
 import { testKey } from './testing.js';
 
 const PATH = '/:username/settings/llm-keys';
-const BOX = (body) => Buffer.from(body.sealed ?? '', 'base64');
 
 async function formFor(client, view, slug, values) {
   requireKeyChanges(view);
@@ -56,7 +55,7 @@ export function addingRoutes(app, on) {
       requireKeyChanges(view);
       await readForSealing(client, view);
       const provider = providerOf(view, slug);
-      const options = { ...changesIn(request.body), ...headersIn(request.body) };
+      const options = optionsToCheck(request.body);
       return problemsOf(client, () => (instead
         ? client.query('SELECT tarx_keys.replace_llm_key($1, $2, $3, $4)', [view.project.id, instead, placeholder(provider), { ...options, name, provider: slug, base_url: baseUrl || null }])
         : client.query('SELECT tarx_keys.add_llm_key($1, $2, $3, $4, $5, $6)', [view.project.id, slug, name, placeholder(provider), baseUrl || null, options])));
@@ -71,7 +70,7 @@ export function addingRoutes(app, on) {
       values: { name, base_url: baseUrl, test: test ?? '', ...optionsIn(request.body) },
       work: async (client, view) => {
         const { rows: [{ id }] } = await client.query('SELECT tarx_keys.add_sealed_llm_key($1, $2, $3, $4, $5) AS id',
-          [view.project.id, provider, name, BOX(request.body), baseUrl || null]);
+          [view.project.id, provider, name, boxIn(request.body), baseUrl || null]);
         return id;
       },
       again: againOrList((client, view) => formFor(client, view, provider)),

@@ -24,7 +24,10 @@ export function changesIn({ priority, expires_at: expires, rotate_after: rotate,
 }
 
 // Headers without their values, which stay in the browser
-export function headersIn({ header_names: names }) {
+function headersIn({ header_names: names }) {
   const given = (names ?? '').split(' ').filter(Boolean);
   return given.length > 0 ? { headers: Object.fromEntries(given.map((name) => [name, 'x'])) } : {};
 }
+
+// The options of a key that is to be added or replaced, to be checked before its value is sealed
+export const optionsToCheck = (body) => ({ ...changesIn(body), ...headersIn(body) });

@@ -1,17 +1,16 @@
 // Replacing a key: the new value, which agents move, the test, and the way back.
 
 import { NotFound } from '../../database.js';
-import { page, requireUuid } from '../common.js';
+import { boxIn, page, requireUuid } from '../common.js';
 import { inProject } from '../../views/paths.js';
 import { chooseProviderAgainPage, enterKeyPage, replaceKeyPage } from '../../views/llm-keys/replace.js';
 import { keysAgain } from '../keys-page.js';
 import { againOrList, keyAndAgents, providerOf, readForSealing, requireKeyChanges } from '../one-key.js';
 import { testAndGo } from './adding.js';
 import { placeholder, problemsOf } from './checking.js';
-import { changesIn, headersIn, optionsIn } from './options.js';
+import { optionsIn, optionsToCheck } from './options.js';
 
 const PATH = '/:username/settings/llm-keys/:id';
-const box = (body) => Buffer.from(body.sealed ?? '', 'base64');
 
 // A key that does not open has nothing to take over: what its row says may be somebody else's.
 async function keyWhose(status, client, view, keyId) {
@@ -49,7 +48,7 @@ export function replacingRoutes(app, on) {
     const keyId = requireUuid(request.params.id);
     const fields = await on.act(request, async (client, view) => {
       const key = await keyWhose('ok', client, view, keyId);
-      const options = { ...changesIn(request.body), ...headersIn(request.body) };
+      const options = optionsToCheck(request.body);
       return problemsOf(client, () => client.query('SELECT tarx_keys.replace_llm_key($1, $2, $3, $4)',
         [view.project.id, keyId, placeholder(providerOf(view, key.provider)), options]));
     });
@@ -64,7 +63,7 @@ export function replacingRoutes(app, on) {
       values: { ...optionsIn(body), ...moves(body), test: body.test ?? '' },
       work: async (client, view) => {
         const key = await keyAndAgents(client, view, oldId);
-        const { rows: [{ id }] } = await client.query('SELECT tarx_keys.replace_sealed_llm_key($1, $2, $3) AS id', [view.project.id, oldId, box(body)]);
+        const { rows: [{ id }] } = await client.query('SELECT tarx_keys.replace_sealed_llm_key($1, $2, $3) AS id', [view.project.id, oldId, boxIn(body)]);
         const staying = await keepAgents(client, view, oldId, body);
         return { id, text: textOf(key.name, view.agents.length, staying), undo: { action: inProject(view, `/llm-keys/${id}/take-back`), fields: { old: oldId } } };
       },
@@ -109,7 +108,7 @@ export function replacingRoutes(app, on) {
     const outcome = await on.tryChange(request, {
       form: 'enter',
       values: { name, base_url: baseUrl, test: body.test ?? '', ...optionsIn(body) },
-      work: async (client, view) => (await client.query('SELECT tarx_keys.replace_sealed_llm_key($1, $2, $3) AS id', [view.project.id, oldId, box(body)])).rows[0].id,
+      work: async (client, view) => (await client.query('SELECT tarx_keys.replace_sealed_llm_key($1, $2, $3) AS id', [view.project.id, oldId, boxIn(body)])).rows[0].id,
       again: againOrList(async (client, view) => enterKeyPage(view, await keyWhose('needs_reentry', client, view, oldId), providerOf(view, provider))),
     });
     if (outcome.text !== undefined) return page(reply, outcome.text, outcome.status);
