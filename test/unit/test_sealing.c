@@ -16,16 +16,25 @@
 
 static TarxKeysMasterKey master_key = {.key = {1, 2, 3}, .realm = "realm", .realm_len = 5};
 
+/* what a memory context keeps until it ends */
+static void *context[16];
+static int	context_len = 0;
+
 void *
 palloc(Size size)
 {
-	return malloc(size);
+	void	   *chunk = malloc(size);
+
+	if (chunk == NULL || context_len == lengthof(context))
+		abort();
+	context[context_len++] = chunk;
+	return chunk;
 }
 
 void *
 palloc0(Size size)
 {
-	return calloc(1, size);
+	return memset(palloc(size), 0, size);
 }
 
 TarxKeysSecret *
@@ -131,5 +140,7 @@ main(void)
 		return EXIT_FAILURE;
 	tarx_keys_fingerprint(master_key.fingerprint, master_key.key);
 	check_wiping();
+	while (context_len > 0)
+		free(context[--context_len]);
 	return done_testing();
 }
