@@ -1,5 +1,5 @@
-# For TAP tests that others wrote: makes each server that they start one with tarx_keys in
-# template1 and postgres. The library itself is preloaded by TEMP_CONFIG.
+# For TAP tests that others wrote: each server that they start has tarx_keys preloaded, behind
+# the libraries of their own, and in template1 and postgres.
 
 package InTemplate1;
 
@@ -7,19 +7,33 @@ use strict;
 use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
 
 my %has;
 my $start = PostgreSQL::Test::Cluster->can('start');
 
+sub preload
+{
+	my ($node) = @_;
+	my $conf = slurp_file($node->data_dir . '/postgresql.conf');
+	my ($libraries) = $conf =~ /.*^shared_preload_libraries\s*=\s*'([^']*)'/ms;
+
+	$node->append_conf('postgresql.conf',
+		sprintf("shared_preload_libraries = '%s'", join ',', grep { $_ } $libraries, 'tarx_keys'));
+	return;
+}
+
 {
 	no warnings 'redefine';
 	*PostgreSQL::Test::Cluster::start = sub {
-		my ($self, @args) = @_;
-		my $result = $start->($self, @args);
+		my ($node, @args) = @_;
+		my $new = !$has{ $node->name }++;
 
-		if ($result && !$has{ $self->name }++)
+		preload($node) if $new;
+		my $result = $start->($node, @args);
+		if ($new && $result)
 		{
-			$self->safe_psql($_, 'CREATE EXTENSION tarx_keys') foreach qw(template1 postgres);
+			$node->safe_psql($_, 'CREATE EXTENSION tarx_keys') foreach qw(template1 postgres);
 		}
 		return $result;
 	};
