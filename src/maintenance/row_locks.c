@@ -26,7 +26,7 @@ tarx_keys_lock_rows(PG_FUNCTION_ARGS)
 	{
 		Relation	relation;
 
-		if ((*table)->seal == TARX_KEYS_CHAIN)
+		if ((*table)->kind == NULL) /* the log itself */
 			continue;
 		relation = tarx_keys_table_lock(*table);
 		LockRelationOid(RelationGetRelid(relation), ShareRowExclusiveLock);
