@@ -241,7 +241,13 @@ $ENV{SOAK} = encode_json({
 	pooled => { primary => "host=$socket port=$port dbname=postgres", standby => "host=$socket port=$port dbname=standby" },
 	jwt => [ map { token($pair, claims(sub => "user$_", exp => time() + 36_000), kid => 'ed') } 0 .. $clients - 1 ] });
 my $began = time();
-my @running = map {
+my @running;
+END
+{
+	local $?;
+	$_->kill_kill foreach @running;
+}
+@running = map {
 	IPC::Run::start([ $python, "$FindBin::RealBin/client.py", $_, $seconds, $seed, "$dir/client$_" ],
 		'<', \undef, '>', "$dir/output$_", '2>&1')
 } 0 .. $clients - 1;
@@ -259,7 +265,7 @@ foreach my $round (1 .. $rounds)
 }
 my ($memory_after, $sizes_after) = (memory(), sizes());
 my $ended_well = 1;
-$ended_well &= $_->finish foreach @running;
+$ended_well &= $_->finish foreach splice @running;
 my $took = time() - $began;
 
 # What the clients say
