@@ -147,7 +147,8 @@ def short_user():
     check("login", login(web, "login", token=row[1]), user)
     left = 2
     for _ in range(10):  # it leaves alone what others hold, and is called again then
-        left -= ask("end_user", lambda: keys.transaction(ender, lambda conn: sum(one(conn, "SELECT * FROM tarx_keys.end_user(%s)", user))))
+        left -= ask("end_user", lambda: keys.transaction(
+            ender, lambda conn: sum(one(conn, "SELECT * FROM tarx_keys.end_user(%s)", user))))
         if left <= 0:
             break
     check("end_user", left, 0)

@@ -29,7 +29,8 @@ def change_shared(conn, rows):
     elif row is None or kind == "add" and len(rows) < MOST:
         one(conn, "SELECT tarx_keys.add_llm_key(%s, 'soak', %s, %s, NULL, %s)", ROOM, serial, shared_value(serial), json.dumps(options))
     elif kind == "replace" and len(rows) < MOST:
-        one(conn, "SELECT tarx_keys.replace_llm_key(%s, %s, %s, %s)", ROOM, row, shared_value(serial), json.dumps({"name": serial, **options}))
+        one(conn, "SELECT tarx_keys.replace_llm_key(%s, %s, %s, %s)", ROOM, row, shared_value(serial),
+            json.dumps({"name": serial, **options}))
     elif kind == "update":
         one(conn, "SELECT tarx_keys.update_llm_key(%s, %s, %s)", ROOM, row, json.dumps({"priority": chance.randrange(100)}))
     elif kind == "repoint":

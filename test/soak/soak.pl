@@ -71,14 +71,16 @@ $primary->safe_psql(
 	GRANT USAGE ON SCHEMA tarx_keys TO ender;
 	GRANT EXECUTE ON FUNCTION tarx_keys.end_user TO ender;
 	INSERT INTO tarx_keys.custom_providers (slug, label, default_base_url, auth_scheme, models_path)
-		SELECT slug, slug, '$destination', 'Bearer', '/models' FROM (SELECT 'soak' UNION ALL SELECT 'soak' || n FROM generate_series(0, $clients - 1) n) s (slug)});
+		SELECT slug, slug, '$destination', 'Bearer', '/models'
+		  FROM (SELECT 'soak' UNION ALL SELECT 'soak' || n FROM generate_series(0, $clients - 1) n) s (slug)});
 foreach my $r (0 .. $#rooms)
 {
 	ask_ok($primary, 'service', qq{
 		SELECT tarx_keys.act_as('owner');
 		SELECT tarx_keys.create_project('Room $r', '$rooms[$r]');} . join '', map {
-			"SELECT tarx_keys.add_member('$rooms[$_ % 4]', 'user$_', 'admin');" x ($_ % 4 == $r)
-			  . "SELECT tarx_keys.add_member('$rooms[($_ + 1) % 4]', 'user$_', 'key_manager');" x (($_ + 1) % 4 == $r)
+			# clients change this room, and the next one beside it
+			my $role = $_ % @rooms == $r ? 'admin' : ($_ + 1) % @rooms == $r ? 'key_manager' : undef;
+			$role ? "SELECT tarx_keys.add_member('$rooms[$r]', 'user$_', '$role');" : ''
 		} 0 .. $clients - 1);
 	$agents{ $rooms[$r] } = [
 		map {
@@ -212,7 +214,8 @@ sub look_after
 
 	dba('purge_audit', $primary, "CALL tarx_keys.purge_audit(now() - interval '$age', 500)");
 	dba_finds_nothing('delete_older_rows', $primary, 'SELECT n FROM tarx_keys.delete_older_rows() n WHERE n <> 0');
-	dba('purge_project', $primary, q{SELECT tarx_keys.purge_project(id) FROM tarx_keys.projects WHERE ended_at < now() - interval '3 s'});
+	dba('purge_project', $primary,
+		q{SELECT tarx_keys.purge_project(id) FROM tarx_keys.projects WHERE ended_at < now() - interval '3 s'});
 	foreach my $node ($primary, $standby)
 	{
 		dba_finds_nothing('verify_keys', $node, $rows_verify);
@@ -226,7 +229,8 @@ sub look_after
 my @lags;
 sub look_at_lag
 {
-	push @lags, $primary->safe_psql('postgres', 'SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::bigint FROM pg_stat_replication');
+	push @lags, $primary->safe_psql('postgres',
+		'SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn))::bigint FROM pg_stat_replication') || 0;
 	return;
 }
 
