@@ -119,7 +119,7 @@ sub memory
 			next unless $status =~ /^PPid:\s+$postmaster$/m;
 			my $title = (eval { slurp_file("$proc/cmdline") } || '') =~ tr/\0//dr;
 			my ($kb) = (eval { slurp_file("$proc/smaps_rollup") } || '') =~ /^Anonymous:\s+(\d+) kB$/m or next;
-			my ($what) = $title =~ /^postgres: (?:\w+: )?(.*?) *(?:\[local\].*)?$/;
+			my ($what) = $title =~ /^postgres: (?:\w+: )?(.*?) *(?:(?:\[local\]|streaming|recovering).*)?$/ or next;
 			$memory{ $node->name . ' ' . $proc =~ s!^/proc/!!r } = { what => $node->name . " $what", kb => $kb };
 		}
 	}
