@@ -19,9 +19,15 @@ class Ticket:
         self.truth = Truth("TK016", "entered", agent.epoch)
         agent.tickets.append(self)
 
-    def check_expired(self, what):
-        if time.time() < self.expires_at:
+    def is_over(self, what, got):
+        """Whether it was refused because it has expired; its master key may be gone by then, too."""
+        has_expired = time.time() >= self.expires_at
+        if got == "TK017" and not has_expired:
             fault(what, "TK017 before its time")
+        if got == "TK017" or got == "TK016" and has_expired:
+            tickets.remove(self)
+            return True
+        return False
 
 
 tickets = collections.deque(maxlen=MOST)
@@ -68,10 +74,9 @@ def use_ticket():
                 check(f"resolve in a {what}", secret, held.truth.now() if held else "TK011")
             return "entered"
     got = ask(what, work, "TK016", "TK017")
-    if got == "TK017":
-        ticket.check_expired(what)
-        tickets.remove(ticket)
-    elif there:
+    if ticket.is_over(what, got):
+        return
+    if there:
         check_there(what, got, ticket.truth, place)
     else:
         check(what, got, ticket.truth.now())
@@ -84,10 +89,9 @@ def renew_ticket():
     began = time.time()
     got = ask("renew_run_ticket", lambda: keys.transaction(runner, lambda conn: one(
         conn, "SELECT tarx_keys.renew_run_ticket(%s, make_interval(secs => %s))", ticket.text, SOAK["ticket_seconds"])), "TK016", "TK017")
-    if got == "TK017":
-        ticket.check_expired("renew_run_ticket")
-        tickets.remove(ticket)
-    elif got == "TK016":
+    if ticket.is_over("renew_run_ticket", got):
+        return
+    if got == "TK016":
         check("renew_run_ticket", got, ticket.truth.now())
         tickets.remove(ticket)
     else:
