@@ -174,7 +174,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             COLUMN = 'shards',
-            MESSAGE = 'shards has a connection string with a user, a password or a passfile, or in the form of a URI',
+            MESSAGE = 'shards has a connection string with a user, a password, a passfile, a backslash at its end, or in the form of a URI',
             HINT = 'Pass strings such as ''host=keys1 dbname=app''. The router connects as the role that called it; the server''s file .pgpass has the passwords.';
     END IF;
 END
@@ -223,13 +223,14 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.router_server IS 'Internal. The statements that tell a router where its shards are.';
 
+-- Arguments go to the shard as texts, which must mean the same there, whatever the caller has set.
 CREATE FUNCTION tarx_keys_internal.router_function(
     name text, arguments text, result text, cluster_part text, target text, grantees text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format(
-        E'CREATE OR REPLACE FUNCTION %1$s(%2$s) RETURNS %3$s LANGUAGE plproxy AS $_$\n'
+        E'CREATE OR REPLACE FUNCTION %1$s(%2$s) RETURNS %3$s LANGUAGE plproxy SET datestyle = ''ISO'' SET intervalstyle = ''postgres'' AS $_$\n'
         '    CLUSTER ''tarx_keys_shards''; RUN ON %4$s; TARGET %5$s;\n'
         '$_$;\n'
         'GRANT EXECUTE ON FUNCTION %1$s TO %6$s;\n',

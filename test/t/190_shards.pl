@@ -246,6 +246,11 @@ fails('to a server with another keyring', qr/> master key /, $map, $bucket, $ser
 write_private("$dir/keys0", $new);
 reload_keyring($home);
 fails('to where it is', qr/the map has bucket $bucket at/, $map, $bucket, $servers[2]);
+# deleting "from the other one" would leave nothing
+my $spelt_anew = join ' ', reverse split / /, $servers[2];
+fails($_->[0], qr/are the same database/, @{ $_->[1] })
+  foreach [ 'to where it is, spelt anew', [ $map, $bucket, $spelt_anew ] ], [ 'the rest of it, spelt anew', [ '--rest', $spelt_anew, $map, $bucket ] ];
+is(differences(\@before, [ rows_moving($shards[2]) ]), '', 'and deletes nothing');
 fails('no bucket', qr/from 0 to 1023/, $map, 1024, $servers[0]);
 write_private("$dir/three", "$servers[0]\n" x 3);
 fails('no map', qr/no power of two/, "$dir/three", $bucket, $servers[0]);
@@ -335,5 +340,16 @@ create_token(q{'last'});
 catch_up();
 is($_->safe_psql('postgres', q{SELECT count(*) FROM tarx_keys.platform_api_keys WHERE name = 'last'}), 1, $_->name . ' has home\'s keys') foreach @shards;
 is(join("\n", glob "$dir/move-bucket.*"), '', 'nothing is left of its files');
+
+# Killed behind the switch; before the rest is deleted, an old map changes what is there.
+run_move('--then', 'kill -KILL $PPID', $map, $bucket, $servers[0]);
+is(shard_of($same)->name, 'shard0', 'killed behind the switch');
+my @rest = ('--rest', $servers[2], $map, $bucket);
+my $count = "SELECT count(*) FROM tarx_keys.projects WHERE id IN ('@{[ join q{','}, @moving, $late ]}')";
+is(ask_ok($shards[2], 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$same', 'TOO_LATE', 'x')"), 1, 'a change where it was');
+fails('the rest has changes of an old map', qr/\Q$servers[2]\E has changes that .* add --discard\. The projects: $same\n/, @rest);
+is($_->safe_psql('postgres', $count), 4, $_->name . ' has all projects') foreach @shards[ 0, 2 ];
+moves('what is discarded', qr/deleted from \Q$servers[2]\E what both have/, '--discard', @rest);
+is(join(' ', map { $_->safe_psql('postgres', $count) } @shards[ 0, 2 ]), '4 0', 'all are where the map has them');
 
 done_testing();
