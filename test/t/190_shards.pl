@@ -352,4 +352,30 @@ is($_->safe_psql('postgres', $count), 4, $_->name . ' has all projects') foreach
 moves('what is discarded', qr/deleted from \Q$servers[2]\E what both have/, '--discard', @rest);
 is(join(' ', map { $_->safe_psql('postgres', $count) } @shards[ 0, 2 ]), '4 0', 'all are where the map has them');
 
+# Somebody holds the end of a log; the move waits for it, and a writer comes: neither waits for
+# the other with what that needs.
+sub session
+{
+	my ($login, $sql) = @_;
+	my %session = (in => "$sql\n", out => '');
+
+	$session{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=sqlstate', '-d', "$servers[0] user=$login" ], '<', \$session{in}, '>', \$session{out}, '2>&1');
+	return \%session;
+}
+my $waiting = q{SELECT count(*) = %s FROM pg_stat_activity WHERE backend_type = 'client backend' AND wait_event_type = 'Lock'};
+my $holder = session($home->safe_psql('postgres', 'SELECT current_user'),
+	"BEGIN; SELECT 'held' FROM tarx_keys_internal.audit_ends WHERE project_id = '$same' AND NOT personal FOR UPDATE;");
+$holder->{run}->pump until $holder->{out} =~ /held/;
+my ($moved, $said) = ('', '');
+my $mover = IPC::Run::start([ $move, $map, $bucket, $servers[2] ], '<', '/dev/null', '>', \$moved, '2>', \$said);
+ok($home->poll_query_until('postgres', sprintf($waiting, 1)), 'the move waits');
+my $writer = session('service', "BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$same', 'WITH_A_MOVE', 'x');");
+ok($home->poll_query_until('postgres', sprintf($waiting, 2)), 'and so does who changes something');
+$holder->{in} = "COMMIT;\n";
+$_->{run}->finish foreach $holder, $writer;
+$mover->finish;
+is($said, '', 'the move is done');
+like($moved, qr/: 4 projects/, 'with all projects');
+like($writer->{out}, qr/^ERROR:  42501\n/m, 'who came too late is told so');
+
 done_testing();
