@@ -302,8 +302,8 @@ is($status, 0, 'the move') or diag($err);
 like($out, qr/moved from \Q$servers[2]\E to \Q$servers[0]\E: 3 projects\n.*--rest '\Q$servers[2]\E'/, 'what it says');
 ok(wait_until(sub { (() = slurp_file("$dir/seen") =~ /ERROR/g) == 5 }), 'all have ended');
 is( slurp_file("$dir/seen"),
-	("sk-proj-0123456789-of-$projects[2]\n" x 2) . ("ERROR:  55P03\n" x 4) . "ERROR:  40001\n",
-	'meanwhile keys resolve, and changes wait; who waited for the end is to do it again');
+	("sk-proj-0123456789-of-$projects[2]\n" x 2) . ("ERROR:  55P03\n" x 4) . "ERROR:  42501\n",
+	'meanwhile keys resolve, and changes wait; who waited for the end finds no such project');
 is(shard_of($_)->name, 'shard0', "the map has $_ at its new place") foreach @moving;
 is(scalar(split /\n/, slurp_file($map)), 1024, 'the map has a line for each bucket');
 is(join(' ', map { shard_of($_)->name } @projects[ 0, 1 ]), 'shard0 shard1', 'the others are where they were');
