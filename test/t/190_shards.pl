@@ -360,6 +360,7 @@ sub session
 	my %session = (in => "$sql\n", out => '');
 
 	$session{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=sqlstate', '-d', "$servers[0] user=$login" ], '<', \$session{in}, '>', \$session{out}, '2>&1');
+	$session{run}->pump while length $session{in};
 	return \%session;
 }
 my $waiting = q{SELECT count(*) = %s FROM pg_stat_activity WHERE backend_type = 'client backend' AND wait_event_type = 'Lock'};
