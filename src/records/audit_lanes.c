@@ -33,6 +33,8 @@
 
 #include "records/records.h"
 
+PG_FUNCTION_INFO_V1(tarx_keys_hold_audit);
+
 #define LANES			TARX_KEYS_AUDIT_LANES
 
 /* In place of a lane's number */
@@ -178,6 +180,17 @@ tarx_keys_audit_lock_generation(const TarxKeysChain *chain)
 	(void) take_lock(chain, GENERATION, ExclusiveLock, true);
 }
 
+/* hold_audit(project_id uuid): see sql/75_audit.sql */
+Datum
+tarx_keys_hold_audit(PG_FUNCTION_ARGS)
+{
+	TarxKeysChain chain = tarx_keys_project_chain(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
+
+	PreventCommandIfReadOnly("LOCK TABLE");
+	tarx_keys_audit_lock_generation(&chain);
+	PG_RETURN_VOID();
+}
+
 /*
  * Lanes
  */
@@ -279,6 +292,16 @@ void
 tarx_keys_audit_lock_against_writers(void)
 {
 	LockRelationOid(tarx_keys_audit_ends_oid(), ShareRowExclusiveLock);
+}
+
+/*
+ * To be called once what writers lock behind the log is locked as well: they may wait
+ * for that.  By the same function as the lock was taken, because locks belong to it.
+ */
+void
+tarx_keys_audit_let_writers_on(void)
+{
+	UnlockRelationOid(tarx_keys_audit_ends_oid(), ShareRowExclusiveLock);
 }
 
 /* From now on this transaction may change something without a lane. */
