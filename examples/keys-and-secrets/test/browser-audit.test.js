@@ -9,8 +9,8 @@ import { go, project, secret, set } from './browser-team.js';
 
 test('the audit log is filtered, paged, and exported', async () => {
   if (await secret('FIRST') === undefined) await set('FIRST');
-  await as('petra', "SELECT tarx_keys.add_member($1, 'newcomer')", [project]);
-  await as('petra', "SELECT tarx_keys.remove_member($1, 'newcomer')", [project]);
+  await as('petra', "SELECT tarx_keys.add_member($1, 'passer-by')", [project]);
+  await as('petra', "SELECT tarx_keys.remove_member($1, 'passer-by')", [project]);
   await as('petra', `SELECT tarx_keys.describe_secret($1, 'FIRST', 'number ' || i) FROM generate_series(1, 60) i`, [project]);
   const { page, context } = await go('petra', '/audit');
   const items = page.getByRole('list', { name: 'Audit log' }).getByRole('listitem');
@@ -24,14 +24,14 @@ test('the audit log is filtered, paged, and exported', async () => {
   await page.getByLabel('Action').selectOption({ label: 'Member removed or left' });
   await page.getByLabel('By whom').fill('petra');
   await page.getByRole('button', { name: 'Filter' }).click();
-  await page.getByText('You removed newcomer').waitFor();
+  await page.getByText('You removed passer-by').waitFor();
   assert.equal(await page.getByLabel('Action').inputValue(), 'member.remove');
   assert.match(page.url(), new RegExp(`project=${project}.*action=member.remove`));
   await checkLook(page, 'audit log filtered');
   const download = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Export CSV' }).click();
   const csv = await readFile(await (await download).path(), 'utf8');
-  assert.match(csv, /member\.remove,newcomer/);
+  assert.match(csv, /member\.remove,passer-by/);
   assert.doesNotMatch(csv, /secret\.describe/);
   await page.getByLabel('By whom').fill('nobody');
   await page.getByRole('button', { name: 'Filter' }).click();

@@ -61,9 +61,17 @@ async function picture(path, shown) {
 // One that the README has, of the whole page or of a part
 export const forReadme = (name, shown) => picture(`readme/${name}`, shown);
 
-// Accessibility problems on a page, with everything open but menus
+// Does something with everything open but menus
+async function unfolded(page, work) {
+  const folded = await page.evaluateHandle(() => [...document.querySelectorAll('details:not([data-menu], [open])')]);
+  const set = (open) => folded.evaluate((all, isOpen) => all.forEach((details) => { details.open = isOpen; }), open);
+  await set(true);
+  await work();
+  await set(false);
+}
+
+// Accessibility problems on a page
 async function problemsOf(page, rules) {
-  await page.evaluate(() => document.querySelectorAll('details:not([data-menu])').forEach((details) => { details.open = true; }));
   if (!await page.evaluate(() => 'axe' in window)) await page.evaluate(axeSource);
   const { violations } = await page.evaluate((runOnly) => axe.run(runOnly ? { runOnly } : {}), rules);
   return violations.filter(({ impact }) => ['moderate', 'serious', 'critical'].includes(impact))
@@ -80,8 +88,10 @@ export async function checkLook(page, what) {
   for (const [colorScheme, width, rules] of LOOKS) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.setViewportSize({ width, height: HEIGHTS[width] });
-    if (rules?.length !== 0) assert.deepEqual(await problemsOf(page, rules), [], `${what} at ${width}, ${colorScheme}`);
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
+    await unfolded(page, async () => {
+      if (rules?.length !== 0) assert.deepEqual(await problemsOf(page, rules), [], `${what} at ${width}, ${colorScheme}`);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
+    });
     await picture(`${what.replaceAll(/\W+/g, '-')}-${width}-${colorScheme}`, page);
   }
   await page.emulateMedia({ colorScheme: null, reducedMotion: null });
