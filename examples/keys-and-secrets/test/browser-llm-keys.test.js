@@ -235,7 +235,7 @@ test('a key is added with options, which are sealed with it; times are the reade
   await add.getByRole('button', { name: 'Add another header' }).click();
   assert.ok(await hasFocus(headers.nth(1).getByLabel('Header')));
   await fillHeader(1, 'x-team', 'red');
-  await page.setViewportSize({ width: 1280, height: 1250 });
+  await page.setViewportSize({ width: 1280, height: 1400 });
   await forReadme('more-options', add);
   await page.setViewportSize({ width: 1280, height: 800 });
   await fillHeader(1, 'X-Gateway', 'two');
@@ -541,6 +541,11 @@ test('keys in all states, with long names, look well; what is due stands on top'
   await page.setViewportSize({ width: 360, height: 800 });
   const heights = await page.locator('.row[data-key]').evaluateAll((all) => all.map((each) => [each.dataset.name, each.offsetHeight]));
   for (const [name, height] of heights) assert.ok(height <= 110, `${name}: ${height}`);
+  // no badge is below a button
+  await page.setViewportSize({ width: 320, height: 800 });
+  const outside = await page.locator('.row[data-key] .row-title').evaluateAll((all) => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.textContent));
+  assert.deepEqual(outside, []);
+  await page.setViewportSize({ width: 360, height: 800 });
   await page.emulateMedia({ colorScheme: 'dark' });
   await forReadme('narrow-and-dark', page);
   await page.emulateMedia({ colorScheme: null });
