@@ -235,7 +235,7 @@ test('a key is added with options, which are sealed with it; times are the reade
   await add.getByRole('button', { name: 'Add another header' }).click();
   assert.ok(await hasFocus(headers.nth(1).getByLabel('Header')));
   await fillHeader(1, 'x-team', 'red');
-  await page.setViewportSize({ width: 1280, height: 1400 });
+  await page.setViewportSize({ width: 1280, height: 1500 });
   await forReadme('more-options', add);
   await page.setViewportSize({ width: 1280, height: 800 });
   await fillHeader(1, 'X-Gateway', 'two');
