@@ -62,7 +62,7 @@ PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 	regression.diffs regression.out test/unit/bin examples/sealed/seal examples/client/node_modules \
-	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
+	examples/import/node_modules examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
 	test/clients/node/node_modules
 
 # These run scripts, which call make again. PGXS is left out for them, because it
