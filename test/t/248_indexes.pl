@@ -157,6 +157,18 @@ foreach my $case (@indexes)
 			$wrong .= "$query\n  -> $answer\n  <> $expected->[$n]\n";
 		}
 		is($wrong, '', "$index is $how");
+		# what it says cannot be done in a transaction, where it can be undone
+		is( $node->safe_psql('postgres', qq{
+				SET client_min_messages = error;
+				BEGIN;
+				$sql;
+				SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'indexes';
+				SELECT replace(advice, 'CONCURRENTLY ', '') FROM tarx_keys_internal.doctor_indexes() \\gexec
+				SELECT severity FROM tarx_keys.doctor() WHERE check_name = 'indexes';
+				ROLLBACK}),
+			sprintf("warning|index %s of table %s is %s, and without it calls are slow or fail\nok",
+				$index, $table, $how eq 'missing' ? 'gone' : 'invalid'),
+			"$index is $how: doctor() says so, and what helps");
 	}
 }
 
