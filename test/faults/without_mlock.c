@@ -20,6 +20,7 @@ static const struct
 	const char *name;
 	unsigned int number;
 }			calls[] =
+
 {
 	{"mlock", SYS_mlock},
 	{"mlock2", SYS_mlock2},
