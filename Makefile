@@ -7,6 +7,7 @@
 #   sudo make matrix         runs every test on every supported PostgreSQL version
 #   sudo make lint           compilers, analysers, layout, exported symbols
 #   sudo make fuzz           fuzzes what reads bytes that others may have written
+#   sudo make faults         full disks, a clock that jumps and other accidents; takes some minutes
 #   sudo make mutate         looks whether tests notice small changes of the code; takes an hour
 #   sudo make soak           clients that do everything at once; takes seven minutes
 #   sudo make bench          measures what calls cost; takes ten minutes
@@ -67,7 +68,7 @@ EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_
 
 # These run scripts, which call make again. PGXS is left out for them, because it
 # has a "check" of its own, which only says that it is not supported.
-SCRIPT_GOALS = bench check coverage deb example fuzz lint matrix mutate quickstart sanitize soak
+SCRIPT_GOALS = bench check coverage deb example faults fuzz lint matrix mutate quickstart sanitize soak
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
