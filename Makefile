@@ -8,6 +8,8 @@
 #   sudo make lint           compilers, analysers, layout, exported symbols
 #   sudo make fuzz           fuzzes what reads bytes that others may have written
 #   sudo make mutate         looks whether tests notice small changes of the code; takes an hour
+#   sudo make fresh          runs the README's first commands on a machine that has nothing
+#   sudo make release-rehearsal   makes two releases of a scratch copy
 #   sudo make bench          measures what calls cost; takes ten minutes
 
 PG_CONFIG ?= pg_config
@@ -66,7 +68,7 @@ EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_
 
 # These run scripts, which call make again. PGXS is left out for them, because it
 # has a "check" of its own, which only says that it is not supported.
-SCRIPT_GOALS = bench check coverage deb example fuzz lint matrix mutate quickstart sanitize
+SCRIPT_GOALS = bench check coverage deb example fresh fuzz lint matrix mutate quickstart release-rehearsal sanitize
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
