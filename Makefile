@@ -36,18 +36,6 @@ DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 FROZEN = sql/released/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(filter-out $(FROZEN),$(wildcard sql/released/*.sql)) $(wildcard sql/updates/*.sql)
 
-# The server's headers count as system headers, so -Wextra is about our code.
-override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
-override PG_CFLAGS += -std=gnu11 -Wall -Wextra
-# With each object the compiler tells make which headers it was made from.
-override PG_CFLAGS += -MMD -MP
-SHLIB_LINK += -lsodium
-# ES256 and RS256 come from the library that the server itself is linked with.
-OPENSSL_LIBS := $(if $(shell grep -l 'define USE_OPENSSL 1' $(shell $(PG_CONFIG) --includedir-server)/pg_config*.h),-lcrypto)
-OPENSSL_FLAGS := $(if $(OPENSSL_LIBS),-DTARX_KEYS_OPENSSL)
-override PG_CPPFLAGS += $(OPENSSL_FLAGS)
-SHLIB_LINK += $(OPENSSL_LIBS)
-
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 # installcheck runs in a throwaway cluster with the library preloaded, and needs
@@ -76,6 +64,18 @@ $(SCRIPT_GOALS):
 	test/$@$(if $(wildcard test/$@/run),/run)
 
 else
+
+# The server's headers count as system headers, so -Wextra is about our code.
+override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+override PG_CFLAGS += -std=gnu11 -Wall -Wextra
+# With each object the compiler tells make which headers it was made from.
+override PG_CFLAGS += -MMD -MP
+SHLIB_LINK += -lsodium
+# ES256 and RS256 come from the library that the server itself is linked with.
+OPENSSL_LIBS := $(if $(shell grep -l 'define USE_OPENSSL 1' $(shell $(PG_CONFIG) --includedir-server)/pg_config*.h),-lcrypto)
+OPENSSL_FLAGS := $(if $(OPENSSL_LIBS),-DTARX_KEYS_OPENSSL)
+override PG_CPPFLAGS += $(OPENSSL_FLAGS)
+SHLIB_LINK += $(OPENSSL_LIBS)
 
 # The names that redaction knows, collected each time that make runs. A header
 # that stays the same keeps its date, so nothing is compiled again.

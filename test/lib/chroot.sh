@@ -39,7 +39,7 @@ make_chroot() {
 		tar -C "$root" -xf "$cache/$release.tar"
 	fi
 	cp /etc/resolv.conf "$root/etc/"
-	printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
+	printf '127.0.0.1 localhost %s\n::1 localhost\n' "$(hostname)" >"$root/etc/hosts"
 	# The Debian sources of this system, whose security updates the packages were
 	# built with, and depend on; none of anybody else.
 	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
