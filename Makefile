@@ -11,6 +11,8 @@
 #   sudo make faults         full disks, a clock that jumps and other accidents; takes some minutes
 #   sudo make mutate         looks whether tests notice small changes of the code; takes an hour
 #   sudo make soak           clients that do everything at once; takes seven minutes
+#   sudo make fresh          runs the README's first commands on a machine that has nothing
+#   sudo make release-rehearsal   makes two releases of a scratch copy
 #   sudo make bench          measures what calls cost; takes ten minutes
 
 PG_CONFIG ?= pg_config
@@ -37,18 +39,6 @@ DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
 FROZEN = sql/released/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(filter-out $(FROZEN),$(wildcard sql/released/*.sql)) $(wildcard sql/updates/*.sql)
 
-# The server's headers count as system headers, so -Wextra is about our code.
-override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
-override PG_CFLAGS += -std=gnu11 -Wall -Wextra
-# With each object the compiler tells make which headers it was made from.
-override PG_CFLAGS += -MMD -MP
-SHLIB_LINK += -lsodium
-# ES256 and RS256 come from the library that the server itself is linked with.
-OPENSSL_LIBS := $(if $(shell grep -l 'define USE_OPENSSL 1' $(shell $(PG_CONFIG) --includedir-server)/pg_config*.h),-lcrypto)
-OPENSSL_FLAGS := $(if $(OPENSSL_LIBS),-DTARX_KEYS_OPENSSL)
-override PG_CPPFLAGS += $(OPENSSL_FLAGS)
-SHLIB_LINK += $(OPENSSL_LIBS)
-
 REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
 # installcheck runs in a throwaway cluster with the library preloaded, and needs
@@ -69,7 +59,8 @@ EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_
 
 # These run scripts, which call make again. PGXS is left out for them, because it
 # has a "check" of its own, which only says that it is not supported.
-SCRIPT_GOALS = bench check coverage deb example faults fuzz lint matrix mutate quickstart sanitize soak suites
+SCRIPT_GOALS = bench check coverage deb example faults fresh fuzz lint matrix mutate quickstart \
+	release-rehearsal sanitize soak suites
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)
@@ -77,6 +68,18 @@ $(SCRIPT_GOALS):
 	test/$@$(if $(wildcard test/$@/run),/run)
 
 else
+
+# The server's headers count as system headers, so -Wextra is about our code.
+override PG_CPPFLAGS += -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
+override PG_CFLAGS += -std=gnu11 -Wall -Wextra
+# With each object the compiler tells make which headers it was made from.
+override PG_CFLAGS += -MMD -MP
+SHLIB_LINK += -lsodium
+# ES256 and RS256 come from the library that the server itself is linked with.
+OPENSSL_LIBS := $(if $(shell grep -l 'define USE_OPENSSL 1' $(shell $(PG_CONFIG) --includedir-server)/pg_config*.h),-lcrypto)
+OPENSSL_FLAGS := $(if $(OPENSSL_LIBS),-DTARX_KEYS_OPENSSL)
+override PG_CPPFLAGS += $(OPENSSL_FLAGS)
+SHLIB_LINK += $(OPENSSL_LIBS)
 
 # The names that redaction knows, collected each time that make runs. A header
 # that stays the same keeps its date, so nothing is compiled again.

@@ -60,8 +60,11 @@ ROLLBACK;
 BEGIN;
 SET LOCAL row_security = off;
 SET LOCAL quote_all_identifiers = on;
+SELECT current_setting('server_version_num')::int < 190000 AS strings_vary \gset
+\if :strings_vary
 SET LOCAL escape_string_warning = off;
 SET LOCAL standard_conforming_strings = off;
+\endif
 SET LOCAL bytea_output = escape;
 SET LOCAL datestyle = 'sql, dmy';
 SET LOCAL intervalstyle = 'sql_standard';

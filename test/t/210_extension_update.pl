@@ -143,6 +143,8 @@ $node->append_conf('postgresql.conf', {
 	extension_control_path => "extension_control_path = '$share:\$system'\n",
 	none => '' }->{$setting} . "dynamic_library_path = '$lib:\$libdir'");
 $node->start;
+# From the beginning there is another database, of which doctor() speaks.
+$node->safe_psql('postgres', 'CREATE DATABASE another');
 $node->safe_psql(
 	'postgres', q{
 	CREATE EXTENSION tarx_keys;
