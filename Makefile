@@ -125,7 +125,7 @@ test/unit/bin/%: test/unit/test_%.c test/unit/tap.h $(PURE_OBJS)
 	$(CC) $(CFLAGS) $(OPENSSL_FLAGS) -Isrc -Itest/unit -o $@ $< $(PURE_OBJS) -lsodium $(OPENSSL_LIBS)
 
 # These compile files of the server's, and have what those need of it.
-test/unit/bin/keyring_page test/unit/bin/sealing: CFLAGS += -D_GNU_SOURCE -isystem $(shell $(PG_CONFIG) --includedir-server)
+test/unit/bin/key_settings test/unit/bin/keyring_page test/unit/bin/sealing: CFLAGS += -D_GNU_SOURCE -isystem $(shell $(PG_CONFIG) --includedir-server)
 
 # Unit tests that replay the corpora of the fuzz targets
 test/unit/bin/fuzz_%: test/fuzz/fuzz_%.c test/fuzz/replay.c $(wildcard test/fuzz/*.h) test/unit/tap.h $(PURE_OBJS)

@@ -128,7 +128,6 @@ make_token(TarxKeysSecret **secret)
 	SET_VARSIZE(token, VARHDRSZ + TARX_KEYS_TOKEN_LEN);
 	randombytes_buf(random, sizeof(random));
 	tarx_keys_token_write_body(VARDATA(token), random);
-	sodium_memzero(random, sizeof(random));
 	tarx_keys_token_write_checksum(VARDATA(token), token_checksum(VARDATA(token)));
 	return token;
 }

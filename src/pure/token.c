@@ -35,18 +35,15 @@ divide(uint8_t *number, size_t len)
 
 /*
  * Write the prefix and the body, TARX_KEYS_TOKEN_CHECKED_LEN characters, of a
- * token from TARX_KEYS_TOKEN_RANDOM_BYTES random bytes.
+ * token from TARX_KEYS_TOKEN_RANDOM_BYTES random bytes, which are used up and wiped.
  */
 void
-tarx_keys_token_write_body(char *token, const uint8_t *random)
+tarx_keys_token_write_body(char *token, uint8_t *random)
 {
-	uint8_t		number[TARX_KEYS_TOKEN_RANDOM_BYTES];
-
-	memcpy(number, random, sizeof(number));
 	memcpy(token, TARX_KEYS_TOKEN_PREFIX, sizeof(TARX_KEYS_TOKEN_PREFIX) - 1);
 	for (size_t i = TARX_KEYS_TOKEN_CHECKED_LEN; i > sizeof(TARX_KEYS_TOKEN_PREFIX) - 1; i--)
-		token[i - 1] = base62[divide(number, sizeof(number))];
-	sodium_memzero(number, sizeof(number));
+		token[i - 1] = base62[divide(random, TARX_KEYS_TOKEN_RANDOM_BYTES)];
+	sodium_memzero(random, TARX_KEYS_TOKEN_RANDOM_BYTES);
 }
 
 /* Write the checksum of a token behind its body. */

@@ -19,7 +19,7 @@
 #define TARX_KEYS_TOKEN_CHECKED_LEN		(sizeof(TARX_KEYS_TOKEN_PREFIX) - 1 + TARX_KEYS_TOKEN_BODY)
 #define TARX_KEYS_TOKEN_LEN				(TARX_KEYS_TOKEN_CHECKED_LEN + TARX_KEYS_TOKEN_CHECKSUM)
 
-extern void tarx_keys_token_write_body(char *token, const uint8_t *random);
+extern void tarx_keys_token_write_body(char *token, uint8_t *random);
 extern void tarx_keys_token_write_checksum(char *token, uint32_t checksum);
 extern bool tarx_keys_token_has_form(const char *token, size_t len);
 extern bool tarx_keys_token_is_within(const char *text, size_t len);

@@ -45,6 +45,13 @@ SELECT tarx_keys.router_sql('{dbname=a password=x}');
 SELECT tarx_keys.router_sql('{dbname=a user = x}');
 SELECT tarx_keys.router_sql('{postgresql://x@y/z}');
 SELECT tarx_keys.router_sql('{passfile=x dbname=a}');
+-- wherever PL/Proxy would find "user=", and add no user; a password behind a quote; what would take the blank in front of the user
+SELECT tarx_keys.router_sql(ARRAY[$$dbname=a options='-c x.user=y'$$]);
+SELECT tarx_keys.router_sql(ARRAY[$$host='a'password=x$$]);
+SELECT tarx_keys.router_sql(ARRAY[$$dbname=a sslpassword=x$$]);
+SELECT tarx_keys.router_sql(ARRAY[$$dbname=a\$$]);
+-- quotes of all kinds stay in their string
+SELECT strpos(tarx_keys.router_sql(ARRAY[$q$host='a b' dbname="c,{} $_$ $q$]), quote_literal('SELECT pg_catalog.unnest(' || quote_literal(ARRAY[$q$host='a b' dbname="c,{} $_$ $q$]) || '::pg_catalog.text[])')) > 0;
 SELECT tarx_keys.router_sql('{host=compass dbname=user}') IS NOT NULL;
 SELECT length(tarx_keys.router_sql(array_fill('dbname=a'::text, '{1024}'))) > 10000;
 
