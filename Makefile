@@ -5,6 +5,7 @@
 #   sudo make example        a settings page with sample projects, in a throwaway cluster
 #   sudo make check          runs every test in throwaway clusters
 #   sudo make matrix         runs every test on every supported PostgreSQL version
+#   sudo make check-cassert  runs them on a PostgreSQL with assertions; builds it first
 #   sudo make lint           compilers, analysers, layout, exported symbols
 #   sudo make fuzz           fuzzes what reads bytes that others may have written
 #   sudo make suites         runs PostgreSQL's own tests on servers that have the extension
@@ -59,8 +60,8 @@ EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_
 
 # These run scripts, which call make again. PGXS is left out for them, because it
 # has a "check" of its own, which only says that it is not supported.
-SCRIPT_GOALS = bench check coverage deb example faults fresh fuzz lint matrix mutate quickstart \
-	release-rehearsal sanitize soak suites
+SCRIPT_GOALS = bench check check-cassert coverage deb example faults fresh fuzz lint matrix mutate \
+	quickstart release-rehearsal sanitize soak suites
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)

@@ -201,6 +201,14 @@ has_key(const TarxKeysTable *table, const TarxKeysRow *row, const Datum *key)
 	return true;
 }
 
+/* Whoever calls the function behind a list himself can name any place, and heap_fetch() wants one there is. */
+static bool
+is_place(Relation relation, ItemPointer place)
+{
+	return ItemPointerIsValid(place) &&
+		ItemPointerGetBlockNumber(place) < RelationGetNumberOfBlocks(relation);
+}
+
 static void
 use_row_at(const TarxKeysTable *table, Relation relation, const Datum *key, ItemPointer place,
 		   bool (*use) (const TarxKeysRow *row, void *arg), void *arg)
@@ -211,7 +219,8 @@ use_row_at(const TarxKeysTable *table, Relation relation, const Datum *key, Item
 	Buffer		buffer;
 	TarxKeysRow row;
 
-	if (!heap_fetch(relation, GetActiveSnapshot(), &tuple, &buffer, false))
+	if (!is_place(relation, place) ||
+		!heap_fetch(relation, GetActiveSnapshot(), &tuple, &buffer, false))
 		return;
 	heap_deform_tuple(&tuple, RelationGetDescr(relation), values, nulls);
 	tarx_keys_table_read_values(table, values, nulls, &row);

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Shared by the scripts in test/: packages, a copy that does not belong to root,
-# staging.
+# staging, counts.
 # Source it; it expects bash with set -euo pipefail.
 
 # shellcheck disable=SC2034 # used by scripts that source this file
@@ -13,6 +13,18 @@ say() {
 die() {
 	printf 'tarx_keys: %s\n' "$*" >&2
 	exit 1
+}
+
+# sum LOG: add the counts of its last summary line to what passed and failed.
+passed=0
+failed=0
+sum() {
+	local summary
+	summary=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$1" | tail -n 1 || true)
+	summary=${summary:-0 passed, 1 failed}
+	passed=$((passed + ${summary%% *}))
+	summary=${summary#*, }
+	failed=$((failed + ${summary%% *}))
 }
 
 is_root() {

@@ -118,7 +118,8 @@ SELECT (tarx_keys_internal.llm_key_details(project_id, id, ctid)).status FROM ta
 SELECT tarx_keys_internal.llm_key_details(:'A', :'one', :'place') IS NULL;
 SELECT tarx_keys.act_as('bob', :'A');
 SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', :'place')).status IS NOT NULL;
-SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', '(0,0)')).status;
+SELECT n, (tarx_keys_internal.llm_key_details(:'A', :'one', n)).status
+  FROM unnest('{"(0,0)","(0,60000)","(1000000,1)","(4294967295,1)"}'::tid[]) AS n;
 SELECT tarx_keys.act_as('dave');
 SELECT name, status FROM tarx_keys.llm_keys ORDER BY name;
 SELECT tarx_keys_internal.llm_key_details(:'A', :'one', :'place') IS NULL;

@@ -53,4 +53,23 @@ errfinish(const char *filename, int lineno, const char *funcname)
 	exit(EXIT_FAILURE);
 }
 
+/* The headers of a server that asserts call it. */
+#ifdef USE_ASSERT_CHECKING
+void
+#if PG_VERSION_NUM >= 160000
+ExceptionalCondition(const char *condition, const char *file, int line)
+#else
+ExceptionalCondition(const char *condition, const char *type, const char *file, int line)
+#endif
+{
+	(void) condition;
+	(void) file;
+	(void) line;
+#if PG_VERSION_NUM < 160000
+	(void) type;
+#endif
+	abort();
+}
+#endif
+
 #endif							/* TARX_KEYS_SERVER_H */

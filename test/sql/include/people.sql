@@ -3,7 +3,10 @@
 --
 --   A  ('aaaaaaaa-…'): alice (admin), bob (member)
 --   B  ('bbbbbbbb-…'): carol (admin), bob (admin)
+-- test/check-cassert has tests run with caches discarded, for which this takes too long
+SET debug_discard_caches = 0;
 CREATE EXTENSION tarx_keys;
+RESET debug_discard_caches;
 CREATE ROLE regress_backend LOGIN IN ROLE tarx_keys_backend;
 CREATE ROLE regress_login LOGIN IN ROLE tarx_keys_login;
 CREATE ROLE regress_agent LOGIN IN ROLE tarx_keys_agent;
