@@ -74,7 +74,7 @@ sub send_all
 	my ($err) = '';
 	local $ENV{ONCE} = 1;
 
-	IPC::Run::run([ 'node', "$example/send-audit.js" ], '<', '/dev/null', '2>', \$err);
+	IPC::Run::run([ 'node', "$example/send-audit.mjs" ], '<', '/dev/null', '2>', \$err);
 	return $? >> 8 ? "failed: $err" : 'done';
 }
 
@@ -103,7 +103,7 @@ is_deeply([ map { $_->{object_name} } @{ got() }[ 2, 3 ] ], [ 'EARLY', 'LATE' ],
 # Killed when the rows are on the way, and before it knows that they have arrived
 PostgreSQL::Test::Utils::append_to_file("$dir/silent", '');
 ask_ok($node, 'service', qq{SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.delete_llm_key('$PROJECT', '$other')});
-my $sender = IPC::Run::start([ 'node', "$example/send-audit.js" ], '<', '/dev/null');
+my $sender = IPC::Run::start([ 'node', "$example/send-audit.mjs" ], '<', '/dev/null');
 ok($node->poll_query_until('postgres', "SELECT pg_read_file('$dir/got') LIKE '%llm_key.delete%'"), 'a row is on the way');
 $sender->signal('KILL');
 $sender->finish;

@@ -1,6 +1,6 @@
 // Sends new rows of the audit log to a webhook, in the order of commits, none left out:
 //
-//   AUDIT_URL=postgres://audit_out@host/app WEBHOOK_URL=https://siem.example/in node send-audit.js
+//   AUDIT_URL=postgres://audit_out@host/app WEBHOOK_URL=https://siem.example/in node send-audit.mjs
 //
 // Run "npm ci" in ../client first. README.md says how to make the login and the slot. It
 // looks at what the slot has, sends it, and advances the slot. If it is stopped in between,
