@@ -59,6 +59,30 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.routed_lists IS
 'Internal. The lists that a router has; by_project if each shard has rows of its own.';
 
+-- Whoever owns a schema can put other functions in the place of ours, which then get values.
+-- The scripts run again and again, so the schemas may be there.
+CREATE FUNCTION tarx_keys_internal.script_schemas(names text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(format('CREATE SCHEMA IF NOT EXISTS %I;', n) || E'\n', '')
+        || format(
+           E'DO $_$\n'
+           'DECLARE\n'
+           '    foreign_schema text;\n'
+           'BEGIN\n'
+           '    SELECT n.nspname INTO foreign_schema FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner\n'
+           '     WHERE n.nspname = ANY (%L) AND NOT r.rolsuper AND r.rolname <> current_user;\n'
+           '    IF FOUND THEN\n'
+           '        RAISE EXCEPTION USING ERRCODE = ''42501'',\n'
+           '            MESSAGE = format(''schema "%%s" belongs to somebody else'', foreign_schema),\n'
+           '            HINT = ''Find out who has made it, drop it, and run the script again.'';\n'
+           '    END IF;\n'
+           'END\n'
+           '$_$;\n', script_schemas.names)
+      FROM unnest(script_schemas.names) n
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.script_schemas IS 'Internal. The statements of a script that make schemas, or fail where somebody else has made them.';
+
 CREATE FUNCTION tarx_keys_internal.shard_function(name text, arguments text, result text, call text, grantees text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -103,8 +127,8 @@ AS $$
     SELECT E'-- Made by tarx_keys.shard_sql(): what a router calls on this shard.\n'
            'BEGIN;\n'
            'SET LOCAL client_min_messages = warning;\n'
-           'CREATE SCHEMA IF NOT EXISTS tarx_keys_shard;\n'
-           'GRANT USAGE ON SCHEMA tarx_keys_shard TO tarx_keys_backend, tarx_keys_agent;\n'
+        || tarx_keys_internal.script_schemas('{tarx_keys_shard}')
+        || E'GRANT USAGE ON SCHEMA tarx_keys_shard TO tarx_keys_backend, tarx_keys_agent;\n'
            -- runners act for nobody, and may not call act_as()
            'CREATE OR REPLACE FUNCTION tarx_keys_shard.act_as(acting_user text, active_project uuid) RETURNS void LANGUAGE plpgsql AS $_$\n'
            'BEGIN\n'
@@ -256,9 +280,8 @@ BEGIN
            'BEGIN;\n'
            'SET LOCAL client_min_messages = warning;\n'
         || tarx_keys_internal.router_server(router_sql.shards)
-        || E'CREATE SCHEMA IF NOT EXISTS tarx_keys;\n'
-           'CREATE SCHEMA IF NOT EXISTS tarx_keys_router;\n'
-           'GRANT USAGE ON SCHEMA tarx_keys, tarx_keys_router TO tarx_keys_backend, tarx_keys_agent;\n'
+        || tarx_keys_internal.script_schemas('{tarx_keys,tarx_keys_router}')
+        || E'GRANT USAGE ON SCHEMA tarx_keys, tarx_keys_router TO tarx_keys_backend, tarx_keys_agent;\n'
            -- the column with an ICU locale has another name from major to major
         || (SELECT coalesce(string_agg(format(E'DO $_$ BEGIN IF to_regcollation(%1$L) IS NULL THEN CREATE COLLATION %1$s %2$s; END IF; END $_$;\n', c.oid::regcollation,
                        CASE c.collprovider WHEN 'i' THEN format('(provider = icu, locale = %L)', coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale'))

@@ -29,6 +29,15 @@ SELECT f.name FROM tarx_keys_internal.routed_functions() f
  WHERE f.for_users AND f.grantees <> (SELECT string_agg(a.grantee::regrole::text, ', ') FROM pg_proc p, aclexplode(p.proacl) a
                                        WHERE p.pronamespace = 'tarx_keys_shard'::regnamespace AND p.proname = f.name AND a.grantee <> p.proowner);
 DROP SCHEMA tarx_keys_shard CASCADE;
+-- It takes over no schema of somebody else, who could change what is in it; nor does a router's.
+CREATE ROLE regress_squatter;
+CREATE SCHEMA tarx_keys_shard AUTHORIZATION regress_squatter;
+SELECT tarx_keys_internal.script_schemas('{tarx_keys_router,tarx_keys_shard}') AS script \gset
+:script
+DROP SCHEMA tarx_keys_router, tarx_keys_shard;
+DROP ROLE regress_squatter;
+SELECT strpos(tarx_keys.shard_sql(), tarx_keys_internal.script_schemas('{tarx_keys_shard}')) > 0,
+       strpos(tarx_keys.router_sql('{dbname=a}'), tarx_keys_internal.script_schemas('{tarx_keys,tarx_keys_router}')) > 0;
 
 -- bad lists
 \set VERBOSITY terse
