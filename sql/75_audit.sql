@@ -101,6 +101,12 @@ AS 'MODULE_PATHNAME', 'tarx_keys_begin_audit';
 COMMENT ON FUNCTION tarx_keys.begin_audit IS
 'For the DBA: begins the audit log of a project anew, after all its rows in audit_log and audit_ends were removed on purpose. Does nothing while there are rows. create_project() calls it. Errors: 22023, TK005.';
 
+CREATE FUNCTION tarx_keys_internal.hold_audit(project_id uuid) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_hold_audit';
+COMMENT ON FUNCTION tarx_keys_internal.hold_audit IS
+'Internal. Waits for who changes something of the project, and lets nobody begin to until the transaction ends; who only takes away may go on without the log. For a project that moves to another server. Errors: 22023, 25006.';
+
 CREATE FUNCTION tarx_keys_internal.record_audit(project_id uuid, action text, object_id uuid, object_name text, revision integer DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tarx_keys_record_audit';

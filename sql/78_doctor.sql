@@ -102,9 +102,15 @@ AS $$
        AND EXISTS (SELECT FROM pg_subscription_rel r JOIN pg_class c ON c.oid = r.srrelid
                     WHERE r.srsubid = s.oid AND c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()))
        AND NOT EXISTS (SELECT FROM pg_stat_subscription w WHERE w.subid = s.oid AND w.relid IS NULL AND w.pid IS NOT NULL)
-     ORDER BY s.subname
+    UNION ALL
+    SELECT 'warning', format('subscription %I has not copied table %s yet: what ends on the publisher does not end here', s.subname, c.oid::regclass),
+           'Wait until the copy is done. If it never is, see the server log: rows that were here before stop it.'
+      FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid JOIN pg_class c ON c.oid = r.srrelid
+     WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND NOT pg_is_in_recovery()
+       AND c.relnamespace = ANY (tarx_keys_internal.doctor_schemas()) AND r.srsubstate NOT IN ('s', 'r')
+     ORDER BY 2
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_subscriptions IS 'Internal. A check of doctor(): subscriptions that bring rows of the tables, and are not running.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_subscriptions IS 'Internal. A check of doctor(): subscriptions that bring rows of the tables, and are not running, or have not copied a table.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_tls() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
@@ -290,7 +296,7 @@ BEGIN
         ('policies', 'all policies are those that CREATE EXTENSION made'),
         ('triggers', 'no triggers and rules but the extension''s'),
         ('distribution', 'no table is partitioned or distributed'),
-        ('subscriptions', 'no subscription brings rows, or each that does is running'),
+        ('subscriptions', 'no subscription brings rows, or each that does is running, and has copied its tables'),
         ('providers', 'no row of custom_providers takes the place of a built-in provider'),
         ('agents', 'all agents refer to LLM keys that exist, or to none'),
         ('rows', 'all rows that were looked at authenticate'),

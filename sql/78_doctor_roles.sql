@@ -99,7 +99,7 @@ AS $$
               (r.rolbypassrls AND NOT r.rolsuper, 'warning', 'bypasses row security', 'NOBYPASSRLS'),
               (r.rolcreaterole AND NOT r.rolsuper AND current_setting('server_version_num')::integer < 160000,
                'warning', 'creates roles, and on PostgreSQL 15 can grant itself any role but a superuser', 'NOCREATEROLE'),
-              (r.rolreplication AND NOT r.rolsuper, 'info', 'replicates, and can copy the whole cluster but the keyring', 'NOREPLICATION'),
+              (r.rolreplication AND NOT r.rolsuper, 'info', 'replicates, and can copy the data directory, with a keyring that is in it', 'NOREPLICATION'),
               (r.rolname = 'pg_execute_server_program', 'warning', 'can run programs as the server''s user, and so read the keyring', ''),
               (r.rolname = 'pg_read_server_files', 'warning', 'can read the server''s files, the key file as well', ''),
               (r.rolname = 'pg_write_server_files', 'warning', 'can write the server''s files, and so become superuser', ''),

@@ -59,30 +59,6 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.routed_lists IS
 'Internal. The lists that a router has; by_project if each shard has rows of its own.';
 
--- Whoever owns a schema can put other functions in the place of ours, which then get values.
--- The scripts run again and again, so the schemas may be there.
-CREATE FUNCTION tarx_keys_internal.script_schemas(names text[]) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT string_agg(format('CREATE SCHEMA IF NOT EXISTS %I;', n) || E'\n', '')
-        || format(
-           E'DO $_$\n'
-           'DECLARE\n'
-           '    foreign_schema text;\n'
-           'BEGIN\n'
-           '    SELECT n.nspname INTO foreign_schema FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner\n'
-           '     WHERE n.nspname = ANY (%L) AND NOT r.rolsuper AND r.rolname <> current_user;\n'
-           '    IF FOUND THEN\n'
-           '        RAISE EXCEPTION USING ERRCODE = ''42501'',\n'
-           '            MESSAGE = format(''schema "%%s" belongs to somebody else'', foreign_schema),\n'
-           '            HINT = ''Find out who has made it, drop it, and run the script again.'';\n'
-           '    END IF;\n'
-           'END\n'
-           '$_$;\n', script_schemas.names)
-      FROM unnest(script_schemas.names) n
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.script_schemas IS 'Internal. The statements of a script that make schemas, or fail where somebody else has made them.';
-
 CREATE FUNCTION tarx_keys_internal.shard_function(name text, arguments text, result text, call text, grantees text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -121,16 +97,45 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.argument_numbers IS 'Internal. $3, $4 and so on, so many.';
 
+-- Who owns one of these, or a function in it, could change it afterwards, and see what goes through.
+CREATE FUNCTION tarx_keys_internal.schemas_for_router(VARIADIC schemas text[]) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format(
+        E'DO $_$\n'
+        'DECLARE\n'
+        '    owners text;\n'
+        'BEGIN\n'
+        '    SELECT string_agg(DISTINCT r.rolname, '', '') INTO owners\n'
+        '      FROM (SELECT oid, nspowner FROM pg_namespace\n'
+        '            UNION ALL SELECT pronamespace, proowner FROM pg_proc\n'
+        '            UNION ALL SELECT relnamespace, relowner FROM pg_class) o (namespace, owner)\n'
+        '      JOIN pg_namespace n ON n.oid = o.namespace AND n.nspname = ANY (%1$L)\n'
+        '      JOIN pg_roles r ON r.oid = o.owner AND NOT r.rolsuper;\n'
+        '    IF owners IS NOT NULL THEN\n'
+        '        RAISE EXCEPTION USING ERRCODE = ''55000'',\n'
+        '            MESSAGE = format(''%%s: a schema of this name, or something in it, belongs to %%s'', %2$L, owners),\n'
+        '            HINT = ''Who owns it could read what goes through. Drop it, or let a superuser own it, and run the script again.'';\n'
+        '    END IF;\n'
+        'END\n'
+        '$_$;\n',
+        schemas_for_router.schemas, array_to_string(schemas_for_router.schemas, ', '))
+        || string_agg(format(E'CREATE SCHEMA IF NOT EXISTS %1$s;\n'
+                             'GRANT USAGE ON SCHEMA %1$s TO tarx_keys_backend, tarx_keys_agent;\n', s.name), '' ORDER BY s.place)
+      FROM unnest(schemas_for_router.schemas) WITH ORDINALITY s (name, place)
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.schemas_for_router IS 'Internal. The statements that make these schemas, unless they are there and somebody else has something in them.';
+
 CREATE FUNCTION tarx_keys.shard_sql() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT E'-- Made by tarx_keys.shard_sql(): what a router calls on this shard.\n'
            'BEGIN;\n'
            'SET LOCAL client_min_messages = warning;\n'
-        || tarx_keys_internal.script_schemas('{tarx_keys_shard}')
-        || E'GRANT USAGE ON SCHEMA tarx_keys_shard TO tarx_keys_backend, tarx_keys_agent;\n'
-           -- runners act for nobody, and may not call act_as()
-           'CREATE OR REPLACE FUNCTION tarx_keys_shard.act_as(acting_user text, active_project uuid) RETURNS void LANGUAGE plpgsql AS $_$\n'
+           'SET LOCAL search_path = pg_catalog, pg_temp;\n'
+        || tarx_keys_internal.schemas_for_router('tarx_keys_shard')
+        -- runners act for nobody, and may not call act_as()
+        || E'CREATE OR REPLACE FUNCTION tarx_keys_shard.act_as(acting_user text, active_project uuid) RETURNS void LANGUAGE plpgsql AS $_$\n'
            'BEGIN\n'
            '    IF $1 IS NOT NULL THEN\n'
            '        PERFORM tarx_keys.act_as($1, $2);\n'
@@ -149,7 +154,7 @@ $$;
 COMMENT ON FUNCTION tarx_keys.shard_sql IS
 'For the DBA: the script that makes this server a shard of a router: see router_sql().';
 
--- A password would be there for all to read.
+-- A password would be there for all callers to read.
 CREATE FUNCTION tarx_keys_internal.check_shards(shards text[]) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -163,17 +168,21 @@ BEGIN
             MESSAGE = 'shards is not a list of 1, 2, 4, or another power of two up to 1024, connection strings',
             HINT = 'Bucket b is at shards[1 + b mod n]. A server may occur several times: three servers can share 4 or 1024 places.';
     END IF;
-    IF EXISTS (SELECT FROM unnest(shards) s (connection) WHERE s.connection ~ '(^|\s)(user|password|passfile)\s*=|://') THEN
+    -- PL/Proxy adds who calls, unless it finds "user=" anywhere; a backslash would take its blank
+    IF EXISTS (SELECT FROM unnest(shards) s (connection)
+                WHERE s.connection ~ '(user|password|passfile|secret|_key)\s*=|://|\\\s*$') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
             COLUMN = 'shards',
-            MESSAGE = 'shards has a connection string with a user, a password or a passfile, or in the form of a URI',
-            HINT = 'Pass strings such as ''host=keys1 dbname=app''. The router connects as the role that called it; a user mapping has the password.';
+            MESSAGE = 'shards has a connection string with a user, a password, a passfile, a backslash at its end, or in the form of a URI',
+            HINT = 'Pass strings such as ''host=keys1 dbname=app''. The router connects as the role that called it; the server''s file .pgpass has the passwords.';
     END IF;
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.check_shards IS 'Internal. Error 22023 unless these are connection strings for router_sql().';
 
+-- By functions, and not by a foreign server: who may use that may make a user mapping, and
+-- so choose as whom, and even to where, the router connects.
 CREATE FUNCTION tarx_keys_internal.router_server(shards text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -181,47 +190,47 @@ AS $$
         E'DO $_$\n'
         'DECLARE\n'
         '    role_name text;\n'
-        '    former text;\n'
         'BEGIN\n'
         '    IF EXISTS (SELECT FROM pg_extension WHERE extname = ''tarx_keys'') THEN\n'
         '        RAISE EXCEPTION USING ERRCODE = ''55000'',\n'
         '            MESSAGE = ''this database has the extension tarx_keys, so it cannot be a router'',\n'
         '            HINT = ''Run the script in another database, which has nothing else.'';\n'
         '    END IF;\n'
-        '    IF current_setting(''tarx_keys.acting_user'', true) IS NULL THEN\n'
+        '    IF NOT EXISTS (SELECT FROM pg_settings WHERE name = ''tarx_keys.acting_user'' AND context = ''internal'') THEN\n'
         '        RAISE EXCEPTION USING ERRCODE = ''55000'',\n'
         '            MESSAGE = ''this server does not preload tarx_keys, so anybody could set who acts'',\n'
         '            HINT = ''Add tarx_keys to shared_preload_libraries, restart, and run the script again.'';\n'
         '    END IF;\n'
-        '    CREATE EXTENSION IF NOT EXISTS plproxy;\n'
         '    FOREACH role_name IN ARRAY ARRAY[''tarx_keys_backend'', ''tarx_keys_agent''] LOOP\n'
         '        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role_name) THEN\n'
         '            EXECUTE format(''CREATE ROLE %%I NOLOGIN'', role_name);\n'
         '        END IF;\n'
         '    END LOOP;\n'
-        '    SELECT coalesce(string_agg(''DROP '' || option_name || '', '', ''''), '''') INTO former\n'
-        '      FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = ''tarx_keys_shards'' AND option_name ~ ''^p[0-9]+$'';\n'
-        '    IF NOT EXISTS (SELECT FROM pg_foreign_server WHERE srvname = ''tarx_keys_shards'') THEN\n'
-        '        CREATE SERVER tarx_keys_shards FOREIGN DATA WRAPPER plproxy OPTIONS (p0 '''');\n'
-        '        CREATE USER MAPPING FOR PUBLIC SERVER tarx_keys_shards;\n'
-        '        former := ''DROP p0, '';\n'
-        '    END IF;\n'
-        '    EXECUTE ''ALTER SERVER tarx_keys_shards OPTIONS ('' || former || %L || '')'';\n'
         'END\n'
         '$_$;\n'
-        'GRANT USAGE ON FOREIGN SERVER tarx_keys_shards TO tarx_keys_backend, tarx_keys_agent;\n',
-        string_agg(format('ADD p%s %L', s.place - 1, s.connection), ', ' ORDER BY s.place))
-      FROM unnest(router_server.shards) WITH ORDINALITY s (connection, place)
+        '%1$s'
+        'CREATE EXTENSION IF NOT EXISTS plproxy SCHEMA plproxy;\n'
+        'CREATE OR REPLACE FUNCTION plproxy.get_cluster_version(cluster_name text) RETURNS integer LANGUAGE sql STABLE AS %2$L;\n'
+        'CREATE OR REPLACE FUNCTION plproxy.get_cluster_partitions(cluster_name text) RETURNS SETOF text LANGUAGE sql STABLE AS %3$L;\n'
+        'CREATE OR REPLACE FUNCTION plproxy.get_cluster_config(cluster_name text, OUT key text, OUT val text) RETURNS SETOF record LANGUAGE sql STABLE AS %4$L;\n'
+        'GRANT EXECUTE ON FUNCTION plproxy.get_cluster_version, plproxy.get_cluster_partitions, plproxy.get_cluster_config\n'
+        '    TO tarx_keys_backend, tarx_keys_agent;\n',
+        tarx_keys_internal.schemas_for_router('plproxy', 'tarx_keys', 'tarx_keys_router'),
+        -- another one for another list, so that sessions read that
+        'SELECT ' || hashtext(router_server.shards::text),
+        format('SELECT pg_catalog.unnest(%L::pg_catalog.text[])', router_server.shards),
+        'SELECT NULL::pg_catalog.text, NULL::pg_catalog.text LIMIT 0')
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.router_server IS 'Internal. The statements that tell a router where its shards are.';
 
+-- Arguments go to the shard as texts, which must mean the same there, whatever the caller has set.
 CREATE FUNCTION tarx_keys_internal.router_function(
     name text, arguments text, result text, cluster_part text, target text, grantees text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format(
-        E'CREATE OR REPLACE FUNCTION %1$s(%2$s) RETURNS %3$s LANGUAGE plproxy AS $_$\n'
+        E'CREATE OR REPLACE FUNCTION %1$s(%2$s) RETURNS %3$s LANGUAGE plproxy SET datestyle = ''ISO'' SET intervalstyle = ''postgres'' AS $_$\n'
         '    CLUSTER ''tarx_keys_shards''; RUN ON %4$s; TARGET %5$s;\n'
         '$_$;\n'
         'GRANT EXECUTE ON FUNCTION %1$s TO %6$s;\n',
@@ -279,9 +288,8 @@ BEGIN
     RETURN E'-- Made by tarx_keys.router_sql(): a database that hands calls on to the shards.\n'
            'BEGIN;\n'
            'SET LOCAL client_min_messages = warning;\n'
+           'SET LOCAL search_path = pg_catalog, pg_temp;\n'
         || tarx_keys_internal.router_server(router_sql.shards)
-        || tarx_keys_internal.script_schemas('{tarx_keys,tarx_keys_router}')
-        || E'GRANT USAGE ON SCHEMA tarx_keys, tarx_keys_router TO tarx_keys_backend, tarx_keys_agent;\n'
            -- the column with an ICU locale has another name from major to major
         || (SELECT coalesce(string_agg(format(E'DO $_$ BEGIN IF to_regcollation(%1$L) IS NULL THEN CREATE COLLATION %1$s %2$s; END IF; END $_$;\n', c.oid::regcollation,
                        CASE c.collprovider WHEN 'i' THEN format('(provider = icu, locale = %L)', coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale'))
@@ -312,7 +320,7 @@ BEGIN
               FROM tarx_keys_internal.routed_functions() f)
         || (SELECT string_agg(tarx_keys_internal.router_list(l.name, l.columns, l.by_project, l.grantees), '' ORDER BY l.name)
               FROM tarx_keys_internal.routed_lists() l)
-        || E'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tarx_keys, tarx_keys_router FROM PUBLIC;\n'
+        || E'REVOKE ALL ON ALL FUNCTIONS IN SCHEMA plproxy, tarx_keys, tarx_keys_router FROM PUBLIC;\n'
            'GRANT EXECUTE ON FUNCTION tarx_keys.act_as, tarx_keys_router.act_on_router TO tarx_keys_backend;\n'
            'GRANT EXECUTE ON FUNCTION tarx_keys.current_user_id, tarx_keys.current_project_id, tarx_keys.project_bucket,\n'
            '    tarx_keys_router.bucket, tarx_keys_router.buckets TO tarx_keys_backend, tarx_keys_agent;\n'

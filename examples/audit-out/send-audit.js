@@ -18,6 +18,7 @@ const PEEK = `SELECT data FROM pg_logical_slot_peek_changes($1, NULL, 1000,
 const rowOf = ({ columns }) => Object.fromEntries(columns.filter(({ name }) => name !== 'stamp').map(({ name, value }) => [name, value]));
 
 for (;;) {
+  const { rows: [{ before }] } = await client.query('SELECT pg_current_wal_flush_lsn() AS before');
   const { rows } = await client.query(PEEK, [AUDIT_SLOT]);
   const changes = rows.map(({ data }) => JSON.parse(data));
   const sent = changes.filter(({ action }) => action === 'I').map(rowOf); // a purge deletes
@@ -25,9 +26,10 @@ for (;;) {
     const answer = await fetch(WEBHOOK_URL, { method: 'POST', redirect: 'error', headers: { 'content-type': 'application/json' }, body: JSON.stringify(sent) });
     if (!answer.ok) throw new Error(`the webhook answered ${answer.status}`);
   }
-  const end = changes.findLast(({ action }) => action === 'C')?.nextlsn;
-  if (end) await client.query('SELECT pg_replication_slot_advance($1, $2)', [AUDIT_SLOT, end]);
-  else if (ONCE) break;
-  else await wait(1000);
+  // other databases of the cluster write WAL, too: without this the slot would keep it
+  const end = changes.findLast(({ action }) => action === 'C')?.nextlsn ?? before;
+  await client.query('SELECT pg_replication_slot_advance($1, $2)', [AUDIT_SLOT, end]);
+  if (changes.length === 0 && ONCE) break;
+  if (changes.length === 0) await wait(1000);
 }
 await client.end();

@@ -35,6 +35,8 @@
 
 #include "records/records.h"
 
+PG_FUNCTION_INFO_V1(tarx_keys_hold_audit);
+
 #define LANES			TARX_KEYS_AUDIT_LANES
 
 /* In place of a lane's number */
@@ -178,6 +180,17 @@ void
 tarx_keys_audit_lock_generation(const TarxKeysChain *chain)
 {
 	(void) take_lock(chain, GENERATION, ExclusiveLock, true);
+}
+
+/* hold_audit(project_id uuid): see sql/75_audit.sql */
+Datum
+tarx_keys_hold_audit(PG_FUNCTION_ARGS)
+{
+	TarxKeysChain chain = tarx_keys_project_chain(tarx_keys_arg_uuid(fcinfo, 0, "project_id"));
+
+	PreventCommandIfReadOnly("LOCK TABLE");
+	tarx_keys_audit_lock_generation(&chain);
+	PG_RETURN_VOID();
 }
 
 /*

@@ -124,6 +124,13 @@ $node->safe_psql('postgres', 'CALL tarx_keys.purge_audit(now())');
 is(send_all(), 'done', 'a purge');
 is(scalar @{ got() }, 8, 'sends nothing');
 
+# A slot whose database is idle keeps nothing of what others write
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE TABLE t AS SELECT generate_series(1, 1000); CHECKPOINT');
+my $written = $node->safe_psql('other', 'SELECT pg_current_wal_flush_lsn()');
+is(send_all(), 'done', 'another database');
+is($node->safe_psql('postgres', "SELECT confirmed_flush_lsn >= '$written' FROM pg_replication_slots"), 't', 'is not kept in WAL');
+
 # The login
 my $as_auditor = sub { return ($node->psql('postgres', $_[0], extra_params => [ '-U', 'audit_out' ]))[2] };
 like($as_auditor->('SELECT ciphertext FROM tarx_keys.project_llm_keys'), qr/permission denied/, 'the login reads no other table');

@@ -136,6 +136,12 @@ is(ask_ok($router, 'service', 'SELECT * FROM tarx_keys.sealing_public_key()'),
 	ask_ok($shards[2], 'service', 'SELECT * FROM tarx_keys.sealing_public_key()'), 'sealing_public_key');
 like(as_alice("SELECT * FROM tarx_keys.create_service_account_key($in, tarx_keys.create_service_account($in, 'CI'), 'CI')"),
 	qr/\|sk-tarx-/, 'a service account with a key');
+ask_ok($router, 'service', qq{
+	SELECT tarx_keys.act_as('alice'); SET LOCAL datestyle = 'SQL, DMY'; SET LOCAL intervalstyle = 'sql_standard';
+	SELECT tarx_keys.create_service_account_key($in, user_id, 'Until April', '2027-04-05 10:00+00') FROM tarx_keys.project_members WHERE user_id LIKE 'sa:%';
+	SELECT tarx_keys.issue_run_ticket($in, '$agent', lifetime => '0:10')});
+is($shards[1]->safe_psql('postgres', q{SELECT expires_at AT TIME ZONE 'UTC' FROM tarx_keys.platform_api_keys WHERE name = 'Until April'}),
+	'2027-04-05 10:00:00', 'a time is what it was, however the caller writes times');
 
 # for members, and for runners
 is(as_alice("SELECT tarx_keys.project_version($in) > 1"), 't', 'project_version for a member');
@@ -295,14 +301,42 @@ foreach my $node ($router, $shards[1])
 as_alice("SELECT tarx_keys.set_secret($in, 'FOUND', '" . marker('found') . "')");
 is(found($_), 'found', 'it is found in the log of ' . $_->name) foreach $router, $shards[1];
 
-# Another map: whoever is connected has it with the next call. Mappings of the DBA stay.
-$router->safe_psql('postgres', q{CREATE USER MAPPING FOR runner SERVER tarx_keys_shards OPTIONS (user 'runner')});
+# As whom the router connects, and to where, is not for its callers to choose.
+is($router->safe_psql('postgres', 'SELECT count(*) FROM pg_foreign_server'), 0, 'there is no server that they could map themselves on');
+foreach my $login (qw(service runner))
+{
+	state_is($router, $login, $_, '42501', "$login: $_")
+	  foreach q{CREATE SERVER tarx_keys_shards FOREIGN DATA WRAPPER plproxy OPTIONS (p0 '')},
+	  q{CREATE OR REPLACE FUNCTION plproxy.get_cluster_version(cluster_name text) RETURNS integer LANGUAGE sql AS 'SELECT 0'},
+	  q{CREATE FUNCTION pg_temp.f() RETURNS text LANGUAGE plproxy AS $$ CONNECT 'user=postgres'; $$};
+}
+is(join("\n", $shards[1]->safe_psql('postgres', q{SELECT DISTINCT usename FROM pg_stat_activity WHERE application_name = '' AND backend_type = 'client backend'}) =~ /postgres/g),
+	'', 'nobody is a superuser on a shard by it');
+
+# Schemas that somebody else has made, to read what goes through
+foreach my $case ([ $router, 'tarx_keys_router', router_sql(@places) ], [ $shards[2], 'tarx_keys_shard', $shards[2]->safe_psql('postgres', 'SELECT tarx_keys.shard_sql()') ])
+{
+	my ($node, $schema, $script) = @$case;
+
+	$node->safe_psql('postgres', "CREATE DATABASE other; CREATE ROLE intruder");
+	$node->safe_psql('other', 'CREATE EXTENSION tarx_keys') if $schema eq 'tarx_keys_shard';
+	foreach my $prepare ("CREATE SCHEMA $schema AUTHORIZATION intruder",
+		"ALTER SCHEMA $schema OWNER TO CURRENT_USER; CREATE FUNCTION $schema.act_as(text, uuid) RETURNS void LANGUAGE sql AS ''; ALTER FUNCTION $schema.act_as OWNER TO intruder")
+	{
+		$node->safe_psql('other', $prepare);
+		my ($status, $out, $err) = $node->psql('other', $script, extra_params => [ '-v', 'VERBOSITY=verbose' ], on_error_stop => 1);
+		is(state_of($err), '55000', "$schema is not taken over");
+		like($err, qr/belongs to intruder/, "$schema: whose it is");
+	}
+	$node->safe_psql('postgres', 'DROP DATABASE other');
+}
+
+# Another map: whoever is connected has it with the next call.
 make_router(@places, reverse @places);
 is(as_alice('SELECT count(*) FROM tarx_keys.projects'), $projects + 3, 'eight places: the list has each project once');
 is(ask_ok($router, 'runner', "SELECT key_value FROM tarx_keys.resolve_key($in, '$key')"), 'sk-proj-0123456789-of-the-second', 'eight places: keys resolve');
 make_router(($places[0], $places[1]) x 512);
 is(ask_ok($router, 'runner', "SELECT key_value FROM tarx_keys.resolve_key($in, '$key')"), 'sk-proj-0123456789-of-the-second', '1024 places');
-is($router->safe_psql('postgres', q{SELECT count(*) FROM pg_user_mappings WHERE srvname = 'tarx_keys_shards'}), 2, 'user mappings stay');
 
 # Anew, as after an update of the extension
 $shards[1]->safe_psql('postgres', 'DROP SCHEMA tarx_keys_shard CASCADE');

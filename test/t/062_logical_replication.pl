@@ -222,6 +222,13 @@ my ($break, $mend) =
 my $offset = log_size($green);
 my $subscriptions = q{SELECT severity, finding FROM tarx_keys.doctor() WHERE check_name = 'subscriptions'};
 like($green->safe_psql('app', $subscriptions), qr/^ok\|/, 'doctor() is content with a subscription that runs');
+# one that runs, but whose login may not copy
+$blue->safe_psql('app', 'CREATE ROLE poor LOGIN REPLICATION; GRANT CONNECT ON DATABASE app TO poor; CREATE PUBLICATION again FOR TABLE tarx_keys.projects');
+$green->safe_psql('app', "CREATE SUBSCRIPTION again CONNECTION '@{[ $connection =~ s/user=replicator/user=poor/r ]}' PUBLICATION again $run_as_owner");
+ok($green->poll_query_until('app', "SELECT count(*) = 1 FROM ($subscriptions) s WHERE severity = 'warning' AND finding LIKE 'subscription again has not copied table tarx_keys.projects yet%'"),
+	'doctor() names a table that is not copied');
+$green->safe_psql('app', 'DROP SUBSCRIPTION again');
+$blue->safe_psql('app', 'DROP PUBLICATION again; DROP OWNED BY poor; DROP ROLE poor');
 $green->safe_psql('app', 'ALTER SUBSCRIPTION green DISABLE');
 ok($green->poll_query_until('app', "SELECT severity || finding LIKE 'critical%subscription green%' FROM ($subscriptions) s"),
 	'and not with one that does not');

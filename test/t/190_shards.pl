@@ -246,6 +246,11 @@ fails('to a server with another keyring', qr/> master key /, $map, $bucket, $ser
 write_private("$dir/keys0", $new);
 reload_keyring($home);
 fails('to where it is', qr/the map has bucket $bucket at/, $map, $bucket, $servers[2]);
+# deleting "from the other one" would leave nothing
+my $spelt_anew = join ' ', reverse split / /, $servers[2];
+fails($_->[0], qr/are the same database/, @{ $_->[1] })
+  foreach [ 'to where it is, spelt anew', [ $map, $bucket, $spelt_anew ] ], [ 'the rest of it, spelt anew', [ '--rest', $spelt_anew, $map, $bucket ] ];
+is(differences(\@before, [ rows_moving($shards[2]) ]), '', 'and deletes nothing');
 fails('no bucket', qr/from 0 to 1023/, $map, 1024, $servers[0]);
 write_private("$dir/three", "$servers[0]\n" x 3);
 fails('no map', qr/no power of two/, "$dir/three", $bucket, $servers[0]);
@@ -297,8 +302,8 @@ is($status, 0, 'the move') or diag($err);
 like($out, qr/moved from \Q$servers[2]\E to \Q$servers[0]\E: 3 projects\n.*--rest '\Q$servers[2]\E'/, 'what it says');
 ok(wait_until(sub { (() = slurp_file("$dir/seen") =~ /ERROR/g) == 5 }), 'all have ended');
 is( slurp_file("$dir/seen"),
-	("sk-proj-0123456789-of-$projects[2]\n" x 2) . ("ERROR:  55P03\n" x 4) . "ERROR:  40001\n",
-	'meanwhile keys resolve, and changes wait; who waited for the end is to do it again');
+	("sk-proj-0123456789-of-$projects[2]\n" x 2) . ("ERROR:  55P03\n" x 4) . "ERROR:  42501\n",
+	'meanwhile keys resolve, and changes wait; who waited for the end finds no such project');
 is(shard_of($_)->name, 'shard0', "the map has $_ at its new place") foreach @moving;
 is(scalar(split /\n/, slurp_file($map)), 1024, 'the map has a line for each bucket');
 is(join(' ', map { shard_of($_)->name } @projects[ 0, 1 ]), 'shard0 shard1', 'the others are where they were');
@@ -335,5 +340,43 @@ create_token(q{'last'});
 catch_up();
 is($_->safe_psql('postgres', q{SELECT count(*) FROM tarx_keys.platform_api_keys WHERE name = 'last'}), 1, $_->name . ' has home\'s keys') foreach @shards;
 is(join("\n", glob "$dir/move-bucket.*"), '', 'nothing is left of its files');
+
+# Killed behind the switch; before the rest is deleted, an old map changes what is there.
+run_move('--then', 'kill -KILL $PPID', $map, $bucket, $servers[0]);
+is(shard_of($same)->name, 'shard0', 'killed behind the switch');
+my @rest = ('--rest', $servers[2], $map, $bucket);
+my $count = "SELECT count(*) FROM tarx_keys.projects WHERE id IN ('@{[ join q{','}, @moving, $late ]}')";
+is(ask_ok($shards[2], 'service', "SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$same', 'TOO_LATE', 'x')"), 1, 'a change where it was');
+fails('the rest has changes of an old map', qr/\Q$servers[2]\E has changes that .* add --discard\. The projects: $same\n/, @rest);
+is($_->safe_psql('postgres', $count), 4, $_->name . ' has all projects') foreach @shards[ 0, 2 ];
+moves('what is discarded', qr/deleted from \Q$servers[2]\E what both have/, '--discard', @rest);
+is(join(' ', map { $_->safe_psql('postgres', $count) } @shards[ 0, 2 ]), '4 0', 'all are where the map has them');
+
+# Somebody holds the end of a log; the move waits for it, and a writer comes: neither waits for
+# the other with what that needs.
+sub session
+{
+	my ($login, $sql) = @_;
+	my %session = (in => "$sql\n", out => '');
+
+	$session{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'VERBOSITY=sqlstate', '-d', "$servers[0] user=$login" ], '<', \$session{in}, '>', \$session{out}, '2>&1');
+	$session{run}->pump while length $session{in};
+	return \%session;
+}
+my $waiting = q{SELECT count(*) = %s FROM pg_stat_activity WHERE backend_type = 'client backend' AND wait_event_type = 'Lock'};
+my $holder = session($home->safe_psql('postgres', 'SELECT current_user'),
+	"BEGIN; SELECT 'held' FROM tarx_keys_internal.audit_ends WHERE project_id = '$same' AND NOT personal FOR UPDATE;");
+$holder->{run}->pump until $holder->{out} =~ /held/;
+my ($moved, $said) = ('', '');
+my $mover = IPC::Run::start([ $move, $map, $bucket, $servers[2] ], '<', '/dev/null', '>', \$moved, '2>', \$said);
+ok($home->poll_query_until('postgres', sprintf($waiting, 1)), 'the move waits');
+my $writer = session('service', "BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$same', 'WITH_A_MOVE', 'x');");
+ok($home->poll_query_until('postgres', sprintf($waiting, 2)), 'and so does who changes something');
+$holder->{in} = "COMMIT;\n";
+$_->{run}->finish foreach $holder, $writer;
+$mover->finish;
+is($said, '', 'the move is done');
+like($moved, qr/: 4 projects/, 'with all projects');
+like($writer->{out}, qr/^ERROR:  42501\n/m, 'who came too late is told so');
 
 done_testing();

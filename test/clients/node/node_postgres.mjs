@@ -89,14 +89,16 @@ export const longRun = (ticket, call) => withRun(runner, ticket, async (run) => 
 
 // doc: kept
 export function keeping(resolve) {
-  const entries = new Map(); // agent → { version, kept }
+  const entries = new Map(); // project and agent → { version, kept }
   return async (project, agent) => {
+    const id = `${project} ${agent}`; // another project can have the same version
     // before the resolve: what changes in between costs one resolve more
     const { rows: [{ version }] } = await runner.query('SELECT tarx_keys.project_version($1) AS version', [project]);
-    const entry = entries.get(agent);
+    const entry = entries.get(id);
     if (entry?.version === version) return entry.kept;
+    entries.delete(id);
     const kept = await resolve(project, agent);
-    entries.set(agent, { version, kept });
+    entries.set(id, { version, kept });
     return kept;
   };
 }
@@ -310,6 +312,10 @@ check('an answer in flight is what it was', await inFlight, 'Old');
 check('and does not come back', await keptName(), 'of mistral');
 await asAlice('SELECT tarx_keys.delete_agent($1, $2)', keeper);
 check('what is gone is not served', (await failureOf(keptName())).code, 'TK003');
+const projectOf = keeping(async (project) => project);
+runner.query = async () => ({ rows: [{ version: '1' }] });
+check('another project with the same version gets its own', [await projectOf('a', keeper), await projectOf('b', keeper)], ['a', 'b']);
+delete runner.query;
 
 // A run with a ticket
 
