@@ -7,7 +7,10 @@
 #   sudo make matrix         runs every test on every supported PostgreSQL version
 #   sudo make lint           compilers, analysers, layout, exported symbols
 #   sudo make fuzz           fuzzes what reads bytes that others may have written
+#   sudo make suites         runs PostgreSQL's own tests on servers that have the extension
+#   sudo make faults         full disks, a clock that jumps and other accidents; takes some minutes
 #   sudo make mutate         looks whether tests notice small changes of the code; takes an hour
+#   sudo make soak           clients that do everything at once; takes seven minutes
 #   sudo make bench          measures what calls cost; takes ten minutes
 
 PG_CONFIG ?= pg_config
@@ -61,12 +64,12 @@ PROVE_TESTS = test/t/*.pl
 
 EXTRA_CLEAN = $(OBJS:.o=.d) $(GENERATED) sql/$(EXTENSION)--*.sql results output_iso tmp_check stage \
 	regression.diffs regression.out test/unit/bin examples/sealed/seal examples/client/node_modules \
-	examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
+	examples/import/node_modules examples/keys-and-secrets/node_modules examples/keys-and-secrets/test/node_modules \
 	test/clients/node/node_modules
 
 # These run scripts, which call make again. PGXS is left out for them, because it
 # has a "check" of its own, which only says that it is not supported.
-SCRIPT_GOALS = bench check coverage deb example fuzz lint matrix mutate quickstart sanitize
+SCRIPT_GOALS = bench check coverage deb example faults fuzz lint matrix mutate quickstart sanitize soak suites
 ifneq ($(filter $(SCRIPT_GOALS),$(MAKECMDGOALS)),)
 
 .PHONY: $(SCRIPT_GOALS)

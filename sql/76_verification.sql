@@ -104,6 +104,12 @@ END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.require_superuser IS 'Internal. Error 42501 unless the current user is a superuser.';
 
+CREATE FUNCTION tarx_keys_internal.lock_rows() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tarx_keys_lock_rows';
+COMMENT ON FUNCTION tarx_keys_internal.lock_rows IS
+'Internal. Locks the tables of all sealed rows against changes, until the transaction ends; waits for transactions that have changed something.';
+
 -- What ends by a function ends here as it does there: a key's row stays as that of a
 -- deleted key, a platform key is revoked.
 CREATE FUNCTION tarx_keys.delete_older_rows() RETURNS bigint
@@ -116,8 +122,7 @@ DECLARE
 BEGIN
     PERFORM tarx_keys_internal.require_superuser('delete older rows', 'tarx_keys.verify_keys() lists them.');
     -- nobody changes a row between the look at it and its end
-    LOCK TABLE tarx_keys.project_llm_keys, tarx_keys.project_secrets, tarx_keys_internal.project_secret_versions,
-        tarx_keys.platform_api_keys, tarx_keys.project_members, tarx_keys.agents IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM tarx_keys_internal.lock_rows();
     FOR older IN
         WITH found AS (
             SELECT s.*, k.user_id, coalesce('project ' || s.project_id, 'user ' || k.user_id) AS log

@@ -294,6 +294,7 @@ BEGIN
         ('public_rights', 'PUBLIC has no right'),
         ('row_security', 'row security is enabled and forced on all tables'),
         ('policies', 'all policies are those that CREATE EXTENSION made'),
+        ('indexes', 'all indexes that CREATE EXTENSION made are there'),
         ('triggers', 'no triggers and rules but the extension''s'),
         ('distribution', 'no table is partitioned or distributed'),
         ('subscriptions', 'no subscription brings rows, or each that does is running, and has copied its tables'),

@@ -142,6 +142,50 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_policies IS 'Internal. A check of doctor(): policies added, dropped or changed.';
 
+CREATE FUNCTION tarx_keys_internal.doctor_present_indexes()
+RETURNS TABLE (table_name text, index_name text, command text, is_valid boolean)
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+    SELECT format('%I.%I', n.nspname, t.relname), format('%I.%I', n.nspname, c.relname),
+           CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
+                ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, t.relname, k.conname, pg_get_constraintdef(k.oid)) END,
+           i.indisvalid AND i.indisready
+      FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+      JOIN pg_namespace n ON n.oid = t.relnamespace
+      LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = t.oid
+     WHERE n.oid = ANY (tarx_keys_internal.doctor_schemas())
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_present_indexes IS 'Internal. For a check of doctor(): the indexes as they are, with what makes them.';
+
+-- As for policies. Not how they are laid out, which the DBA may change.
+DO $$
+BEGIN
+    EXECUTE format('CREATE FUNCTION tarx_keys_internal.doctor_expected_indexes() RETURNS TABLE (table_name text, index_name text, command text) '
+                   'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
+                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.index_name, p.command), ', ' ORDER BY p.table_name, p.index_name)
+                      FROM tarx_keys_internal.doctor_present_indexes() p));
+END
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_expected_indexes IS 'Internal. For a check of doctor(): the indexes that CREATE EXTENSION made, with what makes them.';
+
+CREATE FUNCTION tarx_keys_internal.doctor_indexes() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'warning',
+           format('index %s of table %s is %s, and without it calls are slow or fail', index_name, table_name,
+                  CASE WHEN p.is_valid IS NULL THEN 'gone' ELSE 'invalid' END),
+           CASE WHEN p.is_valid IS NULL THEN e.command || ';' ELSE format('REINDEX INDEX CONCURRENTLY %s;', index_name) END
+      FROM tarx_keys_internal.doctor_expected_indexes() e LEFT JOIN tarx_keys_internal.doctor_present_indexes() p USING (table_name, index_name)
+     WHERE p.is_valid IS NOT TRUE
+    UNION ALL
+    SELECT 'warning', format('index %s of table %s was left behind invalid, and costs each change', p.index_name, p.table_name),
+           format('DROP INDEX %s;', p.index_name)
+      FROM tarx_keys_internal.doctor_present_indexes() p
+     WHERE NOT p.is_valid AND p.index_name NOT IN (SELECT e.index_name FROM tarx_keys_internal.doctor_expected_indexes() e)
+    ORDER BY 2
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_indexes IS 'Internal. A check of doctor(): indexes that are gone or invalid.';
+
 CREATE FUNCTION tarx_keys_internal.doctor_triggers() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$

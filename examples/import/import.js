@@ -3,7 +3,7 @@
 //   node import.js query FILE.sql
 //   node import.js env FILE --project ID --user ID [--project-name NAME] [--llm-key VARIABLE=PROVIDER ...]
 //
-// Run "npm ci" in ../client first. The environment has connection strings: SOURCE_URL for
+// Run "npm ci" here first. The environment has connection strings: SOURCE_URL for
 // query; BACKEND_URL, a login with tarx_keys_backend; RUNNER_URL, one with tarx_keys_agent
 // that needs no run ticket. FILE.sql is one SELECT with the columns that import.sql names.
 //
@@ -18,26 +18,16 @@ import { createRequire } from 'node:module';
 import { parseArgs } from 'node:util';
 import { newKeyPair, openKey, openSecret, sealLlmKey, sealSecret } from '../client/sealing.js';
 
-const require = createRequire(new URL('../client/', import.meta.url));
+const require = createRequire(import.meta.url);
+const dotenv = require('dotenv');
 const pg = require('pg');
 const sodium = require('libsodium-wrappers');
 
 const digest = (value) => createHash('sha256').update(value).digest();
 
-// The variables of a .env file: NAME=value, also behind "export"; values in quotes may have
-// several lines, and in double quotes \n and the like
-export function parseEnv(text) {
-  const line = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(?:'([^']*)'|"((?:[^"\\]|\\.)*)"|([^\r\n]*?))[ \t]*(?:[ \t]#[^\r\n]*)?\r?$/gm;
-  const escapes = { n: '\n', r: '\r', t: '\t' };
-  return [...text.replace(/^\uFEFF/, '').matchAll(line)].map(([, name, single, double, plain]) => ({
-    name,
-    value: single ?? double?.replace(/\\(.)/gs, (_, c) => escapes[c] ?? c) ?? plain.replace(/[ \t]#.*$/, '').trim(),
-  }));
-}
-
 function rowsOfEnv(file, options) {
   const providers = new Map((options['llm-key'] ?? []).map((pair) => pair.split('=')));
-  return parseEnv(readFileSync(file, 'utf8')).filter(({ value }) => value !== '').map(({ name, value }) => ({
+  return Object.entries(dotenv.parse(readFileSync(file))).filter(([, value]) => value !== '').map(([name, value]) => ({
     project_id: options.project, project_name: options['project-name'] ?? 'Imported', user_id: options.user,
     kind: providers.has(name) ? 'llm_key' : 'secret', provider: providers.get(name) ?? null, base_url: null,
     name: providers.has(name) ? name : name.toUpperCase(), value,

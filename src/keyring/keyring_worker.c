@@ -75,7 +75,8 @@ static void
 load_again(TimestampTz *logged_at)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	bool		is_logged = TimestampDifferenceExceeds(*logged_at, now, LOG_EVERY_MS);
+	bool		is_set_back = now < *logged_at;
+	bool		is_logged = is_set_back || TimestampDifferenceExceeds(*logged_at, now, LOG_EVERY_MS);
 
 	if (is_logged)
 		*logged_at = now;
@@ -135,8 +136,13 @@ tarx_keys_worker_main(Datum arg pg_attribute_unused())
 	tarx_keys_issuers_load();
 	/* what a worker that was killed has left */
 	tarx_keys_page_abandon_load();
-	/* make up for a reload that no worker has finished */
-	if (PgReloadTime > tarx_keys_page_state().settings_as_of)
+
+	/*
+	 * Make up for a reload that no worker has finished.  If the clock was set
+	 * back since the last one, nobody can tell whether there was another.
+	 */
+	if (PgReloadTime > tarx_keys_page_state().settings_as_of ||
+		GetCurrentTimestamp() < tarx_keys_page_state().settings_as_of)
 		ConfigReloadPending = true;
 	serve();
 

@@ -296,6 +296,16 @@ tarx_keys_audit_lock_against_writers(void)
 	LockRelationOid(tarx_keys_audit_ends_oid(), ShareRowExclusiveLock);
 }
 
+/*
+ * To be called once what writers lock behind the log is locked as well: they may wait
+ * for that.  By the same function as the lock was taken, because locks belong to it.
+ */
+void
+tarx_keys_audit_let_writers_on(void)
+{
+	UnlockRelationOid(tarx_keys_audit_ends_oid(), ShareRowExclusiveLock);
+}
+
 /* From now on this transaction may change something without a lane. */
 void
 tarx_keys_audit_do_without_lane(void)

@@ -135,6 +135,17 @@ entry_of(const HealthKey *key, int32 revision)
 	return entry;
 }
 
+/*
+ * Is the key to be left alone now?  A cooling that began in the future is over: the
+ * clock was set back, by more than it was to take perhaps.
+ */
+bool
+tarx_keys_health_is_cooling(const TarxKeysHealth *health, TimestampTz now)
+{
+	return health->outcome != TARX_KEYS_OUTCOME_NONE && health->cooling_until > now &&
+		(health->at <= now || TIMESTAMP_NOT_FINITE(health->cooling_until));
+}
+
 /* repeats: how often the outcome has come again, each time after its cooling */
 static TimestampTz
 cooling_end(TarxKeysOutcome outcome, int repeats, int64 retry_after, TimestampTz now)
@@ -162,10 +173,11 @@ apply(HealthEntry *entry, TarxKeysOutcome outcome, int64 retry_after, TimestampT
 	TimestampTz until;
 
 	/* many runs report the same at once: that is no repetition */
-	if (again && health->cooling_until <= now)
+	if (again && !tarx_keys_health_is_cooling(health, now))
 		repeats = Min(repeats + 1, MOST_REPEATS);
 	until = cooling_end(outcome, repeats, retry_after, now);
-	if (!again && outcome != TARX_KEYS_OUTCOME_OK && until < health->cooling_until)
+	if (!again && outcome != TARX_KEYS_OUTCOME_OK && until < health->cooling_until &&
+		tarx_keys_health_is_cooling(health, now))
 		return;
 	health->is_proven = outcome == TARX_KEYS_OUTCOME_OK ||
 		(health->is_proven && outcome != TARX_KEYS_OUTCOME_REJECTED);
@@ -207,11 +219,4 @@ tarx_keys_health_of(const pg_uuid_t *project_id, const pg_uuid_t *id, int32 revi
 		health = entry->health;
 	LWLockRelease(lock);
 	return health;
-}
-
-/* Is the key to be left alone now? */
-bool
-tarx_keys_health_is_cooling(const TarxKeysHealth *health, TimestampTz now)
-{
-	return health->outcome != TARX_KEYS_OUTCOME_NONE && health->cooling_until > now;
 }

@@ -17,7 +17,7 @@ use TarxKeys;
 
 my $import = "$FindBin::RealBin/../../examples/import";
 my $dir = PostgreSQL::Test::Utils::tempdir;
-npm_packages("$import/../client");
+npm_packages($import);
 my $node = new_node('import', keyring => { master_key => hex_key('import') }, conf => q{
 tarx_keys.require_login = on
 tarx_keys.log_resolves = all

@@ -176,6 +176,20 @@ CREATE RULE divert AS ON INSERT TO tarx_keys.project_llm_keys DO ALSO NOTIFY spy
 ALTER TABLE tarx_keys.project_members DISABLE TRIGGER ALL;
 SELECT * FROM findings;
 ROLLBACK;
+-- indexes that are gone or invalid; the DBA may have others
+BEGIN;
+ALTER TABLE tarx_keys.project_members DROP CONSTRAINT project_members_pkey;
+DROP INDEX tarx_keys.agents_user_api_key_id;
+CREATE INDEX left_behind ON tarx_keys.agents (name);
+CREATE INDEX of_the_dba ON tarx_keys.agents (created_at);
+UPDATE pg_index SET indisvalid = false
+ WHERE indexrelid IN ('tarx_keys.left_behind'::regclass, 'tarx_keys.project_secrets_pkey'::regclass);
+SELECT * FROM findings;
+-- what it says helps
+SELECT replace(advice, 'CONCURRENTLY ', '') FROM findings WHERE check_name = 'indexes'
+\gexec
+SELECT * FROM findings;
+ROLLBACK;
 -- parts of tables, and a table that Citus has, by what Citus itself writes down
 BEGIN;
 ALTER TABLE tarx_keys.agents RENAME TO part;

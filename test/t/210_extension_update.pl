@@ -51,7 +51,7 @@ $new_providers .= ",\n    ('$_', '$_, built in', 30, 'https://new.$_.example', f
   foreach qw(acme nova);
 $new_objects .= "$new_providers;\n";
 # What doctor() expects is what was expected, and this; not what somebody else made.
-my $new_policies = q{
+my $new_expected = q{
 DO $$
 BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys_internal.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
@@ -60,6 +60,12 @@ BEGIN
                       FROM (SELECT * FROM tarx_keys_internal.doctor_expected_policies()
                             UNION ALL
                             SELECT * FROM tarx_keys_internal.doctor_present_policies() WHERE table_name = 'tarx_keys.news') p));
+    EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys_internal.doctor_expected_indexes() RETURNS TABLE (table_name text, index_name text, command text) '
+                   'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
+                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.index_name, p.command), ', ' ORDER BY p.table_name, p.index_name)
+                      FROM (SELECT * FROM tarx_keys_internal.doctor_expected_indexes()
+                            UNION ALL
+                            SELECT table_name, index_name, command FROM tarx_keys_internal.doctor_present_indexes() WHERE table_name = 'tarx_keys.news') p));
 END
 $$;
 };
@@ -117,7 +123,7 @@ sub put
 
 put('tarx_keys.control', $control);
 put("tarx_keys--$next.sql", script_of_next());
-put("tarx_keys--$current--$next.sql", $new_objects . $new_policies . $new_owners . $new_grants);
+put("tarx_keys--$current--$next.sql", $new_objects . $new_expected . $new_owners . $new_grants);
 put("tarx_keys--$current--$careless.sql", $new_objects);
 foreach my $file ("$source/sql/tarx_keys--$current.sql",
 	(map { "$source/sql/released/tarx_keys--$_.sql" } @released),

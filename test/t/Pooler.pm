@@ -33,13 +33,14 @@ sub pooler_version
 }
 
 # Start one for these logins, with so many connections to the server for each, and
-# further settings; returns the directory of its socket and its port.
+# further settings; returns the directory of its socket, where it logs to the file "log",
+# and its port.
 sub start_pooler
 {
 	my ($node, $logins, $size, $settings) = @_;
 	my $dir = PostgreSQL::Test::Utils::tempdir_short;
 	my $port = PostgreSQL::Test::Cluster::get_free_port();
-	my $log = '';
+	my $log = "$dir/log";
 
 	write_private("$dir/users", join '', map { qq{"$_" ""\n} } @$logins);
 	write_private(
@@ -55,13 +56,13 @@ auth_file = $dir/users
 pool_mode = transaction
 default_pool_size = $size
 } . ($settings || ''));
-	my $pooler = IPC::Run::start([ 'pgbouncer', "$dir/pgbouncer.ini" ], '<', \undef, '>&', \$log);
+	my $pooler = IPC::Run::start([ 'pgbouncer', "$dir/pgbouncer.ini" ], '<', \undef, '>', $log, '2>&1');
 	push @running, $pooler;
 
 	my $tries = 100;
 	until (-S "$dir/.s.PGSQL.$port")
 	{
-		die "PgBouncer did not start: $log" if --$tries == 0 || !$pooler->pumpable;
+		die 'PgBouncer did not start: ' . slurp_file($log) if --$tries == 0 || !$pooler->pumpable;
 		select(undef, undef, undef, 0.1);
 	}
 	return ($dir, $port);

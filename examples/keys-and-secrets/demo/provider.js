@@ -100,6 +100,13 @@ const WORDS = {
   // models whose names are the key, whole, in part and encoded; and names that are none
   echo: (key) => json(200, { data: [key, `ft:${key.slice(0, 16)}`, Buffer.from(`Bearer ${key}`).toString('base64url'), `models/${key}`,
     { toString: 1 }, 5, null].map((id) => ({ id })) }),
+  // a page that leads to another, and so on
+  paged: (key, error, { query }) => {
+    const page = Number(query.get('after_id') ?? 0);
+    return json(200, { data: [1, 2].map((i) => ({ id: `model-${2 * page + i}` })), has_more: true, last_id: String(page + 1) });
+  },
+  // as where a key may not see deployments
+  undeployed: (key, error, { path }) => (path.includes('/deployments') ? error(404, 'Resource not found', 'not_found') : openAiModels(['gpt-6-2026-01-01', 'gpt-6-mini-2026-01-01'])),
   unlike: () => json(200, { hello: 'world' }),
   // as gateways do
   inside: (key) => json(200, { error: { code: 401, message: `No key like ${key} here` } }),
@@ -131,7 +138,7 @@ function answer(request, url, body) {
     if (!values.includes(request.headers[name])) return provider.error(400, `${name}: header is required`, 'invalid_request_error');
   }
   const [word] = Object.keys(WORDS).filter((each) => key.includes(each));
-  if (word) return WORDS[word](key, provider.error);
+  if (word) return WORDS[word](key, provider.error, { path: url.pathname, query: url.searchParams });
   const handler = provider[`${request.method} ${url.pathname.slice(prefix.length)}`];
   if (handler === undefined) return provider.error(404, `Unknown request URL: ${request.method} ${url.pathname}`, 'not_found');
   return handler({ query: url.searchParams, body });

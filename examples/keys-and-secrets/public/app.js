@@ -1,7 +1,7 @@
 // What the pages do in the browser. Everything but sealing works without it.
 
 import { added } from './content.js';
-import './agent-keys.js';
+import './key-choices.js';
 import './base-url.js';
 import './copy.js';
 import './dialogs.js';

@@ -1,29 +1,21 @@
-// All tests of the example, on one database: node --test test/all.js
+// All tests of the example, or those that are named, as "browser-members", on one database; for
+// pictures those in a browser. test/example runs this.
 
 import { after } from 'node:test';
 import { end } from './harness.js';
 
-await import('./redact.test.js');
-await import('./answers.test.js');
-await import('./sessions.test.js');
-if (process.env.TARX_KEYS_CHROMIUM) {
-  await import('./browser.test.js');
-  await import('./browser-llm-keys.test.js');
-  await import('./browser-agents.test.js');
-  await import('./browser-page-people.test.js');
-}
-await import('./service.test.js');
-await import('./llm-keys.test.js');
-await import('./agents.test.js');
-await import('./console.test.js');
-await import('./page-people.test.js');
-await import('./tickets.test.js');
-await import('./probe.test.js');
-await import('./providers.test.js');
-await import('./pooler.test.js');
-await import('./api.test.js');
-await import('./api-requests.test.js');
-await import('./api-walk.test.js');
-await import('./guide.test.js');
-await import('./logs.test.js');
+const IN_A_BROWSER = [
+  'browser', 'browser-llm-keys', 'browser-agents', 'browser-secrets', 'browser-platform-keys',
+  'browser-members', 'browser-audit', 'browser-sign-in', 'browser-states',
+];
+const ALL = [
+  'redact', 'answers', 'sessions', ...(process.env.TARX_KEYS_CHROMIUM ? IN_A_BROWSER : []),
+  'service', 'llm-keys', 'agents', 'console', 'secrets', 'platform-keys', 'members', 'audit',
+  'sign-in', 'tickets', 'probe', 'providers', 'pooler', 'api', 'api-requests', 'api-walk',
+  'guide', 'logs',
+];
+
+const [, , ...named] = process.argv;
+const usual = process.env.TARX_KEYS_SCREENSHOTS ? IN_A_BROWSER : ALL;
+for (const name of named.length > 0 ? named : usual) await import(`./${name}.test.js`);
 after(end);

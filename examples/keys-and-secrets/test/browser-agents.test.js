@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkLook, contents, dialog, hasFocus, open, rowOf, shot } from './browsing.js';
+import { checkLook, contents, dialog, forReadme, hasFocus, open, rowOf } from './browsing.js';
 import { addAgent, addKey, as, asRoot, deleteAgent, ids, newPerson, newValue, PROJECTS, service, settings } from './harness.js';
 
 const row = (page, name) => rowOf(page, 'Agents', name);
@@ -87,8 +87,11 @@ test('models are listed when somebody looks; while the provider is asked, that i
   await dialog(page).getByText('Asking the provider…').waitFor();
   assert.equal(await dialog(page).locator('[aria-busy="true"]').count(), 1);
   await checkLook(page, 'models waiting');
+  const outline = await dialog(page).boundingBox();
   release();
   await dialog(page).getByText('3 models').waitFor();
+  // the list has come where its outline was
+  assert.deepEqual(await dialog(page).boundingBox(), outline);
   assert.deepEqual(await dialog(page).locator('code').allTextContents(), ['claude-haiku-5', 'claude-opus-5', 'claude-sonnet-5']);
   assert.equal(await dialog(page).locator('[aria-busy]').count(), 0);
   await checkLook(page, 'models');
@@ -103,23 +106,24 @@ test('models are listed when somebody looks; while the provider is asked, that i
   await context.close();
 });
 
-test('a long list of models says that it was cut, and is looked through', async () => {
+test('a list of models that was cut says so, and is looked through; a catalogue is called one', async () => {
+  const keys = [await addKey('openai', 'Of many pages', newValue('sk-proj-paged-')), await addKey('azure_ai_foundry', 'Without deployments', newValue('undeployed-'), '/azure')];
+  const agents = [await addAgent('Many models', keys[0]), await addAgent('Catalogue', keys[1])];
   const { page, context } = await open('bob', { rest: '/agents' });
-  const many = Array.from({ length: 30 }, (_, i) => `model-${i + 1}`);
-  await page.route('**/models?*', async (route) => {
-    const response = await route.fetch();
-    const items = many.map((id) => `<li><code>${id}</code></li>`).join('');
-    const body = (await response.text()).replace(/<p class="status"[^>]*data-filtered>.*?<\/ul>/s,
-      `<p class="hint">The provider has more: these are those of the first 20 pages.</p><div class="field" data-with-script><label for="find-model">Find</label><input id="find-model" type="search" data-find-model="model-list"></div><p class="status" role="status" data-filtered>30 models</p><ul class="model-list" id="model-list" tabindex="0" aria-label="Models">${items}</ul>`);
-    await route.fulfill({ response, body });
-  });
-  await choose(page, 'Triage bot', 'Models');
-  await dialog(page).getByText('30 models').waitFor();
+  await choose(page, 'Many models', 'Models');
+  await dialog(page).getByText('40 models').waitFor();
+  await dialog(page).getByText('The provider has more: these are those of the first 20 pages.').waitFor();
   await dialog(page).getByLabel('Find').fill('L-2');
   await dialog(page).getByText('11 models').waitFor();
-  assert.ok(!await dialog(page).getByText('model-1', { exact: true }).isVisible());
+  assert.ok(!await dialog(page).locator('code', { hasText: /^model-1$/ }).isVisible());
   await checkLook(page, 'models cut');
+  await page.goto(service.address + settings('bob', '/agents'));
+  await choose(page, 'Catalogue', 'Models');
+  await dialog(page).getByText('This is its catalogue: a call names one of your deployments.').waitFor();
+  await checkLook(page, 'models as a catalogue');
   await context.close();
+  for (const agent of agents) await deleteAgent(agent);
+  for (const key of keys) await discard(key);
 });
 
 test('the console answers in its place: what is said meanwhile, where the focus goes, what stays', async () => {
@@ -127,8 +131,15 @@ test('the console answers in its place: what is said meanwhile, where the focus 
   await checkLook(page, 'console empty');
   await page.getByLabel('Agent', { exact: true }).selectOption({ label: 'Triage bot (Anthropic)' });
   await page.getByLabel('Message').fill('ping');
+  let letModels;
+  const heldModels = new Promise((resolve) => { letModels = resolve; });
+  await page.route('**/console?*', async (route) => { await heldModels; await route.continue(); });
   await page.getByRole('button', { name: 'Show models' }).click();
+  await page.getByRole('status').filter({ hasText: 'Asking the provider for its models…' }).waitFor();
+  await checkLook(page, 'console asking for models');
+  letModels();
   await page.getByRole('status').filter({ hasText: '3 models.' }).waitFor();
+  await page.unroute('**/console?*');
   assert.ok(await hasFocus(page.getByLabel('Model')));
   assert.deepEqual(await page.locator('datalist option').evaluateAll((options) => options.map(({ value }) => value)), ['claude-haiku-5', 'claude-opus-5', 'claude-sonnet-5']);
   await page.getByLabel('Model').fill('claude-haiku-5');
@@ -147,7 +158,7 @@ test('the console answers in its place: what is said meanwhile, where the focus 
   assert.equal(await page.locator('.answer').textContent(), 'pong');
   assert.match(await page.locator('#result').textContent(), /Triage bot, claude-haiku-5: with the key “Claude” in \d+ ms/);
   assert.equal(await page.getByLabel('Message').inputValue(), 'ping');
-  await shot(page, 'test-console', page.getByRole('main'));
+  await forReadme('test-console', page.getByRole('main'));
   await checkLook(page, 'console answer');
   // a reload has the agent and the model; the message is in no address
   assert.match(page.url(), /model=claude-haiku-5/);
@@ -178,7 +189,7 @@ test('the console says which keys were tried, and what is wrong at its field', a
   await page.getByRole('heading', { name: 'Answer' }).waitFor();
   assert.deepEqual(await page.locator('.tries strong').allTextContents(), ['Used up', 'Backup']);
   assert.match(await page.locator('.tries').textContent(), /quota used up.*No credit is left for \[redacted\].*answered/s);
-  await shot(page, 'keys-in-turn', page.locator('#result'));
+  await forReadme('keys-in-turn', page.locator('#result'));
   await checkLook(page, 'console keys in turn');
   await page.getByLabel('Agent', { exact: true }).selectOption({ label: 'Night shift (OpenAI)' });
   await page.getByRole('button', { name: 'Send' }).click();
@@ -189,6 +200,7 @@ test('the console says which keys were tried, and what is wrong at its field', a
   await page.route('**/console?*', (route) => route.abort());
   await page.getByRole('button', { name: 'Send' }).click();
   await page.getByRole('status').filter({ hasText: 'What you typed is still here' }).waitFor();
+  await checkLook(page, 'console not sent');
   assert.equal(await page.getByLabel('Message').inputValue(), 'ping');
   assert.ok(!await page.getByRole('button', { name: 'Send' }).isDisabled());
   await context.close();
@@ -270,7 +282,7 @@ test('the list looks well with whatever is wrong, to an admin, a member and a vi
   await newPerson('wanda');
   for (const user of ['alice', 'bob', 'wanda']) {
     const { page, context } = await open(user, { rest: '/agents' });
-    if (user === 'alice') await shot(page, 'agents', page.getByRole('main'));
+    if (user === 'alice') await forReadme('agents', page.getByRole('main'));
     await checkLook(page, `agents ${user}`);
     if (user === 'wanda') {
       await page.goto(service.address + settings('wanda', '/console'));

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkLook, contents, dialog, hasFocus, open, shot } from './browsing.js';
+import { checkLook, contents, dialog, forReadme, hasFocus, open } from './browsing.js';
 import { addKey as addToSupport, as, asRoot, ids, inRun, newPerson, newValue, PROJECTS, resolve, resolveAgent, serverLog, service, settings } from './harness.js';
 
 const LIST = 'Project LLM keys';
@@ -42,12 +42,12 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   await section(page).getByRole('link', { name: 'Add key' }).click();
   await dialog(page).getByText('Whose models is it for?').waitFor();
   assert.match(page.url(), /\/llm-keys\/new/);
-  await shot(page, 'choose-provider', dialog(page));
+  await forReadme('choose-provider', dialog(page));
+  await checkLook(page, 'choose a provider');
   await provider(page, 'Anthropic');
   await dialog(page).getByLabel('Name').fill('By browser');
   await keyField(page).fill(`  ${value} `);
   assert.equal(await keyField(page).getAttribute('type'), 'password');
-  await shot(page, 'add-key', dialog(page));
   let during;
   await page.route('**/settings/llm-keys?*', async (route) => {
     during = route.request().postData();
@@ -58,6 +58,7 @@ test('an admin adds a key: sealed here, masked there, and nowhere in clear', asy
   await notice.waitFor();
   assert.match(during, /(^|&)sealed=[A-Za-z0-9%]{100,}/);
   await page.locator('[data-notice]:focus').waitFor();   // as soon as the page has loaded
+  await checkLook(page, 'a key added');
   const id = await idOf('By browser');
   assert.ok(page.url().endsWith(`#key-${id}`));
   await notice.getByRole('link', { name: 'Use it in an agent' }).click();
@@ -90,9 +91,11 @@ test('fields with values are empty while a form is sent, and full again if that 
   await submit(page).click();
   await dialog(page).getByText('Sealing…').waitFor();
   for (const each of [value, secret]) assert.ok(!(await contents(page, context)).includes(each));
+  await checkLook(page, 'add sealing');
   release();
   await dialog(page).getByText('This could not be sent. What you typed is still here').waitFor();
   assert.deepEqual([await keyField(page).inputValue(), await dialog(page).getByLabel('Its value').inputValue()], [value, secret]);
+  await checkLook(page, 'add not sent');
   await page.unroute('**/settings/llm-keys?*');
   await submit(page).click();
   await page.getByText('Added “Held back”.').waitFor();
@@ -107,7 +110,7 @@ test('another vendor’s key is noticed while typing, and one click changes the 
   const value = newValue('sk-ant-api03-');
   await openAdding(page, 'OpenAI', { name: 'Whose', value });
   assert.equal(await keyField(page).getAttribute('aria-invalid'), 'true');
-  await shot(page, 'another-vendor', dialog(page));
+  await forReadme('another-vendor', dialog(page));
   await checkLook(page, 'add another vendor');
   await dialog(page).getByRole('button', { name: 'Change to Anthropic' }).click();
   await dialog(page).getByText('It begins with sk-ant-api03-').waitFor();
@@ -134,6 +137,8 @@ test('what stands around a key is noticed, and one click leaves only the key', a
     assert.equal(await keyField(page).inputValue(), value, around);
     assert.equal(await dialog(page).locator('.problem').count(), 0);
   }
+  await keyField(page).fill(`OPENAI_API_KEY=${value}`);
+  await checkLook(page, 'add what stands around a key');
   for (const [none, told] of [['sk-proj-…abcd', /mask/], ['sk-tarx-abcdefgh', /this platform/], ['{"type":"service_account"}', /document/], ['a key', /no spaces/], ['schlüssel', /ASCII/]]) {
     await keyField(page).fill(none);
     assert.match(await problem(page).textContent(), told);
@@ -175,7 +180,8 @@ test('what is wrong stands at its field, with the focus, and all that was typed 
   assert.ok(await hasFocus(dialog(page).getByLabel('Base URL')));
   assert.match(await described(page), /must not contain a user name/);
   assert.deepEqual([await dialog(page).getByLabel('Name').inputValue(), await keyField(page).inputValue()], ['Elsewhere', value]);
-  await shot(page, 'problem-at-the-field', dialog(page));
+  await forReadme('problem-at-the-field', dialog(page));
+  await checkLook(page, 'add with a problem');
   // checked without the value, and nothing was sent besides
   const sent = (await Promise.all(wire)).filter((text) => /^http\S+\/llm-keys/.test(text));
   assert.ok(sent.length === 1 && /\/check\?/.test(sent[0]) && !sent[0].includes(value));
@@ -203,6 +209,7 @@ test('what only the database can see of a value keeps the value as well', async 
   await problem(page).filter({ hasText: 'placeholder' }).waitFor();
   assert.ok(await hasFocus(keyField(page)));
   assert.equal(await keyField(page).inputValue(), value);
+  await checkLook(page, 'add refused by the database');
   await context.close();
 });
 
@@ -228,8 +235,8 @@ test('a key is added with options, which are sealed with it; times are the reade
   await add.getByRole('button', { name: 'Add another header' }).click();
   assert.ok(await hasFocus(headers.nth(1).getByLabel('Header')));
   await fillHeader(1, 'x-team', 'red');
-  await page.setViewportSize({ width: 1280, height: 1250 });
-  await shot(page, 'more-options', add);
+  await page.setViewportSize({ width: 1280, height: 1500 });
+  await forReadme('more-options', add);
   await page.setViewportSize({ width: 1280, height: 800 });
   await fillHeader(1, 'X-Gateway', 'two');
   assert.equal(await add.locator('input:invalid').count(), 1);
@@ -268,7 +275,7 @@ test('a key that the provider rejects is deleted from the same dialog, or kept',
   await dialog(page).getByRole('heading', { name: 'The provider rejected “Wrong”' }).waitFor();
   assert.ok(await hasFocus(dialog(page).getByRole('alert')));
   assert.match(page.url(), /\/rejected\?/);
-  await shot(page, 'rejected', dialog(page));
+  await forReadme('rejected', dialog(page));
   await checkLook(page, 'rejected key');
   await dialog(page).getByRole('button', { name: 'Delete it and try another' }).click();
   await dialog(page).getByText('It begins with sk-proj-').waitFor();
@@ -324,6 +331,7 @@ test('a key is tested where it is, and the result is said', async () => {
   // the region was there before, so that a screen reader says what changes in it
   await claude.getByRole('status').filter({ hasText: 'Asking the provider…' }).waitFor();
   await button.click();   // does nothing meanwhile
+  await checkLook(page, 'a test that waits');
   release();
   await claude.getByRole('status').filter({ hasText: 'The provider accepted this key.' }).waitFor();
   assert.ok(await hasFocus(button));
@@ -332,7 +340,7 @@ test('a key is tested where it is, and the result is said', async () => {
   await refused.getByText('rejected', { exact: true }).waitFor();
   // the other result is still there, and the page the same
   assert.match(await claude.getByRole('status').textContent(), /accepted/);
-  await shot(page, 'llm-keys', section(page));
+  await forReadme('llm-keys', section(page));
   await checkLook(page, 'results of tests');
   const overTheWire = await Promise.all(wire);
   assert.equal(overTheWire.filter((text) => /^http\S+\/test\?/.test(text)).length, 2);
@@ -353,11 +361,12 @@ test('a key is replaced in one dialog, and Undo takes it back', async () => {
   await choose(page, 'Renewed', 'Replace key');
   await dialog(page).getByLabel('New key').fill(value);
   assert.ok(await dialog(page).getByLabel('Day bot').isChecked());
-  await shot(page, 'replace-key', dialog(page));
+  await forReadme('replace-key', dialog(page));
   await checkLook(page, 'replace a key');
   await dialog(page).getByRole('button', { name: 'Replace key' }).click();
   const notice = page.getByRole('status').filter({ hasText: 'Replaced “Renewed”: 1 agent goes on with the new key, and the old one is disabled. The provider accepted this key.' });
   await notice.waitFor();
+  await checkLook(page, 'a key replaced');
   const resolved = await resolveAgent(agent);
   assert.equal(resolved.key_value, value);
   for (const seen of [...await Promise.all(wire), await contents(page, context), service.log, serverLog()]) assert.ok(!seen.includes(value));
@@ -378,8 +387,16 @@ test('a key is deleted after a question that names its agents, which move on', a
   assert.match(await dialog(page).textContent(), /This agent uses it:.*Night bot/s);
   // one of the same provider is offered first
   await dialog(page).getByLabel('These agents go on with').selectOption({ label: 'GPT (OpenAI)' });
-  await shot(page, 'delete-key', dialog(page));
+  await forReadme('delete-key', dialog(page));
   await checkLook(page, 'delete a key');
+  // one of another comes with a warning
+  const warning = dialog(page).getByText('Its agents have used OpenAI until now. With Anthropic, they have to ask for models of Anthropic');
+  assert.equal(await warning.count(), 0);
+  const choice = dialog(page).getByLabel('These agents go on with');
+  await choice.selectOption({ label: 'Claude (Anthropic)' });
+  await warning.waitFor();
+  await checkLook(page, 'delete a key with agents of another provider');
+  await choice.selectOption({ label: 'GPT (OpenAI)' });
   await dialog(page).getByRole('button', { name: 'Delete Retiring' }).click();
   await page.getByText('Deleted “Retiring”; its agents go on with another key.').waitFor();
   assert.equal(await row(page, 'Retiring').count(), 0);
@@ -394,6 +411,7 @@ test('a key is disabled instead of deleted, and Undo enables it', async () => {
   await choose(page, 'Unsure', 'Delete');
   await dialog(page).getByRole('button', { name: 'Disable instead' }).click();
   await page.getByText('Disabled “Unsure”.').waitFor();
+  await checkLook(page, 'a key disabled');
   await row(page, 'Unsure').getByText('disabled', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('Enabled “Unsure”.').waitFor();
@@ -482,6 +500,8 @@ test('a key that does not open says so, and is entered again', async () => {
   await checkLook(page, 'details of a tampered key');
   await page.keyboard.press('Escape');
   await row(page, 'Tampered').getByRole('link', { name: 'Re-enter' }).click();
+  await dialog(page).getByText('Whose key is it?').waitFor();
+  await checkLook(page, 'enter a key again whose');
   await provider(page, 'OpenAI');
   const value = newValue();
   await keyField(page).fill(value);
@@ -521,8 +541,13 @@ test('keys in all states, with long names, look well; what is due stands on top'
   await page.setViewportSize({ width: 360, height: 800 });
   const heights = await page.locator('.row[data-key]').evaluateAll((all) => all.map((each) => [each.dataset.name, each.offsetHeight]));
   for (const [name, height] of heights) assert.ok(height <= 110, `${name}: ${height}`);
+  // no badge is below a button
+  await page.setViewportSize({ width: 320, height: 800 });
+  const outside = await page.locator('.row[data-key] .row-title').evaluateAll((all) => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.textContent));
+  assert.deepEqual(outside, []);
+  await page.setViewportSize({ width: 360, height: 800 });
   await page.emulateMedia({ colorScheme: 'dark' });
-  await shot(page, 'narrow-and-dark');
+  await forReadme('narrow-and-dark', page);
   await page.emulateMedia({ colorScheme: null });
   await page.setViewportSize({ width: 1280, height: 800 });
   await row(page, 'Soon over').getByRole('link', { name: /^Soon over/ }).first().click();
@@ -543,13 +568,9 @@ test('a hundred keys are found by name; an empty project and a member see what i
   await page.getByLabel('Find a key').fill('key 7');
   await page.getByText('11 of 100 shown').waitFor({ state: 'attached' });
   assert.equal(await page.locator('.row[data-key]:visible').count(), 11);
-  await shot(page, 'found');
+  await checkLook(page, 'keys found');
   await page.getByLabel('Find a key').fill('');
-  for (const width of [1280, 320]) {
-    await page.setViewportSize({ width, height: 800 });
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width);
-    await shot(page, `a-hundred-keys-${width}`);
-  }
+  await checkLook(page, 'a hundred keys');
   await as('max', "SELECT tarx_keys.add_member($1, 'mia')", [project]);
   await newPerson('mia');
   const member = await open('mia', { project });

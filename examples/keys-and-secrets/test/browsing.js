@@ -1,7 +1,7 @@
 // What the tests in a browser share: pages of people who are signed in, and how they look.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after } from 'node:test';
 import { chromium } from 'playwright-core';
@@ -52,33 +52,47 @@ export const dialog = (page) => page.getByRole('dialog');
 export const rowOf = (page, list, name) => page.getByRole('list', { name: list, exact: true }).getByRole('listitem').filter({ has: page.getByRole('heading', { name, exact: true }) });
 export const hasFocus = (locator) => locator.evaluate((element) => element === document.activeElement);
 
-export async function shot(page, name, locator) {
+// Pictures are taken where test/example --pictures says.
+async function picture(path, shown) {
   const directory = process.env.TARX_KEYS_SCREENSHOTS;
-  if (!directory) return;
-  mkdirSync(directory, { recursive: true });
-  await (locator ?? page).screenshot({ path: `${directory}/${name}.png`, animations: 'disabled' });
+  if (directory) await shown.screenshot({ path: `${directory}/${path}.png`, animations: 'disabled' });
 }
 
-// Accessibility problems on a page, with everything open but menus
+// One that the README has, of the whole page or of a part
+export const forReadme = (name, shown) => picture(`readme/${name}`, shown);
+
+// Does something with everything open but menus
+async function unfolded(page, work) {
+  const folded = await page.evaluateHandle(() => [...document.querySelectorAll('details:not([data-menu], [open])')]);
+  const set = (open) => folded.evaluate((all, isOpen) => all.forEach((details) => { details.open = isOpen; }), open);
+  await set(true);
+  await work();
+  await set(false);
+}
+
+// Accessibility problems on a page
 async function problemsOf(page, rules) {
-  await page.evaluate(() => document.querySelectorAll('details:not([data-menu])').forEach((details) => { details.open = true; }));
   if (!await page.evaluate(() => 'axe' in window)) await page.evaluate(axeSource);
   const { violations } = await page.evaluate((runOnly) => axe.run(runOnly ? { runOnly } : {}), rules);
   return violations.filter(({ impact }) => ['moderate', 'serious', 'critical'].includes(impact))
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
-// In dark, and on a phone, only the contrast is another one.
+// In dark, and on a phone, only the contrast is another one. A phone is held upright, and
+// higher than most, to see more of what it scrolls.
+const HEIGHTS = { 1280: 900, 320: 1200 };
 const LOOKS = [['light', 1280, undefined], ['light', 320, []], ['dark', 1280, []], ['dark', 320, ['color-contrast']]];
 
 // As the page is now, wide and narrow, light and dark; what names its pictures
 export async function checkLook(page, what) {
   for (const [colorScheme, width, rules] of LOOKS) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.setViewportSize({ width, height: 800 });
-    if (rules?.length !== 0) assert.deepEqual(await problemsOf(page, rules), [], `${what} at ${width}, ${colorScheme}`);
-    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
-    await shot(page, `${what.replaceAll(/\W+/g, '-')}-${width}-${colorScheme}`);
+    await page.setViewportSize({ width, height: HEIGHTS[width] });
+    await unfolded(page, async () => {
+      if (rules?.length !== 0) assert.deepEqual(await problemsOf(page, rules), [], `${what} at ${width}, ${colorScheme}`);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= width, `${what} at ${width}`);
+    });
+    await picture(`${what.replaceAll(/\W+/g, '-')}-${width}-${colorScheme}`, page);
   }
   await page.emulateMedia({ colorScheme: null, reducedMotion: null });
   await page.setViewportSize({ width: 1280, height: 800 });

@@ -3,6 +3,7 @@
 import { canRun, managesAgents, stateOf } from './agent-state.js';
 import { agentKeyField } from './agent-keys.js';
 import { list } from './llm-keys/row.js';
+import { noProject } from './members.js';
 import { ago, badge, buttons, confirmation, dialogPage, due, empty, field, frame, hidden, html, inProject, link, mark, row, rows, section, text } from './parts.js';
 
 const MOST = 50;    // rows of a page
@@ -38,7 +39,7 @@ function agentRow(view, agent) {
     badges: [trouble && badge(trouble.kind, trouble.label)],
     facts: [...keyFacts(view, state), trouble?.todo],
     aside: state.key && html`key ${state.key.last_used_at === null ? 'never used' : html`used ${ago(state.key.last_used_at)}`}`,
-    primary: managesAgents(view) && (runs ? test('button quiet') : edit('Choose a key', 'button fix')),
+    primary: managesAgents(view) && (runs ? test('button quiet') : edit('Choose a key', 'button quiet fix')),
     actions: managesAgents(view) ? [
       edit('Edit'),
       runs && link(inProject(view, `/agents/${agent.id}/models`), 'Models', { of: agent.name }),
@@ -97,7 +98,7 @@ ${pager(view, { ...looked, page }, agents.length)}`;
 const createLink = (view, className = 'button') => link(inProject(view, '/agents/new'), 'Create agent', { className });
 
 export function agentsPage(view, { q = '', only, page = '1' } = {}) {
-  if (!view.project) return frame(view, 'Agents', empty('You are in no project yet, so there are no agents. Ask an admin to add you to one.'));
+  if (!view.project) return frame(view, 'Agents', noProject(view));
   const manages = managesAgents(view);
   const looked = { q, only: only === 'stopped' ? only : undefined, page: Math.max(1, Number.parseInt(page, 10) || 1) };
   const body = view.agents.length === 0
@@ -106,7 +107,7 @@ export function agentsPage(view, { q = '', only, page = '1' } = {}) {
   return frame(view, 'Agents', section({
     id: 'agents', title: `Project agents${view.agents.length > FEW ? ` (${view.agents.length})` : ''}`,
     about: 'Each uses a key of the project, or the keys of a provider in turn. Nobody sees a key through them.',
-    action: manages && view.agents.length > 0 && html`<div class="head-actions">${link(inProject(view, '/console'), 'Test console', { dialog: false, className: 'button quiet' })} ${createLink(view)}</div>`,
+    action: manages && view.agents.length > 0 && html`<div class="section-actions">${link(inProject(view, '/console'), 'Test console', { dialog: false, className: 'button quiet' })} ${createLink(view)}</div>`,
     body,
   }));
 }

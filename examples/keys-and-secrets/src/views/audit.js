@@ -105,7 +105,7 @@ function filterForm(view, filter) {
 <input type="hidden" name="project" value="${view.project.id}">
 ${field(form, 'action', 'Action', select('action', ACTIONS))}
 ${field(form, 'who', 'By whom', who)}<datalist id="audit-people">${view.people.map((id) => html`<option value="${id}"></option>`)}</datalist>
-${field(form, 'what', 'Name or id', text('what', 'maxlength="200" spellcheck="false" placeholder="of a key, agent…"'))}
+${field(form, 'what', 'Name or id', text('what', 'maxlength="200" spellcheck="false" placeholder="key, agent…"'))}
 ${field(form, 'from', 'From (UTC)', text('from', 'type="date"'))}
 ${field(form, 'to', 'To (UTC)', text('to', 'type="date"'))}
 <div class="buttons">${button('Filter')}${isFiltered(filter) && html` <a class="button quiet" href="${inProject(view, '/audit')}">Show everything</a>`}</div>

@@ -22,7 +22,7 @@ export const IMPORT_MAP = JSON.stringify({
   },
 });
 
-const STYLES = ['style', 'rows', 'dialog', 'agents', 'people'];
+const STYLES = ['style', 'rows', 'dialog', 'agents', 'secrets', 'platform-keys', 'members', 'audit'];
 
 export function layout(title, body) {
   return html`<!doctype html>

@@ -56,6 +56,7 @@ export function membersPage(view) {
   if (!view.project) return frame(view, TAB, noProject(view));
   const users = view.members.filter((member) => member.service_account === null);
   const accounts = view.members.filter((member) => member.service_account !== null);
+  const addAccount = manages(view) && link(inProject(view, '/members/add-service-account'), 'Add service account', { className: 'button' });
   return frame(view, TAB, html`${notSaved(view)}${section({
     id: 'members', title: 'Members',
     about: view.membersElsewhere ? 'Who is in this project is decided in your application, which has a table of its own for it.' : 'Who sees and changes what this project has.',
@@ -64,9 +65,9 @@ export function membersPage(view) {
   })}${(accounts.length > 0 || manages(view)) && section({
     id: 'service-accounts', title: 'Service accounts',
     about: 'For programs, so that they go on when the person who has set them up leaves.',
-    action: manages(view) && link(inProject(view, '/members/add-service-account'), 'Add service account', { className: 'button' }),
+    action: accounts.length > 0 && addAccount,
     body: accounts.length > 0 ? rows('Service accounts', accounts.map((member) => serviceAccountRow(view, member)))
-      : empty('This project has no service accounts. A nightly build or a deployment that calls the platform belongs here.'),
+      : empty('This project has no service accounts. A nightly build or a deployment that calls the platform belongs here.', addAccount),
   })}`);
 }
 

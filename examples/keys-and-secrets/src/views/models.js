@@ -19,7 +19,7 @@ ${ids.length > 0 && html`<ul class="model-list" id="model-list" tabindex="0" ari
 // the provider is asked, for a script to put the page at path in its place.
 export function modelsPage(view, tab, { title, back, path, answer, testPath }) {
   const waits = html`<div data-load="${path}" aria-busy="true"><p role="status">Asking the provider…</p>
-<ul class="outline" aria-hidden="true"><li></li><li></li><li></li></ul></div>`;
+<ul class="model-list outline" aria-hidden="true"><li></li><li></li><li></li></ul></div>`;
   const shown = answer && (answer.problem ? alert(answer.problem) : models(answer, testPath));
   return dialogPage(view, tab, {
     title: `Models of “${title}”`, back,

@@ -114,7 +114,7 @@ ${buttons('Create key', back(view))}
 export function createdTokenPage(view, { token, about }) {
   return dialogPage(view, about.rest.startsWith('/members') ? 'Members' : TAB, {
     title: `Save the key “${about.name}”`, back: here(view, about.rest), ask: 'This key is not shown again. Have you saved it?',
-    body: html`<p>Copy it now to where you keep such keys, as a password manager. <strong>It will not be shown again</strong> once you have said that you have saved it, nor after you sign out.</p>
+    body: html`<p>Copy it now to where you keep such keys, as a password manager, and leave this page only when it is saved there. <strong>It will not be shown again</strong> once you have said that you have saved it, have signed out, or have not been here for an hour.</p>
 <div class="field created"><label for="token">Your new platform key</label>
 <div class="inline"><textarea id="token" class="token" rows="3" readonly autocomplete="off" spellcheck="false" autofocus>${token}</textarea>
 <button type="button" class="quiet" data-copy="token">Copy</button></div></div>
@@ -125,7 +125,7 @@ export function createdTokenPage(view, { token, about }) {
 export function noTokenPage(view) {
   return dialogPage(view, TAB, {
     title: 'No key to show', back: back(view),
-    body: html`<p>You have said that you saved it, or it was created in another browser. If it is lost, revoke it and create another one.</p>
+    body: html`<p>You have said that you saved it, your session has ended since, or it was created in another browser. If it is lost, revoke it and create another one.</p>
 <div class="buttons"><a class="button quiet" href="${back(view)}" data-close>To the platform keys</a></div>`,
   });
 }

@@ -37,10 +37,11 @@ function secretRow(view, secret) {
 
 const addButton = (view) => link(inProject(view, '/secrets/set'), 'Add secret', { className: 'button' });
 const pasteButton = (view) => link(inProject(view, '/secrets/paste'), 'Paste .env', { className: 'button quiet' });
+const addActions = (view) => html`<div class="section-actions">${pasteButton(view)}${addButton(view)}</div>`;
 
 function noSecrets(view) {
   return mayChangeKeys(view)
-    ? empty('Tokens, passwords and certificates that workflows and agents of this project need belong here, each under a name. Have a .env file? Paste it: it is read and sealed in your browser.')
+    ? empty('Tokens, passwords and certificates that workflows and agents of this project need belong here, each under a name. Have a .env file? Paste it: it is read and sealed in your browser.', addActions(view))
     : empty('This project has no secrets yet. Its admins and key managers add them.');
 }
 
@@ -48,7 +49,7 @@ export function secrets(view) {
   return section({
     id: 'secrets', title: 'Project secrets',
     about: html`Named values for workflows and agents, as ${reference('NAME')}. Nobody reads them again.`,
-    action: mayChangeKeys(view) && html`<div class="section-actions">${pasteButton(view)}${addButton(view)}</div>`,
+    action: mayChangeKeys(view) && view.secrets.length > 0 && addActions(view),
     body: view.secrets.length > 0
       ? rows('Project secrets', view.secrets.map((secret) => secretRow(view, secret)))
       : noSecrets(view),

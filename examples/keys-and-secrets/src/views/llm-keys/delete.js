@@ -6,10 +6,14 @@ import { toList, TAB } from './add.js';
 
 const isUsable = (key) => key.status === 'ok' && key.state === 'enabled';
 
+// What public/key-choices.js says where it is chosen
+const warning = (key, { provider_label: label }) =>
+  html` data-warning="Its agents have used ${key.provider_label ?? 'another provider'} until now. With ${label}, they have to ask for models of ${label}, or their calls fail."`;
+
 // Keys of the same provider first; with another provider's, an agent asks for models that it does not have.
 function choices(view, key) {
   const usable = view.keys.filter((other) => other.id !== key.id && isUsable(other));
-  const option = (other) => ({ value: other.id, label: named(other) });
+  const option = (other) => ({ value: other.id, label: named(other), data: other.provider !== key.provider && warning(key, other) });
   const same = usable.filter(({ provider }) => provider === key.provider).map(option);
   const others = usable.filter(({ provider }) => provider !== key.provider).map(option);
   return {
@@ -25,7 +29,8 @@ function choices(view, key) {
 function agentsField(view, key, form) {
   const { preferred, options } = choices(view, key);
   const values = { to: form.values?.to ?? preferred };
-  return view.agents.length > 0 && field({ id: 'repoint', values, fields: form.fields }, 'to', 'These agents go on with', select('to', options));
+  return view.agents.length > 0 && html`${field({ id: 'repoint', values, fields: form.fields }, 'to', 'These agents go on with', select('to', options, 'data-warns'))}
+<p class="warning" role="status" data-warning></p>`;
 }
 
 function breaks(view, key) {

@@ -1,4 +1,4 @@
-// A key of another provider is warned of where it is chosen.
+// What is to be said of a choice of a key, as that it is of another provider, is said where it is chosen.
 
 import { onContent } from './content.js';
 
