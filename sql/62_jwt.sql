@@ -2,8 +2,9 @@
 -- tarx_keys.jwt_issuers_file names, and in no table: whoever could write it could be
 -- anyone.
 
--- When users ended. A token cannot be taken back, so this is how end_user() ends those
--- that were issued before. Who deletes a row gives them the rest of their short life.
+-- When users ended. A token or a run ticket cannot be taken back, so this is how
+-- end_user() ends those that were issued before. Who deletes a row gives them the rest of
+-- their short life.
 CREATE TABLE tarx_keys_internal.ended_users (
     user_id text COLLATE "C" NOT NULL,
     ended_at timestamptz NOT NULL,
@@ -15,7 +16,7 @@ CREATE POLICY owner_of_user ON tarx_keys_internal.ended_users TO tarx_keys_owner
     USING (user_id = tarx_keys.current_user_id());
 CREATE POLICY owner_in_maintenance ON tarx_keys_internal.ended_users TO tarx_keys_owner
     USING (tarx_keys_internal.in_maintenance());
-COMMENT ON TABLE tarx_keys_internal.ended_users IS 'When end_user() ended a user, for as long as a token that was issued before could last.';
+COMMENT ON TABLE tarx_keys_internal.ended_users IS 'When end_user() ended a user, for as long as a token or a run ticket that was issued before could last.';
 
 -- carries a value
 CREATE FUNCTION tarx_keys.login_jwt(token text, project_id uuid DEFAULT NULL, OUT user_id text, OUT role text)
@@ -36,8 +37,9 @@ AS 'MODULE_PATHNAME', 'tarx_keys_jwt_issuers_state';
 COMMENT ON FUNCTION tarx_keys_internal.jwt_issuers_state IS
 'Internal. When the issuers in use were loaded, and what is wrong with their file.';
 
--- No issuers' file may have a max_lifetime and clock_skew of more. Which one is loaded
--- does not matter: it may be missing for a while, and a standby has another one.
+-- No issuers' file may have a max_lifetime and clock_skew of more, and no server a
+-- tarx_keys.run_ticket_max_renewal. Which file is loaded does not matter: it may be missing
+-- for a while, and a standby has another one.
 -- It has a SET clause, so that maintenance ends with it. Rows that somebody else is
 -- deleting are left alone.
 CREATE FUNCTION tarx_keys_internal.forget_ended_users() RETURNS void
@@ -48,12 +50,12 @@ BEGIN
     DELETE FROM tarx_keys_internal.ended_users e
      WHERE (e.user_id, e.ended_at) IN (
            SELECT o.user_id, o.ended_at FROM tarx_keys_internal.ended_users o
-            WHERE o.ended_at < clock_timestamp() - interval '31 days 1 hour'
+            WHERE o.ended_at < clock_timestamp() - interval '366 days'
             ORDER BY o.ended_at LIMIT 1000 FOR UPDATE SKIP LOCKED);
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.forget_ended_users IS
-'Internal. Deletes ends of users from before any token of now was issued, 1000 at most.';
+'Internal. Deletes ends of users from before any token or run ticket of now was issued, 1000 at most.';
 
 -- A new row each time, because that waits for nobody.
 CREATE FUNCTION tarx_keys_internal.record_end_of_user() RETURNS void
@@ -66,6 +68,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.record_end_of_user IS
-'Internal. Ends the tokens of the acting user that were issued before now.';
+'Internal. Ends the tokens and run tickets of the acting user that were issued before now.';
 
 SELECT pg_catalog.pg_extension_config_dump('tarx_keys_internal.ended_users', '');

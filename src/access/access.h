@@ -82,6 +82,7 @@ extern bool tarx_keys_platform_key_counts(const pg_uuid_t *id, const uint8 *hash
 extern void tarx_keys_check_platform_key(void);
 
 /* token_end.c: the same for a token, and for either */
+extern bool tarx_keys_user_has_ended_since(const char *user_id, TimestampTz since);
 extern bool tarx_keys_token_is_over(const char *user_id, const TarxKeysTokenTimes *times);
 extern void tarx_keys_check_login(void);
 

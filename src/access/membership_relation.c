@@ -90,7 +90,8 @@ column_type(Oid relation, const char *column)
 static bool
 holds_our_role(Oid role)
 {
-	static const char *const ours[] = {"tarx_keys_owner", "tarx_keys_backend", "tarx_keys_login", "tarx_keys_agent"};
+	static const char *const ours[] = {"tarx_keys_owner", "tarx_keys_backend", "tarx_keys_login", "tarx_keys_agent",
+	"tarx_keys_auditor"};
 
 	for (size_t i = 0; i < lengthof(ours); i++)
 	{

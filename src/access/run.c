@@ -4,8 +4,9 @@
  *
  * A ticket is a right that a member has given away for a while.  Nothing of it is
  * stored.  So each call looks up anew what it hangs on: the epochs of the project and
- * the agent, that the agent is there, the member's role, and the platform key by which
- * the member had logged in.  All of this reads, so it works on a standby.
+ * the agent, that the agent is there, the member's role, that the member was not ended
+ * since, and the platform key by which the member had logged in.  All of this reads, so
+ * it works on a standby.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -139,15 +140,17 @@ agent_counts(const TarxKeysRunTicket *ticket)
 		memcmp(&epoch, ticket->agent_epoch, UUID_LEN) == 0;
 }
 
+/* Where the application says who is a member, end_user() ends no membership. */
 static bool
 issuer_counts(const TarxKeysRunTicket *ticket)
 {
-	text	   *user_id = tarx_keys_from_utf8(ticket->user_id.data, ticket->user_id.len);
+	char	   *user_id = text_to_cstring(tarx_keys_from_utf8(ticket->user_id.data, ticket->user_id.len));
 	TarxKeysRole least = ticket->kind == TARX_KEYS_RUN_OF_AGENT ? TARX_KEYS_ROLE_MEMBER : TARX_KEYS_ROLE_KEY_MANAGER;
 
 	return (ticket->platform_key_id == NULL ||
 			tarx_keys_platform_key_counts(as_uuid(ticket->platform_key_id), NULL)) &&
-		tarx_keys_role_of(as_uuid(ticket->project_id), text_to_cstring(user_id)) >= least;
+		tarx_keys_role_of(as_uuid(ticket->project_id), user_id) >= least &&
+		!tarx_keys_user_has_ended_since(user_id, ticket->issued);
 }
 
 /*

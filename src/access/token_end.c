@@ -3,8 +3,8 @@
  *	  Whether the token that proved the acting user still counts.
  *
  * A token cannot be taken back.  So it lasts until its exp, inside a transaction too.
- * And end_user() leaves the time when it ended somebody: what was issued before that
- * counts no more, at each call from then on.
+ * And end_user() leaves the time when it ended somebody: what was issued before that, a
+ * token or a run ticket, counts no more, at each call from then on.
  */
 #include "postgres.h"
 #include "base/compat.h"
@@ -22,6 +22,15 @@ static TarxKeysQuery ended_query = {
 	.nargs = 2, .argtypes = {TEXTOID, TIMESTAMPTZOID}
 };
 
+/* Has end_user() ended the user later than at this time? */
+bool
+tarx_keys_user_has_ended_since(const char *user_id, TimestampTz since)
+{
+	Datum		values[2] = {CStringGetTextDatum(user_id), TimestampTzGetDatum(since)};
+
+	return tarx_keys_finds_as_owner(&tarx_keys_platform_keys, &ended_query, values);
+}
+
 /*
  * Has a token of the user, which was issued after this time for sure, ended by now, or
  * did the user end later than that?
@@ -29,10 +38,8 @@ static TarxKeysQuery ended_query = {
 bool
 tarx_keys_token_is_over(const char *user_id, const TarxKeysTokenTimes *times)
 {
-	Datum		values[2] = {CStringGetTextDatum(user_id), TimestampTzGetDatum(times->issued_after)};
-
 	return times->expires_at <= GetCurrentTimestamp() ||
-		tarx_keys_finds_as_owner(&tarx_keys_platform_keys, &ended_query, values);
+		tarx_keys_user_has_ended_since(user_id, times->issued_after);
 }
 
 static void

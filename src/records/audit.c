@@ -60,6 +60,30 @@ client_address(void)
 		DirectFunctionCall1(network_host, address);
 }
 
+/*
+ * Fail, because there is a row with the number of ours: TK004, or 55P03 if somebody has
+ * extended the lane, which is ours.  That is a transaction which was prepared before the
+ * server restarted: see audit_lanes.c.
+ */
+pg_noreturn static void
+fail_number_taken(const TarxKeysAuditEnds *ends)
+{
+	TarxKeysAuditEnds by_now = {0};
+	Snapshot	snapshot = tarx_keys_latest_snapshot();
+	TarxKeysEndsState state = tarx_keys_audit_read_ends(&ends->chain, ends->generation, ends->lane, snapshot, &by_now);
+
+	UnregisterSnapshot(snapshot);
+	if (state == TARX_KEYS_ENDS_GOOD)
+		tarx_keys_secret_wipe(by_now.key.secret);
+	if (state != TARX_KEYS_ENDS_GOOD || by_now.at.last_seq < ends->at.last_seq)
+		tarx_keys_fail_chain(&ends->chain);
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("the audit log of %s \"%s\" is in use by other transactions",
+					ends->chain.personal ? "user" : "project", tarx_keys_uuid_text(&ends->chain.id)),
+			 errhint("A transaction that was prepared before the server restarted has written to it. Make the change again.")));
+}
+
 static void
 append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_id,
 		   text *object_name, int32 revision)
@@ -99,7 +123,7 @@ append_row(TarxKeysAuditEnds *ends, const char *action, const pg_uuid_t *object_
 					  PointerGetDatum(tarx_keys_make_bytea(ends->at.last_stamp, TARX_KEYS_MAC_BYTES)));
 	/* if there is a row with this number, we did not write it */
 	if (!tarx_keys_table_insert(&tarx_keys_audit_log, &row))
-		tarx_keys_fail_chain(&ends->chain);
+		fail_number_taken(ends);
 }
 
 static bool

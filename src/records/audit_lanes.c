@@ -15,7 +15,9 @@
  * The locks on lanes and generations are on objects that do not exist, so no SQL
  * command can take them.  Callers choose the ids of projects.  So which lock stands
  * for which chain is decided by a hash whose key nobody knows: it is drawn when the
- * server starts, and its processes inherit it.
+ * server starts, and its processes inherit it.  A transaction that was prepared before
+ * that holds locks that stand for nothing any more.  Whoever takes its lane waits for it
+ * at its first row, and fails if it commits.
  *
  * A transaction that has removed something without a lane may have rows locked that
  * a writer with a lane waits for.  From then on it waits for no lane.

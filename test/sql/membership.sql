@@ -211,13 +211,16 @@ CREATE SEQUENCE app.e;
 CREATE VIEW app.f AS SELECT * FROM app.project_roles;
 CREATE VIEW app.g AS SELECT * FROM app.project_roles;
 CREATE VIEW app.h AS SELECT * FROM app.project_roles;
+CREATE VIEW app.i AS SELECT * FROM app.project_roles;
 CREATE VIEW app."I i" AS SELECT project_id, user_id, role FROM app.project_roles;
 CREATE ROLE regress_between IN ROLE regress_backend;
+CREATE ROLE regress_siem IN ROLE tarx_keys_auditor;
 DO $$ DECLARE r text; BEGIN FOREACH r IN ARRAY '{a,b,c,d,e,"I i"}'::text[] LOOP EXECUTE format('ALTER TABLE app.%I OWNER TO regress_app', r); END LOOP; END $$;
-GRANT CREATE ON SCHEMA app TO tarx_keys_owner, regress_between;
+GRANT CREATE ON SCHEMA app TO tarx_keys_owner, regress_between, regress_siem;
 ALTER VIEW app.g OWNER TO tarx_keys_owner;
 ALTER VIEW app.h OWNER TO regress_between;
-SELECT r, with_relation(r) FROM unnest(ARRAY['app.nothing', 'nowhere.members', 'app.a', 'app.b', 'app.c', 'app.d', 'app.e', 'app.f', 'app.g', 'app.h', 'app."I i"', 'APP.Project_Roles']) r;
+ALTER VIEW app.i OWNER TO regress_siem;
+SELECT r, with_relation(r) FROM unnest(ARRAY['app.nothing', 'nowhere.members', 'app.a', 'app.b', 'app.c', 'app.d', 'app.e', 'app.f', 'app.g', 'app.h', 'app.i', 'app."I i"', 'APP.Project_Roles']) r;
 SELECT set_config('tarx_keys.membership', 'app.nothing', true);
 SET LOCAL ROLE regress_backend;
 SELECT tarx_keys.act_as('alice');
@@ -386,7 +389,7 @@ SELECT tarx_keys.delete_service_account(:'A', :'build');
 SELECT outcome(format('tarx_keys.login(%L)', :'build_token'));
 ROLLBACK;
 
--- the end of a user ends keys only
+-- the end of a user ends no membership
 BEGIN;
 SELECT tarx_keys.act_as('alice');
 SELECT token AS alice FROM tarx_keys.create_platform_key('x') \gset
@@ -397,6 +400,20 @@ SELECT left_projects FROM tarx_keys.end_user('ann');
 SELECT role_of('ann', :'A');
 SELECT outcome('tarx_keys.end_user(''alice'', ''bob'')');
 SELECT * FROM tarx_keys.end_user(:'build');
+ROLLBACK;
+-- but the run tickets that the user has issued before, and no others
+BEGIN;
+SELECT tarx_keys.act_as('ann');
+SELECT tarx_keys.create_agent(:'A', 'runs') AS agent \gset
+SELECT tarx_keys.issue_run_ticket(:'A', :'agent') AS before \gset
+SELECT tarx_keys.act_as('max');
+SELECT tarx_keys.issue_run_ticket(:'A', :'agent') AS of_max \gset
+SELECT outcome(format('tarx_keys.renew_run_ticket(%L)', :'before'));
+SELECT * FROM tarx_keys.end_user('ann');
+SELECT outcome(format('tarx_keys.renew_run_ticket(%L)', :'before')), outcome(format('tarx_keys.renew_run_ticket(%L)', :'of_max'));
+SELECT tarx_keys.act_as('ann');
+SELECT tarx_keys.issue_run_ticket(:'A', :'agent') AS afterwards \gset
+SELECT outcome(format('tarx_keys.renew_run_ticket(%L)', :'afterwards'));
 ROLLBACK;
 -- that of a service account ends its membership: it is the last admin of nothing, though our table has no other
 BEGIN;

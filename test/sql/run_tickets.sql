@@ -340,6 +340,28 @@ COMMIT;
 SET ROLE regress_agent;
 SELECT pg_temp.in_run(:'ticket', format('resolve_agent_key(%L, %L)', :'A', :'by_key')), pg_temp.in_run(:'of_key', format('probe_request(%L, %L)', :'A', :'other'));
 
+-- the end of that user, also where the user is a member again
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('dora');
+SELECT tarx_keys.add_member(:'A', 'eve');
+SELECT tarx_keys.act_as('eve');
+SELECT tarx_keys.issue_run_ticket(:'A', :'by_key') AS of_eve \gset
+COMMIT;
+SET ROLE regress_agent;
+SELECT left(pg_temp.in_run(:'of_eve', format('resolve_agent_key(%L, %L)', :'A', :'by_key')), 10);
+RESET ROLE;
+SELECT * FROM tarx_keys.end_user('eve');
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('dora');
+SELECT tarx_keys.add_member(:'A', 'eve');
+SELECT tarx_keys.act_as('eve');
+SELECT tarx_keys.issue_run_ticket(:'A', :'by_key') AS of_eve_again \gset
+COMMIT;
+SET ROLE regress_agent;
+SELECT pg_temp.in_run(:'of_eve', format('resolve_agent_key(%L, %L)', :'A', :'by_key')), left(pg_temp.in_run(:'of_eve_again', format('resolve_agent_key(%L, %L)', :'A', :'by_key')), 10);
+
 -- the agent, and the project
 SET ROLE regress_backend;
 BEGIN;

@@ -11,12 +11,13 @@ use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Protocol;
 use TarxKeys;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
 my $node = new_node('audit',
 	keyring => { master_key_file => write_private("$dir/keys", hex_key('a')) },
-	conf => "restart_after_crash = on\n");
+	conf => "restart_after_crash = on\nmax_prepared_transactions = 1\n");
 $node->start;
 install($node);
 
@@ -57,8 +58,23 @@ ok($purges->finish, 'the purges succeed') or diag($purge_errors);
 unlike($purge_errors, qr/WARNING/, 'and find nothing wrong');
 is($node->safe_psql('postgres', $verify), 't||', 'what they left verifies');
 
+# A transaction that was prepared before a restart has none of its lanes afterwards. Who
+# meets it is not told that somebody has changed the log.
+my $early = Protocol->connect($node, 'service');
+is($early->query("BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$PROJECT', 'EARLY', 'x')")->{C}, undef, 'a change');
+is($early->query("PREPARE TRANSACTION 'early'")->{C}, undef, 'which is prepared');
 $node->restart;
 is($node->safe_psql('postgres', $verify), 't||', 'it verifies after a restart');
+my $late = Protocol->connect($node, 'service');
+my $change = "BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.set_secret('$PROJECT', 'LATE', 'x'); COMMIT";
+$late->send($change);
+ok( $node->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'service' AND wait_event = 'transactionid')}),
+	'another change meets it');
+$node->safe_psql('postgres', "COMMIT PREPARED 'early'");
+is($late->answer->{C}, '55P03', 'and is to be made again');
+$late->query('ROLLBACK');
+is($late->query($change)->{C}, undef, 'which succeeds');
+is($node->safe_psql('postgres', $verify), 't||', 'and the log verifies');
 
 $node->safe_psql('postgres', 'CREATE DATABASE copy');
 $node->command_ok([ 'pg_dump', '-f', "$dir/dump.sql", $node->connstr('postgres') ], 'dump');

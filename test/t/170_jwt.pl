@@ -383,11 +383,11 @@ refuses(token($key{Ed25519}, claims(sub => 'bob', iat => time() + 1)), 'expired'
 admits(token($key{Ed25519}, claims()), 'another user');
 admits(token($key{Ed25519}, claims(sub => 'bob', iat => time() + 4)), 'one from afterwards', 'bob');
 
-# Ends are kept for as long as a token of any issuers' file could last, whatever is in
-# the one that is loaded now: that may be missing, or a standby may have another one.
+# Ends are kept for as long as a run ticket, or a token of any issuers' file, could last,
+# whatever is set or loaded now: a file may be missing, or a standby may have another one.
 $node->safe_psql('postgres', q{
 	INSERT INTO tarx_keys_internal.ended_users
-		VALUES ('w', now() - interval '32 days'), ('x', now() - interval '31 days 61 minutes'), ('y', now() - interval '31 days 59 minutes');
+		VALUES ('w', now() - interval '400 days'), ('x', now() - interval '366 days 1 minute'), ('y', now() - interval '365 days 1 minute');
 	SELECT tarx_keys.end_user('z')});
 is($node->safe_psql('postgres', q{SELECT string_agg(user_id, ',' ORDER BY user_id) FROM tarx_keys_internal.ended_users}),
 	'bob,y,z', 'old ends are forgotten, and no others');
