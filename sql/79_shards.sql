@@ -98,7 +98,7 @@ $$;
 COMMENT ON FUNCTION tarx_keys_internal.argument_numbers IS 'Internal. $3, $4 and so on, so many.';
 
 -- Who owns one of these, or a function in it, could change it afterwards, and see what goes through.
-CREATE FUNCTION tarx_keys_internal.schemas_for_router(VARIADIC schemas text[]) RETURNS text
+CREATE FUNCTION tarx_keys_internal.router_schemas(VARIADIC schemas text[]) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format(
@@ -119,12 +119,12 @@ AS $$
         '    END IF;\n'
         'END\n'
         '$_$;\n',
-        schemas_for_router.schemas, array_to_string(schemas_for_router.schemas, ', '))
+        router_schemas.schemas, array_to_string(router_schemas.schemas, ', '))
         || string_agg(format(E'CREATE SCHEMA IF NOT EXISTS %1$s;\n'
                              'GRANT USAGE ON SCHEMA %1$s TO tarx_keys_backend, tarx_keys_agent;\n', s.name), '' ORDER BY s.place)
-      FROM unnest(schemas_for_router.schemas) WITH ORDINALITY s (name, place)
+      FROM unnest(router_schemas.schemas) WITH ORDINALITY s (name, place)
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.schemas_for_router IS 'Internal. The statements that make these schemas, unless they are there and somebody else has something in them.';
+COMMENT ON FUNCTION tarx_keys_internal.router_schemas IS 'Internal. The statements that make these schemas, unless they are there and somebody else has something in them.';
 
 CREATE FUNCTION tarx_keys.shard_sql() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -133,7 +133,7 @@ AS $$
            'BEGIN;\n'
            'SET LOCAL client_min_messages = warning;\n'
            'SET LOCAL search_path = pg_catalog, pg_temp;\n'
-        || tarx_keys_internal.schemas_for_router('tarx_keys_shard')
+        || tarx_keys_internal.router_schemas('tarx_keys_shard')
         -- runners act for nobody, and may not call act_as()
         || E'CREATE OR REPLACE FUNCTION tarx_keys_shard.act_as(acting_user text, active_project uuid) RETURNS void LANGUAGE plpgsql AS $_$\n'
            'BEGIN\n'
@@ -215,7 +215,7 @@ AS $$
         'CREATE OR REPLACE FUNCTION plproxy.get_cluster_config(cluster_name text, OUT key text, OUT val text) RETURNS SETOF record LANGUAGE sql STABLE AS %4$L;\n'
         'GRANT EXECUTE ON FUNCTION plproxy.get_cluster_version, plproxy.get_cluster_partitions, plproxy.get_cluster_config\n'
         '    TO tarx_keys_backend, tarx_keys_agent;\n',
-        tarx_keys_internal.schemas_for_router('plproxy', 'tarx_keys', 'tarx_keys_router'),
+        tarx_keys_internal.router_schemas('plproxy', 'tarx_keys', 'tarx_keys_router'),
         -- another one for another list, so that sessions read that
         'SELECT ' || hashtext(router_server.shards::text),
         format('SELECT pg_catalog.unnest(%L::pg_catalog.text[])', router_server.shards),
