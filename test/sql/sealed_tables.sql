@@ -12,8 +12,11 @@ SELECT a.attrelid::regclass AS relation, a.attnum, a.attname, a.atttypid
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
  WHERE c.relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND c.relkind IN ('r', 'p')
    AND a.attnum > 0 AND NOT a.attisdropped;
-SELECT table_position, table_name, seal, kind, counter, count(*) FILTER (WHERE use = 'bound') > 2 AS has_bound
-  FROM described GROUP BY 1, 2, 3, 4, 5 ORDER BY 1;
+SELECT table_position, table_name, seal, kind, counter FROM described GROUP BY 1, 2, 3, 4, 5 ORDER BY 1;
+
+-- What a row's seal is bound to: whoever takes a column out of this lets table writers change it
+SELECT table_name, string_agg(column_name, ' ' ORDER BY column_position) FILTER (WHERE use = 'bound')
+  FROM described GROUP BY table_position, table_name ORDER BY table_position;
 
 -- Whoever adds a column, or another table with something sealed, describes it
 CREATE TEMP VIEW undescribed AS
