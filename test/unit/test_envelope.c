@@ -546,6 +546,42 @@ check_wiping(void)
 	sodium_free(binding);
 }
 
+/* A stamp is exact: its length, its version, the master key that it names, each byte. */
+static void
+check_stamps(void)
+{
+	TarxKeysMasterKey key = key_of(KEY_HEX);
+	TarxKeysMasterKey other = key;
+	TarxKeysBinding *binding = binding_of(&distinct[0]);
+	uint8_t		stamp[TARX_KEYS_STAMP_BYTES + 1] = {0};
+	uint8_t		envelope[TARX_KEYS_ENVELOPE_OVERHEAD];
+	uint8_t		nonce[TARX_KEYS_NONCE_BYTES] = {0};
+	uint8_t		subkey[TARX_KEYS_SUBKEY_BYTES];
+
+	ok(tarx_keys_stamp_make(stamp, &key, binding), "stamped");
+	ok(tarx_keys_stamp_check(stamp, TARX_KEYS_STAMP_BYTES, &key, binding), "it is the right one");
+	ok(!tarx_keys_stamp_check(stamp, TARX_KEYS_STAMP_BYTES + 1, &key, binding), "not with a byte more");
+	ok(!tarx_keys_stamp_check(stamp, TARX_KEYS_STAMP_BYTES - 1, &key, binding), "not with a byte less");
+	for (size_t i = 0; i < TARX_KEYS_STAMP_BYTES; i++)
+	{
+		stamp[i] ^= 1;
+		ok(!tarx_keys_stamp_check(stamp, TARX_KEYS_STAMP_BYTES, &key, binding), "not with another byte %zu", i);
+		stamp[i] ^= 1;
+	}
+	stamp[0]++;
+	ok(tarx_keys_stamp_fingerprint(stamp, TARX_KEYS_STAMP_BYTES) == NULL, "another version is no stamp");
+	stamp[0]--;
+	other.fingerprint[0] ^= 1;
+	ok(!tarx_keys_stamp_check(stamp, TARX_KEYS_STAMP_BYTES, &other, binding), "it names its master key");
+
+	tarx_keys_subkey(subkey, &key, binding->scope, binding->purpose);
+	binding->overflow = true;
+	ok(!tarx_keys_stamp_make_by(stamp, key.fingerprint, subkey, binding), "fields that do not fit have no stamp");
+	ok(!tarx_keys_envelope_seal_by(envelope, key.fingerprint, subkey, nonce, binding, (const uint8_t *) "", 0),
+	   "and no envelope");
+	sodium_free(binding);
+}
+
 /* The fixed envelopes, and changes to them that must not open. */
 static void
 check_tampering(const FixedCase *test)
@@ -761,6 +797,7 @@ main(void)
 	check_bindings();
 	check_keys();
 	check_wiping();
+	check_stamps();
 	for (size_t i = 0; i < lengthof(fixed_cases); i++)
 		check_tampering(&fixed_cases[i]);
 	check_versions();

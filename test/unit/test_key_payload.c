@@ -136,6 +136,32 @@ check_changed(size_t at, uint8_t value, const char *name)
 	sodium_free(bytes.data);
 }
 
+/* A header more than there may be, and otherwise as it should be */
+static void
+check_too_many_headers(void)
+{
+	static const char header[] = "\x01\0\0\0\x01x\x01\0\0\0\x02yz";
+	const size_t header_len = sizeof(header) - 1;
+	const size_t count_at = 1 + 5 + strlen("sk-1234");
+	TarxKeysPayload payload = example();
+	TarxKeysPayload read;
+	Bytes		bytes;
+	Bytes		more;
+
+	payload.headers.count = TARX_KEYS_HEADERS_MAX;
+	for (int i = 0; i < TARX_KEYS_HEADERS_MAX; i++)
+		payload.headers.items[i] = (TarxKeysHeader) {span("x"), span("yz")};
+	bytes = written(&payload);
+	more = guarded_bytes(bytes.len + header_len);
+	memcpy(more.data, bytes.data, count_at);
+	more.data[count_at] = TARX_KEYS_HEADERS_MAX + 1;
+	memcpy(more.data + count_at + 1, header, header_len);
+	memcpy(more.data + count_at + 1 + header_len, bytes.data + count_at + 1, bytes.len - count_at - 1);
+	ok(!tarx_keys_payload_read((char *) more.data, more.len, &read), "no more headers than there may be");
+	sodium_free(more.data);
+	sodium_free(bytes.data);
+}
+
 static void
 check_limits(void)
 {
@@ -174,6 +200,8 @@ main(void)
 	check_changed(2, 0xff, "a length beyond the end");
 	check_changed(13, TARX_KEYS_HEADERS_MAX + 1, "more headers than there may be");
 	check_changed(14, 0, "the name of a header is not NULL");
+	check_changed(tarx_keys_payload_size(&payload) - 2, 2, "a field that is NULL has nothing else for it");
+	check_too_many_headers();
 	check_limits();
 	return done_testing();
 }
