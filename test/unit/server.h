@@ -44,6 +44,20 @@ errmsg_internal(const char *fmt,...)
 	return 0;
 }
 
+int
+errdetail(const char *fmt,...)
+{
+	(void) fmt;
+	return 0;
+}
+
+int
+errhint(const char *fmt,...)
+{
+	(void) fmt;
+	return 0;
+}
+
 void
 errfinish(const char *filename, int lineno, const char *funcname)
 {

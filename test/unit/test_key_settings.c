@@ -29,20 +29,6 @@ tarx_keys_page_set_pending(const TarxKeysKeyring *ring, TarxKeysKeyringProblem p
 	watch(&pending, sizeof(pending));
 }
 
-int
-errdetail(const char *fmt,...)
-{
-	(void) fmt;
-	return 0;
-}
-
-int
-errhint(const char *fmt,...)
-{
-	(void) fmt;
-	return 0;
-}
-
 void
 DefineCustomStringVariable(const char *name, const char *short_desc, const char *long_desc,
 						   char **valueAddr, const char *bootValue, GucContext context,
