@@ -77,11 +77,8 @@ fail_number_taken(const TarxKeysAuditEnds *ends)
 		tarx_keys_secret_wipe(by_now.key.secret);
 	if (state != TARX_KEYS_ENDS_GOOD || by_now.at.last_seq < ends->at.last_seq)
 		tarx_keys_fail_chain(&ends->chain);
-	ereport(ERROR,
-			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("the audit log of %s \"%s\" is in use by other transactions",
-					ends->chain.personal ? "user" : "project", tarx_keys_uuid_text(&ends->chain.id)),
-			 errhint("A transaction that was prepared before the server restarted has written to it. Make the change again.")));
+	tarx_keys_audit_fail_in_use(&ends->chain,
+								"A transaction that was prepared before the server restarted has written to it. Make the change again.");
 }
 
 static void

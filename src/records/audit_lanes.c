@@ -254,6 +254,17 @@ does_without_lane(void)
 	return LocalTransactionIdIsValid(without_lane) && without_lane == tarx_keys_local_transaction();
 }
 
+/* 55P03, with what to do */
+void
+tarx_keys_audit_fail_in_use(const TarxKeysChain *chain, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("the audit log of %s \"%s\" is in use by other transactions",
+					chain->personal ? "user" : "project", tarx_keys_uuid_text(&chain->id)),
+			 errhint("%s", hint)));
+}
+
 /*
  * Lock a lane for a change; returns which.  To be called before the transaction
  * changes anything of the chain's project: who waited for a lane with a row
@@ -267,11 +278,8 @@ tarx_keys_audit_lock_lane(const TarxKeysChain *chain)
 	PreventCommandIfReadOnly("INSERT");
 	lane = take_lane(chain, !does_without_lane());
 	if (lane < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("the audit log of %s \"%s\" is in use by other transactions",
-						chain->personal ? "user" : "project", tarx_keys_uuid_text(&chain->id)),
-				 errhint("This transaction has removed something without waiting for them. Make the change in another transaction.")));
+		tarx_keys_audit_fail_in_use(chain,
+									"This transaction has removed something without waiting for them. Make the change in another transaction.");
 	return lane;
 }
 

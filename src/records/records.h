@@ -131,6 +131,7 @@ extern bool tarx_keys_audit_take_lane(const TarxKeysChain *chain, int32 lane, bo
 extern void tarx_keys_audit_lock_generation(const TarxKeysChain *chain);
 extern void tarx_keys_audit_lock_against_writers(void);
 extern void tarx_keys_audit_let_writers_on(void);
+pg_noreturn extern void tarx_keys_audit_fail_in_use(const TarxKeysChain *chain, const char *hint);
 extern int	tarx_keys_audit_attempt(void (*run) (void *arg), void *arg, int longest_wait);
 extern void tarx_keys_audit_do_without_lane(void);
 extern Snapshot tarx_keys_audit_snapshot(void);
