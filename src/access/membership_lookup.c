@@ -203,18 +203,16 @@ project_of_row(uint64 row)
 	return isnull ? NULL : DatumGetUUIDP(value);
 }
 
-/* The lowest role of the rows that are the user's, in this project */
+/* The lowest role of the rows that are the user's */
 static TarxKeysRole
-lowest_role(uint64 rows, const pg_uuid_t *project_id, const char *user_id)
+lowest_role(uint64 rows, const char *user_id)
 {
 	TarxKeysRole lowest = TARX_KEYS_ROLE_NONE;
 	bool		found = false;
 
 	for (uint64 row = 0; row < rows; row++)
 	{
-		const pg_uuid_t *project = project_of_row(row);
-
-		if (project == NULL || memcmp(project, project_id, UUID_LEN) != 0 || !is_text_of_row(row, 2, user_id))
+		if (!is_text_of_row(row, 2, user_id))
 			continue;
 		lowest = found ? Min(lowest, role_of_row(row)) : role_of_row(row);
 		found = true;
@@ -237,7 +235,7 @@ tarx_keys_role_elsewhere(const pg_uuid_t *project_id, const char *user_id)
 		return TARX_KEYS_ROLE_NONE;
 	tarx_keys_queries_begin();
 	prepare_queries(&relation);
-	role = lowest_role(run(&relation, &role_query, values), project_id, user_id);
+	role = lowest_role(run(&relation, &role_query, values), user_id);
 	tarx_keys_queries_end();
 	return role;
 }

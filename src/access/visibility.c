@@ -34,12 +34,12 @@ PG_FUNCTION_INFO_V1(tarx_keys_audited_project_id);
  * What an answer depends on.  Of two snapshots with the same end, the later one has
  * fewer transactions in progress, unless none has ended between them.  So the
  * numbers tell which transactions of others a snapshot sees.  The command tells
- * which changes of our own it sees, unless a subtransaction was rolled back.
+ * which changes of our own it sees, unless a subtransaction was rolled back.  A
+ * transaction that ends takes its identity with it, so the next one has another.
  */
 typedef struct Circumstances
 {
 	uint64		identity;
-	LocalTransactionId transaction;
 	SubTransactionId subtransaction;
 	CommandId	command;
 	TransactionId xmax;
@@ -58,19 +58,17 @@ typedef struct KeptAnswer
 static TarxKeysQuery projects_query = {
 	.sql = "SELECT m.project_id FROM tarx_keys.project_members m"
 	" WHERE m.user_id OPERATOR(pg_catalog.=) $1"
-	" AND ($2 IS NULL OR m.project_id OPERATOR(pg_catalog.=) $2)"
-	" AND ($3 IS NULL OR m.project_id OPERATOR(pg_catalog.=) ANY ($3))",
-	.nargs = 3, .argtypes = {TEXTOID, UUIDOID, UUIDARRAYOID}
+	" AND ($2 IS NULL OR m.project_id OPERATOR(pg_catalog.=) ANY ($2))",
+	.nargs = 2, .argtypes = {TEXTOID, UUIDARRAYOID}
 };
 
 /* Of these projects, those that have not ended, and that the identity admits */
 static TarxKeysQuery admitted_query = {
 	.sql = "SELECT p.id FROM pg_catalog.unnest($1) p (id)"
-	" WHERE ($2 IS NULL OR p.id OPERATOR(pg_catalog.=) $2)"
-	" AND ($3 IS NULL OR p.id OPERATOR(pg_catalog.=) ANY ($3))"
+	" WHERE ($2 IS NULL OR p.id OPERATOR(pg_catalog.=) ANY ($2))"
 	" AND NOT EXISTS (SELECT FROM tarx_keys.projects e"
 	" WHERE e.id OPERATOR(pg_catalog.=) p.id AND e.ended_at IS NOT NULL)",
-	.nargs = 3, .argtypes = {UUIDARRAYOID, UUIDOID, UUIDARRAYOID}
+	.nargs = 2, .argtypes = {UUIDARRAYOID, UUIDARRAYOID}
 };
 
 static ArrayType *
@@ -118,24 +116,21 @@ fetched_ids(uint64 count, MemoryContext context)
 	return PointerGetDatum(array);
 }
 
-/* The acting user's projects, as uuid[]: those in our table as the query's snapshot has them */
+/*
+ * The acting user's projects, as uuid[]: those in our table as the query's snapshot has
+ * them.  An active project that is in our table is for find_active_project().
+ */
 static Datum
 find_visible_projects(MemoryContext context)
 {
-	Datum		values[3] = {(Datum) 0, (Datum) 0, (Datum) 0};
-	char		nulls[3] = {' ', 'n', 'n'};
-	const pg_uuid_t *active = tarx_keys_active_project();
+	Datum		values[2] = {(Datum) 0, (Datum) 0};
+	char		nulls[2] = {' ', 'n'};
 	bool		elsewhere = tarx_keys_members_are_elsewhere() &&
 	!tarx_keys_is_service_account(tarx_keys_acting_user());
 	Datum		found;
 
-	if (active != NULL)
-	{
-		values[1] = UUIDPGetDatum(active);
+	if (tarx_keys_allowed_projects(&values[1]))
 		nulls[1] = ' ';
-	}
-	if (tarx_keys_allowed_projects(&values[2]))
-		nulls[2] = ' ';
 	tarx_keys_queries_begin();
 	values[0] = elsewhere ? PointerGetDatum(find_projects_elsewhere()) :
 		CStringGetTextDatum(tarx_keys_acting_user());
@@ -188,7 +183,6 @@ observe(Circumstances *now)
 	/* they are compared byte by byte */
 	memset(now, 0, sizeof(*now));
 	now->identity = tarx_keys_identity_count();
-	now->transaction = tarx_keys_local_transaction();
 	now->subtransaction = GetCurrentSubTransactionId();
 	now->command = snapshot->curcid;
 	now->xmax = snapshot->xmax;

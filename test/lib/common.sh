@@ -196,6 +196,9 @@ as_postgres_in_copy() {
 		--exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude='*.d' --exclude=./test/unit/bin -cf - . |
 		tar -C "$copy/src" -xf -
 	chown -R postgres: "$copy"
+	# for a test of who a file belongs to
+	install -m 0644 -o nobody /dev/null "$copy/of_another"
+	export TARX_KEYS_FILE_OF_ANOTHER=$copy/of_another
 	(cd "$copy/src" && HOME=$copy runuser -u postgres -- "$@") || status=$?
 	rm -rf "$copy"
 	trap - EXIT

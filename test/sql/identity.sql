@@ -30,6 +30,19 @@ SELECT tarx_keys.act_as('bob');
 ROLLBACK;
 SELECT tarx_keys.current_user_id() IS NULL;
 
+-- an expression that PL/pgSQL keeps asks again after another identity, a change, and the end
+DO $$
+BEGIN
+    FOR turn IN 1 .. 4 LOOP
+        CASE turn
+            WHEN 1, 2 THEN PERFORM tarx_keys.act_as(CASE turn WHEN 1 THEN 'alice' ELSE 'bob' END);
+            WHEN 3 THEN PERFORM tarx_keys.create_project('of bob');
+            WHEN 4 THEN ROLLBACK;
+        END CASE;
+        RAISE NOTICE '% sees % projects', tarx_keys_internal.acting_user_id(), cardinality(tarx_keys_internal.visible_project_ids());
+    END LOOP;
+END $$;
+
 -- or to ROLLBACK TO, which brings back who acted before
 BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');

@@ -122,6 +122,8 @@ SELECT outcome(format('tarx_keys.create_project(''x'', %L)', :'A'));
 SELECT outcome(format('tarx_keys.create_agent(%L, ''x'')', :'A'));
 SELECT count(*) FROM tarx_keys.projects;
 SELECT count(*) FROM tarx_keys.llm_keys;
+RESET ROLE;
+SELECT tarx_keys_internal.visible_project_ids() = ARRAY[:'nowhere'::uuid];
 ROLLBACK;
 
 -- what changes there counts from the next call on
@@ -182,7 +184,7 @@ BEGIN;
 CREATE DOMAIN app.person AS varchar(50) CHECK (value <> '');
 GRANT USAGE ON TYPE app.person TO regress_app;
 SELECT t, with_type(t, id, VARIADIC asked) FROM (VALUES
-    (1, 'uuid', '0b5f8a3e-0000-4000-8000-000000000001', ARRAY['0b5f8a3e-0000-4000-8000-000000000001', '0B5F8A3E-0000-4000-8000-000000000001', '{0b5f8a3e-0000-4000-8000-000000000001}', '0b5f8a3e0000-4000-8000-0000-00000001', 'ann']),
+    (1, 'uuid', '0b5f8a3e-0000-4000-8000-000000000001', ARRAY['0b5f8a3e-0000-4000-8000-000000000001', '0B5F8A3E-0000-4000-8000-000000000001', '{0b5f8a3e-0000-4000-8000-000000000001}', '0b5f8a3e0000-4000-8000-0000-00000001', 'xb5f8a3e-0000-4000-8000-000000000001', 'ann']),
     (2, 'varchar(50)', 'ann', ARRAY['ann', 'ann ', 'Ann']), (3, 'app.person', 'ann', ARRAY['ann', 'Ann']), (4, 'bigint', '42', ARRAY['42', '042', '4', 'x']),
     (5, 'char(10)', 'ann', ARRAY['ann', 'ann       '])) AS t (n, t, id, asked) ORDER BY n;
 ROLLBACK;

@@ -116,6 +116,14 @@ ROLLBACK;
 BEGIN;
 ALTER TABLE tarx_keys_internal.audit_ends DROP CONSTRAINT audit_ends_pkey;
 SELECT tarx_keys.project_version(:'A') = :before;
+-- also where rows of an older generation come last
+INSERT INTO tarx_keys_internal.audit_ends
+SELECT project_id, personal, 7, lane, lanes_seen, first_seq, first_at, 77, first_stamp, last_stamp, sealed_key
+  FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' AND NOT personal;
+INSERT INTO tarx_keys_internal.audit_ends
+SELECT project_id, personal, 1, 2, lanes_seen, first_seq, first_at, 1000, first_stamp, last_stamp, sealed_key
+  FROM tarx_keys_internal.audit_ends WHERE project_id = :'A' AND NOT personal AND generation = 7;
+SELECT tarx_keys.project_version(:'A');
 ROLLBACK;
 
 -- who may ask: runners, any project that there is

@@ -218,6 +218,7 @@ SELECT tarx_keys.add_llm_key(:'A', 'openai', 'Old', :'value', options => '{"prio
 SELECT tarx_keys.add_llm_key(:'A', 'openai', 'Bystander', :'value') AS bystander \gset
 \set replacement '\\x' `printf sk-proj-fresh-0123456789abcdef0123456789 | :'seal' replacement -e :soon -d :usual :active :project :old openai`
 \set elsewhere '\\x' `printf sk-proj-fresh-0123456789abcdef0123456789 | :'seal' replacement -e :soon -d https://evil.example/v1 :active :project :old openai`
+\set other_provider '\\x' `printf sk-proj-fresh-0123456789abcdef0123456789 | :'seal' replacement -e :soon -d :usual :active :project :old mistral`
 \set renamed '\\x' `echo '{"name": "New", "priority": 9}' | { printf sk-proj-fresh-0123456789abcdef0123456789 | :'seal' replacement -e :soon -d :usual -o /dev/fd/3 :active :project :old openai; } 3<&0`
 SAVEPOINT s;
 SELECT tarx_keys.replace_sealed_llm_key(project_id => :'A', key_id => :'old', sealed => :'replacement') AS fresh \gset
@@ -228,6 +229,7 @@ SELECT k.name, k.priority FROM tarx_keys.llm_keys k WHERE k.id = :'fresh';
 ROLLBACK TO s;
 \set VERBOSITY sqlstate
 SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'elsewhere');
+SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'other_provider');
 SELECT tarx_keys.replace_sealed_llm_key(:'A', :'bystander', :'replacement');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Old', :'replacement');
 SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'sol');

@@ -311,7 +311,9 @@ SKIP:
 
 SKIP:
 {
-	skip 'only root can give files away: owner not tested', 1;
+	my $path = $ENV{TARX_KEYS_FILE_OF_ANOTHER};
+	skip 'root has made no file of another user', 2 unless defined $path;
+	refused_at_reload({ master_key_file => $path }, 'must be owned by', 'file of another user');
 }
 
 # Commands

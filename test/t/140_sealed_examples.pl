@@ -72,6 +72,8 @@ is(ask_ok($node, 'runner', "SELECT tarx_keys.resolve_secret('$PROJECT', 'BY_NODE
 	't', 'Node.js: it is the secret');
 ($ok, $out, $err) = node('service', 'backend.js', $value, 'bob', $PROJECT, 'openai', 'By Bob');
 like($err, qr/^42501: must be key manager or admin/, 'Node.js: a member is refused');
+($ok, $out, $err) = node('service', 'backend.js', 'x' x 262_144, 'alice', $PROJECT, 'secret', 'LONG');
+like($err, qr/^TK013: /, 'a box is refused that is longer than any value needs');
 
 # Node.js: out
 
