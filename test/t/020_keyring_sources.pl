@@ -246,6 +246,8 @@ is( ask_ok(
 		SELECT count(*) > 0 FROM tarx_keys.llm_keys}),
 	't',
 	'no source: the list works');
+state_is($node, undef, "SELECT tarx_keys.purge_unverifiable_audit(gen_random_uuid())",
+	'TK005', 'no source: no chain is taken for one whose master key is missing');
 
 # Bad texts, in a file
 
