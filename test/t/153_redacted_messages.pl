@@ -74,6 +74,14 @@ leaves_no_value(
 	},
 	qr/42501: %s <redacted: tarx_keys.add_llm_key>/);
 
+leaves_no_value(
+	'hint of RAISE',
+	sub {
+		fails_with(
+			qq{DO \$\$ BEGIN PERFORM 'tarx_keys.add_llm_key'; RAISE insufficient_privilege USING MESSAGE = 'x', HINT = '$_[0]'; END \$\$}, '42501');
+	},
+	qr/42501: %s <redacted: tarx_keys.add_llm_key>/);
+
 # What a parallel worker has sent to its leader has no format either
 
 leaves_no_value(
