@@ -107,7 +107,7 @@ SELECT * FROM attack('SELECT string_agg(kind || '' '' || name || '': '' || statu
 
 -- the list: the same of the LLM keys, to members, and it never breaks
 SELECT ctid AS place FROM tarx_keys.project_llm_keys WHERE id = :'one' \gset
-SELECT ctid AS other_place FROM tarx_keys.project_llm_keys WHERE project_id = :'A' AND id <> :'one' LIMIT 1 \gset
+SELECT ctid AS other_place FROM tarx_keys.project_llm_keys WHERE project_id = :'A' AND id <> :'one' AND state <> 'deleted' LIMIT 1 \gset
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('bob');
