@@ -40,11 +40,8 @@ make_chroot() {
 	fi
 	cp /etc/resolv.conf "$root/etc/"
 	printf '127.0.0.1 localhost %s\n::1 localhost\n' "$(hostname)" >"$root/etc/hosts"
-	# The Debian sources of this system, whose security updates the packages were
-	# built with, and depend on; none of anybody else.
-	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' 'Origin: Debian' >"$root/etc/apt/sources.list"
-	[ -s "$root/etc/apt/sources.list" ] || die "apt knows no Debian sources; try apt-get update"
+	# whose security updates the packages were built with, and depend on
+	debian_sources >"$root/etc/apt/sources.list"
 	configure_apt
 	# no package may start a server, or make a cluster for one
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
