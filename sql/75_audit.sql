@@ -273,6 +273,9 @@ COMMENT ON FUNCTION tarx_keys.purge_unverifiable_personal_audit IS
 -- the primary key. The order stands here, because none comes in from outside a
 -- security_barrier.
 CREATE VIEW tarx_keys.project_audit WITH (security_invoker = true, security_barrier = true) AS
+WITH log AS NOT MATERIALIZED (
+    SELECT l.at, l.user_id, l.proven, l.login, l.client, l.action, l.project_id, l.object_id, l.object_name, l.revision, l.outcome, l.generation, l.seq
+      FROM tarx_keys.audit_log l WHERE NOT l.personal)
 SELECT a.at,
        tarx_keys_internal.shown(a.user_id) AS user_id,
        a.proven,
@@ -285,11 +288,9 @@ SELECT a.at,
        a.revision,
        tarx_keys_internal.shown(a.outcome) AS outcome,
        a.seq
-  FROM ((SELECT n.at, n.user_id, n.proven, n.login, n.client, n.action, n.project_id, n.object_id, n.object_name, n.revision, n.outcome, n.seq
-           FROM tarx_keys.audit_log n WHERE NOT n.personal AND (n.generation = 1 AND n.seq <= 100) IS NOT TRUE ORDER BY n.at DESC)
+  FROM ((SELECT * FROM log WHERE (generation = 1 AND seq <= 100) IS NOT TRUE ORDER BY at DESC)
         UNION ALL
-        (SELECT f.at, f.user_id, f.proven, f.login, f.client, f.action, f.project_id, f.object_id, f.object_name, f.revision, f.outcome, f.seq
-           FROM tarx_keys.audit_log f WHERE NOT f.personal AND f.generation = 1 AND f.seq <= 100 ORDER BY f.at DESC)) a
+        (SELECT * FROM log WHERE generation = 1 AND seq <= 100 ORDER BY at DESC)) a
  ORDER BY a.at DESC;
 COMMENT ON VIEW tarx_keys.project_audit IS 'The audit log of the active project, for its admins';
 

@@ -105,48 +105,16 @@ AS $$
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_row_security IS 'Internal. A check of doctor(): tables without row security, or where it does not apply to the owner.';
 
-CREATE FUNCTION tarx_keys_internal.doctor_present_policies() RETURNS TABLE (table_name text, policy text, definition text)
+CREATE FUNCTION tarx_keys_internal.doctor_present()
+RETURNS TABLE (kind text, table_name text, name text, definition text, is_valid boolean)
 LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
-    SELECT format('%I.%I', p.schemaname, p.tablename), p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
-                     'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')')
+    SELECT 'policy', format('%I.%I', p.schemaname, p.tablename), p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
+                     'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')'), true
       FROM pg_policies p WHERE p.schemaname::regnamespace = ANY (tarx_keys_internal.doctor_schemas())
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_present_policies IS 'Internal. For a check of doctor(): the policies as they are.';
-
--- PostgreSQL does not record the policies that a script makes, so this script does.
--- That saves a second list, which somebody would have to maintain. The parts
--- before this one make all policies. An update script adds those that it makes
--- itself, and no others that it finds.
-DO $$
-BEGIN
-    EXECUTE format('CREATE FUNCTION tarx_keys_internal.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
-                   'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
-                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.policy, p.definition), ', ' ORDER BY p.table_name, p.policy)
-                      FROM tarx_keys_internal.doctor_present_policies() p));
-END
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_expected_policies IS 'Internal. For a check of doctor(): the policies that CREATE EXTENSION made.';
-
-CREATE FUNCTION tarx_keys_internal.doctor_policies() RETURNS TABLE (severity text, finding text, advice text)
-LANGUAGE sql VOLATILE PARALLEL UNSAFE
-AS $$
-    SELECT 'critical',
-           format('policy %I on table %s %s', policy, table_name,
-                  CASE WHEN e.definition IS NULL THEN 'is not the extension''s' WHEN p.definition IS NULL THEN 'is gone' ELSE 'was changed' END),
-           CASE WHEN e.definition IS NULL THEN format('DROP POLICY %I ON %s;', policy, table_name)
-                ELSE format('DROP POLICY IF EXISTS %1$I ON %2$s; CREATE POLICY %1$I ON %2$s %3$s;', policy, table_name, e.definition) END
-      FROM tarx_keys_internal.doctor_expected_policies() e FULL JOIN tarx_keys_internal.doctor_present_policies() p USING (table_name, policy)
-     WHERE e.definition IS DISTINCT FROM p.definition
-     ORDER BY table_name, policy
-$$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_policies IS 'Internal. A check of doctor(): policies added, dropped or changed.';
-
-CREATE FUNCTION tarx_keys_internal.doctor_present_indexes()
-RETURNS TABLE (table_name text, index_name text, command text, is_valid boolean)
-LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
-AS $$
-    SELECT format('%I.%I', n.nspname, t.relname), format('%I.%I', n.nspname, c.relname),
+    UNION ALL
+    -- not how they are laid out, which the DBA may change
+    SELECT 'index', format('%I.%I', n.nspname, t.relname), format('%I.%I', n.nspname, c.relname),
            CASE WHEN k.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
                 ELSE format('ALTER TABLE %I.%I ADD CONSTRAINT %I %s', n.nspname, t.relname, k.conname, pg_get_constraintdef(k.oid)) END,
            i.indisvalid AND i.indisready
@@ -155,33 +123,50 @@ AS $$
       LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = t.oid
      WHERE n.oid = ANY (tarx_keys_internal.doctor_schemas())
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_present_indexes IS 'Internal. For a check of doctor(): the indexes as they are, with what makes them.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_present IS 'Internal. For checks of doctor(): the policies and indexes as they are, with what makes them.';
 
--- As for policies. Not how they are laid out, which the DBA may change.
+-- PostgreSQL does not record the policies and indexes that a script makes, so this
+-- script does. That saves a second list, which somebody would have to maintain. The
+-- parts before this one make all of them. An update script adds those that it makes
+-- itself, and no others that it finds.
 DO $$
 BEGIN
-    EXECUTE format('CREATE FUNCTION tarx_keys_internal.doctor_expected_indexes() RETURNS TABLE (table_name text, index_name text, command text) '
+    EXECUTE format('CREATE FUNCTION tarx_keys_internal.doctor_expected() RETURNS TABLE (kind text, table_name text, name text, definition text) '
                    'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
-                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.index_name, p.command), ', ' ORDER BY p.table_name, p.index_name)
-                      FROM tarx_keys_internal.doctor_present_indexes() p));
+                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L, %L)', p.kind, p.table_name, p.name, p.definition), ', ' ORDER BY p.kind, p.table_name, p.name)
+                      FROM tarx_keys_internal.doctor_present() p));
 END
 $$;
-COMMENT ON FUNCTION tarx_keys_internal.doctor_expected_indexes IS 'Internal. For a check of doctor(): the indexes that CREATE EXTENSION made, with what makes them.';
+COMMENT ON FUNCTION tarx_keys_internal.doctor_expected IS 'Internal. For checks of doctor(): the policies and indexes that CREATE EXTENSION made, with what makes them.';
+
+CREATE FUNCTION tarx_keys_internal.doctor_policies() RETURNS TABLE (severity text, finding text, advice text)
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+AS $$
+    SELECT 'critical',
+           format('policy %I on table %s %s', name, table_name,
+                  CASE WHEN e.definition IS NULL THEN 'is not the extension''s' WHEN p.definition IS NULL THEN 'is gone' ELSE 'was changed' END),
+           CASE WHEN e.definition IS NULL THEN format('DROP POLICY %I ON %s;', name, table_name)
+                ELSE format('DROP POLICY IF EXISTS %1$I ON %2$s; CREATE POLICY %1$I ON %2$s %3$s;', name, table_name, e.definition) END
+      FROM tarx_keys_internal.doctor_expected() e FULL JOIN tarx_keys_internal.doctor_present() p USING (kind, table_name, name)
+     WHERE kind = 'policy' AND e.definition IS DISTINCT FROM p.definition
+     ORDER BY table_name, name
+$$;
+COMMENT ON FUNCTION tarx_keys_internal.doctor_policies IS 'Internal. A check of doctor(): policies added, dropped or changed.';
 
 CREATE FUNCTION tarx_keys_internal.doctor_indexes() RETURNS TABLE (severity text, finding text, advice text)
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     SELECT 'warning',
-           format('index %s of table %s is %s, and without it calls are slow or fail', index_name, table_name,
+           format('index %s of table %s is %s, and without it calls are slow or fail', name, table_name,
                   CASE WHEN p.is_valid IS NULL THEN 'gone' ELSE 'invalid' END),
-           CASE WHEN p.is_valid IS NULL THEN e.command || ';' ELSE format('REINDEX INDEX CONCURRENTLY %s;', index_name) END
-      FROM tarx_keys_internal.doctor_expected_indexes() e LEFT JOIN tarx_keys_internal.doctor_present_indexes() p USING (table_name, index_name)
-     WHERE p.is_valid IS NOT TRUE
+           CASE WHEN p.is_valid IS NULL THEN e.definition || ';' ELSE format('REINDEX INDEX CONCURRENTLY %s;', name) END
+      FROM tarx_keys_internal.doctor_expected() e LEFT JOIN tarx_keys_internal.doctor_present() p USING (kind, table_name, name)
+     WHERE kind = 'index' AND p.is_valid IS NOT TRUE
     UNION ALL
-    SELECT 'warning', format('index %s of table %s was left behind invalid, and costs each change', p.index_name, p.table_name),
-           format('DROP INDEX %s;', p.index_name)
-      FROM tarx_keys_internal.doctor_present_indexes() p
-     WHERE NOT p.is_valid AND p.index_name NOT IN (SELECT e.index_name FROM tarx_keys_internal.doctor_expected_indexes() e)
+    SELECT 'warning', format('index %s of table %s was left behind invalid, and costs each change', p.name, p.table_name),
+           format('DROP INDEX %s;', p.name)
+      FROM tarx_keys_internal.doctor_present() p
+     WHERE NOT p.is_valid AND p.name NOT IN (SELECT e.name FROM tarx_keys_internal.doctor_expected() e)
     ORDER BY 2
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_indexes IS 'Internal. A check of doctor(): indexes that are gone or invalid.';

@@ -5,7 +5,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH groups AS (
         SELECT g.* FROM pg_roles g
-         WHERE g.rolname IN ('tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent', 'tarx_keys_auditor'))
+         WHERE g.rolname = ANY (tarx_keys_internal.our_roles()))
     SELECT 'critical', format('role %I can log in, is superuser, bypasses row security, creates roles or replicates', g.rolname),
            format('ALTER ROLE %I NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOREPLICATION;', g.rolname)
       FROM groups g WHERE g.rolcanlogin OR g.rolsuper OR g.rolbypassrls OR g.rolcreaterole OR g.rolreplication
@@ -27,7 +27,7 @@ AS $$
     WITH held AS (
         SELECT l.rolname AS login, g.rolname AS held
           FROM pg_roles g JOIN pg_roles l ON l.rolcanlogin AND NOT l.rolsuper AND l.oid <> g.oid AND pg_has_role(l.oid, g.oid, 'MEMBER')
-         WHERE g.rolname IN ('tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent', 'tarx_keys_auditor'))
+         WHERE g.rolname = ANY (tarx_keys_internal.our_roles()))
     SELECT 'critical', format('login %I holds tarx_keys_owner and can change everything in the extension', h.login),
            format('REVOKE tarx_keys_owner FROM %I; or from the role between them', h.login)
       FROM held h WHERE h.held = 'tarx_keys_owner'
@@ -55,7 +55,7 @@ AS $$
      WHERE d.datname = current_database() AND a.privilege_type = 'CONNECT'
        AND (a.grantee = 0 OR EXISTS (
             SELECT FROM pg_roles r
-             WHERE r.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent', 'tarx_keys_auditor')
+             WHERE r.rolname = ANY (tarx_keys_internal.our_roles())
                AND (r.oid = g.oid OR NOT g.rolcanlogin AND NOT g.rolsuper AND pg_has_role(g.oid, r.oid, 'MEMBER'))))
        AND EXISTS (SELECT FROM pg_database o WHERE o.datallowconn AND NOT o.datistemplate AND o.oid <> d.oid)
      ORDER BY 2
@@ -67,7 +67,7 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE
 AS $$
     WITH able AS (
         SELECT l.rolname AS login,
-               EXISTS (SELECT FROM pg_roles g WHERE g.rolname IN ('tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent')
+               EXISTS (SELECT FROM pg_roles g WHERE g.rolname = ANY (tarx_keys_internal.our_roles()) AND g.rolname <> 'tarx_keys_owner'
                                                 AND pg_has_role(l.oid, g.oid, 'MEMBER')) AS is_service
           FROM pg_roles l
          WHERE l.rolcanlogin AND NOT l.rolsuper
@@ -81,6 +81,7 @@ AS $$
     SELECT 'info', 'logins that can end any user, with tarx_keys.end_user(): ' || string_agg(quote_ident(a.login), ', ' ORDER BY a.login),
            'If one of them should not: REVOKE EXECUTE ON FUNCTION tarx_keys.end_user FROM it.'
       FROM able a HAVING count(*) > 0
+     ORDER BY 1 DESC, 2
 $$;
 COMMENT ON FUNCTION tarx_keys_internal.doctor_end_user IS 'Internal. A check of doctor(): who may call end_user(), by whatever membership.';
 

@@ -84,7 +84,7 @@ AS $$
         SELECT l.rolname AS login, r.oid AS role, r.rolname
           FROM pg_roles l JOIN pg_roles r ON pg_has_role(l.oid, r.oid, 'MEMBER') AND NOT r.rolsuper
          WHERE l.rolcanlogin AND NOT l.rolsuper
-           AND EXISTS (SELECT FROM pg_roles g WHERE g.rolname IN ('tarx_keys_owner', 'tarx_keys_backend', 'tarx_keys_login', 'tarx_keys_agent', 'tarx_keys_auditor')
+           AND EXISTS (SELECT FROM pg_roles g WHERE g.rolname = ANY (tarx_keys_internal.our_roles())
                                                 AND pg_has_role(l.oid, g.oid, 'MEMBER'))),
     writers AS (
         SELECT w.login, c.oid::regclass::text AS relation, string_agg(quote_ident(w.rolname), ', ' ORDER BY w.rolname) AS roles

@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -34,6 +35,22 @@
 #include "access/access.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_members_are_elsewhere_sql);
+PG_FUNCTION_INFO_V1(tarx_keys_our_roles);
+
+static const char *const our_roles[] = {
+	"tarx_keys_owner", "tarx_keys_backend", "tarx_keys_login", "tarx_keys_agent", "tarx_keys_auditor"
+};
+
+/* our_roles() returns text[]: see sql/00_roles.sql */
+Datum
+tarx_keys_our_roles(PG_FUNCTION_ARGS)
+{
+	Datum		names[lengthof(our_roles)];
+
+	for (size_t i = 0; i < lengthof(our_roles); i++)
+		names[i] = CStringGetTextDatum(our_roles[i]);
+	PG_RETURN_ARRAYTYPE_P(construct_array(names, lengthof(our_roles), TEXTOID, -1, false, TYPALIGN_INT));
+}
 
 /* Has the application a relation that takes the place of our table, but for service accounts? */
 bool
@@ -90,12 +107,9 @@ column_type(Oid relation, const char *column)
 static bool
 holds_our_role(Oid role)
 {
-	static const char *const ours[] = {"tarx_keys_owner", "tarx_keys_backend", "tarx_keys_login", "tarx_keys_agent",
-	"tarx_keys_auditor"};
-
-	for (size_t i = 0; i < lengthof(ours); i++)
+	for (size_t i = 0; i < lengthof(our_roles); i++)
 	{
-		Oid			our_role = get_role_oid(ours[i], true);
+		Oid			our_role = get_role_oid(our_roles[i], true);
 
 		if (OidIsValid(our_role) && is_member_of_role_nosuper(role, our_role))
 			return true;

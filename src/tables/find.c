@@ -201,12 +201,19 @@ has_key(const TarxKeysTable *table, const TarxKeysRow *row, const Datum *key)
 	return true;
 }
 
-/* Whoever calls the function behind a list himself can name any place, and heap_fetch() wants one there is. */
+/*
+ * Whoever calls the function behind a list himself can name any place, and heap_fetch()
+ * wants one there is.  The size that was last known, before the table grew, says so of
+ * most; that a table shrinks, our lock prevents.
+ */
 static bool
 is_place(Relation relation, ItemPointer place)
 {
+	BlockNumber known = RelationGetSmgr(relation)->smgr_cached_nblocks[MAIN_FORKNUM];
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(place);
+
 	return ItemPointerIsValid(place) &&
-		ItemPointerGetBlockNumber(place) < RelationGetNumberOfBlocks(relation);
+		((known != InvalidBlockNumber && block < known) || block < RelationGetNumberOfBlocks(relation));
 }
 
 static void

@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# Shared by scripts that try something where nothing else could help it: in a new
-# chroot of this Debian release's base system. Source it after common.sh, as root in
-# namespaces of its own (own_namespaces), with which mounts and processes end; it uses
-# the directory $work, and the chroot is $root.
+# Shared by scripts that try something where nothing else could help it: in a chroot,
+# $root. Source it after common.sh, as root in namespaces of its own (own_namespaces),
+# with which mounts and processes end.
 #
-# The base system is kept as an archive in ${TARX_KEYS_DEB_DIR:-/var/cache/tarx_keys/deb}.
+# make_chroot makes a new one of this Debian release's base system, and uses the directory
+# $work. The base system is kept as an archive in
+# ${TARX_KEYS_DEB_DIR:-/var/cache/tarx_keys/deb}.
 
 # shellcheck disable=SC2154 # root and work are of who sources it
 
@@ -24,10 +25,9 @@ apt_in_chroot() {
 
 # The base system, of which debootstrap knows the mirror, below $root
 make_chroot() {
-	local cache=${TARX_KEYS_DEB_DIR:-/var/cache/tarx_keys/deb} release proxy=''
+	local cache=${TARX_KEYS_DEB_DIR:-/var/cache/tarx_keys/deb} release
 	release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-	eval "$(apt-config shell proxy Acquire::http::Proxy)"
-	[ -z "$proxy" ] || export http_proxy=$proxy
+	use_proxy_of_apt
 	mkdir -p "$root"
 	if [ ! -e "$cache/$release.tar" ]; then
 		debootstrap --variant=minbase --force-check-gpg "$release" "$root" >"$work/debootstrap.log" ||
@@ -39,34 +39,49 @@ make_chroot() {
 		tar -C "$root" -xf "$cache/$release.tar"
 	fi
 	cp /etc/resolv.conf "$root/etc/"
-	printf '127.0.0.1 localhost %s\n::1 localhost\n' "$(hostname)" >"$root/etc/hosts"
-	# The Debian sources of this system, whose security updates the packages were
-	# built with, and depend on; none of anybody else.
-	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' 'Origin: Debian' >"$root/etc/apt/sources.list"
-	[ -s "$root/etc/apt/sources.list" ] || die "apt knows no Debian sources; try apt-get update"
-	configure_apt
-	# no package may start a server, or make a cluster for one
-	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-	chmod 755 "$root/usr/sbin/policy-rc.d"
-	mkdir -p "$root/etc/postgresql-common"
-	echo 'create_main_cluster = false' >"$root/etc/postgresql-common/createcluster.conf"
-	# a chroot is thrown away, so nothing needs to reach the disk
-	echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/throwaway"
+	# whose security updates the packages were built with, and depend on
+	debian_sources >"$root/etc/apt/sources.list"
+	configure_chroot
+	mount_chroot
+}
+
+mount_chroot() {
 	mount -t proc proc "$root/proc"
 	mount --rbind /dev "$root/dev"
 	mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 }
 
-# The host's way to its mirrors: a proxy, and whether the clock may be wrong. Not what
-# names the host's files. For root alone, because a proxy may have a password.
-configure_apt() {
+# debootstrap knows of a proxy by the environment; this system may have it in its apt
+# configuration only.
+use_proxy_of_apt() {
+	local proxy='' detect=''
+	[ -z "${http_proxy:-}" ] || return 0
+	eval "$(apt-config shell proxy Acquire::http::Proxy detect Acquire::http::Proxy-Auto-Detect)"
+	if [ -z "$proxy" ] && [ -x "$detect" ]; then
+		proxy=$("$detect") || proxy=
+	fi
+	[ -z "$proxy" ] || [ "$proxy" = DIRECT ] || export http_proxy=$proxy
+}
+
+configure_chroot() {
 	local conf=$root/etc/apt/apt.conf.d/90host
+
+	# no package may start a server, or make a cluster for one
+	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+	chmod 755 "$root/usr/sbin/policy-rc.d"
+	mkdir -p "$root/etc/postgresql-common"
+	echo 'create_main_cluster = false' >"$root/etc/postgresql-common/createcluster.conf"
+	# what is interrupted is thrown away, so nothing needs to reach the disk
+	echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/throwaway"
+	printf '127.0.0.1 localhost %s\n::1 localhost\n' "$(hostname)" >"$root/etc/hosts"
+
+	# The host's way to its mirrors: a proxy, and whether the clock may be wrong. Not what
+	# names the host's files. For root alone, because a proxy may have a password.
 	install -m 600 /dev/null "$conf"
 	{
 		[ -z "${http_proxy:-}" ] || printf 'Acquire::http::Proxy "%s";\n' "$http_proxy"
 		apt-config dump |
-			grep -E '^Acquire::(Check-|Retries|ForceIPv|https?::)' |
+			grep -E '^Acquire::(Check-|Retries|ForceIPv|Queue-Mode|https?::)' |
 			grep -viE 'Auto-?Detect|CaInfo|CaPath|CrlFile|Ssl(Cert|Key)|Dl-Limit' || true
 	} >"$conf"
 }

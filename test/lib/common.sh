@@ -146,6 +146,14 @@ apt_install() {
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >/dev/null
 }
 
+# Where this system has Debian's packages from, and none of anybody else's: lines of a
+# sources.list
+debian_sources() {
+	# shellcheck disable=SC2016 # apt expands it
+	apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Created-By: Packages' 'Origin: Debian' | sort -u | grep . || die "apt knows no Debian sources; try apt-get update"
+}
+
 # install_packages WHAT: make can_WHAT true, or say what is missing.
 install_packages() {
 	"can_$1" && return

@@ -117,8 +117,8 @@ BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
 -- the table is so small that it might be read as a whole
 SET LOCAL enable_seqscan = off;
-SELECT looked_at('audit_log n', 'SELECT * FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 20') <= 20 AS few_of_the_newest,
-       looked_at('audit_log f', 'SELECT * FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 20') <= 100 AS few_of_the_first;
+SELECT looked_at('audit_log l', 'SELECT * FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 20') <= 20 AS few_of_the_newest,
+       looked_at('audit_log l_1', 'SELECT * FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 20') <= 100 AS few_of_the_first;
 SELECT count(*) FROM (SELECT seq FROM tarx_keys.project_audit ORDER BY at DESC LIMIT 20) a WHERE seq < 1000000;
 COMMIT;
 RESET ROLE;

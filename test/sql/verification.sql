@@ -134,6 +134,21 @@ BEGIN;
 SELECT tarx_keys.act_as('bob');
 SELECT * FROM attack('SELECT string_agg(lower(name) || '': '' || status, '', '' ORDER BY lower(name)) FROM tarx_keys.llm_keys');
 COMMIT;
+-- a session that does not know yet how large the table is asks, for a place that is none and for one that is
+SELECT ctid AS place FROM tarx_keys.project_llm_keys WHERE id = :'one' \gset
+\connect -
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('bob', :'A');
+SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', '(1000000,1)')).status IS NULL;
+COMMIT;
+\connect -
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('bob', :'A');
+SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', :'place')).status IS NOT NULL;
+COMMIT;
+RESET ROLE;
 -- members have no way to the rows behind it
 SET ROLE regress_backend;
 BEGIN;

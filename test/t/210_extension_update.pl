@@ -54,18 +54,12 @@ $new_objects .= "$new_providers;\n";
 my $new_expected = q{
 DO $$
 BEGIN
-    EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys_internal.doctor_expected_policies() RETURNS TABLE (table_name text, policy text, definition text) '
+    EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys_internal.doctor_expected() RETURNS TABLE (kind text, table_name text, name text, definition text) '
                    'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
-                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.policy, p.definition), ', ' ORDER BY p.table_name, p.policy)
-                      FROM (SELECT * FROM tarx_keys_internal.doctor_expected_policies()
+                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L, %L)', p.kind, p.table_name, p.name, p.definition), ', ' ORDER BY p.kind, p.table_name, p.name)
+                      FROM (SELECT * FROM tarx_keys_internal.doctor_expected()
                             UNION ALL
-                            SELECT * FROM tarx_keys_internal.doctor_present_policies() WHERE table_name = 'tarx_keys.news') p));
-    EXECUTE format('CREATE OR REPLACE FUNCTION tarx_keys_internal.doctor_expected_indexes() RETURNS TABLE (table_name text, index_name text, command text) '
-                   'LANGUAGE sql STABLE PARALLEL RESTRICTED AS %L',
-                   (SELECT 'VALUES ' || string_agg(format('(%L, %L, %L)', p.table_name, p.index_name, p.command), ', ' ORDER BY p.table_name, p.index_name)
-                      FROM (SELECT * FROM tarx_keys_internal.doctor_expected_indexes()
-                            UNION ALL
-                            SELECT table_name, index_name, command FROM tarx_keys_internal.doctor_present_indexes() WHERE table_name = 'tarx_keys.news') p));
+                            SELECT kind, table_name, name, definition FROM tarx_keys_internal.doctor_present() WHERE table_name = 'tarx_keys.news') p));
 END
 $$;
 };
