@@ -49,6 +49,8 @@ static const AddressRange ranges[] = {
 static const char *const private_domains[] = {
 	"localhost",
 	"localdomain",
+	"localdomain4",				/* Red Hat's names of this host */
+	"localdomain6",
 	"local",
 	"internal",
 	"intranet",

@@ -88,6 +88,7 @@ static const char *const private_names[] = {
 	"localhost", "ollama", "com", "metadata", "instance-data", "",
 	/* each domain for local use */
 	"a.localhost", "a.b.localhost", "localhost.localdomain", "printer.local",
+	"localhost4.localdomain4", "localhost6.localdomain6",
 	"x.svc.cluster.local", "metadata.google.internal", "vm.example.internal",
 	"wiki.intranet", "nas.lan", "nas.home", "home.arpa", "nas.home.arpa",
 	"llm.corp", "llm.private", "llm.team.svc", "llm.service.consul",
