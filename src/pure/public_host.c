@@ -76,6 +76,11 @@ static const char *const metadata_labels[] = {
 	"metadata"
 };
 
+/* Domains that have such a service below them, under another first label: IBM's */
+static const char *const metadata_domains[] = {
+	"metadata.cloud.ibm.com"
+};
+
 /*
  * Addresses of such services: all of IPv4's link-local range, which serves for
  * little else, Azure's wire server, Alibaba's and an older one of Oracle's.
@@ -229,6 +234,11 @@ tarx_keys_host_name_is_metadata(const char *host)
 	{
 		if (strlen(metadata_labels[i]) == first &&
 			memcmp(host, metadata_labels[i], first) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < lengthof(metadata_domains); i++)
+	{
+		if (in_domain(host, metadata_domains[i]))
 			return true;
 	}
 	return false;

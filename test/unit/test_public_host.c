@@ -119,11 +119,13 @@ static const char *const other_addresses[] = {
 static const char *const metadata_names[] = {
 	"metadata", "metadata.google.internal", "metadata.goog", "instance-data",
 	"instance-data.ec2.internal", "metadata.azure.internal", "metadata.tencentyun.com",
+	"metadata.cloud.ibm.com", "api.metadata.cloud.ibm.com",
 };
 
 static const char *const other_names[] = {
 	"metadata2", "a.metadata", "api.metadata.example", "my-metadata", "my_metadata", "metadat",
-	"instance", "instance-data2", "llm", "", "google.internal",
+	"instance", "instance-data2", "llm", "", "google.internal", "cloud.ibm.com", "api.mymetadata.cloud.ibm.com",
+	"us-south.ml.cloud.ibm.com",
 };
 
 static bool
