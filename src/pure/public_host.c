@@ -60,6 +60,7 @@ static const char *const private_domains[] = {
 	"corp",
 	"private",
 	"svc",						/* short names within a Kubernetes cluster */
+	"default",					/* shorter ones, kubernetes.default among them */
 	"consul",
 	"docker",
 	"test",
