@@ -25,7 +25,7 @@ COMMENT ON FUNCTION tarx_keys_internal.are_request_headers IS
 
 CREATE FUNCTION tarx_keys_internal.is_request_path(path text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?;]|$))(?![^?]*%(2[5fF]|5[cC]|[01]|7[fF]))(/(?!/)|\?)[!"$-\[\]-~]*$';
+RETURN path ~ '^(?!.*/(\.|%2[eE]){1,2}([/?;]|%3[bB]|$))(?![^?]*%(2[5fF]|5[cC]|[01]|7[fF]))(/(?!/)|\?)[!"$-\[\]-~]*$';
 COMMENT ON FUNCTION tarx_keys_internal.is_request_path IS
 'Internal. For constraints: does this text, behind a base URL, stay below it, also where a server decodes its path?';
 
@@ -60,7 +60,7 @@ CREATE TABLE tarx_keys.custom_providers (
         CHECK (tarx_keys_internal.is_request_path(model_path) AND model_path ~ '^[^{}]*\{model\}[^{}]*$'),
     deployments_path text COLLATE "C" CHECK (tarx_keys_internal.is_request_path(deployments_path)),
     chat_base_path text COLLATE "C" NOT NULL DEFAULT ''
-        CHECK (chat_base_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/;]|$))(?!.*%(2[5fF]|5[cC]|[01]|7[fF]))(/(?!/)[!"$->@-\[\]-~]*)?(?<!/)$'),
+        CHECK (chat_base_path ~ '^(?!.*/(\.|%2[eE]){1,2}([/;]|%3[bB]|$))(?!.*%(2[5fF]|5[cC]|[01]|7[fF]))(/(?!/)[!"$->@-\[\]-~]*)?(?<!/)$'),
     probe_method text COLLATE "C" CHECK (probe_method IN ('GET', 'POST')),
     probe_path text COLLATE "C" CHECK (tarx_keys_internal.is_request_path(probe_path)),
     key_prefixes text[] COLLATE "C" NOT NULL DEFAULT '{}',

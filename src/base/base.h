@@ -48,13 +48,17 @@ extern char *tarx_keys_uuid_text(const pg_uuid_t *id);
 extern bytea *tarx_keys_make_bytea(const uint8 *bytes, size_t len);
 extern bool tarx_keys_to_utf8(text *value, TarxKeysText *result);
 extern text *tarx_keys_from_utf8(const char *data, size_t len);
+extern text *tarx_keys_foreign_text(const char *value);
 extern text *tarx_keys_shown_text(Datum value, int max);
 extern struct ArrayType *tarx_keys_shown_texts(Datum list);
 extern TarxKeysText tarx_keys_secret_from_utf8(TarxKeysText secret);
 
 /* json.c: JSON as a tree of arrays, objects and scalars in memory */
+typedef const JsonbValue *(*TarxKeysJsonParser) (const char *data, size_t len);
+
 extern const JsonbValue *tarx_keys_json_parse(const char *data, size_t len);
 extern const JsonbValue *tarx_keys_json_parse_object(const char *data, size_t len);
+extern const JsonbValue *tarx_keys_json_quietly(TarxKeysJsonParser parse, const char *data, size_t len);
 extern const JsonbValue *tarx_keys_json_tree(Jsonb *json);
 
 /* directories.c: who can replace files */

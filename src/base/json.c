@@ -174,6 +174,42 @@ tarx_keys_json_parse_object(const char *data, size_t len)
 	return tree != NULL && tree->type == jbvObject ? tree : NULL;
 }
 
+/* Is the error about what was parsed: a number too long, a character unknown, too deep? */
+static bool
+is_about_text(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
+		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
+		sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED;
+}
+
+/*
+ * What a function like these returns; NULL where it raises an error about the text,
+ * which may quote it.  Going on after one is safe here, because the parser has changed
+ * nothing, and the caller refuses the text.
+ */
+const JsonbValue *
+tarx_keys_json_quietly(TarxKeysJsonParser parse, const char *data, size_t len)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const JsonbValue *volatile tree = NULL;
+
+	PG_TRY();
+	{
+		tree = parse(data, len);
+	}
+	PG_CATCH();
+	{
+		if (!is_about_text(geterrcode()))
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return tree;
+}
+
 /* The tree of a jsonb, whose texts stay where they are; an array of one for a scalar */
 const JsonbValue *
 tarx_keys_json_tree(Jsonb *json)

@@ -146,6 +146,33 @@ is_unicode(text *value)
 	return true;
 }
 
+/* Put "?" in place of each byte that is not ASCII. */
+static void
+blank_others(text *value)
+{
+	for (char *at = VARDATA(value); at < (char *) value + VARSIZE(value); at++)
+	{
+		if (IS_HIGHBIT_SET(*at))
+			*at = '?';
+	}
+}
+
+/*
+ * A text that did not come through the database, as the path of a file, as it may be
+ * shown: with such a "?" if it is none in the database's encoding
+ */
+text *
+tarx_keys_foreign_text(const char *value)
+{
+	text	   *shown = cstring_to_text(value);
+	TarxKeysText utf8;
+
+	if (!tarx_keys_to_utf8(shown, &utf8))
+		blank_others(shown);
+	tarx_keys_secret_wipe(utf8.secret);
+	return shown;
+}
+
 /*
  * A stored text as it may be shown, whatever somebody has written there.  It has
  * at most so many bytes, and if it has anything that Unicode lacks, it has "?" for
@@ -159,11 +186,7 @@ tarx_keys_shown_text(Datum value, int max)
 	if (is_unicode(shown))
 		return shown;
 	shown = cstring_to_text_with_len(VARDATA_ANY(shown), VARSIZE_ANY_EXHDR(shown));
-	for (char *at = VARDATA(shown); at < (char *) shown + VARSIZE(shown); at++)
-	{
-		if (IS_HIGHBIT_SET(*at))
-			*at = '?';
-	}
+	blank_others(shown);
 	return shown;
 }
 

@@ -174,16 +174,20 @@ settle_path(const TarxKeysProvider *provider, const char *host, TarxKeysBaseUrl 
 	return tarx_keys_baseurl_settle_path(url, &paths);
 }
 
-/* The owner says where keys go by default, but not to a metadata service. */
+/*
+ * The owner says where keys go by default, but not to a metadata service, nor to a host
+ * that others could read as the name of one, such as one with a dot at its end.
+ */
 static void
 check_default(const TarxKeysProvider *provider)
 {
 	TarxKeysText given = tarx_keys_text_utf8(DatumGetTextPP(provider->default_base_url), "base_url");
 	TarxKeysBaseUrl *url = palloc(sizeof(TarxKeysBaseUrl));
+	TarxKeysBaseUrlStatus status = tarx_keys_baseurl_canonicalize(given.data, given.len,
+																  tarx_keys_setting_private_hosts(), url);
 
-	if (tarx_keys_baseurl_canonicalize(given.data, given.len, tarx_keys_setting_private_hosts(),
-									   url) == TARX_KEYS_BASEURL_METADATA)
-		check_status(provider, &given, TARX_KEYS_BASEURL_METADATA, "");
+	if (status == TARX_KEYS_BASEURL_METADATA || status == TARX_KEYS_BASEURL_HOST)
+		check_status(provider, &given, status, "");
 }
 
 /* NULL for no base URL, if the provider needs none */

@@ -127,7 +127,7 @@ read_options(TarxKeysSpan json, TarxKeysOptionsOf call, TarxKeysKeyOptions *opti
 	if (!pg_verify_mbstr(PG_UTF8, text.data, (int) text.len, true))
 		tarx_keys_fail_box();
 	text = tarx_keys_secret_from_utf8(text);
-	object = tarx_keys_json_parse_object(text.data, text.len);
+	object = tarx_keys_json_quietly(tarx_keys_json_parse_object, text.data, text.len);
 	tarx_keys_secret_wipe(text.secret);
 	if (object == NULL)
 		tarx_keys_fail_box();

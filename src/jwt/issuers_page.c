@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/latch.h"
@@ -98,7 +99,11 @@ tarx_keys_issuers_page_publish(const TarxKeysIssuers *issuers)
 void
 tarx_keys_issuers_page_end_load(const char *problem)
 {
-	strlcpy(page->state.problem, problem == NULL ? "" : problem, sizeof(page->state.problem));
+	const char *text = problem == NULL ? "" : problem;
+
+	/* what is cut off a long path begins with a character */
+	strlcpy(page->state.problem, text,
+			(size_t) pg_mbcliplen(text, (int) strlen(text), sizeof(page->state.problem) - 1) + 1);
 	pg_atomic_fetch_add_u32(&page->loads, 1);
 }
 

@@ -86,6 +86,6 @@ tarx_keys_jwt_issuers_state(PG_FUNCTION_ARGS)
 	nulls[0] = state.loaded_at == 0;
 	nulls[1] = problem == NULL;
 	values[0] = TimestampTzGetDatum(state.loaded_at);
-	values[1] = nulls[1] ? (Datum) 0 : CStringGetTextDatum(problem);
+	values[1] = nulls[1] ? (Datum) 0 : PointerGetDatum(tarx_keys_foreign_text(problem));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -17,7 +17,6 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
@@ -47,49 +46,14 @@ typedef struct Check
 
 /* The bytes as an object in the database's encoding; NULL if they are none */
 static const JsonbValue *
-parse_object(const uint8 *bytes, size_t len)
+parse_object(const char *bytes, size_t len)
 {
 	text	   *json;
 
-	if (!pg_verify_mbstr(PG_UTF8, (const char *) bytes, (int) len, true))
+	if (!pg_verify_mbstr(PG_UTF8, bytes, (int) len, true))
 		return NULL;
-	json = tarx_keys_from_utf8((const char *) bytes, len);
+	json = tarx_keys_from_utf8(bytes, len);
 	return tarx_keys_json_parse_object(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json));
-}
-
-/* Is the error about what was parsed: a number too long, a character unknown, too deep? */
-static bool
-is_about_text(int sqlerrcode)
-{
-	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
-		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
-		ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION ||
-		sqlerrcode == ERRCODE_FEATURE_NOT_SUPPORTED;
-}
-
-/*
- * The same without errors.  Going on after one is safe here, because the parser has
- * changed nothing, and the caller refuses the token.
- */
-static const JsonbValue *
-parse_quietly(const uint8 *bytes, size_t len)
-{
-	MemoryContext context = CurrentMemoryContext;
-	const JsonbValue *volatile object = NULL;
-
-	PG_TRY();
-	{
-		object = parse_object(bytes, len);
-	}
-	PG_CATCH();
-	{
-		if (!is_about_text(geterrcode()))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	return object;
 }
 
 /* The object in a piece of the token; NULL if there is none */
@@ -99,7 +63,9 @@ decode_object(TarxKeysSpan piece)
 	uint8	   *bytes = palloc(piece.len);
 	size_t		len;
 
-	return tarx_keys_base64url_decode(piece, bytes, piece.len, &len) ? parse_quietly(bytes, len) : NULL;
+	if (!tarx_keys_base64url_decode(piece, bytes, piece.len, &len))
+		return NULL;
+	return tarx_keys_json_quietly(parse_object, (const char *) bytes, len);
 }
 
 /* A time of the payload in PostgreSQL's microseconds; false unless it is a number */

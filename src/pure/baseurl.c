@@ -177,12 +177,14 @@ escaped_byte_ok(int byte)
 
 /*
  * Check one segment: it has only characters that RFC 3986 allows (pchar), and is
- * not "." or "..", not with escaped dots either.
+ * not empty, "." or ".." in front of a semicolon, not with escaped dots either.  Some
+ * servers cut off what a semicolon begins, and then read "/..;x/" as "/../".
  */
 static bool
 check_segment(TarxKeysSpan segment)
 {
 	static const char punctuation[] = "-._~!$&'()*+,;=:@";
+	bool		is_cut_off = false;
 	size_t		bytes = 0;
 	size_t		dots = 0;
 
@@ -204,13 +206,16 @@ check_segment(TarxKeysSpan segment)
 		else if (!tarx_keys_is_alnum(segment.data[i]) &&
 				 memchr(punctuation, byte, sizeof(punctuation) - 1) == NULL)
 			return false;
+		is_cut_off = is_cut_off || byte == ';';
+		if (is_cut_off)
+			continue;
 		bytes++;
 		if (byte == '.')
 			dots++;
 	}
 
 	/* three dots or more are an ordinary name */
-	return dots != bytes || (bytes != 1 && bytes != 2);
+	return segment.len == 0 || dots != bytes || bytes > 2;
 }
 
 /* Only the last segment may be empty: "/" and "/v1/" are fine, "//" is not. */

@@ -5,7 +5,7 @@
  *
  * A token is three pieces in base64url with two dots between them: header, payload
  * and signature.  Base64url is strict: no padding, no white space, no bits that
- * stand for nothing.  So each token has one text only.
+ * stand for nothing.  So there is one text for what a piece says.
  */
 #include "pure/jwt.h"
 

@@ -22,11 +22,13 @@ is_unreserved(char c)
 	return tarx_keys_is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-/* Empty, "." or ".." */
+/* Empty, "." or "..", also in front of a semicolon, at which some servers cut a segment off */
 static bool
 is_odd_segment(TarxKeysSpan segment)
 {
-	return segment.len == 0 || (segment.len <= 2 && memcmp(segment.data, "..", segment.len) == 0);
+	size_t		len = tarx_keys_span_find(segment, ';');
+
+	return len == 0 || (len <= 2 && memcmp(segment.data, "..", len) == 0);
 }
 
 static bool

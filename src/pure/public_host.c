@@ -49,6 +49,8 @@ static const AddressRange ranges[] = {
 static const char *const private_domains[] = {
 	"localhost",
 	"localdomain",
+	"localdomain4",				/* Red Hat's names of this host */
+	"localdomain6",
 	"local",
 	"internal",
 	"intranet",
@@ -58,6 +60,7 @@ static const char *const private_domains[] = {
 	"corp",
 	"private",
 	"svc",						/* short names within a Kubernetes cluster */
+	"default",					/* shorter ones, kubernetes.default among them */
 	"consul",
 	"docker",
 	"test",
@@ -72,6 +75,11 @@ static const char *const private_domains[] = {
 static const char *const metadata_labels[] = {
 	"instance-data",
 	"metadata"
+};
+
+/* Domains that have such a service below them, under another first label: IBM's */
+static const char *const metadata_domains[] = {
+	"metadata.cloud.ibm.com"
 };
 
 /*
@@ -227,6 +235,11 @@ tarx_keys_host_name_is_metadata(const char *host)
 	{
 		if (strlen(metadata_labels[i]) == first &&
 			memcmp(host, metadata_labels[i], first) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < lengthof(metadata_domains); i++)
+	{
+		if (in_domain(host, metadata_domains[i]))
 			return true;
 	}
 	return false;

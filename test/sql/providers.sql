@@ -72,6 +72,14 @@ BEGIN;
 SELECT tarx_keys.act_as('alice', :'A');
 SELECT tarx_keys.add_llm_key(:'A', 'acme', 'x', 'acme_live_0123456789abcdefghijklmnop');
 ROLLBACK;
+-- however its host is written
+SET ROLE tarx_keys_owner;
+UPDATE tarx_keys.custom_providers SET default_base_url = 'http://metadata.google.internal./v1' WHERE slug = 'acme';
+SET ROLE regress_backend;
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.add_llm_key(:'A', 'acme', 'x', 'acme_live_0123456789abcdefghijklmnop');
+ROLLBACK;
 -- and a key outlives its provider's row
 SET ROLE tarx_keys_owner;
 DELETE FROM tarx_keys.custom_providers WHERE slug = 'acme';

@@ -256,6 +256,8 @@ SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_null');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_surrogate');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_nul');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_latin1');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_number');
+SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_deep');
 -- an object is held to the rules for options
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_unknown');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Sol', :'sol_type');

@@ -207,6 +207,29 @@ unlink $file;
 	refused('it cannot be opened: Too many levels of symbolic links', 'a symbolic link to itself');
 	$node->safe_psql('postgres', 'ALTER SYSTEM RESET tarx_keys.jwt_issuers_file');
 }
+{
+	# a problem has 299 bytes at most, and one of these two ends in the middle of a character
+	foreach my $name ("\xc3\xa9" x 60, 'x' . "\xc3\xa9" x 60)
+	{
+		my $long = "$dir/$name";
+		mkdir $_ or die foreach $long, "$long/$name";
+		chmod 0777, "$long/$name";
+		write_issuers("$long/$name/issuers.json", [ issuer([$key]) ]);
+		$node->safe_psql('postgres', "ALTER SYSTEM SET tarx_keys.jwt_issuers_file = '$long/$name/issuers.json'");
+		reload_issuers($node);
+		local $ENV{PGCLIENTENCODING} = 'LATIN1';
+		like(doctor_says(), qr/^warning: .*\/x?\xe9+; the issuers that were loaded before/, 'a path that is too long to be shown');
+	}
+	$node->safe_psql('postgres', 'ALTER SYSTEM RESET tarx_keys.jwt_issuers_file');
+	my $none = "$dir/\xe9";
+	mkdir $none or die;
+	chmod 0777, $none;
+	write_issuers("$none/issuers.json", [ issuer([$key]) ]);
+	$node->append_conf('postgresql.conf', "tarx_keys.jwt_issuers_file = '$none/issuers.json'\n");
+	reload_issuers($node);
+	like(doctor_says(), qr/^warning: .* the directory "\Q$dir\E\/\?" above it/, 'a path that is no text');
+	$node->append_conf('postgresql.conf', "tarx_keys.jwt_issuers_file = '$file'\n");
+}
 mkdir $file or die;
 refused('it is not a regular file', 'a directory in its place');
 rmdir $file or die;

@@ -78,6 +78,7 @@ static const char *const public_names[] = {
 	"localhost.example.com", "a.notlocalhost", "a.mylocal", "a.locale",
 	"local.example.com", "internal.example.com", "myhome.arpa",
 	"home.arpa.example.com", "arpa.home.example", "a.svc2", "a.xtest",
+	"a.defaults", "default.example.com",
 	"instance-database.example.com", "instance-dat.example.com",
 	"x.instance-data.example.com", "metadata2.example.com",
 	"api.metadata.example.com", "metadat.goog",
@@ -88,9 +89,10 @@ static const char *const private_names[] = {
 	"localhost", "ollama", "com", "metadata", "instance-data", "",
 	/* each domain for local use */
 	"a.localhost", "a.b.localhost", "localhost.localdomain", "printer.local",
+	"localhost4.localdomain4", "localhost6.localdomain6",
 	"x.svc.cluster.local", "metadata.google.internal", "vm.example.internal",
 	"wiki.intranet", "nas.lan", "nas.home", "home.arpa", "nas.home.arpa",
-	"llm.corp", "llm.private", "llm.team.svc", "llm.service.consul",
+	"llm.corp", "llm.private", "llm.team.svc", "kubernetes.default", "llm.service.consul",
 	"host.docker", "llm.test", "llm.invalid", "llm.onion",
 	/* metadata services */
 	"instance-data.ec2.example.com", "metadata.goog", "metadata.example.com",
@@ -118,11 +120,13 @@ static const char *const other_addresses[] = {
 static const char *const metadata_names[] = {
 	"metadata", "metadata.google.internal", "metadata.goog", "instance-data",
 	"instance-data.ec2.internal", "metadata.azure.internal", "metadata.tencentyun.com",
+	"metadata.cloud.ibm.com", "api.metadata.cloud.ibm.com",
 };
 
 static const char *const other_names[] = {
 	"metadata2", "a.metadata", "api.metadata.example", "my-metadata", "my_metadata", "metadat",
-	"instance", "instance-data2", "llm", "", "google.internal",
+	"instance", "instance-data2", "llm", "", "google.internal", "cloud.ibm.com", "api.mymetadata.cloud.ibm.com",
+	"us-south.ml.cloud.ibm.com",
 };
 
 static bool

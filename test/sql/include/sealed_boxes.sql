@@ -54,6 +54,9 @@
 \set sol_surrogate '\\x' `echo '{"headers": {"x-gateway-key": "gw-0123456789abcdef\\ud800"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
 \set sol_nul '\\x' `echo '{"headers": {"x-gateway-key": "gw-0123456789abcdef\\u0000"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
 \set sol_latin1 '\\x' `printf '{"headers": {"x-gateway-key": "gw-0123456789abcdef\351"}}' | { printf :value | :'seal' :to_sol; } 3<&0`
+-- what PostgreSQL's parser gives up, with errors of its own
+\set sol_number '\\x' `echo '{"priority": 1e9999999999}' | { printf :value | :'seal' :to_sol; } 3<&0`
+\set sol_deep '\\x' `{ printf '{"headers": '; head -c 50000 /dev/zero | tr '\\0' '['; head -c 50000 /dev/zero | tr '\\0' ']'; echo '}'; } | { printf :value | :'seal' :to_sol; } 3<&0`
 -- objects that break a rule
 \set sol_unknown '\\x' `echo '{"colour": "red"}' | { printf :value | :'seal' :to_sol; } 3<&0`
 \set sol_type '\\x' `echo '{"priority": "5"}' | { printf :value | :'seal' :to_sol; } 3<&0`
