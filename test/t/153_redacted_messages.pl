@@ -82,6 +82,28 @@ leaves_no_value(
 	},
 	qr/42501: %s <redacted: tarx_keys.add_llm_key>/);
 
+leaves_no_value(
+	'message of RAISE that looks like a line of pgaudit',
+	sub { fails_with(qq{DO \$\$ BEGIN PERFORM 'tarx_keys.add_llm_key'; RAISE 'AUDIT: $_[0]'; END \$\$}, 'P0001'); },
+	qr/P0001: %s <redacted: tarx_keys.add_llm_key>/);
+
+# Where the client's statement names nothing of ours, a message or a context may
+
+$session->query(q{
+	CREATE FUNCTION say(hex text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE '%', convert_from(decode(hex, 'hex'), 'UTF8'); END $$;
+	CREATE TABLE two_columns (a text, b text)});
+leaves_no_value(
+	'message of a function',
+	sub { fails_with("SELECT say('" . unpack('H*', "tarx_keys.add_llm_key(NULL, '', '', '$_[0]')") . "')", 'P0001'); },
+	qr/P0001: %s <redacted: tarx_keys.add_llm_key>/);
+leaves_no_value(
+	'context of COPY',
+	sub {
+		my $file = write_private($node->basedir . '/line', "SELECT tarx_keys.add_llm_key(NULL, '', '', '$_[0]')\n");
+		fails_with("COPY two_columns FROM '$file'", '22P04');
+	},
+	qr/22P04: missing data for column "%s" <redacted: tarx_keys.add_llm_key>/);
+
 # What a parallel worker has sent to its leader has no format either
 
 leaves_no_value(
