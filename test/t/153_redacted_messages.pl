@@ -185,7 +185,7 @@ $session->query('ROLLBACK');
 
 SKIP:
 {
-	skip 'pg_stat_statements is not installed', 3 unless $pgss;
+	skip 'pg_stat_statements is not installed', 5 unless $pgss;
 	my $value = value('plan');
 
 	$session->query('CREATE EXTENSION pg_stat_statements');
@@ -201,6 +201,14 @@ SKIP:
 	$session->query('COMMIT');
 	is(index($node->safe_psql('postgres', 'SELECT query FROM pg_stat_statements'), $value), -1,
 		'pg_stat_statements has no value of a plan');
+
+	# the notice has another length than what it stands for
+	$session->query("PREPARE later AS SELECT tarx_keys.set_secret('$PROJECT', 'PLACE', '$value'); SELECT 1");
+	$session->query(q{BEGIN; SELECT tarx_keys.act_as('alice'); SELECT pg_stat_statements_reset()});
+	is($session->query('EXECUTE later')->{C}, undef, 'a prepared statement of several is executed later');
+	$session->query('COMMIT');
+	is($node->safe_psql('postgres', q{SELECT query FROM pg_stat_statements WHERE query LIKE '%redacted%'}),
+		'/* statement redacted: it names tarx_keys.set_secret */', 'pg_stat_statements has its notice, and no more');
 }
 
 $node->stop;
