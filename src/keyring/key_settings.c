@@ -32,13 +32,6 @@ static char *master_key_command = NULL;
 static char *master_key_file = NULL;
 static int	master_key_timeout = 30;
 
-static bool
-is_redacted(const char *value)
-{
-	return strcmp(value, REDACTED_INVALID) == 0 ||
-		strncmp(value, REDACTED_PREFIX, strlen(REDACTED_PREFIX)) == 0;
-}
-
 /* What SHOW says of a keyring: its keys' fingerprints. */
 static void
 redact(const TarxKeysKeyring *ring, char out[REDACTED_SIZE])
@@ -93,14 +86,6 @@ check_master_key(char **newval, void **extra pg_attribute_unused(), GucSource so
 		return true;
 	if (source == PGC_S_ARGV)
 		refuse_command_line();
-	if (is_redacted(*newval))
-	{
-		/* somebody's own text that looks like ours is no keyring either */
-		if (process_shared_preload_libraries_in_progress)
-			tarx_keys_page_set_pending(&ring, TARX_KEYS_KEYRING_MALFORMED, 1);
-		return true;
-	}
-
 	problem = tarx_keys_keyring_parse(*newval, strlen(*newval), &ring, &entry);
 	redact(&ring, redacted);
 	if (process_shared_preload_libraries_in_progress)

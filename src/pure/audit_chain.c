@@ -44,6 +44,13 @@ step(int64_t seq, int64_t rows)
 	return (int64_t) ((uint64_t) seq + (uint64_t) (rows * TARX_KEYS_AUDIT_LANES));
 }
 
+/* Draw the key of a chain that has no rows yet. */
+void
+tarx_keys_chain_draw_key(uint8_t key[TARX_KEYS_SUBKEY_BYTES])
+{
+	randombytes_buf(key, TARX_KEYS_SUBKEY_BYTES);
+}
+
 /* Set the ends of a chain that has no rows yet. */
 void
 tarx_keys_chain_start(TarxKeysChainEnds *ends, int lane)

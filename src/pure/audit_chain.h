@@ -51,6 +51,7 @@ typedef enum TarxKeysChainBreak
 	TARX_KEYS_CHAIN_OTHER_END	/* the last row has another stamp */
 } TarxKeysChainBreak;
 
+extern void tarx_keys_chain_draw_key(uint8_t key[TARX_KEYS_SUBKEY_BYTES]);
 extern void tarx_keys_chain_start(TarxKeysChainEnds *ends, int lane);
 extern bool tarx_keys_chain_start_above(TarxKeysChainEnds *ends, int lane, int64_t above);
 extern bool tarx_keys_chain_can_go_on(const TarxKeysChainEnds *ends, int lane);

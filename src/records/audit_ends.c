@@ -295,7 +295,7 @@ draw_key(TarxKeysAuditEnds *ends)
 	ends->key.len = TARX_KEYS_SUBKEY_BYTES;
 	ends->key.data = palloc(ends->key.len);
 	ends->key.secret = tarx_keys_secret_register(ends->key.data, ends->key.len);
-	randombytes_buf(ends->key.data, ends->key.len);
+	tarx_keys_chain_draw_key((uint8 *) ends->key.data);
 }
 
 /* Write the ends of a chain that has no rows with a new key; false if they are gone. */

@@ -182,6 +182,14 @@ SELECT lane, lanes_seen FROM tarx_keys_internal.audit_ends WHERE project_id = :'
 SELECT * FROM tarx_keys.verify_audit(:'B');
 DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'B' AND lane = 1;
 SELECT * FROM tarx_keys.verify_audit(:'B');
+-- nor in the place of one that cannot be
+INSERT INTO tarx_keys_internal.audit_ends SELECT (jsonb_populate_record(e, jsonb_build_object('lane', l))).* FROM tarx_keys_internal.audit_ends e, unnest('{4, 100000000, -1, -100000000}'::int[]) l WHERE project_id = :'B';
+SELECT tarx_keys.create_agent(:'B', 'y') IS NOT NULL;
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'B' AND lane <> 0;
+SELECT * FROM tarx_keys.verify_audit(:'B');
+-- a row in a lane that there is not
+INSERT INTO tarx_keys.audit_log SELECT (jsonb_populate_record(l, '{"seq": 2}')).* FROM tarx_keys.audit_log l WHERE project_id = :'B' AND seq = 1;
+SELECT * FROM tarx_keys.verify_audit(:'B');
 ROLLBACK;
 
 -- each of these is found out
@@ -356,6 +364,13 @@ SELECT tarx_keys.act_as('alice');
 \set VERBOSITY terse
 SELECT id IS NOT NULL FROM tarx_keys.create_platform_key('another');
 \set VERBOSITY default
+ROLLBACK;
+
+-- rows without ends do not
+BEGIN;
+DELETE FROM tarx_keys_internal.audit_ends WHERE project_id = :'A';
+SELECT tarx_keys.begin_audit(:'A');
+SELECT count(*) FROM tarx_keys_internal.audit_ends WHERE project_id = :'A';
 ROLLBACK;
 
 -- what a DBA removed knowingly begins anew

@@ -85,6 +85,16 @@ SET LOCAL ROLE regress_agent;
 RESET ROLE;
 ROLLBACK;
 :same;
+-- or without any
+BEGIN;
+ALTER TABLE tarx_keys.agents RENAME TO part;
+CREATE TABLE tarx_keys.agents (LIKE tarx_keys.part INCLUDING INDEXES) PARTITION BY HASH (project_id);
+ALTER TABLE tarx_keys.agents OWNER TO tarx_keys_owner;
+SET LOCAL ROLE regress_agent;
+\set VERBOSITY sqlstate
+SELECT key_value FROM tarx_keys.resolve_agent_key(:'A', :'bot');
+\set VERBOSITY default
+ROLLBACK;
 -- columns that moved
 BEGIN;
 ALTER TABLE tarx_keys.agents ADD COLUMN moved uuid;
@@ -92,6 +102,14 @@ UPDATE tarx_keys.agents SET moved = user_api_key_id;
 ALTER TABLE tarx_keys.agents RENAME COLUMN user_api_key_id TO old;
 ALTER TABLE tarx_keys.agents RENAME COLUMN moved TO user_api_key_id;
 :same;
+ROLLBACK;
+-- a column of another type
+BEGIN;
+ALTER TABLE tarx_keys.agents ADD COLUMN moved text;
+UPDATE tarx_keys.agents SET moved = user_api_key_id;
+ALTER TABLE tarx_keys.agents RENAME COLUMN user_api_key_id TO old;
+ALTER TABLE tarx_keys.agents RENAME COLUMN moved TO user_api_key_id;
+SELECT string_agg(a, ' | ') FROM answers(:'A', :'one', :'two', :'long', :'bot', :'B') a;
 ROLLBACK;
 -- rewritten, and its index made anew while others use it
 VACUUM FULL tarx_keys.project_llm_keys;
@@ -108,6 +126,29 @@ SELECT token FROM tarx_keys.create_platform_key('not in the index') \gset
 UPDATE pg_index SET indisready = true WHERE indexrelid = 'tarx_keys.left_behind'::regclass;
 SELECT user_id FROM tarx_keys.login(:'token');
 ROLLBACK;
+-- nor into one of another kind, for other rows, or of another order
+BEGIN;
+ALTER TABLE tarx_keys.platform_api_keys DROP CONSTRAINT platform_api_keys_token_hash_key;
+CREATE INDEX ON tarx_keys.platform_api_keys USING hash (token_hash);
+SELECT tarx_keys.act_as('alice');
+SELECT token FROM tarx_keys.create_platform_key('by hash') \gset
+SELECT user_id FROM tarx_keys.login(:'token');
+ROLLBACK;
+BEGIN;
+ALTER TABLE tarx_keys.platform_api_keys DROP CONSTRAINT platform_api_keys_token_hash_key;
+CREATE UNIQUE INDEX ON tarx_keys.platform_api_keys (token_hash) WHERE user_id <> 'alice';
+SELECT tarx_keys.act_as('alice');
+SELECT token FROM tarx_keys.create_platform_key('of no such row') \gset
+SELECT user_id FROM tarx_keys.login(:'token');
+ROLLBACK;
+BEGIN;
+ALTER TABLE tarx_keys.project_secrets DROP CONSTRAINT project_secrets_pkey CASCADE;
+CREATE UNIQUE INDEX by_language ON tarx_keys.project_secrets (project_id, name COLLATE "und-x-icu");
+UPDATE pg_index SET indisprimary = true WHERE indexrelid = 'tarx_keys.by_language'::regclass;
+SELECT tarx_keys.act_as('alice');
+SELECT count(tarx_keys.set_secret(:'A', name, lower(name))) FROM unnest('{a,B,c,D,e,F,g,H}'::text[]) name;
+SELECT string_agg(tarx_keys.resolve_secret(:'A', name), '') FROM unnest('{a,B,c,D,e,F,g,H}'::text[]) name;
+ROLLBACK;
 -- Row security holds for SPI: whoever takes the owner's policy away, takes the rows away.
 BEGIN;
 CREATE TABLE child () INHERITS (tarx_keys.project_llm_keys);
@@ -115,6 +156,14 @@ DROP POLICY owner_in_project ON tarx_keys.project_llm_keys;
 \set VERBOSITY sqlstate
 SELECT key_value FROM tarx_keys.resolve_key(:'A', :'one');
 \set VERBOSITY default
+ROLLBACK;
+-- and nothing that it runs takes another role
+BEGIN;
+CREATE TABLE child () INHERITS (tarx_keys.project_llm_keys);
+CREATE FUNCTION takes_role() RETURNS boolean LANGUAGE sql AS $$SELECT pg_catalog.set_config('role', 'none', true) IS NOT NULL$$;
+CREATE POLICY taking_role ON tarx_keys.project_llm_keys AS RESTRICTIVE TO tarx_keys_owner USING (takes_role());
+SET LOCAL ROLE regress_agent;
+SELECT key_value FROM tarx_keys.resolve_key(:'A', :'one');
 ROLLBACK;
 -- nothing of the identity or the user id is left behind
 BEGIN;

@@ -107,6 +107,7 @@ SELECT * FROM attack('SELECT string_agg(kind || '' '' || name || '': '' || statu
 
 -- the list: the same of the LLM keys, to members, and it never breaks
 SELECT ctid AS place FROM tarx_keys.project_llm_keys WHERE id = :'one' \gset
+SELECT ctid AS other_place FROM tarx_keys.project_llm_keys WHERE project_id = :'A' AND id <> :'one' LIMIT 1 \gset
 SET ROLE regress_backend;
 BEGIN;
 SELECT tarx_keys.act_as('bob');
@@ -118,6 +119,7 @@ SELECT (tarx_keys_internal.llm_key_details(project_id, id, ctid)).status FROM ta
 SELECT tarx_keys_internal.llm_key_details(:'A', :'one', :'place') IS NULL;
 SELECT tarx_keys.act_as('bob', :'A');
 SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', :'place')).status IS NOT NULL;
+SELECT (tarx_keys_internal.llm_key_details(:'A', :'one', :'other_place')).status IS NULL;
 SELECT n, (tarx_keys_internal.llm_key_details(:'A', :'one', n)).status
   FROM unnest('{"(0,0)","(0,60000)","(1000000,1)","(4294967295,1)"}'::tid[]) AS n;
 SELECT tarx_keys.act_as('dave');

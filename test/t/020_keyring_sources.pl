@@ -77,6 +77,8 @@ sub no_keyring
 		SELECT tarx_keys.act_as('alice');
 		SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'none', '$value')},
 		'TK005', "$test: add_llm_key fails");
+	state_is($node, 'service', 'SELECT * FROM tarx_keys.sealing_public_key()',
+		'TK005', "$test: there is no public key to seal to");
 	return state_is($node, undef, 'SELECT * FROM tarx_keys.keyring_status()',
 		'TK005', "$test: keyring_status fails");
 }
@@ -246,6 +248,8 @@ is( ask_ok(
 		SELECT count(*) > 0 FROM tarx_keys.llm_keys}),
 	't',
 	'no source: the list works');
+state_is($node, undef, "SELECT tarx_keys.purge_unverifiable_audit(gen_random_uuid())",
+	'TK005', 'no source: no chain is taken for one whose master key is missing');
 
 # Bad texts, in a file
 

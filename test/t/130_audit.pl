@@ -170,6 +170,14 @@ my $seq = $node->safe_psql('latin', qq{
 	 WHERE project_id = '$PROJECT' RETURNING seq});
 is(run_in_little_memory($verify_long, 'a long text'), qq{(f,$seq,"row changed")}, 'and it is found out');
 
+# A DBA who begins a log leaves a line.
+$offset = log_size($node);
+$node->safe_psql('postgres', "SELECT tarx_keys.begin_audit('$PROJECT')");
+unlike(log_since($node, $offset), qr/begins the audit log/, 'what there is does not begin');
+my $new_project = $PROJECT =~ s/^./9/r;
+$node->safe_psql('postgres', "SELECT tarx_keys.begin_audit('$new_project')");
+like(log_since($node, $offset), qr/LOG:  tarx_keys: role "\w+" begins the audit log of project $new_project$/m, 'a log that begins leaves a line');
+
 # A project with one key and one agent needs 2.3 kB with its indexes at most, beyond the
 # pages that tables without rows have.
 $node->safe_psql('postgres', 'CREATE DATABASE small');

@@ -74,6 +74,26 @@ leaves_no_value(
 	},
 	qr/42501: %s <redacted: tarx_keys.add_llm_key>/);
 
+leaves_no_value(
+	'hint of RAISE',
+	sub {
+		fails_with(
+			qq{DO \$\$ BEGIN PERFORM 'tarx_keys.add_llm_key'; RAISE insufficient_privilege USING MESSAGE = 'x', HINT = '$_[0]'; END \$\$}, '42501');
+	},
+	qr/42501: %s <redacted: tarx_keys.add_llm_key>/);
+
+# What a parallel worker has sent to its leader has no format either
+
+leaves_no_value(
+	'message of a parallel worker',
+	sub {
+		$session->query("CREATE TABLE texts AS SELECT '$_[0]'::text AS t");
+		$session->query(q{SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')});
+		fails_with(q{SELECT t::integer FROM texts WHERE t <> 'tarx_keys.add_llm_key'}, '22P02');
+		$session->query(q{SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')});
+	},
+	qr/22P02: .*<redacted: tarx_keys.add_llm_key>(?s:.*)22P02: .*<redacted: tarx_keys.add_llm_key>/);
+
 # A message that has no place for a value may have a detail, or a context, that has one
 
 leaves_no_value(

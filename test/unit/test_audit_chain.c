@@ -407,6 +407,21 @@ check_wiping(void)
 }
 
 static void
+check_keys(void)
+{
+	uint8_t		keys[3][TARX_KEYS_SUBKEY_BYTES] = {{0}};
+
+	tarx_keys_chain_draw_key(keys[1]);
+	tarx_keys_chain_draw_key(keys[2]);
+	for (int half = 0; half < TARX_KEYS_SUBKEY_BYTES; half += TARX_KEYS_SUBKEY_BYTES / 2)
+	{
+		for (int i = 0; i < 3; i++)
+			ok(memcmp(&keys[i][half], &keys[(i + 1) % 3][half], TARX_KEYS_SUBKEY_BYTES / 2) != 0,
+			   "all of a key is drawn");
+	}
+}
+
+static void
 check_texts(void)
 {
 	is_str(tarx_keys_chain_break_text(TARX_KEYS_CHAIN_WHOLE), "whole", "text of WHOLE");
@@ -441,6 +456,7 @@ main(void)
 	check_whole();
 	check_walk();
 	check_wiping();
+	check_keys();
 	check_texts();
 
 	return done_testing();

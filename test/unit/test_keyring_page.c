@@ -193,6 +193,25 @@ check_wiping(void)
 	ok(page->slots[page->generation.value & 1].nkeys == 1, "the one in use is not");
 }
 
+/* What the setting leaves for the load is in no page that may be swapped out. */
+static void
+check_pending(void)
+{
+	TarxKeysKeyring ring = ring_of(70, 1);
+	TarxKeysKeyring pending;
+	unsigned int entry = 9;
+
+	page_locked = false;
+	tarx_keys_page_set_pending(&ring, TARX_KEYS_KEYRING_OK, 0);
+	is_int(tarx_keys_page_pending(&pending, &entry), TARX_KEYS_KEYRING_OK, "what the setting left");
+	is_int(pending.nkeys, 0, "a page that is not locked gets no keyring");
+	page_locked = true;
+	tarx_keys_page_set_pending(&ring, TARX_KEYS_KEYRING_OK, 0);
+	(void) tarx_keys_page_pending(&pending, &entry);
+	is_int(pending.nkeys, 1, "one that is locked does");
+	is_int((int) entry, 0, "and nothing is wrong with any entry");
+}
+
 /* 0 means that there has never been a keyring. */
 static void
 check_wrap(void)
@@ -220,6 +239,7 @@ main(void)
 	check_find_key();
 	check_fingerprints();
 	check_wiping();
+	check_pending();
 	check_wrap();
 	return done_testing();
 }
