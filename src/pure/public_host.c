@@ -85,6 +85,7 @@ static const char *const metadata_domains[] = {
 /*
  * Addresses of such services: all of IPv4's link-local range, which serves for
  * little else, Azure's wire server, Alibaba's and an older one of Oracle's.
+ * test/lint/address_ranges copies these and what IPv6 has of them to the example.
  */
 static const AddressRange metadata_ipv4[] = {
 	{IPV4_NOT_PUBLIC, {169, 254}, 16},

@@ -32,7 +32,7 @@ function element(tag, properties = {}, ...children) {
 // A row for a name: what would happen to it, and later what has
 function rowOf({ name, value, problem }, i, versions) {
   const box = element('input', { type: 'checkbox', id: `env-${i}`, checked: !problem, disabled: Boolean(problem) });
-  const now = versions[name];
+  const now = versions.get(name);
   const plan = problem || `${lengthOf(value)}, ${now === undefined ? 'new' : `becomes version ${now + 1} of the one there is`}`;
   const result = element('span', { className: problem ? 'problem' : 'hint', textContent: plan });
   const label = element('label', { htmlFor: box.id }, element('code', { textContent: name }));
@@ -51,7 +51,7 @@ function prepare(form) {
   const [text, file, found, list, submit] = ['text', 'file', 'found', 'rows', 'submit'].map((part) => form.querySelector(`[data-env-${part}]`));
   const status = form.querySelector('.status');
   const close = form.querySelector('[data-env-close]');
-  const versions = JSON.parse(form.dataset.versions);
+  const versions = new Map(Object.entries(JSON.parse(form.dataset.versions)));
   const pattern = new RegExp(form.dataset.pattern);
   let entries = [];
   let isBusy = false;
@@ -85,7 +85,7 @@ function prepare(form) {
     entry.value = '';
     entry.box.checked = false;
     entry.box.disabled = true;
-    versions[entry.name] = version;
+    versions.set(entry.name, version);
     changed();
   }
 

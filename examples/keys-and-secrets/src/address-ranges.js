@@ -31,3 +31,24 @@ export const IPV6_NOT_PUBLIC = [
   ['2002::', 16], // 6to4
   ['3fff::', 20], // documentation
 ];
+
+// What gives credentials to whoever asks from within, and the prefixes of IPv6 behind which
+// the last 32 bits are an IPv4 address: from src/pure/public_host.c.
+export const METADATA_IPV4 = [
+  ['169.254.0.0', 16],
+  ['168.63.129.16', 32],
+  ['100.100.100.200', 32],
+  ['192.0.0.192', 32],
+];
+export const METADATA_IPV6 = [
+  ['fd00:ec2:0:0:0:0:0:0', 32],
+  ['fd20:ce:0:0:0:0:0:254', 128],
+  ['fd00:42:0:0:0:0:0:42', 128],
+];
+export const WITH_IPV4 = [
+  ['0:0:0:0:0:0:0:0', 96],
+  ['0:0:0:0:0:ffff:0:0', 96],
+  ['0:0:0:0:ffff:0:0:0', 96],
+  ['64:ff9b:0:0:0:0:0:0', 96],
+  ['64:ff9b:1:0:0:0:0:0', 48],
+];

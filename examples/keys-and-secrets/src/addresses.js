@@ -4,7 +4,7 @@
 
 import { lookup } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
-import { IPV4_NOT_PUBLIC, IPV6_NOT_PUBLIC, IPV6_PUBLIC } from './address-ranges.js';
+import { IPV4_NOT_PUBLIC, IPV6_NOT_PUBLIC, IPV6_PUBLIC, METADATA_IPV4, METADATA_IPV6, WITH_IPV4 } from './address-ranges.js';
 
 function rangesOf(family, ranges) {
   const list = new BlockList();
@@ -18,11 +18,9 @@ const isUnicastIPv6 = rangesOf('ipv6', IPV6_PUBLIC);
 
 // What gives credentials to whoever asks from within: no setting admits it, as
 // the database does not.
-const isMetadata = new BlockList();
-isMetadata.addSubnet('169.254.0.0', 16, 'ipv4');
-isMetadata.addAddress('168.63.129.16', 'ipv4');
-isMetadata.addAddress('100.100.100.200', 'ipv4');
-isMetadata.addSubnet('fd00:ec2::', 32, 'ipv6');
+const isMetadataIPv4 = rangesOf('ipv4', METADATA_IPV4);
+const isMetadataIPv6 = rangesOf('ipv6', [...METADATA_IPV6, ...WITH_IPV4.flatMap(([before]) =>
+  METADATA_IPV4.map(([prefix, bits]) => [before.replace(/0:0$/, prefix), 96 + bits]))]);
 
 export class NotPublic extends Error {}
 
@@ -34,9 +32,13 @@ export function isPublic(address) {
   }
 }
 
-// Any address but those of metadata services, also where they are mapped to IPv6
+// Any address but those of metadata services, also where IPv6 has them at its end
 export function isAdmitted(address) {
-  return isIP(address) > 0 && !isMetadata.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
+  switch (isIP(address)) {
+    case 4: return !isMetadataIPv4(address);
+    case 6: return !address.includes('%') && !isMetadataIPv6(address);
+    default: return false;
+  }
 }
 
 // For a URL whose host is an address: no name is looked up there.

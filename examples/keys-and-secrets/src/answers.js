@@ -36,12 +36,15 @@ const DECODERS = {
   deflate: (bytes, options) => ((bytes[0] & 0x0f) === 8 ? inflate : inflateRaw)(bytes, options),
 };
 
+// Nobody compresses more often; each time takes as long as that of a whole answer.
+const MOST_ENCODINGS = 3;
+
 // The last encoding in the header is the outermost.
 async function decoded(bytes, header = '') {
   const encodings = header.toLowerCase().split(',').map((each) => each.trim()).filter(Boolean);
   for (const encoding of encodings.reverse()) {
     const decode = DECODERS[encoding];
-    if (decode === undefined) throw new ProviderError('The provider’s answer is compressed in a way that is not read here.');
+    if (decode === undefined || encodings.length > MOST_ENCODINGS) throw new ProviderError('The provider’s answer is compressed in a way that is not read here.');
     try {
       if (bytes.length > 0) bytes = await decode(bytes, { maxOutputLength: SIZE_LIMIT });
     } catch (error) {
@@ -87,6 +90,9 @@ export function parse(text) {
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
+// An object has no text, or makes trouble when it is asked for one
+const plain = (value) => (typeof value === 'object' ? undefined : value);
+
 // What an error says. It may be a text, an object, a list of such, and JSON in a text.
 const TOLD = ['message', 'msg', 'error', 'errors', 'detail', 'error_description', 'description', 'title', 'reason', 'type', 'code'];
 
@@ -115,13 +121,13 @@ function statusIn(value, depth = 0) {
   if (typeof value === 'string') return /^\s*[[{]/.test(value) ? statusIn(parse(value), depth + 1) : undefined;
   if (Array.isArray(value)) return statusIn(value[0], depth + 1);
   if (!isObject(value)) return undefined;
-  const named = ['status', 'status_code', 'statusCode', 'http_status', 'code'].map((name) => Number(value[name]))
+  const named = ['status', 'status_code', 'statusCode', 'http_status', 'code'].map((name) => Number(plain(value[name])))
     .find((number) => Number.isInteger(number) && number >= 400 && number < 600);
   return named ?? statusIn(value.error ?? value.errors ?? value.detail ?? value.message, depth + 1);
 }
 
-const isFilled = (value) => value !== null && value !== undefined && value !== false && value !== 0 && value !== ''
-  && (typeof value !== 'object' || Object.values(value).some(isFilled));
+const isFilled = (value, depth = 0) => value !== null && value !== undefined && value !== false && value !== 0 && value !== ''
+  && (typeof value !== 'object' || depth > DEEPEST || Object.values(value).some((each) => isFilled(each, depth + 1)));
 
 // Whether an answer says of itself that it is an error, whatever its status
 function isFailure(body) {
@@ -129,7 +135,7 @@ function isFailure(body) {
   if (!isObject(body)) return false;
   if (isFilled(body.error) || isFilled(body.errors)) return true;
   if (body.success === false || body.ok === false) return true;
-  return [body.type, body.object, body.status].some((word) => /^(error|failed|failure)$/i.test(word));
+  return [body.type, body.object, body.status].some((word) => /^(error|failed|failure)$/i.test(plain(word)));
 }
 
 // The error in an answer that came with 200: { detail, status }, or undefined. Gateways

@@ -97,6 +97,8 @@ async function serveAssets(app) {
 
 function guard(app, sessions) {
   app.addHook('onRequest', async (request, reply) => {
+    // as in forms
+    for (const [name, value] of Object.entries(request.query)) if (Array.isArray(value)) request.query[name] = value.at(-1);
     reply.headers(HEADERS);
     if (app.secure) reply.header('strict-transport-security', 'max-age=31536000');
   });

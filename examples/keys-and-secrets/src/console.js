@@ -53,7 +53,7 @@ export async function converse({ provider, request: { baseUrl, headers } }, { mo
   const request = { method: 'POST', url: baseUrl + api.path(model), headers: { 'content-type': 'application/json', ...headers } };
   const redact = redactorOf(headers);
   const body = JSON.stringify(api.body(model, message));
-  const answer = await readJson(request, { allowPrivate, redact, body, signal: AbortSignal.timeout(timeLimitMs) });
+  const answer = await readJson(request, { allowPrivate, redact, body, signal: AbortSignal.timeout(timeLimitMs) }) ?? {};
   const text = redact(api.text(answer), ANSWER);
   if (text !== '') return text;
   const why = api.why(answer);

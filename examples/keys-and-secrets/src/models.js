@@ -4,6 +4,7 @@
 import { ProviderError, readJson, redactorOf } from './answers.js';
 
 const MOST_PAGES = 20;
+const MOST_MODELS = 5000;    // more than anybody reads, and all that one can look through in no time
 
 // Models sort as the database's names do: see tarx_keys.people.
 const { compare } = new Intl.Collator('und', { numeric: true });
@@ -31,15 +32,17 @@ function nextPage(url, body) {
   return next.href === url ? undefined : next.href;
 }
 
-// All of a list, or as much as a number of pages has
+// All of a list, or as much of it as is read here
 async function listAll(request, options) {
   const { redact } = options;
   const ids = new Set();
   let url = request.url;
   for (let page = 0; url && page < MOST_PAGES; page++) {
     const body = await readJson({ ...request, url }, options);
-    for (const id of idsIn(body)) ids.add(redact(id));
-    url = nextPage(url, body);
+    const found = idsIn(body);
+    const room = MOST_MODELS - ids.size;
+    for (const id of found.slice(0, room)) ids.add(redact(id));
+    url = found.length > room ? undefined : nextPage(url, body);
   }
   return { models: [...ids].sort(compare), isCut: url !== null };
 }
@@ -66,6 +69,6 @@ export function remarksOn({ models, isCut, isCatalogue }) {
   return [
     models.length === 0 && 'The provider lists no models for this key.',
     isCatalogue && 'The provider does not list your deployments here. This is its catalogue: a call names one of your deployments.',
-    isCut && `The provider has more: these are those of the first ${MOST_PAGES} pages.`,
+    isCut && `The provider has more: these are the first ${models.length}.`,
   ].filter(Boolean);
 }

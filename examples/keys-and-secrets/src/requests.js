@@ -17,7 +17,9 @@ export async function send({ method, url, headers }, { signal, allowPrivate, bod
     method, signal, agent: false, lookup: lookupWhere(admits),
     headers: { accept: 'application/json', 'accept-encoding': 'gzip, deflate, br', 'user-agent': 'keys-and-secrets', ...headers },
   });
+  sent.on('error', () => {});    // the first one is thrown below
   sent.end(body);
-  const [response] = await once(sent, 'response');
+  // with the signal again: an answer that is none, as 101, ends a request without an error
+  const [response] = await once(sent, 'response', { signal });
   return response;
 }

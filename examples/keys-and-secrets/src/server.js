@@ -5,7 +5,8 @@
 //   HOST, PORT                   where to listen; 127.0.0.1 and 8080 by default
 //   POOL_SIZE                    connections for people; 10 by default
 //   INSECURE_COOKIE=1            for plain http on your own machine only
-//   TRUST_PROXY=1                if a proxy in front says who the client is
+//   TRUST_PROXY                  the addresses of proxies in front, which say who the client is,
+//                                as 127.0.0.1 or 10.0.0.0/8,fd00::/8
 //   SIGN_INS_PER_MINUTE, REQUESTS_PER_MINUTE   of one address; 10 and 300 by default
 //   API_REQUESTS_PER_MINUTE      with one platform key; 60 by default
 //   MODELS_TIME_LIMIT_MS         how long a provider may take; 10000 by default, and
@@ -24,7 +25,7 @@ const db = openDatabase({
 const app = await buildApp({
   db,
   secure: env.INSECURE_COOKIE !== '1',
-  trustProxy: env.TRUST_PROXY === '1',
+  trustProxy: env.TRUST_PROXY,
   models: {
     timeLimitMs: Number(env.MODELS_TIME_LIMIT_MS ?? 10_000),
     allowPrivate: env.ALLOW_PRIVATE_ADDRESSES === '1',

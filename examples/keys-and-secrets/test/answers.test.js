@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, test } from 'node:test';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
-import { readJson, redactorOf } from '../src/answers.js';
+import { isAdmitted, isPublic } from '../src/addresses.js';
+import { ProviderError, readJson, redactorOf } from '../src/answers.js';
+import { converse } from '../src/console.js';
 import { listModels, remarksOn } from '../src/models.js';
 import { probe } from '../src/probe.js';
 
@@ -16,7 +18,11 @@ let answer;
 const seen = [];
 const server = createServer((request, response) => {
   seen.push(request);
-  const { status = 200, headers = { 'content-type': 'application/json' }, body } = typeof answer === 'function' ? answer(request) : answer;
+  const { status = 200, headers = { 'content-type': 'application/json' }, body, raw } = typeof answer === 'function' ? answer(request) : answer;
+  if (raw) {
+    request.socket.end(raw);
+    return;
+  }
   response.writeHead(status, headers);
   response.end(body);
 });
@@ -172,7 +178,7 @@ test('a list that goes on behind its last page that is read says so', async () =
   assert.equal(pages, 20);
   assert.equal(list.models.length, 20);
   assert.ok(list.isCut);
-  assert.deepEqual(remarksOn(list), ['The provider has more: these are those of the first 20 pages.']);
+  assert.deepEqual(remarksOn(list), ['The provider has more: these are the first 20.']);
 });
 
 test('a list whose next page cannot be found, or is the same, is cut and not asked for again', async () => {
@@ -197,6 +203,64 @@ test('a word in place of a key leaves names as they are', async () => {
   const request = { ...REQUEST, headers: { authorization: 'Bearer test', 'anthropic-version': '2023-06-01' } };
   const names = ['claude-2023-06-01', 'mistral-large-latest', 'test-8b'];
   assert.deepEqual((await models(json({ data: names }), [request])).models, names);
+});
+
+test('of a list of many models the first ones are kept', async () => {
+  const ids = Array.from({ length: 400_000 }, (_, i) => i.toString(36));
+  const list = await models(encoded('gzip', gzipSync(JSON.stringify({ data: ids, has_more: true, last_id: 'more' }), { level: 1 })));
+  assert.equal(list.models.length, 5000);
+  assert.ok(list.isCut);
+  assert.deepEqual(remarksOn(list), ['The provider has more: these are the first 5000.']);
+  // no more than that over several pages
+  let pages = 0;
+  const paged = () => json({ data: ids.slice(3000 * pages, 3000 * (pages += 1)), has_more: true, last_id: String(pages) });
+  assert.equal((await models(paged)).models.length, 5000);
+  assert.equal(pages, 2);
+});
+
+// Answers of those who mean harm
+
+const nested = (before, after, depth) => before.repeat(depth) + '""' + after.repeat(depth);
+
+test('an answer of any form is read, or is the provider’s error', async () => {
+  const bodies = ['null', '5', '"text"', '[]', '{"type":{"toString":1}}', '{"error":{"status":{"toString":1,"valueOf":1}}}',
+    `{"error":${nested('[', ']', 200_000)}}`, `{"error":${nested('{"message":', '}', 100_000)}}`, nested('[', ']', 500_000), '{"choices":[null]}', '{"choices":null}'];
+  for (const body of bodies) {
+    answer = { body };
+    const key = { provider: 'openai', request: { baseUrl: url, headers: REQUEST.headers } };
+    await assert.rejects(converse(key, { model: 'm', message: 'Hello' }, LIMITS), { constructor: ProviderError }, body.slice(0, 40));
+    await models({ body }).catch((error) => assert.equal(error.constructor, ProviderError, body.slice(0, 40)));
+  }
+});
+
+test('an answer that changes the protocol is none, and is waited for as long as any', async () => {
+  const raw = 'HTTP/1.1 101 Switching Protocols\r\nupgrade: other\r\nconnection: upgrade\r\n\r\n';
+  await assert.rejects(read({ raw }), { name: 'TimeoutError', message: 'The provider did not answer in time.' });
+  assert.equal((await tried({ raw })).outcome, 'timeout');
+});
+
+test('what is compressed many times is not read', async () => {
+  const compressed = (times) => {
+    let bytes = Buffer.from(JSON.stringify(LIST));
+    for (let i = 0; i < times; i++) bytes = gzipSync(bytes);
+    return encoded(Array(times).fill('gzip').join(', '), bytes);
+  };
+  assert.deepEqual(await read(compressed(3)), LIST);
+  await assert.rejects(read(compressed(4)), { message: 'The provider’s answer is compressed in a way that is not read here.' });
+});
+
+// Addresses
+
+test('metadata services are admitted by no setting, whichever way their address is written', () => {
+  for (const address of ['169.254.169.254', '168.63.129.16', '100.100.100.200', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254', 'fd00:42::42',
+    '::ffff:169.254.169.254', '::a9fe:a9fe', '::ffff:0:a9fe:a9fe', '64:ff9b::a9fe:a9fe', '64:ff9b:1::c000:c0', 'fe80::1%eth0', 'name.example']) {
+    assert.ok(!isAdmitted(address), address);
+    assert.ok(!isPublic(address), address);
+  }
+  for (const address of ['10.0.0.1', '127.0.0.1', '100.100.100.201', '::1', '::ffff:10.0.0.1', 'fd20:ce::255', '64:ff9b::808:808']) {
+    assert.ok(isAdmitted(address), address);
+    assert.ok(!isPublic(address), address);
+  }
 });
 
 // Tests of keys

@@ -112,7 +112,7 @@ test('a list of models that was cut says so, and is looked through; a catalogue 
   const { page, context } = await open('bob', { rest: '/agents' });
   await choose(page, 'Many models', 'Models');
   await dialog(page).getByText('40 models').waitFor();
-  await dialog(page).getByText('The provider has more: these are those of the first 20 pages.').waitFor();
+  await dialog(page).getByText('The provider has more: these are the first 40.').waitFor();
   await dialog(page).getByLabel('Find').fill('L-2');
   await dialog(page).getByText('11 models').waitFor();
   assert.ok(!await dialog(page).locator('code', { hasText: /^model-1$/ }).isVisible());

@@ -142,6 +142,9 @@ test('a name that the database refuses says why, and the others are set', async 
     body.set('name', 'OTHER_NAME');
     return route.continue({ postData: String(body) });
   });
+  // a name that every object has is new all the same
+  await page.getByLabel('Contents of the file').fill('toString=x');
+  await page.getByText('1 character, new', { exact: true }).waitFor();
   await page.getByLabel('Or choose the file').setInputFiles({ name: '.env', mimeType: 'text/plain', buffer: Buffer.from('WRONG_BOX=one\r\nRIGHT_BOX=two\r\n') });
   await page.getByRole('button', { name: 'Set 2 secrets' }).click();
   await page.getByText('1 secret set; 1 not, for the reasons beside them.').waitFor();

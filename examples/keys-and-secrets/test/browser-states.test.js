@@ -50,6 +50,23 @@ test('every other state is accessible, and has room at 320 px', async () => {
   await alone.context.close();
 });
 
+test('the longest names have room, also where nothing in them breaks', async () => {
+  const user = 'W'.repeat(200);
+  const [{ id }] = await as(user, 'SELECT tarx_keys.create_project($1) AS id', ['W'.repeat(100)]);
+  const name = 'W'.repeat(128);
+  await as(user, "SELECT tarx_keys.set_secret($1, $2, 'not-a-real-value')", [id, name]);
+  const [{ id: member }] = await as(user, 'SELECT id FROM tarx_keys.project_members');
+  await newPerson(user);
+  const { page, context } = await open(user, { path: settings(user, '', id) });
+  await checkLook(page, 'long names');
+  for (const [path, what] of [[`/secrets/${name}/versions`, 'versions'], [`/secrets/${name}/delete`, 'delete secret'],
+    ['/platform-keys/create', 'create platform key'], [`/members/${member}/remove`, 'leave']]) {
+    await page.goto(service.address + settings(user, path, id));
+    await checkLook(page, `long names ${what}`);
+  }
+  await context.close();
+});
+
 // What is behind the first byte of a sealed value or a stamp is its master key's fingerprint.
 const asOfALostMasterKey = (column) => `overlay(${column} PLACING '\\x0102030405060708' FROM 2)`;
 

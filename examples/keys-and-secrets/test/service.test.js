@@ -159,6 +159,22 @@ test('sign-ins and requests have a rate', async () => {
   assert.equal(pages.at(-1), 429);
 });
 
+test('behind a proxy the rate is of the address that the proxy has seen, whatever clients say of themselves', async () => {
+  const behind = await start({ TRUST_PROXY: '127.0.0.1', SIGN_INS_PER_MINUTE: '1' });
+  const nobody = new Person(behind.address);
+  const signIn = (from) => nobody.post('/sign-in', { token: 'x' }, { 'x-forwarded-for': from });
+  const states = [];
+  for (const from of ['10.9.9.1, 192.0.2.7', '10.9.9.2, 192.0.2.7', '192.0.2.7', '192.0.2.8']) states.push((await signIn(from)).status);
+  assert.deepEqual(states, [401, 429, 429, 401]);
+});
+
+test('of several values of one name in an address the last one counts', async () => {
+  const alice = await signedIn('alice');
+  const page = await alice.get(`${settings('alice', '/agents')}&q=other&q=Answer`);
+  assert.equal(page.status, 200);
+  assert.match(page.text, /name="q" type="search" value="Answer"/);
+});
+
 test('who guesses keys at sign-in disturbs nobody, and a right key signs in at once', async () => {
   const alice = await signedIn('alice');
   const guesses = Array.from({ length: 200 }, (_, i) => new Person().signIn(i % 2 ? 'sk-tarx-wrong' : `sk-tarx-${'0'.repeat(49)}`));

@@ -96,6 +96,8 @@ error = failure_of(lambda: keys.transaction(backend, lambda conn: keys.savepoint
 check("nor that of a savepoint", (visible(error), error.sqlstate), (False, "22P02"))
 error = failure_of(lambda: keys.resolve_key(runner, project=PROJECT, key=VALUE))
 check("nor that of a resolve with arguments in the wrong order", (visible(error), error.sqlstate), (False, "22P02"))
+error = failure_of(lambda: as_alice("SELECT tarx_keys.set_secret(%s, 'X', %s)", VALUE + "\udcff"))
+check("nor that of a text that cannot be sent", (visible(error), getattr(error, "sqlstate", None)), (False, "22021"))
 
 
 def add(who, name, value=VALUE):

@@ -8,7 +8,6 @@ export function keysPageRoutes(app, on) {
   app.get('/:username/settings', WITHOUT_PROJECT, (request, reply) => on.show(request, reply, async (client, view) => {
     await readKeysPage(client, view);
     view.notice = take(request.session, 'notice');
-    view.createdToken = take(request.session, 'createdToken');
     return keysPage(view);
   }));
 }
