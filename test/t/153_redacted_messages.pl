@@ -106,15 +106,36 @@ leaves_no_value(
 
 # What a parallel worker has sent to its leader has no format either
 
+my ($in_parallel, $not_in_parallel) =
+  map { "SELECT set_config(name, '$_', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')" } qw(on off);
 leaves_no_value(
 	'message of a parallel worker',
 	sub {
 		$session->query("CREATE TABLE texts AS SELECT '$_[0]'::text AS t");
-		$session->query(q{SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')});
+		$session->query($in_parallel);
 		fails_with(q{SELECT t::integer FROM texts WHERE t <> 'tarx_keys.add_llm_key'}, '22P02');
-		$session->query(q{SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')});
+		$session->query($not_in_parallel);
 	},
 	qr/22P02: .*<redacted: tarx_keys.add_llm_key>(?s:.*)22P02: .*<redacted: tarx_keys.add_llm_key>/);
+
+# nor do others see what text its statement is of, of which a later part has a value
+
+{
+	my $value = value('text of a parallel worker');
+	my $text = "SELECT pg_sleep(600) FROM texts; SELECT tarx_keys.add_llm_key(NULL, '', '', '$value')";
+	my $seen;
+
+	$session->query(q{CREATE FUNCTION run(hex text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE convert_from(decode(hex, 'hex'), 'UTF8'); END $$});
+	$session->query($in_parallel);
+	$session->write(Protocol::message('Q', "SELECT run('" . unpack('H*', $text) . "')\0"));
+	ok( wait_until(
+			sub { $seen = $node->safe_psql('postgres', "SELECT query FROM pg_stat_activity WHERE backend_type = 'parallel worker'") }),
+		'a parallel worker runs a part of a text');
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend(leader_pid) FROM pg_stat_activity WHERE backend_type = 'parallel worker'");
+	is($session->answer->{C}, '57014', 'until it is cancelled');
+	is($seen, '/* statement redacted: it names tarx_keys.add_llm_key */', 'of which others see a notice alone');
+	$session->query($not_in_parallel);
+}
 
 # A message that has no place for a value may have a detail, or a context, that has one
 
