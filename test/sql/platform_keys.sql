@@ -242,6 +242,8 @@ INSERT INTO attacks VALUES
     (14, 'UPDATE tarx_keys.platform_api_keys SET stamp = set_byte(stamp, 1, get_byte(stamp, 1) # 1) WHERE id = $1'),
     (15, 'UPDATE tarx_keys.platform_api_keys SET project_ids = array_fill(NULL::uuid, ARRAY[400]) WHERE id = $1'),
     (16, 'UPDATE tarx_keys.platform_api_keys SET project_ids = ARRAY[project_ids] WHERE id = $1'),
+    (17, 'UPDATE tarx_keys.platform_api_keys SET revoked_at = now() WHERE id = $1'),
+    (18, 'UPDATE tarx_keys.platform_api_keys SET token_hash = NULL WHERE id = $1'),
     (13, 'UPDATE tarx_keys.platform_api_keys SET revoked_at = now(), token_hash = NULL, stamp = NULL WHERE id = $1');
 CREATE FUNCTION attack(key uuid, token text) RETURNS TABLE (n int, outcome text) LANGUAGE plpgsql AS $$
 DECLARE

@@ -41,6 +41,12 @@ SELECT c.relnamespace::regnamespace || '.' || c.relname, c.relkind, c.relrowsecu
  WHERE c.relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND c.relkind NOT IN ('i', 't')
  GROUP BY c.oid, c.relnamespace, c.relname, c.relkind, c.relrowsecurity, c.relforcerowsecurity, c.reloptions
  ORDER BY c.relnamespace::regnamespace::text, c.relname;
+-- the owner may do all but this
+SELECT c.oid::regclass, string_agg(p.right_of_owner, ',' ORDER BY p.right_of_owner)
+  FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE}'::text[]) p (right_of_owner)
+ WHERE c.relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]) AND c.relkind IN ('r', 'v')
+   AND NOT has_table_privilege(c.relowner, c.oid, p.right_of_owner)
+ GROUP BY c.oid ORDER BY c.oid::regclass::text;
 SELECT attrelid::regclass::text, attname, a.grantee::regrole, a.privilege_type
   FROM pg_attribute, aclexplode(attacl) a
  WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = ANY ('{tarx_keys,tarx_keys_internal}'::regnamespace[]))

@@ -437,6 +437,9 @@ check_lengths(void)
 		is_int(check_guarded(value, len, &position), len < 4 ? TOO_SHORT : OK, "%zu bytes", len);
 	is_int(check_guarded(value, 8192, &position), OK, "8192 bytes");
 	is_int(check_guarded(value, 8193, &position), TOO_LONG, "8193 bytes");
+	value[8192] = ' ';
+	is_int(check_guarded(value, 8193, &position), TOO_LONG, "8193 bytes with a blank that does not count");
+	value[8192] = 'v';
 	value[0] = '{';
 	value[1] = '"';
 	is_int(check_guarded(value, 8194, &position), JSON, "a long document");

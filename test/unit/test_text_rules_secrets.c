@@ -5,6 +5,7 @@
  * Every text is in memory that ends at an inaccessible page, and so is the
  * room for an excerpt.
  */
+#include "pure/run_ticket.h"
 #include "pure/text_rules.h"
 #include "guarded.h"
 #include "tap.h"
@@ -18,6 +19,7 @@
 #define MISLEADING	TARX_KEYS_TEXT_MISLEADING
 #define HAS_NUL		TARX_KEYS_TEXT_NUL
 #define HAS_TOKEN	TARX_KEYS_TEXT_TOKEN
+#define HAS_TICKET	TARX_KEYS_TEXT_TICKET
 #define NO_NAME		TARX_KEYS_TEXT_NOT_IDENTIFIER
 
 /* Characters of two, three and four bytes. */
@@ -173,6 +175,8 @@ check_excerpt(const char *name, const char *text, size_t len, const char *expect
 #define FORTY_NINE	"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm"
 #define TOKEN		"sk-tarx-" FORTY_NINE
 
+#define TICKET		TARX_KEYS_RUN_TICKET_PREFIX FORTY_NINE
+
 #define EIGHT(x)	x x x x x x x x
 #define TWENTY_FOUR(x) EIGHT(x) EIGHT(x) EIGHT(x)
 
@@ -201,13 +205,31 @@ check_excerpts(void)
 	}
 }
 
-/* Platform keys where others see them; and what only looks a little like one */
+/* Platform keys and run tickets where others see them; and what only looks a little like one */
 static const TextCase tokens[] = {
 	{TOKEN, HAS_TOKEN}, {"key " TOKEN, HAS_TOKEN}, {UUML TOKEN UUML, HAS_TOKEN}, {"x" TOKEN "0", HAS_TOKEN},
 	{"sk-tarx-" TOKEN, HAS_TOKEN},
 	{"sk-tarx-", OK}, {"sk-tarx-abc...wxyz", OK}, {"k-tarx-" FORTY_NINE, OK}, {"SK-TARX-" FORTY_NINE, OK},
 	{"sk-tarx-" "12345678901234567890123456789012345678901234567-", OK},
+	{TICKET, HAS_TICKET}, {"ticket " TICKET, HAS_TICKET}, {UUML TICKET UUML, HAS_TICKET},
+	{TARX_KEYS_RUN_TICKET_PREFIX, OK}, {TARX_KEYS_RUN_TICKET_PREFIX "abc...wxyz", OK},
 };
+
+static void
+check_service_accounts(void)
+{
+	static const char id[] = "sa:0";
+
+	for (size_t len = 0; len < sizeof(id); len++)
+	{
+		Bytes		copy = guarded_copy(id, len);
+
+		ok(tarx_keys_is_service_account_id((const char *) copy.data, len) == (len >= 3),
+		   "%.*s: whether it is a service account's", (int) len, id);
+		sodium_free(copy.data);
+	}
+	ok(!tarx_keys_is_service_account_id("SA:0", 4) && !tarx_keys_is_service_account_id("xsa:", 4), "what others have");
+}
 
 static void
 check_problems(void)
@@ -251,6 +273,7 @@ main(void)
 	check_nul();
 	check_name_bytes();
 	check_excerpts();
+	check_service_accounts();
 	check_problems();
 
 	return done_testing();
