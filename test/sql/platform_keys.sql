@@ -266,6 +266,13 @@ END $$;
 \set ECHO all
 BEGIN;
 SELECT * FROM attack(:'narrow_key', :'narrow');
+-- one that is revoked and has its hash all the same
+SAVEPOINT s;
+DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE tarx_keys.platform_api_keys DROP CONSTRAINT %I', conname) FROM pg_constraint WHERE conrelid = 'tarx_keys.platform_api_keys'::regclass AND pg_get_constraintdef(oid) ~ 'revoked_at'); END $$;
+UPDATE tarx_keys.platform_api_keys SET revoked_at = now() WHERE id = :'narrow_key';
+SELECT pg_temp.outcome(:'narrow') ~ '^TK010';
+ROLLBACK TO s;
+SELECT pg_temp.outcome(:'narrow') ~ '^TK010';
 -- a hash of one's own token under another's key, or in a new row
 CREATE TABLE mint AS SELECT * FROM tarx_keys.platform_api_keys WHERE id = :'key';
 DELETE FROM tarx_keys.platform_api_keys WHERE id = :'key';

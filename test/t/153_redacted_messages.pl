@@ -137,6 +137,17 @@ leaves_no_value(
 	$session->query($not_in_parallel);
 }
 
+# A statement that is prepared keeps all of a text, also the part of another statement
+
+{
+	my $value = value('text of a prepared statement');
+	my $text = "PREPARE kept AS SELECT 1; SELECT tarx_keys.add_llm_key(NULL, '', '', '$value')";
+
+	fails_with("SELECT run('" . unpack('H*', $text) . "')", '22023');
+	is_deeply($session->query(q{SELECT rtrim(statement) FROM pg_prepared_statements WHERE name = 'kept'})->{rows},
+		['/* statement redacted: it names tarx_keys.add_llm_key */'], 'a prepared statement keeps a notice alone');
+}
+
 # A message that has no place for a value may have a detail, or a context, that has one
 
 leaves_no_value(

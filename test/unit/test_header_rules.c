@@ -55,6 +55,7 @@ check_names(void)
 		is_int(tarx_keys_check_key_header(tarx_keys_span_of(names[i].name), tarx_keys_span_of("v")), names[i].of_key,
 			   "a key's header \"%s\"", names[i].name);
 	}
+	is_int(tarx_keys_check_header_name((TarxKeysSpan) {"a\0b", 3}), TARX_KEYS_HEADER_NO_TOKEN, "one with a NUL");
 }
 
 static void
