@@ -217,7 +217,7 @@ $session->query('ROLLBACK');
 
 SKIP:
 {
-	skip 'pg_stat_statements is not installed', 5 unless $pgss;
+	skip 'pg_stat_statements is not installed', 15 unless $pgss;
 	my $value = value('plan');
 
 	$session->query('CREATE EXTENSION pg_stat_statements');
@@ -233,6 +233,20 @@ SKIP:
 	$session->query('COMMIT');
 	is(index($node->safe_psql('postgres', 'SELECT query FROM pg_stat_statements'), $value), -1,
 		'pg_stat_statements has no value of a plan');
+
+	# a text that has a value though its plan calls nothing, executed where the client's text does not say so
+	$session->write(Protocol::message('P', "constants\0SELECT 'tarx_keys.add_llm_key' AS a, '$value' AS b\0" . pack('n', 0)) . Protocol::message('S', ''));
+	is($session->answer->{C}, undef, 'a statement of constants is parsed');
+	foreach my $executing ('EXECUTE constants', 'EXPLAIN EXECUTE constants', 'CREATE TABLE of_constants AS EXECUTE constants')
+	{
+		$session->query(q{SET pg_stat_statements.track = 'all'; SELECT pg_stat_statements_reset()});
+		is($session->query("SELECT run('" . unpack('H*', $executing) . "')")->{C}, undef, "$executing: done");
+		my $queries = $node->safe_psql('postgres', 'SELECT query FROM pg_stat_statements');
+		is(index($queries, $value), -1, 'pg_stat_statements has no value');
+		like($queries, qr/redacted: it names tarx_keys.add_llm_key/, 'but a notice');
+	}
+
+	$session->query('RESET pg_stat_statements.track');
 
 	# the notice has another length than what it stands for
 	$session->query("PREPARE later AS SELECT tarx_keys.set_secret('$PROJECT', 'PLACE', '$value'); SELECT 1");
