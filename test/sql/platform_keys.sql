@@ -184,6 +184,8 @@ BEGIN; SELECT tarx_keys.act_as('bob'); SELECT * FROM tarx_keys.create_platform_k
 BEGIN; SELECT tarx_keys.act_as('bob'); SELECT * FROM tarx_keys.create_platform_key('x', project_ids => '{}'); ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('bob'); SELECT * FROM tarx_keys.create_platform_key('x', project_ids => ARRAY[NULL::uuid]); ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('bob'); SELECT * FROM tarx_keys.create_platform_key('x', project_ids => ARRAY[ARRAY[:'A'::uuid]]); ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('bob'); SELECT * FROM tarx_keys.create_platform_key('x', project_ids => array_fill(:'B'::uuid, ARRAY[101])); ROLLBACK;
+BEGIN; SELECT tarx_keys.act_as('bob'); SELECT count(*) FROM tarx_keys.create_platform_key('x', project_ids => array_fill(:'B'::uuid, ARRAY[100])); ROLLBACK;
 -- projects may be on another server, so membership counts when the key is used
 BEGIN;
 SELECT tarx_keys.act_as('alice');

@@ -162,6 +162,15 @@ leaves_no_value(
 	sub { fails_with(qq{SELECT tarx_keys.update_llm_key(NULL, NULL, '{"$_[0]": "\\u0000"}')}, '22P05'); },
 	qr/ERROR:  22P05: unsupported Unicode escape sequence\n/);
 
+# Whatever the setting is, a token that was nearly right is in no log
+
+$session->query('SET tarx_keys.redact_logs = off');
+leaves_no_value(
+	'login that fails',
+	sub { fails_with("SELECT tarx_keys.login('$_[0]')", 'TK010'); },
+	qr/ERROR:  TK010: /);
+$session->query('SET tarx_keys.redact_logs = on');
+
 # A message that is all right by itself comes with its statement, which may not be known yet:
 # this one is written while the text is read
 
