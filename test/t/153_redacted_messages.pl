@@ -162,6 +162,18 @@ leaves_no_value(
 	sub { fails_with(qq{SELECT tarx_keys.update_llm_key(NULL, NULL, '{"$_[0]": "\\u0000"}')}, '22P05'); },
 	qr/ERROR:  22P05: unsupported Unicode escape sequence\n/);
 
+# A session that has marked nothing yet, and fails before the plan of what it prepared begins
+
+{
+	my $new = Protocol->connect($node, $superuser);
+
+	$new->query('PREPARE acting(text) AS SELECT tarx_keys.act_as($1)');
+	leaves_no_value(
+		'EXECUTE of act_as() with too many parameters',
+		sub { is($new->query("EXECUTE acting('$_[0]', 1)")->{C}, '42601', 'fails with 42601'); },
+		qr/42601: wrong number of parameters for prepared statement "%s" <redacted: tarx_keys.act_as>/);
+}
+
 # Whatever the setting is, a token that was nearly right is in no log
 
 $session->query('SET tarx_keys.redact_logs = off');

@@ -157,13 +157,17 @@ rsa_is_sound(size_t bits, uint8_t last, uint64_t exponent)
 static void
 rsa_keys(void)
 {
-	ok(!rsa_is_sound(2047, 0x01, 65537), "2047 bits");
-	ok(!rsa_is_sound(1024, 0x01, 65537), "1024 bits");
-	ok(!rsa_is_sound(8193, 0x01, 65537), "8193 bits");
-	ok(!rsa_is_sound(2048, 0x02, 65537), "an even modulus");
-	ok(!rsa_is_sound(2048, 0x01, 3) && !rsa_is_sound(2048, 0x01, 65535) && !rsa_is_sound(2048, 0x01, 0),
+	/* with these last bytes they have no small factors, and are no primes */
+	ok((rsa_is_sound(2048, 0x05, 65537) && rsa_is_sound(8192, 0x03, 65537)) == TARX_KEYS_HAS_OPENSSL, "2048 and 8192 bits");
+	ok(rsa_is_sound(2048, 0x05, 65539) == TARX_KEYS_HAS_OPENSSL, "another exponent");
+	ok(!rsa_is_sound(2047, 0x03, 65537), "2047 bits");
+	ok(!rsa_is_sound(1024, 0x0f, 65537), "1024 bits");
+	ok(!rsa_is_sound(8193, 0x19, 65537), "8193 bits");
+	ok(!rsa_is_sound(2048, 0x04, 65537), "an even modulus");
+	ok(!rsa_is_sound(2048, 0x01, 65537), "a modulus with a small factor");
+	ok(!rsa_is_sound(2048, 0x05, 3) && !rsa_is_sound(2048, 0x05, 65535) && !rsa_is_sound(2048, 0x05, 0),
 	   "a small exponent");
-	ok(!rsa_is_sound(2048, 0x01, 65538), "an even exponent");
+	ok(!rsa_is_sound(2048, 0x05, 65538), "an even exponent");
 }
 
 static void

@@ -140,6 +140,49 @@ refused(TarxKeysRunTicket given, const char *what)
 	sodium_free(bytes.data);
 }
 
+/* A name more than there is room for, and all of them are there */
+static void
+refuse_names(void)
+{
+	TarxKeysRunTicket ticket = agent_ticket();
+	size_t		start;
+	Bytes		bytes;
+
+	ticket.nsecrets = 0;
+	start = tarx_keys_run_ticket_size(&ticket);
+	bytes = guarded_bytes(start + (TARX_KEYS_RUN_TICKET_MAX_SECRETS + 1) * 6);
+	tarx_keys_run_ticket_write(bytes.data, &ticket);
+	bytes.data[start - 1] = TARX_KEYS_RUN_TICKET_MAX_SECRETS + 1;
+	for (int i = 0; i <= TARX_KEYS_RUN_TICKET_MAX_SECRETS; i++)
+	{
+		uint8_t    *name = bytes.data + start + i * 6;
+
+		memset(name, 0, 6);
+		name[0] = name[4] = 1;
+		name[5] = (uint8_t) i;
+	}
+	ok(!reads(&bytes), "refused: too many names that are there");
+	bytes.data[start - 1]--;
+	bytes.len -= 6;
+	ok(reads(&bytes), "as many as there may be");
+	sodium_free(bytes.data);
+}
+
+/* An epoch without its last byte */
+static void
+refuse_short_epoch(void)
+{
+	const size_t end = 2 + 4 * TARX_KEYS_RUN_ID_BYTES + 5 + TARX_KEYS_RUN_ID_BYTES;
+	TarxKeysRunTicket ticket = agent_ticket();
+	Bytes		bytes = written(&ticket);
+
+	bytes.data[end - TARX_KEYS_RUN_ID_BYTES - 1]--;
+	memmove(bytes.data + end - 1, bytes.data + end, bytes.len - end);
+	bytes.len--;
+	ok(!reads(&bytes), "refused: a short epoch");
+	sodium_free(bytes.data);
+}
+
 static void
 refusals(void)
 {
@@ -153,6 +196,11 @@ refusals(void)
 	refused(ticket, "no kind");
 	ticket.kind = 3;
 	refused(ticket, "an unknown kind");
+	ticket = key_ticket();
+	ticket.kind = 0;
+	refused(ticket, "no kind, without an epoch");
+	ticket.kind = 3;
+	refused(ticket, "an unknown kind, without an epoch");
 	ticket = agent_ticket();
 	ticket.agent_epoch = NULL;
 	refused(ticket, "an agent without an epoch");
@@ -184,6 +232,8 @@ refusals(void)
 	bytes.data[bytes.len - 1] = TARX_KEYS_RUN_TICKET_MAX_SECRETS + 1;
 	ok(!reads(&bytes), "refused: too many names");
 	sodium_free(bytes.data);
+	refuse_names();
+	refuse_short_epoch();
 }
 
 static void
