@@ -172,6 +172,13 @@ leaves_no_value(
 		'EXECUTE of act_as() with too many parameters',
 		sub { is($new->query("EXECUTE acting('$_[0]', 1)")->{C}, '42601', 'fails with 42601'); },
 		qr/42601: wrong number of parameters for prepared statement "%s" <redacted: tarx_keys.act_as>/);
+
+	# while one that has called it keeps what fails later
+	my $offset = log_size($node);
+	is($new->query("SELECT tarx_keys.act_as('alice')")->{C}, undef, 'act_as() is called');
+	is($new->query("SELECT 'harmless'::integer")->{C}, '22P02', 'another statement fails');
+	like(log_since($node, $offset), qr/ERROR:  22P02: invalid input syntax for type integer: "harmless".*\n(?s:.*)STATEMENT:  SELECT 'harmless'::integer/,
+		'and is in the log as it was');
 }
 
 # Whatever the setting is, a token that was nearly right is in no log
