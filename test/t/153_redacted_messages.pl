@@ -137,6 +137,23 @@ leaves_no_value(
 	$session->query($not_in_parallel);
 }
 
+# The plan of a cursor is logged when that ends, in a message that says nothing of it
+
+SKIP:
+{
+	skip 'auto_explain is not installed', 5 if defined $session->query("LOAD 'auto_explain'")->{C};
+	$session->query('SET auto_explain.log_min_duration = 0');
+	leaves_no_value(
+		'plan of a cursor',
+		sub {
+			is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT 'tarx_keys.add_llm_key' FROM two_columns WHERE a <> '$_[0]'")->{C}, undef, 'a cursor is opened');
+			is($session->query('FETCH c')->{C}, undef, 'it is read');
+			is($session->query('CLOSE c')->{C}, undef, 'and closed');
+		},
+		qr/duration: [0-9.]+ ms <redacted: tarx_keys.add_llm_key>/);
+	$session->query('COMMIT; SET auto_explain.log_min_duration = -1');
+}
+
 # A statement that is prepared keeps all of a text, also the part of another statement
 
 {
