@@ -207,6 +207,14 @@ leaves_no_value(
 	qr/ERROR:  TK010: /);
 $session->query('SET tarx_keys.redact_logs = on');
 
+# A message of the protocol that calls a function has no text to go by
+
+my ($function) = @{ $session->query(q{SELECT 'tarx_keys.update_llm_key'::regproc::oid})->{rows} };
+leaves_no_value(
+	'function call',
+	sub { is($session->call($function, undef, undef, qq({"$_[0]": "\\u0000"}))->{C}, '22P05', 'fails with 22P05'); },
+	qr/ERROR:  22P05: /);
+
 # A message that is all right by itself comes with its statement, which may not be known yet:
 # this one is written while the text is read
 

@@ -54,6 +54,16 @@ like(reload_issuers($node), qr/LOG:  tarx_keys: JWT issuers loaded: 1 issuer\n/,
 is(ask_ok($node, 'web', login_sql(token_of())), 'alice', 'a token logs in');
 is(doctor_says(), "info: issuers whose tokens log in with tarx_keys.login_jwt(): $ISSUER (1 keys)", 'doctor says whose');
 
+# A session that has read the page cannot write to it, as to that of the keyring.
+
+my $reader = Protocol->connect($node, 'web');
+my ($reader_pid) = @{ $reader->query('SELECT pg_backend_pid()')->{rows} };
+my $read_only = sub { scalar(() = slurp_file("/proc/$reader_pid/maps") =~ /^\S+ r--s /mg) };
+is($reader->query('SELECT tarx_keys.sealing_public_key()')->{C}, undef, 'a session reads the page of the keyring');
+my $before = $read_only->();
+is($reader->query(login_sql(token_of()))->{C}, undef, 'and that of the issuers');
+is($read_only->(), $before + 1, 'which is read-only from then on');
+
 # A bad file keeps what is there, and says why, without any of its text.
 
 sub bad
