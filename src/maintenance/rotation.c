@@ -77,6 +77,8 @@ begin_updates(Batch *batch)
 	batch->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(batch->target, relation, 0, NULL, 0);
 	ExecOpenIndices(batch->target, false);
+	/* triggers find it here */
+	batch->estate->es_opened_result_relations = list_make1(batch->target);
 	AfterTriggerBeginQuery();
 	batch->locked = table_slot_create(relation, NULL);
 	batch->changed = table_slot_create(relation, NULL);
@@ -87,7 +89,7 @@ end_updates(Batch *batch)
 {
 	AfterTriggerEndQuery(batch->estate);
 	ExecResetTupleTable(batch->estate->es_tupleTable, false);	/* of triggers */
-	ExecCloseIndices(batch->target);
+	ExecCloseResultRelations(batch->estate);
 	ExecDropSingleTupleTableSlot(batch->locked);
 	ExecDropSingleTupleTableSlot(batch->changed);
 	FreeExecutorState(batch->estate);

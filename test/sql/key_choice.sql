@@ -137,6 +137,24 @@ SELECT pg_temp.chosen(:'A', 'openai');
 SET ROLE regress_backend;
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT tarx_keys.update_llm_key(:'A', :'last', '{}'); SELECT name, health, health_at FROM tarx_keys.llm_keys WHERE name IN ('first', 'last') AND health <> 'ok'; ROLLBACK;
 BEGIN; SELECT tarx_keys.act_as('alice', :'A'); SELECT name, health FROM tarx_keys.llm_keys WHERE name IN ('first', 'last') ORDER BY name; COMMIT;
+-- and what is reported of the changed key counts for that alone
+RESET ROLE;
+BEGIN;
+SELECT tarx_keys.act_as('alice', :'A');
+SELECT tarx_keys.update_llm_key(:'A', :'last', '{}');
+SELECT tarx_keys.report_key(:'A', :'last', 'ok');
+SELECT name, health FROM tarx_keys.llm_keys WHERE name = 'last';
+ROLLBACK;
+-- of cooling ones the one whose cooling ends first
+SELECT count(tarx_keys.report_key(:'A', k, 'ok')) FROM unnest(ARRAY[:'first', :'second', :'last']::uuid[]) k;
+SELECT tarx_keys.report_key(:'A', :'first', 'rate_limited', '30 minutes'), tarx_keys.report_key(:'A', :'second', 'rate_limited', '20 minutes'), tarx_keys.report_key(:'A', :'last', 'rate_limited', '40 minutes');
+SELECT pg_temp.chosen(:'A', 'openai');
+SELECT tarx_keys.report_key(:'A', :'first', 'ok'), tarx_keys.report_key(:'A', :'second', 'rejected'), tarx_keys.report_key(:'A', :'last', 'rejected');
+-- not in another project's name
+BEGIN;
+SELECT tarx_keys.act_as('bob', :'B');
+SELECT pg_temp.outcome(format('tarx_keys.report_key(%L, %L, %L)', :'A', :'first', 'ok'));
+ROLLBACK;
 
 -- rows that do not open are skipped, counted as refused, and named where no other is left
 RESET ROLE;

@@ -97,6 +97,15 @@ SET ROLE regress_backend;
 BEGIN; SELECT tarx_keys.act_as('alice'); SELECT tarx_keys.update_llm_key(:'A', :'off', '{"expires_at": "2020-02-29T00:00:00Z"}'); COMMIT;
 SET ROLE regress_agent;
 SELECT pg_temp.outcome(format('tarx_keys.resolve_key(%L, %L)', :'A', :'off'));
+-- also one that is hardly past
+RESET ROLE;
+BEGIN;
+SELECT tarx_keys.act_as('alice');
+SELECT tarx_keys.update_llm_key(:'A', :'over', jsonb_build_object('expires_at', now() - interval '1 minute'));
+SELECT pg_temp.outcome(format('tarx_keys.resolve_key(%L, %L)', :'A', :'over'));
+SELECT tarx_keys.update_llm_key(:'A', :'over', jsonb_build_object('expires_at', now() + interval '1 day'));
+SELECT left(pg_temp.outcome(format('tarx_keys.resolve_key(%L, %L)', :'A', :'over')), 4);
+ROLLBACK;
 
 -- an edit of the provider's row changes new keys only, and those that are refreshed
 RESET ROLE;

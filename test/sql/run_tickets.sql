@@ -169,6 +169,7 @@ SELECT c, pg_temp.in_run(:'ticket', pg_temp.fill(c))
   FROM unnest(ARRAY[
     'resolve_agent_key(A, K)', 'resolve_agent_key(A, P)', 'resolve_agent_key(A, N)', 'resolve_agent_key(N, K)',
     'resolve_key(A, X)', 'resolve_key(A, Y)', 'resolve_key(A, N)', 'resolve_provider_key(A, ''openai'')', 'resolve_provider_key(A, ''nonesuch'')',
+    'resolve_keys(A, ARRAY[X]::uuid[])', 'resolve_keys(A, ARRAY[X, Y]::uuid[])', 'resolve_keys_sealed(A, ARRAY[Y]::uuid[], R)',
     'models_request(A, X)', 'models_request(A, Y)', 'chat_request_base(A, X)', 'chat_request_base(A, Y)', 'probe_request(A, X)', 'probe_request(A, N)',
     'report_key(A, X, ''ok'')', 'report_key(A, Y, ''ok'')', 'report_key(A, N, ''ok'')',
     'resolve_secret(A, ''ONE'')', 'resolve_secret(A, ''THREE'')', 'resolve_secrets(A)', 'resolve_secrets(A, ''{ONE}'')', 'resolve_secrets(A, ''{ONE,THREE}'')', 'resolve_secrets(N)',
@@ -177,6 +178,7 @@ SELECT c, pg_temp.in_run(:'ticket', pg_temp.fill(c))
 SELECT c, pg_temp.in_run(:'of_provider', pg_temp.fill(c))
   FROM unnest(ARRAY[
     'resolve_agent_key(A, P)', 'resolve_key(A, X)', 'resolve_key(A, Y)', 'resolve_key(A, Z)', 'resolve_key(A, N)',
+    'resolve_keys(A, ARRAY[X, Y]::uuid[])', 'resolve_keys(A, ARRAY[X, Z]::uuid[])',
     'resolve_provider_key(A, ''openai'')', 'resolve_provider_key(A, ''mistral'')', 'resolve_provider_key(A, NULL)',
     'probe_request(A, Y)', 'report_key(A, Y, ''ok'')', 'report_key(A, Z, ''ok'')', 'resolve_secret(A, ''ONE'')', 'resolve_secrets(A)']) c;
 -- of one that refers to nothing
@@ -186,7 +188,7 @@ SELECT c, pg_temp.in_run(:'of_idle', pg_temp.fill(c))
 SELECT c, pg_temp.in_run(:'of_key', pg_temp.fill(c))
   FROM unnest(ARRAY[
     'models_request(A, Z)', 'models_request(A, X)', 'chat_request_base(A, Z)', 'probe_request(A, Z)', 'probe_request(A, X)', 'report_key(A, Z, ''ok'')', 'report_key(A, X, ''ok'')',
-    'resolve_key(A, Z)', 'resolve_agent_key(A, K)', 'resolve_provider_key(A, ''mistral'')', 'resolve_secrets(A)', 'resolve_secret(A, ''ONE'')', 'render_template(A, ''${secrets.ONE}'')']) c;
+    'resolve_key(A, Z)', 'resolve_keys(A, ARRAY[Z]::uuid[])', 'resolve_agent_key(A, K)', 'resolve_provider_key(A, ''mistral'')', 'resolve_secrets(A)', 'resolve_secret(A, ''ONE'')', 'render_template(A, ''${secrets.ONE}'')']) c;
 
 -- what is no ticket
 SELECT t, pg_temp.outcome(format('tarx_keys.enter_run(%L)', t)) FROM unnest(ARRAY[NULL, '', 'tarx-run-', 'tarx-run-AAAA', 'sk-tarx-x']) t;
@@ -231,7 +233,7 @@ SET ROLE regress_agent;
 SELECT c, pg_temp.outcome('tarx_keys.' || pg_temp.fill(c))
   FROM unnest(ARRAY[
     'resolve_agent_key(A, K)', 'resolve_agent_key_sealed(A, K, decode(repeat(''09'', 32), ''hex''))', 'resolve_key(A, X)', 'resolve_key_sealed(A, X, decode(repeat(''09'', 32), ''hex''))',
-    'resolve_provider_key(A, ''openai'')', 'resolve_provider_key_sealed(A, ''openai'', decode(repeat(''09'', 32), ''hex''))', 'models_request(A, X)', 'chat_request_base(A, X)', 'probe_request(A, X)', 'report_key(A, X, ''ok'')',
+    'resolve_keys(A, ARRAY[X]::uuid[])', 'resolve_keys_sealed(A, ARRAY[X]::uuid[], R)', 'resolve_provider_key(A, ''openai'')', 'resolve_provider_key_sealed(A, ''openai'', decode(repeat(''09'', 32), ''hex''))', 'models_request(A, X)', 'chat_request_base(A, X)', 'probe_request(A, X)', 'report_key(A, X, ''ok'')',
     'resolve_secret(A, ''ONE'')', 'resolve_secrets(A)', 'resolve_secrets_sealed(A, NULL, decode(repeat(''09'', 32), ''hex''))', 'render_template(A, ''x'')']) c;
 SELECT pg_temp.in_run(:'ticket', format('resolve_agent_key(%L, %L)', :'A', :'by_key'));
 -- which a runner cannot change

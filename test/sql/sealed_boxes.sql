@@ -233,6 +233,8 @@ SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'other_provider');
 SELECT tarx_keys.replace_sealed_llm_key(:'A', :'bystander', :'replacement');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Old', :'replacement');
 SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'sol');
+SELECT tarx_keys.act_as('bob');
+SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'replacement');
 \set VERBOSITY default
 ROLLBACK;
 

@@ -77,6 +77,7 @@ sub no_keyring
 		SELECT tarx_keys.act_as('alice');
 		SELECT tarx_keys.add_llm_key('$PROJECT', 'openai', 'none', '$value')},
 		'TK005', "$test: add_llm_key fails");
+	state_is($node, 'runner', "SELECT * FROM tarx_keys.resolve_provider_key('$PROJECT', 'openai')", 'TK005', "$test: resolve_provider_key fails");
 	state_is($node, 'service', 'SELECT * FROM tarx_keys.sealing_public_key()',
 		'TK005', "$test: there is no public key to seal to");
 	return state_is($node, undef, 'SELECT * FROM tarx_keys.keyring_status()',

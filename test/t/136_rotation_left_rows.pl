@@ -157,7 +157,9 @@ query($_) foreach
   'CREATE TRIGGER see BEFORE UPDATE ON tarx_keys.project_secrets FOR EACH ROW EXECUTE FUNCTION see()',
   'CREATE TRIGGER see AFTER UPDATE ON child FOR EACH ROW EXECUTE FUNCTION see()';
 use_master_keys('e', 'd');
+my $offset = log_size($node);
 query($call);
+unlike(log_since($node, $offset), qr/WARNING/, 'triggers leave nothing open');
 is(remaining(), '0', 'nothing is left');
 is(query('SELECT count(DISTINCT name), count(*) FROM seen'), '701|701', 'triggers have seen each row once');
 query('ALTER TABLE child ADD CHECK (octet_length(ciphertext) < 10) NOT VALID');

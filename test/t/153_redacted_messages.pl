@@ -99,8 +99,8 @@ leaves_no_value(
 leaves_no_value(
 	'context of COPY',
 	sub {
-		my $file = write_private($node->basedir . '/line', "SELECT tarx_keys.add_llm_key(NULL, '', '', '$_[0]')\n");
-		fails_with("COPY two_columns FROM '$file'", '22P04');
+		write_private($node->data_dir . '/line', "SELECT tarx_keys.add_llm_key(NULL, '', '', '$_[0]')\n");
+		fails_with(q{COPY two_columns FROM 'line'}, '22P04');
 	},
 	qr/22P04: missing data for column "%s" <redacted: tarx_keys.add_llm_key>/);
 
@@ -309,6 +309,23 @@ SKIP:
 	is($node->safe_psql('postgres', q{SELECT query FROM pg_stat_statements WHERE query LIKE '%redacted%'}),
 		'/* statement redacted: it names tarx_keys.set_secret */', 'pg_stat_statements has its notice, and no more');
 }
+
+# A function of another schema that has the name of one of ours is none of ours
+
+$session->query(q{
+	CREATE FUNCTION public.add_llm_key(text) RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RETURN 0; END $$;
+	CREATE VIEW view_of_another AS SELECT public.add_llm_key('x') AS zero});
+my $offset = log_size($node);
+fails_with('SELECT 1 / zero FROM view_of_another', '22012');
+like(log_since($node, $offset), qr/STATEMENT:  SELECT 1 \/ zero FROM view_of_another/, 'a statement that calls it is logged as it is');
+
+# An extension that is made anew has other functions; the text of this call does not say that it is one
+
+$session->query('DROP EXTENSION tarx_keys CASCADE; CREATE EXTENSION tarx_keys');
+leaves_no_value(
+	'function that was made anew',
+	sub { fails_with(qq{SELECT U&"tarx\\005fkeys".U&"add\\005fllm\\005fkey"(NULL, '', '', '$_[0]')}, '22023'); },
+	qr/ERROR:  22023: /);
 
 $node->stop;
 done_testing();

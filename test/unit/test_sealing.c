@@ -13,6 +13,7 @@
 #include "server.h"
 
 #include "../../src/keyring/sealing.c"
+#include "../../src/keyring/resealing.c"
 
 static TarxKeysMasterKey master_key = {.key = {1, 2, 3}, .realm = "realm", .realm_len = 5};
 
@@ -37,12 +38,22 @@ palloc0(Size size)
 	return memset(palloc(size), 0, size);
 }
 
+/* The memory that was registered last */
+static const void *registered = NULL;
+static size_t registered_size = 0;
+
 TarxKeysSecret *
 tarx_keys_secret_register(void *data, size_t size)
 {
-	(void) data;
-	(void) size;
+	registered = data;
+	registered_size = size;
 	return NULL;
+}
+
+void
+tarx_keys_secret_wipe(TarxKeysSecret *secret)
+{
+	(void) secret;
 }
 
 bool
@@ -133,6 +144,15 @@ check_wiping(void)
 	watch(NULL, 0);
 }
 
+/* All of a batch is wiped with its memory context, after an error too. */
+static void
+check_batch(void)
+{
+	const TarxKeysResealing *batch = tarx_keys_resealing_begin();
+
+	ok(registered == batch && registered_size == sizeof(*batch), "a batch is registered");
+}
+
 int
 main(void)
 {
@@ -140,6 +160,7 @@ main(void)
 		return EXIT_FAILURE;
 	tarx_keys_fingerprint(master_key.fingerprint, master_key.key);
 	check_wiping();
+	check_batch();
 	while (context_len > 0)
 		free(context[--context_len]);
 	return done_testing();

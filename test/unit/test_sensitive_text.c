@@ -42,6 +42,7 @@ static const TextCase cases[] = {
 	/* those that only look like it */
 	{"SELECT add_llm_keys(1)", NULL},
 	{"SELECT add_llm_key_(1)", NULL},
+	{"SELECT add_llm_key\xc3\xbc(1)", NULL},
 	{"SELECT add_llm_ke", NULL},
 	/* functions that may get a value by mistake: called, or in the schema */
 	{"SELECT delete_llm_key('a')", "delete_llm_key"},
