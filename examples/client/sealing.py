@@ -7,7 +7,7 @@ A text in Python cannot be wiped, so do not keep values longer than you need the
 import json
 import time
 import uuid
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from nacl.public import PrivateKey, PublicKey, SealedBox
 
@@ -15,11 +15,19 @@ LIFETIME_SECONDS = 300
 _SOMETHING_ELSE = "the box is for something else"
 
 
+def _bytes(text):
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass  # it has the whole text in its arguments
+    raise ValueError("a text has a character that is not in Unicode")
+
+
 def _field(content):
     """A field is bytes, or a text, or None."""
     if content is None:
         return b"\0"
-    data = content.encode() if isinstance(content, str) else content
+    data = _bytes(content) if isinstance(content, str) else content
     return b"\1" + len(data).to_bytes(4, "big") + data
 
 
@@ -29,7 +37,7 @@ def _header(version, purpose, project_id, fields):
 
 def _seal(public_key, front, expires_at, middle, value):
     expiry = int(time.time()) + LIFETIME_SECONDS if expires_at is None else expires_at
-    payload = front + expiry.to_bytes(8, "big") + middle + value.encode()
+    payload = front + expiry.to_bytes(8, "big") + middle + _bytes(value)
     return SealedBox(PublicKey(public_key)).encrypt(payload)
 
 
@@ -63,7 +71,8 @@ def new_private_key():
     return PrivateKey.generate()
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True)
+class Key:
     """What a request needs. auth_scheme is None where the header has the value alone;
     headers are the key's own, to send as well; key_id is None in what is opened by id."""
 
@@ -71,8 +80,8 @@ class Key(NamedTuple):
     base_url: str
     auth_header: str
     auth_scheme: str | None
-    value: str
-    headers: dict
+    value: str = field(repr=False)
+    headers: dict = field(repr=False)
     key_id: str | None = None
 
 
@@ -122,8 +131,8 @@ def open_key(box, private_key, project_id, asked_id=None, *, provider=None, trie
         raise ValueError(_SOMETHING_ELSE)
     if None in (its_provider, base_url, auth_header, value):
         raise ValueError("the box has no key")
-    key = Key(*fields, {} if headers is None else _headers(headers))
-    return key if asked_id is not None else key._replace(key_id=_chosen_id(asked, tried))
+    key_id = None if asked_id is not None else _chosen_id(asked, tried)
+    return Key(*fields, {} if headers is None else _headers(headers), key_id)
 
 
 def _headers(text):

@@ -22,6 +22,8 @@ if what.startswith("open"):
 if what in ("open-key", "open-provider-key"):
     call = {"asked_id" if what == "open-key" else "provider": asked}
     key = sealing.open_key(box, private_key, project_id, **call, tried=fields)
+    if key.value in repr(key):
+        sys.exit("the key prints its value")
     headers = json.dumps(key.headers, separators=(",", ":")) if key.headers else ""
     if key.key_id is not None:
         print(key.key_id)

@@ -56,6 +56,8 @@ box = sealing.seal_replacement(public_key, PROJECT, str(first), "mistral", VALUE
 box = sealing.seal_secret(public_key, PROJECT, "BY_CLIENT", VALUE)
 check("the database opens the box of a secret", as_alice("SELECT tarx_keys.set_sealed_secret(%s, 'BY_CLIENT', %s)", box), (1,))
 (agent,) = as_alice("SELECT tarx_keys.create_agent(%s, 'Of the client', %s)", key_id)
+error = failure_of(lambda: sealing.seal_secret(public_key, PROJECT, "BY_CLIENT", VALUE + "\udcff"))
+check("an error of sealing has no value", (VALUE in repr(error), type(error), error.__context__), (False, ValueError, None))
 private_key = sealing.new_private_key()
 for how, pair in ("in clear", {}), ("in a box", {"private_key": private_key}):
     resolved = [
