@@ -301,12 +301,13 @@ SKIP:
 
 	$session->query('RESET pg_stat_statements.track');
 
-	# the notice has another length than what it stands for
-	$session->query("PREPARE later AS SELECT tarx_keys.set_secret('$PROJECT', 'PLACE', '$value'); SELECT 1");
+	# the notice has another length than what it stands for: one of several statements, without constants
+	$session->query("CREATE TABLE arguments AS SELECT '$PROJECT'::uuid AS p, 'PLACE' AS n, '$value' AS v");
 	$session->query(q{BEGIN; SELECT tarx_keys.act_as('alice'); SELECT pg_stat_statements_reset()});
-	is($session->query('EXECUTE later')->{C}, undef, 'a prepared statement of several is executed later');
+	is($session->query('SELECT tarx_keys.set_secret(p, n, v) FROM arguments WHERE n IS NOT NULL AND v IS NOT NULL; SELECT p FROM arguments')->{C},
+		undef, 'one of several statements');
 	$session->query('COMMIT');
-	is($node->safe_psql('postgres', q{SELECT query FROM pg_stat_statements WHERE query LIKE '%redacted%'}),
+	is($node->safe_psql('postgres', q{SELECT DISTINCT query FROM pg_stat_statements WHERE query LIKE '%redacted%'}),
 		'/* statement redacted: it names tarx_keys.set_secret */', 'pg_stat_statements has its notice, and no more');
 }
 
