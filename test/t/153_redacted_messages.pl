@@ -23,10 +23,11 @@ install($node);
 my $superuser = $node->safe_psql('postgres', 'SELECT current_user');
 my $session = Protocol->connect($node, $superuser);
 
+# PostgreSQL shows 50 characters of a JSON document, and a value has to fit
 sub value
 {
 	my ($form) = @_;
-	return 'sk-proj-' . substr(hex_key("messages: $form"), 0, 40);
+	return 'sk-proj-' . substr(hex_key("messages: $form"), 0, 24);
 }
 
 # Run something that has a value, and look for it in the log; what is expected there instead
@@ -142,12 +143,19 @@ leaves_no_value(
 SKIP:
 {
 	skip 'auto_explain is not installed', 5 if defined $session->query("LOAD 'auto_explain'")->{C};
+	$session->query(q{
+		CREATE FUNCTION wrap(v text) RETURNS text LANGUAGE plpgsql AS $$
+		BEGIN
+			RETURN tarx_keys.add_llm_key(NULL, '', '', v);
+		EXCEPTION WHEN OTHERS THEN
+			RETURN SQLSTATE;
+		END $$});
 	$session->query('SET auto_explain.log_min_duration = 0');
 	leaves_no_value(
 		'plan of a cursor',
 		sub {
-			is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT 'tarx_keys.add_llm_key' FROM two_columns WHERE a <> '$_[0]'")->{C}, undef, 'a cursor is opened');
-			is($session->query('FETCH c')->{C}, undef, 'it is read');
+			is($session->query("BEGIN; DECLARE c CURSOR FOR SELECT wrap('$_[0]')")->{C}, undef, 'a cursor is opened');
+			is($session->query('FETCH c')->{C}, undef, 'it is read, and calls a function that calls one of ours');
 			is($session->query('CLOSE c')->{C}, undef, 'and closed');
 		},
 		qr/duration: [0-9.]+ ms <redacted: tarx_keys.add_llm_key>/);
@@ -320,13 +328,44 @@ my $offset = log_size($node);
 fails_with('SELECT 1 / zero FROM view_of_another', '22012');
 like(log_since($node, $offset), qr/STATEMENT:  SELECT 1 \/ zero FROM view_of_another/, 'a statement that calls it is logged as it is');
 
-# An extension that is made anew has other functions; the text of this call does not say that it is one
+# The text of this call does not say that it is one, and it fails before the function begins. Each message
+# of the extended protocol shows the text again.
+
+$session->query('CREATE TABLE zeros AS SELECT 0 AS zero');
+my $escaped = q{SELECT U&"tarx\\005fkeys".U&"add\\005fllm\\005fkey"(NULL, '', '', '%s' || (1 / zero)::text) FROM zeros};
+leaves_no_value(
+	'statement that is run by a later message',
+	sub {
+		$session->write(Protocol::message('P', "\0" . sprintf($escaped, $_[0]) . "\0" . pack('n', 0))
+			  . Protocol::message('B', "\0\0" . pack('nnn', 0, 0, 0))
+			  . Protocol::message('E', "\0" . pack('N', 0))
+			  . Protocol::message('S', ''));
+		is($session->answer->{C}, '22012', 'fails with 22012');
+	},
+	qr/ERROR:  22012: /);
+
+# While a statement is planned it is no secret that it runs, but its text is one
+
+{
+	my $value = value('statement that is planned');
+	my $blocker = Protocol->connect($node, $superuser);
+	my ($pid) = @{ $session->query('SELECT pg_backend_pid()')->{rows} };
+
+	$blocker->query('CREATE INDEX of_zeros ON zeros (zero)');
+	$blocker->query('BEGIN; REINDEX INDEX of_zeros');
+	$session->write(Protocol::message('Q', "SELECT tarx_keys.add_llm_key(NULL, '', '', '$value') FROM zeros\0"));
+	ok( wait_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND wait_event_type = 'Lock'") }),
+		'a statement waits while it is planned');
+	my $shown = $node->safe_psql('postgres', "SELECT query FROM pg_stat_activity WHERE pid = $pid");
+	$blocker->query('COMMIT');
+	is($session->answer->{C}, '22023', 'and goes on');
+	is($shown, '/* statement redacted: it names tarx_keys.add_llm_key */', 'others see a notice');
+}
+
+# An extension that is made anew has other functions
 
 $session->query('DROP EXTENSION tarx_keys CASCADE; CREATE EXTENSION tarx_keys');
-leaves_no_value(
-	'function that was made anew',
-	sub { fails_with(qq{SELECT U&"tarx\\005fkeys".U&"add\\005fllm\\005fkey"(NULL, '', '', '$_[0]')}, '22023'); },
-	qr/ERROR:  22023: /);
+leaves_no_value('function that was made anew', sub { fails_with(sprintf($escaped, $_[0]), '22012'); }, qr/ERROR:  22012: /);
 
 $node->stop;
 done_testing();
