@@ -234,7 +234,7 @@ SELECT tarx_keys.replace_sealed_llm_key(:'A', :'bystander', :'replacement');
 SELECT tarx_keys.add_sealed_llm_key(:'A', 'openai', 'Old', :'replacement');
 SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'sol');
 SELECT tarx_keys.act_as('bob');
-SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'replacement');
+SELECT tarx_keys.replace_sealed_llm_key(:'A', :'old', :'sol');
 \set VERBOSITY default
 ROLLBACK;
 

@@ -111,6 +111,7 @@ foreach my $case (
 	[ clock_skew => 'MARKER', $interval ],
 	[ clock_skew => '-1 s', 'must be from 0 to 1 hour' ],
 	[ clock_skew => '61 min', 'must be from 0 to 1 hour' ],
+	[ clock_skew => '1 month', 'must be from 0 to 1 hour' ],
 	[ clock_skew => 30, $text ],
 	[ max_lifetime => '0', 'must be from 1 second to 31 days' ],
 	[ max_lifetime => '1 month', 'must be from 1 second to 31 days' ],
