@@ -44,7 +44,8 @@ typedef struct Circumstances
 	CommandId	command;
 	TransactionId xmax;
 	uint32		in_progress;	/* transactions */
-	int32		in_progress_too;	/* subtransactions; on a standby all */
+	int64		in_progress_too;	/* subtransactions; on a standby all.  64
+									 * bits leave no gap. */
 } Circumstances;
 
 /* What a function has found; no answer yet if that is 0 */
