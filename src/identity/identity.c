@@ -171,11 +171,11 @@ tarx_keys_allowed_projects(Datum *projects)
 	return true;
 }
 
-/* Does the acting user's platform key allow less than the user's memberships? */
+/* Is the acting user's platform key narrowed to projects? */
 bool
 tarx_keys_identity_is_narrowed(void)
 {
-	return read_only || allowed_projects[0] != '\0';
+	return allowed_projects[0] != '\0';
 }
 
 /* Has login() or login_jwt() proven the acting user? */
