@@ -10,7 +10,7 @@
 #   sudo make fuzz           fuzzes what reads bytes that others may have written
 #   sudo make suites         runs PostgreSQL's own tests on servers that have the extension
 #   sudo make faults         full disks, a clock that jumps and other accidents; takes some minutes
-#   sudo make mutate         looks whether tests notice small changes of the code; takes 75 minutes
+#   sudo make mutate         looks whether tests notice small changes of the code; takes an hour
 #   sudo make soak           clients that do everything at once; takes seven minutes
 #   sudo make fresh          runs the README's first commands on a machine that has nothing
 #   sudo make release-rehearsal   makes two releases of a scratch copy

@@ -111,7 +111,8 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SE
 AS $$
     SELECT 'policy', format('%I.%I', p.schemaname, p.tablename), p.policyname::text, concat_ws(' ', 'AS ' || p.permissive, 'FOR ' || p.cmd, 'TO ' || array_to_string(p.roles, ', '),
                      'USING (' || p.qual || ')', 'WITH CHECK (' || p.with_check || ')'), true
-      FROM pg_policies p WHERE p.schemaname::regnamespace = ANY (tarx_keys_internal.doctor_schemas())
+      FROM pg_policies p JOIN pg_namespace n ON n.nspname = p.schemaname
+     WHERE n.oid = ANY (tarx_keys_internal.doctor_schemas())
     UNION ALL
     -- not how they are laid out, which the DBA may change
     SELECT 'index', format('%I.%I', n.nspname, t.relname), format('%I.%I', n.nspname, c.relname),

@@ -134,8 +134,9 @@ def _clean(work, *args):
         return work(*args)
     except psycopg.Error as error:
         ours = without_values(error)
-    except UnicodeEncodeError:  # it has the whole text in its arguments
-        ours = KeysError("a text has a character that is not in Unicode", "22021", "Decode what you read as UTF-8, without surrogates.")
+    except UnicodeEncodeError as error:  # it has the whole text in its arguments
+        ours = KeysError("a text has a character that cannot be encoded", "22021",
+                         "Use a connection whose client_encoding is UTF8, and texts without surrogates.").with_traceback(error.__traceback__)
     raise ours  # out here, so that psycopg's error is not its context
 
 

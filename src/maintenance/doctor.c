@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
+#include "base/base.h"
 #include "keyring/keyring.h"
 
 PG_FUNCTION_INFO_V1(tarx_keys_doctor_facts);
@@ -28,7 +29,7 @@ static Datum
 text_or_null(const char *string, bool *isnull)
 {
 	*isnull = string == NULL;
-	return *isnull ? (Datum) 0 : CStringGetTextDatum(string);
+	return *isnull ? (Datum) 0 : PointerGetDatum(tarx_keys_foreign_text(string));
 }
 
 /* The path of the key file, or NULL if the setting names none */
@@ -85,8 +86,8 @@ find_open_directories(char *path, ArrayBuildState **found)
 	while (tarx_keys_to_directory_above(path))
 	{
 		if (tarx_keys_directory_is_open(path))
-			*found = accumArrayResult(*found, CStringGetTextDatum(path), false, TEXTOID,
-									  CurrentMemoryContext);
+			*found = accumArrayResult(*found, PointerGetDatum(tarx_keys_foreign_text(path)),
+									  false, TEXTOID, CurrentMemoryContext);
 	}
 }
 

@@ -42,7 +42,8 @@ foreach my $file (sort keys %rules)
 	# in JSON and in an address, what is in front of one may end in a letter
 	is(scalar(grep { /$for_tokens/ && $& eq $token{1} } "\"key:\\n$token{1}\\n\"", "?to=%3Fkey%3D$token{1}&"), 2, "$file: also behind what is escaped");
 	ok("ticket%3D$ticket&" =~ /$for_tickets/ && $& eq $ticket, "$file: as run tickets");
-	is(scalar(grep { /$for_tokens/ } "$token{1}x", 'sk-tarx-...', "sk-proj-$token{1}" =~ s/sk-tarx/sk/r), 0, "$file: and not what only looks like one");
+	is(scalar(grep { /$for_tokens/ && $& eq $token{1} } map { $token{1} . $_ } qw(x 0 _ -)), 4, "$file: whatever follows, as check-tokens");
+	is(scalar(grep { /$for_tokens/ } substr($token{1}, 0, -1), 'sk-tarx-...', "sk-proj-$token{1}" =~ s/sk-tarx/sk/r), 0, "$file: and not what only looks like one");
 	ok("ticket: $ticket\n" =~ /$for_tickets/ && $& eq $ticket, "$file: the pattern finds a run ticket");
 	ok($token{1} !~ /$for_tickets/ && $ticket !~ /$for_tokens/, "$file: each finds its own");
 }

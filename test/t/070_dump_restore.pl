@@ -39,6 +39,12 @@ $node->safe_psql(
 	INSERT INTO tarx_keys.custom_providers (slug, label, default_base_url, models_path)
 		VALUES ('groq', 'Our gateway', 'https://llm.acme.example/groq', '/models');
 	RESET check_function_bodies;
+	-- what a platform has beside it, under names that need quotes
+	CREATE SCHEMA "Our app";
+	CREATE TABLE "Our app"."A table" ("An id" uuid PRIMARY KEY);
+	ALTER TABLE "Our app"."A table" ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY "A policy" ON "Our app"."A table" USING (true);
+	CREATE SCHEMA "tarx_keys ";
 	CREATE ROLE auditor LOGIN;
 	GRANT USAGE ON SCHEMA tarx_keys TO auditor;
 	GRANT USAGE ON SCHEMA tarx_keys_internal TO auditor;

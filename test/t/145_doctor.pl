@@ -93,6 +93,17 @@ symlink $file, "$dir/open/link" or die "could not make a symbolic link: $!";
 set_keyring($node, master_key_file => "$dir/open/link");
 reload_keyring($node);
 finds('key_file', qr/^warning\|users other .* through directory \Q$dir\E\/open$/, 'a link that others can replace');
+SKIP:
+{
+	my $none = "$dir/\xe9";
+
+	skip 'this file system has names in UTF-8 only', 1 unless mkdir $none;
+	chmod 0777, $none or die "could not chmod: $!";
+	symlink $file, "$none/link" or die "could not make a symbolic link: $!";
+	set_keyring($node, master_key_file => "$none/link");
+	reload_keyring($node);
+	finds('key_file', qr/^warning\|users other .* through directory \Q$dir\E\/\?$/, 'the same in a directory whose name is no text');
+}
 my $inside = write_private($node->data_dir . '/key', hex_key('a'));
 set_keyring($node, master_key_file => $inside);
 reload_keyring($node);

@@ -52,3 +52,12 @@ export const WITH_IPV4 = [
   ['64:ff9b:0:0:0:0:0:0', 96],
   ['64:ff9b:1:0:0:0:0:0', 48],
 ];
+// Wherever an IPv6 address holds one of these, it is another way to it.
+export const WELL_KNOWN_IPV4 = [
+  '169.254.169.254',
+  '169.254.170.2',
+  '169.254.170.23',
+  '168.63.129.16',
+  '100.100.100.200',
+  '192.0.0.192',
+];

@@ -4,7 +4,7 @@
 
 import { lookup } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
-import { IPV4_NOT_PUBLIC, IPV6_NOT_PUBLIC, IPV6_PUBLIC, METADATA_IPV4, METADATA_IPV6, WITH_IPV4 } from './address-ranges.js';
+import { IPV4_NOT_PUBLIC, IPV6_NOT_PUBLIC, IPV6_PUBLIC, METADATA_IPV4, METADATA_IPV6, WELL_KNOWN_IPV4, WITH_IPV4 } from './address-ranges.js';
 
 function rangesOf(family, ranges) {
   const list = new BlockList();
@@ -19,8 +19,28 @@ const isUnicastIPv6 = rangesOf('ipv6', IPV6_PUBLIC);
 // What gives credentials to whoever asks from within: no setting admits it, as
 // the database does not.
 const isMetadataIPv4 = rangesOf('ipv4', METADATA_IPV4);
-const isMetadataIPv6 = rangesOf('ipv6', [...METADATA_IPV6, ...WITH_IPV4.flatMap(([before]) =>
-  METADATA_IPV4.map(([prefix, bits]) => [before.replace(/0:0$/, prefix), 96 + bits]))]);
+const isMetadataRangeIPv6 = rangesOf('ipv6', METADATA_IPV6);
+const endsInIPv4 = rangesOf('ipv6', WITH_IPV4);
+const WELL_KNOWN = WELL_KNOWN_IPV4.map((address) => Buffer.from(address.split('.').map(Number)));
+const holdsWellKnown = (bytes) => WELL_KNOWN.some((address) => bytes.includes(address));
+
+// The 16 bytes of an IPv6 address, which a URL has in hexadecimal groups, with "::" once at most
+function bytesOf(address) {
+  const [head, tail = []] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
+    .map((part) => part.split(':').filter(Boolean).map((group) => parseInt(group, 16)));
+  const groups = [...head, ...Array(8 - head.length - tail.length).fill(0), ...tail];
+  return Buffer.from(groups.flatMap((group) => [group >> 8, group & 255]));
+}
+
+// As the database has it: byte 8 may be a gap in the IPv4 address, and Teredo inverts the
+// last four
+function isMetadataIPv6(address) {
+  const bytes = bytesOf(address);
+  const last = bytes.subarray(12);
+  return isMetadataRangeIPv6(address) || (endsInIPv4(address) && isMetadataIPv4(last.join('.')))
+    || holdsWellKnown(bytes) || holdsWellKnown(Buffer.concat([bytes.subarray(0, 8), bytes.subarray(9)]))
+    || holdsWellKnown(last.map((byte) => ~byte));
+}
 
 export class NotPublic extends Error {}
 
@@ -32,7 +52,7 @@ export function isPublic(address) {
   }
 }
 
-// Any address but those of metadata services, also where IPv6 has them at its end
+// Any address but those of metadata services, also where an IPv6 address holds them
 export function isAdmitted(address) {
   switch (isIP(address)) {
     case 4: return !isMetadataIPv4(address);

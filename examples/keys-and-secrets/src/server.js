@@ -13,10 +13,19 @@
 //                                less than a minute, which is how long a run ticket lasts
 //   ALLOW_PRIVATE_ADDRESSES=1    for providers in your own network
 
+import { isIP } from 'node:net';
+
 import { buildApp } from './app.js';
 import { openDatabase } from './database.js';
 
 const { env } = process;
+
+// A number of proxies would be taken for an address, of nobody
+const NETWORKS = ['loopback', 'linklocal', 'uniquelocal'];
+for (const proxy of env.TRUST_PROXY ? env.TRUST_PROXY.split(',').map((entry) => entry.trim()) : []) {
+  if (!isIP(proxy.split('/')[0]) && !NETWORKS.includes(proxy)) throw new Error('TRUST_PROXY has something else than the addresses of proxies');
+}
+
 const db = openDatabase({
   webLogin: env.WEB_LOGIN ?? 'app_web',
   modelsLogin: env.MODELS_LOGIN ?? 'app_models',

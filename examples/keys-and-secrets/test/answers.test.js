@@ -253,11 +253,12 @@ test('what is compressed many times is not read', async () => {
 
 test('metadata services are admitted by no setting, whichever way their address is written', () => {
   for (const address of ['169.254.169.254', '168.63.129.16', '100.100.100.200', '192.0.0.192', 'fd00:ec2::254', 'fd20:ce::254', 'fd00:42::42',
-    '::ffff:169.254.169.254', '::a9fe:a9fe', '::ffff:0:a9fe:a9fe', '64:ff9b::a9fe:a9fe', '64:ff9b:1::c000:c0', 'fe80::1%eth0', 'name.example']) {
+    '::ffff:169.254.169.254', '::a9fe:a9fe', '::ffff:0:a9fe:a9fe', '64:ff9b::a9fe:a9fe', '64:ff9b:1::c000:c0', '64:ff9b:1:5::a9fe:a9fe', '64:ff9b:1:2:3:4:169.254.1.1',
+    '64:ff9b:1:a9fe:a9:fe00::', '2002:a9fe:a9fe::1', 'fd00:1:2::a9fe:a9fe', 'fd00::a9:fea9:fe00', 'a83f:8110::', '2001:0:1:2:3:4:5601:5601', 'fe80::1%eth0', 'name.example']) {
     assert.ok(!isAdmitted(address), address);
     assert.ok(!isPublic(address), address);
   }
-  for (const address of ['10.0.0.1', '127.0.0.1', '100.100.100.201', '::1', '::ffff:10.0.0.1', 'fd20:ce::255', '64:ff9b::808:808']) {
+  for (const address of ['10.0.0.1', '127.0.0.1', '100.100.100.201', '::1', '::ffff:10.0.0.1', 'fd20:ce::255', '64:ff9b::808:808', '64:ff9b:1:5::a9fd:a9fe', '1:2:3:4:5:6:7:a9fe', 'a9fe::a9fe', 'fd00::a9fe:1']) {
     assert.ok(isAdmitted(address), address);
     assert.ok(!isPublic(address), address);
   }

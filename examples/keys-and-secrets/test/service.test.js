@@ -168,6 +168,13 @@ test('behind a proxy the rate is of the address that the proxy has seen, whateve
   assert.deepEqual(states, [401, 429, 429, 401]);
 });
 
+test('a service that is told how many proxies there are does not start', async () => {
+  for (const proxies of ['1', 'true', '127.0.0.1, 1', '10.0.0.0/8,']) {
+    await assert.rejects(start({ TRUST_PROXY: proxies }), /TRUST_PROXY has something else than the addresses of proxies/);
+  }
+  await start({ TRUST_PROXY: 'loopback, 10.0.0.0/8, fd00::/8' });
+});
+
 test('of several values of one name in an address the last one counts', async () => {
   const alice = await signedIn('alice');
   const page = await alice.get(`${settings('alice', '/agents')}&q=other&q=Answer`);

@@ -5,6 +5,7 @@ import pathlib
 import pickle
 import sys
 import time
+import traceback
 import urllib.request
 
 sys.dont_write_bytecode = True
@@ -100,6 +101,15 @@ error = failure_of(lambda: keys.resolve_key(runner, project=PROJECT, key=VALUE))
 check("nor that of a resolve with arguments in the wrong order", (visible(error), error.sqlstate), (False, "22P02"))
 error = failure_of(lambda: as_alice("SELECT tarx_keys.set_secret(%s, 'X', %s)", VALUE + "\udcff"))
 check("nor that of a text that cannot be sent", (visible(error), getattr(error, "sqlstate", None)), (False, "22021"))
+
+
+def encode(_):
+    return (VALUE + "\u0142").encode("latin-1")
+
+
+error = failure_of(lambda: keys.transaction(backend, encode))
+check("of one that the work cannot encode, the traceback says where",
+      (visible(error), error.sqlstate, "encode" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]), (False, "22021", True))
 
 
 def add(who, name, value=VALUE):
