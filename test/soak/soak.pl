@@ -58,6 +58,8 @@ log_line_prefix = '%m [%p] %e %u '
 log_parameter_max_length_on_error = -1
 autovacuum_naptime = 10s
 tarx_keys.usage_flush_interval = 5s
+# a standby keeps the last uses of all keys that this makes
+tarx_keys.usage_entries = 50000
 tarx_keys.jwt_issuers_file = '$dir/issuers'
 });
 $primary->start;
