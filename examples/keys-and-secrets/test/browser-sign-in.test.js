@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newValue, service, tokens } from './harness.js';
-import { browser, checkLook, dialog, hasFocus, signInAt } from './browsing.js';
+import { checkLook, dialog, hasFocus, newContext, signInAt } from './browsing.js';
 import { at, go, valueOf } from './browser-team.js';
 
 async function endSession(context) {
@@ -72,7 +72,7 @@ test('without scripts a form whose session ended is there again after signing in
 });
 
 test('a page that was asked for before signing in is there afterwards, in its project', async () => {
-  const context = await browser.newContext();
+  const context = await newContext();
   const page = await context.newPage();
   await page.goto(service.address + at('petra', '/members/add'));
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();

@@ -8,8 +8,22 @@ import { chromium } from 'playwright-core';
 import { service, settings, tokens } from './harness.js';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
-export const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM });
+const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CHROMIUM });
 after(() => browser.close());
+
+// A link that is clicked before the scripts of its page have run leads to a page in place of
+// a dialog, so nothing is clicked before.
+export async function newContext(options) {
+  const context = await browser.newContext(options);
+  if (options?.javaScriptEnabled === false) return context;
+  await context.addInitScript(() => {
+    const untouched = new CSSStyleSheet();
+    untouched.replaceSync(':root { pointer-events: none; }');
+    document.adoptedStyleSheets = [untouched];
+    addEventListener('DOMContentLoaded', () => { document.adoptedStyleSheets = []; });
+  });
+  return context;
+}
 
 export async function signInAt(page, token) {
   await page.getByLabel('Platform API key').fill(token);
@@ -19,7 +33,7 @@ export async function signInAt(page, token) {
 // A page of somebody who is signed in, and all that goes over the wire: texts,
 // and promises of texts
 export async function open(user, { rest = '', project, token = tokens[user], path, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const context = await newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
   const wire = [];
   page.setDefaultTimeout(10_000);
