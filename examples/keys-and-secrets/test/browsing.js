@@ -12,7 +12,7 @@ const browser = await chromium.launch({ executablePath: process.env.TARX_KEYS_CH
 after(() => browser.close());
 
 // A link that is clicked before the scripts of its page have run leads to a page in place of
-// a dialog, so nothing is clicked before.
+// a dialog, so nothing is clicked before. Without scripts no event would end that.
 export async function newContext(options) {
   const context = await browser.newContext(options);
   if (options?.javaScriptEnabled === false) return context;
